@@ -1,0 +1,189 @@
+"""Artefacts: written whole or not at all, saying what made them, and checkable.
+
+An artefact is a directory (a Zarr store, a model) with a `provenance.json` that lists the config
+values, input digests, package versions and seed it was made with, and the SHA-256 of every file.
+It holds no time and no host name, so that the same inputs give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from sitsformer.errors import SitsError
+
+PROVENANCE = "provenance.json"
+_VERSIONED = ("sitsformer", "numpy", "xarray", "zarr", "torch", "scikit-learn", "earthengine-api")
+_FOREIGN_BUT_FINE = {PROVENANCE, ".snakemake_timestamp"}
+
+
+class ArtefactError(SitsError):
+    """An artefact that is missing, damaged or not what was asked for."""
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide what an artefact holds."""
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for name in _VERSIONED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@contextmanager
+def create(
+    path: Path,
+    kind: str,
+    *,
+    config: Mapping[str, Any],
+    inputs: Mapping[str, Path] | None = None,
+    seed: int | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> Iterator[Path]:
+    """Give a temporary directory that becomes the artefact `path` when the block ends well.
+
+    Args:
+        path: where the artefact goes; an older one there is replaced.
+        kind: what it is (`cube`, `samples`, `model`, ...).
+        config: the config values it was made with (JSON values).
+        inputs: artefacts and files it was made from, by role; their digests are recorded.
+        seed: the seed of its random choices, if any.
+        extra: further JSON values for the record (counts, versions of products).
+    """
+    partial = _partial(path)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        record = {
+            "kind": kind,
+            "versions": versions(),
+            "config": dict(config),
+            "inputs": {role: digest(item) for role, item in sorted((inputs or {}).items())},
+            "seed": seed,
+            **(extra or {}),
+            "files": {name: _file_record(partial / name) for name in _files(partial)},
+        }
+        (partial / PROVENANCE).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+        _sync_tree(partial)
+        _replace_directory(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def create_file(path: Path) -> Iterator[Path]:
+    """Give a temporary file name that becomes `path` when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays last: writers choose the format by it.
+    partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
+    try:
+        yield partial
+        with partial.open("rb") as stream:
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read the provenance record of an artefact.
+
+    Raises:
+        ArtefactError: there is no artefact at `path`, or its record cannot be read.
+    """
+    try:
+        record = json.loads((path / PROVENANCE).read_text())
+    except FileNotFoundError:
+        raise ArtefactError(
+            f"{path} is not an artefact of sitsformer: it has no {PROVENANCE}; make it again"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ArtefactError(f"{path / PROVENANCE} cannot be read: {error}") from None
+    if not isinstance(record, dict):
+        raise ArtefactError(f"{path / PROVENANCE} holds no record; make the artefact again")
+    return record
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, or of the checksums that an artefact directory records."""
+    if path.is_dir():
+        files = json.dumps(read(path)["files"], sort_keys=True)
+        return hashlib.sha256(files.encode()).hexdigest()
+    return _sha256(path)
+
+
+def check(path: Path) -> list[str]:
+    """Compare an artefact with its record.
+
+    Returns:
+        One line per missing, altered or foreign file; empty when all is well.
+    """
+    recorded = read(path)["files"]
+    present = set(_files(path))
+    problems = [f"missing: {name}" for name in sorted(set(recorded) - present)]
+    problems += [
+        f"foreign: {name} (not written by sitsformer)" for name in sorted(present - set(recorded))
+    ]
+    for name in sorted(present & set(recorded)):
+        found = _file_record(path / name)
+        if found != recorded[name]:
+            problems.append(
+                f"altered: {name} ({found['bytes']} bytes, {recorded[name]['bytes']} recorded)"
+            )
+    return problems
+
+
+def _partial(path: Path) -> Path:
+    """Temporary sibling of `path`; left-overs of killed processes are removed first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for stale in path.parent.glob(f".{path.name}.partial-*"):
+        owner = int(stale.name.rsplit("-", 1)[1])
+        if owner == os.getpid() or not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(stale, ignore_errors=True)
+    return path.with_name(f".{path.name}.partial-{os.getpid()}")
+
+
+def _files(directory: Path) -> list[str]:
+    found = (item.relative_to(directory) for item in directory.rglob("*") if item.is_file())
+    return sorted(item.as_posix() for item in found if item.as_posix() not in _FOREIGN_BUT_FINE)
+
+
+def _file_record(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sync_tree(directory: Path) -> None:
+    for item in directory.rglob("*"):
+        if item.is_file():
+            descriptor = os.open(item, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def _replace_directory(new: Path, path: Path) -> None:
+    """Put `new` in the place of `path`; a reader sees the old one, nothing, or the new one."""
+    if path.is_dir():
+        old = path.with_name(f".{path.name}.partial-{os.getpid()}-old")
+        path.rename(old)
+        new.rename(path)
+        shutil.rmtree(old)
+    else:
+        path.unlink(missing_ok=True)
+        new.rename(path)
