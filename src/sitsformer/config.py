@@ -295,10 +295,13 @@ class SplitBy(Section):
 class SampleSet(Section):
     """A set of samples: which areas, which labels, how many, split how."""
 
-    areas: tuple[Name, ...] = Field(min_length=1)
-    """Areas the samples come from."""
-    label: Name
-    """Label layer of the cubes that becomes `label` of the samples."""
+    areas: tuple[Name, ...] = ()
+    """Areas the samples come from. Either this or `store`."""
+    store: str | None = None
+    """An existing sample store, used as it is; the other keys of the set then have no effect.
+    `$VAR` is expanded."""
+    label: Name | None = None
+    """Label layer of the cubes that becomes `label` of the samples; needed with `areas`."""
     classes: dict[str, tuple[int, ...]] | None = None
     """Class name -> legend codes; codes not listed are dropped. Default: a class for each code."""
     per_tile: Annotated[int, Field(ge=1)] | Literal["all"] = 1000
@@ -314,6 +317,14 @@ class SampleSet(Section):
     split: SplitBy = SplitBy()
     seed: int = Field(0, ge=0)
     """Seed of the draw of samples."""
+
+    @model_validator(mode="after")
+    def _check(self) -> SampleSet:
+        if bool(self.areas) == (self.store is not None):
+            raise ValueError("give either areas or store, not both and not neither")
+        if self.areas and self.label is None:
+            raise ValueError("a set made from areas needs the name of a label layer: `label`")
+        return self
 
 
 class Model(Section):
@@ -476,7 +487,8 @@ class Config(Section):
 
     results: str = "results"
     """Folder of every output, relative to the working directory."""
-    areas: dict[Name, Area] = Field(min_length=1)
+    areas: dict[Name, Area] = {}
+    """Regions and seasons by name; may be left out when every set is an existing `store`."""
     sets: dict[Name, SampleSet] = Field(min_length=1)
     patches: Patches = Patches()
     model: Model = Model()
