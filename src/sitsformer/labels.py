@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.config import ConfigError, expand
+from sitsformer.config import Area, ConfigError, expand
 
 NO_LABEL = 0
 """Code of a pixel without a label, in every label layer."""
@@ -154,6 +154,13 @@ def _word(name: str) -> str:
 def _some(codes: tuple[int, ...]) -> str:
     shown = ", ".join(map(str, codes[:12]))
     return shown if len(codes) <= 12 else f"{shown}, ... ({len(codes)} codes)"
+
+
+def legend_of(area: Area, layer: str) -> Legend:
+    """Legend of a label layer of an area."""
+    if area.rasters is not None:
+        return load_legend(area.rasters.labels[layer].legend)
+    return load_legend(layer)
 
 
 def legend_path(name_or_path: str) -> Path | None:

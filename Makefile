@@ -1,0 +1,55 @@
+# The commands of the README. Each one makes the environment first where it is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CORES ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test test-fast lint format bench docs clean
+
+help:  ## What there is to run
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+env: $(READY)  ## The environment: .venv, pinned by constraints.txt
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "error: Python 3.11 or later is needed, found $$($(PYTHON) --version)"; exit 1; }
+	@echo "Making the environment in $(VENV) (a few minutes, once) ..."
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+demo: env  ## From the embedded landscape to results/report.html, a few minutes
+	$(BIN)/snakemake --cores $(CORES)
+	@echo
+	@echo "The report: $(CURDIR)/results/report.html"
+
+test: env  ## The whole test suite
+	$(BIN)/pytest
+
+test-fast: env  ## The tests that take seconds
+	$(BIN)/pytest -m "not long"
+
+lint: env  ## ruff, mypy, snakefmt, snakemake --lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+format: env  ## Bring the code into form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+bench: env  ## Every benchmark, one table, results/benchmarks.json
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[bench]"
+	$(BIN)/python benchmarks/run.py
+
+docs: env  ## Schema and table of the config's keys
+	$(BIN)/sitsformer config docs
+
+clean:  ## Remove results, caches and the environment
+	rm -rf results .snakemake .cache $(VENV)

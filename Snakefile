@@ -1,0 +1,2 @@
+# The door: the workflow itself is in workflow/Snakefile.
+include: "workflow/Snakefile"

@@ -1,0 +1,115 @@
+"""The command `sitsformer`: a table of contents.
+
+Every command lives in `commands/`, one file a stage, and imports its stage only when it runs, so
+that `sitsformer --help` costs no torch and no geo stack.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from sitsformer.config import ConfigError
+from sitsformer.errors import SitsError
+from sitsformer.progress import start_logging
+
+CONTENTS: dict[str, dict[str, str]] = {
+    "The stages, in the order the data flow": {
+        "cube": "export:cube",
+        "patches": "patches:patches",
+        "merge": "patches:merge",
+        "pretrain": "pretrain:pretrain",
+        "fewshot": "finetune:fewshot",
+        "baseline": "baseline:baseline",
+        "evaluate": "evaluate:evaluate",
+        "map": "map:map_command",
+        "report": "report:report",
+    },
+    "Looking inside": {
+        "inspect": "patches:inspect",
+        "trace": "patches:trace",
+        "check": "check:check",
+        "view": "earthengine:view",
+    },
+    "Earth Engine": {
+        "auth": "earthengine:auth",
+        "doctor": "earthengine:doctor",
+        "plan": "earthengine:plan",
+        "cache": "earthengine:cache",
+    },
+    "Beside the workflow": {
+        "finetune": "finetune:finetune",
+        "convert": "convert:convert",
+        "config": "config:config",
+    },
+}
+"""Section of the help -> command -> `module of commands:function`."""
+
+
+class TableOfContents(click.Group):
+    """A group that imports a command only when it is asked for, and lists them by section."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the contents."""
+        return [name for section in CONTENTS.values() for name in section]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the one command."""
+        for section in CONTENTS.values():
+            if cmd_name in section:
+                module, _, function = section[cmd_name].partition(":")
+                command = getattr(import_module(f"sitsformer.commands.{module}"), function)
+                assert isinstance(command, click.Command)
+                return command
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One list a section."""
+        for title, section in CONTENTS.items():
+            rows = []
+            for name in section:
+                command = self.get_command(ctx, name)
+                rows.append((name, command.get_short_help_str(80) if command else ""))
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+@click.group(cls=TableOfContents, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="sitsformer")
+def contents() -> None:
+    """Crop maps from Sentinel-2 time series with few labels: Dual SITS-Former.
+
+    The workflow runs these commands for you: `snakemake --cores 2`. Each one also works alone.
+    """
+
+
+def main() -> None:
+    """Run a command; an expected failure prints its one message and exits with status 1."""
+    start_logging()
+    try:
+        contents.main(standalone_mode=False)
+    except (SitsError, ConfigError) as error:
+        _fail(str(error))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("stopped", status=130)
+    except MemoryError as error:
+        _fail(f"out of memory: {error}; lower patches.memory_gb or the batch size")
+    except OSError as error:
+        _fail(_describe(error))
+
+
+def _describe(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    return f"{error.strerror or error}{where}"
+
+
+def _fail(message: str, status: int = 1) -> NoReturn:
+    logging.getLogger("sitsformer").error("error: %s", message)
+    sys.exit(status)

@@ -1,0 +1,59 @@
+"""`sitsformer config`: check a config, list its tiles, write the schema and the table of keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_CONFIG = click.argument("path", type=click.Path(path_type=Path))
+
+
+@click.group()
+def config() -> None:
+    """Check a config, list its tiles, write schema and docs."""
+
+
+@config.command()
+@_CONFIG
+def check(path: Path) -> None:
+    """Say whether a config can be used, and what it asks for."""
+    from sitsformer.config import ConfigError, load
+    from sitsformer.layout import Layout, problems
+
+    loaded = load(path)
+    if found := problems(loaded):
+        raise ConfigError("\n  ".join([f"{path} cannot be used:", *found]))
+    layout = Layout(loaded)
+    click.echo(
+        f"{path}: {len(loaded.areas)} areas, {len(layout.cubes())} cubes, {len(loaded.sets)} sets, "
+        f"{len(layout.pretrained())} pretrainings, {len(layout.cells())} jobs of the few-shot "
+        f"sweep, {len(layout.mapped_tiles())} maps"
+    )
+
+
+@config.command()
+@_CONFIG
+def tiles(path: Path) -> None:
+    """List the tiles of every area: name, west, south, east, north in metres of UTM."""
+    from sitsformer.config import load
+    from sitsformer.layout import Layout
+
+    loaded = load(path)
+    layout = Layout(loaded)
+    for area in loaded.areas:
+        for tile in layout.tiles(area):
+            click.echo("\t".join([area, tile.name, *map(str, tile.bounds)]))
+
+
+@config.command()
+@click.option("--folder", type=click.Path(path_type=Path), default=Path("config"))
+def docs(folder: Path) -> None:
+    """Write FOLDER/schema.json and FOLDER/README.md from the definitions of the keys."""
+    from sitsformer import configdocs
+    from sitsformer.provenance import create_file
+
+    for name, text in (("schema.json", configdocs.schema()), ("README.md", configdocs.table())):
+        with create_file(folder / name) as partial:
+            partial.write_text(text)
+        click.echo(folder / name)

@@ -1,0 +1,102 @@
+"""The JSON schema and the table of keys, written from the config's own definitions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from sitsformer.config import Config
+
+SCHEMA_ID = "Dual SITS-Former config"
+
+
+def schema() -> str:
+    """JSON schema of the config (for editors: `# yaml-language-server: $schema=schema.json`)."""
+    values = Config.model_json_schema()
+    return json.dumps({"title": SCHEMA_ID, **values}, indent=2, sort_keys=True) + "\n"
+
+
+def table() -> str:
+    """`config/README.md`: every key with its type, default and meaning."""
+    definitions = Config.model_json_schema()
+    lines = [
+        "# Every key of the config",
+        "",
+        "Written by `sitsformer config docs` from `src/sitsformer/config.py`; do not edit.",
+        "`<name>` stands for a name of your choice. Keys without a default must be given.",
+        "",
+        "| key | type | default | meaning |",
+        "| --- | --- | --- | --- |",
+    ]
+    for key, spec, required in _keys(definitions, definitions["$defs"], ""):
+        default = "" if required else f"`{json.dumps(spec.get('default'))}`"
+        if isinstance(spec.get("default"), dict) or len(default) > 60:
+            default = "see below" if isinstance(spec.get("default"), dict) else default
+        meaning = " ".join(spec.get("description", "").split()).replace("|", "\\|")
+        lines.append(f"| `{key}` | {_type(spec, definitions['$defs'])} | {default} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _keys(
+    schema: dict[str, Any], definitions: dict[str, Any], prefix: str
+) -> Iterator[tuple[str, dict[str, Any], bool]]:
+    """Leaf keys of an object schema with their specs, sections opened up."""
+    for name, spec in schema["properties"].items():
+        key = f"{prefix}{name}"
+        required = name in schema.get("required", [])
+        section = _section(spec, definitions)
+        entry = _section(spec.get("additionalProperties") or {}, definitions)
+        if section is not None:
+            yield from _keys(section, definitions, f"{key}.")
+        elif entry is not None:
+            yield from _keys(entry, definitions, f"{key}.<name>.")
+        else:
+            yield key, spec, required
+
+
+def _section(spec: object, definitions: dict[str, Any]) -> dict[str, Any] | None:
+    """The object schema that a spec refers to, where it is a section."""
+    if not isinstance(spec, dict):
+        return None
+    for option in (spec, *spec.get("anyOf", [])):
+        if "$ref" in option:
+            found: dict[str, Any] = definitions[option["$ref"].rsplit("/", 1)[1]]
+            return found if "properties" in found else None
+    return None
+
+
+def _type(spec: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """A short word for the type of a value."""
+    if "anyOf" in spec:
+        return " or ".join(dict.fromkeys(_type(item, definitions) for item in spec["anyOf"]))
+    if "enum" in spec:
+        return ", ".join(f"`{value}`" for value in spec["enum"])
+    if "const" in spec:
+        return f"`{spec['const']}`"
+    if spec.get("type") == "array":
+        items = spec.get("items") or {}
+        return f"list of {_type(items, definitions)}" if items else _fixed(spec, definitions)
+    if spec.get("type") == "object":
+        value = spec.get("additionalProperties")
+        return f"name -> {_type(value, definitions)}" if isinstance(value, dict) else "mapping"
+    limits = [
+        f"{sign} {spec[key]}"
+        for key, sign in (
+            ("minimum", "≥"),
+            ("exclusiveMinimum", ">"),
+            ("maximum", "≤"),
+            ("exclusiveMaximum", "<"),
+            ("multipleOf", "a multiple of"),
+        )
+        if key in spec
+    ]
+    word = {"null": "nothing", "string": spec.get("format", "text")}.get(
+        spec.get("type", ""), spec.get("type", "any")
+    )
+    return " ".join([word, ", ".join(limits)]).strip()
+
+
+def _fixed(spec: dict[str, Any], definitions: dict[str, Any]) -> str:
+    kinds = dict.fromkeys(_type(item, definitions) for item in spec.get("prefixItems", []))
+    return f"list of {len(spec.get('prefixItems', []))} ({', '.join(kinds)})"

@@ -1,0 +1,69 @@
+"""The export stage: a tile of an area -> a cube, from whatever source the config names."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from sitsformer import cube
+from sitsformer.config import Area, Config, ConfigError
+from sitsformer.grid import find_tile
+from sitsformer.sources import get_source
+
+logger = logging.getLogger("sitsformer")
+
+
+def export(config: Config, area_name: str, tile_name: str, out: Path) -> None:
+    """Write the cube of one tile.
+
+    Raises:
+        ConfigError: the config has no such area or tile.
+        SitsError: the source cannot give it; the message says why and what to do.
+    """
+    area = find_area(config, area_name)
+    tile = find_tile(area_name, area, tile_name)
+    dataset = get_source(config, area_name).cube(area_name, area, tile)
+    cube.write(dataset, out, config=settings(config, area_name), seed=_seed(config, area))
+    days = dataset.time.values.astype("datetime64[D]")
+    logger.info(
+        "%s: %d dates from %s to %s, %d x %d px, labels %s",
+        out,
+        np.unique(days).size,
+        days[0],
+        days[-1],
+        tile.size,
+        tile.size,
+        ", ".join(cube.label_layers(dataset)) or "none",
+    )
+
+
+def find_area(config: Config, name: str) -> Area:
+    """An area by its name.
+
+    Raises:
+        ConfigError: the config has no such area.
+    """
+    if name not in config.areas:
+        raise ConfigError(f"no area {name!r} in the config; it has {', '.join(config.areas)}")
+    return config.areas[name]
+
+
+def settings(config: Config, area_name: str) -> dict[str, object]:
+    """The config values that decide what the cubes of an area hold (not how they are fetched)."""
+    area = config.areas[area_name]
+    values: dict[str, object] = {
+        "area": area.model_dump(mode="json", exclude={"tiles": {"count", "seed"}})
+    }
+    if area.source == "synthetic":
+        values["synthetic"] = config.synthetic.model_dump(mode="json")
+    if area.source == "earthengine":
+        values["earthengine"] = config.earthengine.model_dump(
+            mode="json", include={"min_clear", "cloud_score"}
+        )
+    return values
+
+
+def _seed(config: Config, area: Area) -> int | None:
+    return config.synthetic.seed if area.source == "synthetic" else None

@@ -1,0 +1,168 @@
+"""Where the workflow puts things, and which artefacts a config asks for.
+
+The Snakefiles take every path from here, so that the DAG is a pure function of the config and can
+be tested without Snakemake. All paths are relative to the working directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sitsformer.config import Config, ConfigError, expand
+from sitsformer.fewshot import NETWORK, Learner, seed_jobs
+from sitsformer.grid import Tile, tiles
+from sitsformer.labels import group, legend_of
+
+
+class Layout:
+    """Paths and lists of artefacts of one config."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.results = config.results
+        self._tiles = cache(lambda area: tiles(area, config.areas[area]))
+
+    def tiles(self, area: str) -> list[Tile]:
+        """Tiles of an area."""
+        return self._tiles(area)
+
+    def cube(self, area: str, tile: str) -> str:
+        """Cube of a tile."""
+        return f"{self.results}/cubes/{area}/{tile}.zarr"
+
+    def cubes(self, *sets: str) -> list[str]:
+        """Cubes that the named sets are cut from, each once; all cubes by default."""
+        areas = [area for name in sets or self.config.sets for area in self.config.sets[name].areas]
+        areas += [] if sets else list(self.config.maps.tiles)
+        return [
+            self.cube(area, tile.name) for area in dict.fromkeys(areas) for tile in self.tiles(area)
+        ]
+
+    def tile_stores(self, name: str) -> list[str]:
+        """Tile stores that a set is merged from."""
+        return [
+            f"{self.results}/patches/{name}/{area}/{tile.name}.zarr"
+            for area in self.config.sets[name].areas
+            for tile in self.tiles(area)
+        ]
+
+    def samples(self, name: str) -> str:
+        """Sample store of a set: made by the workflow, or the user's own."""
+        store = self.config.sets[name].store
+        return f"{self.results}/patches/{name}.zarr" if store is None else str(expand(store))
+
+    def pretrained(self) -> list[str]:
+        """Every pretrained model."""
+        return [
+            self.model(objective, seed)
+            for objective in self.config.pretrain.objectives
+            for seed in self.config.pretrain.seeds
+        ]
+
+    def model(self, objective: str, seed: int | str) -> str:
+        """Artefact of a pretrained model."""
+        return f"{self.results}/models/{objective}-p{seed}"
+
+    def learners(self) -> Iterator[Learner]:
+        """Everyone who takes part in the sweep."""
+        sweep = self.config.fewshot
+        for init in sweep.inits:
+            for run in (-1,) if init == "none" else self.config.pretrain.seeds:
+                for way in sweep.ways:
+                    yield Learner(NETWORK, init, way, run)
+        for baseline in sweep.baselines:
+            yield Learner(baseline)
+
+    def cells(self) -> list[str]:
+        """Every table of predictions of the sweep."""
+        sweep = self.config.fewshot
+        return [
+            f"{self.results}/fewshot/{learner.name}/{shots}/{seeds}.parquet"
+            for learner in self.learners()
+            for shots in sweep.shots
+            for seeds in seed_jobs(sweep.seeds, sweep.seeds_per_job)
+        ]
+
+    def map_learner(self) -> Learner:
+        """Whose model draws the maps: the first pretraining seed of `maps.init`."""
+        maps = self.config.maps
+        run = -1 if maps.init == "none" else self.config.pretrain.seeds[0]
+        return Learner(NETWORK, maps.init, maps.way, run)
+
+    def mapped_tiles(self) -> list[tuple[str, str]]:
+        """(area, tile) of every map."""
+        found = []
+        for area, wanted in self.config.maps.tiles.items():
+            names = [tile.name for tile in self.tiles(area)]
+            if isinstance(wanted, int):
+                names = names[:wanted]
+            elif wanted != "all":
+                names = list(wanted)
+            found += [(area, name) for name in names]
+        return found
+
+    def maps(self, suffix: str = ".tif") -> list[str]:
+        """Crop maps, or the files beside them (`.png`, `_areas.csv`)."""
+        return [f"{self.results}/maps/{area}/{tile}{suffix}" for area, tile in self.mapped_tiles()]
+
+
+def leaves(values: Any, prefix: str = "") -> list[str]:
+    """`key=value` of every leaf of nested config values: the form in which rules take params."""
+    if isinstance(values, dict):
+        items = values.items()
+    elif isinstance(values, (list, tuple)) and any(isinstance(item, dict) for item in values):
+        items = enumerate(values)  # type: ignore[assignment]
+    else:
+        return [f"{prefix}={values}"]
+    return [
+        leaf
+        for key, item in items
+        for leaf in leaves(item, f"{prefix}.{key}" if prefix else str(key))
+    ]
+
+
+def problems(config: Config) -> list[str]:
+    """What the files that a config names say against it, as `path.of.key: message`.
+
+    Config values are checked where they are parsed; here are files that are not there, codes that
+    a legend lacks, areas without tiles.
+    """
+    found = [f"{key}: {path} is not there" for key, path in _named(config) if not path.exists()]
+    for name, sample_set in config.sets.items():
+        for area in sample_set.areas:
+            try:
+                group(legend_of(config.areas[area], str(sample_set.label)), sample_set.classes)
+            except ConfigError as error:
+                found.append(f"sets.{name}.classes: {error}")
+    layout = Layout(config)
+    for area, wanted in {**dict.fromkeys(config.areas, "all"), **config.maps.tiles}.items():
+        try:
+            known = [tile.name for tile in layout.tiles(area)]
+        except ConfigError as error:
+            found.append(str(error))
+            continue
+        found += [
+            f"maps.tiles.{area}: no tile {tile!r}; `sitsformer config tiles` lists them"
+            for tile in (wanted if isinstance(wanted, tuple) else ())
+            if tile not in known
+        ]
+    return list(dict.fromkeys(found))
+
+
+def _named(config: Config) -> Iterator[tuple[str, Path]]:
+    """Files and folders that a config names, with their keys."""
+    for name, area in config.areas.items():
+        if area.geometry is not None:
+            yield f"areas.{name}.geometry", expand(area.geometry)
+        if area.rasters is not None:
+            yield f"areas.{name}.rasters.path", expand(area.rasters.path)
+            for layer, label in area.rasters.labels.items():
+                yield f"areas.{name}.rasters.labels.{layer}.path", expand(label.path)
+    for name, sample_set in config.sets.items():
+        if sample_set.store is not None:
+            yield f"sets.{name}.store", expand(sample_set.store)
+        if sample_set.split.polygons is not None:
+            yield f"sets.{name}.split.polygons", expand(sample_set.split.polygons)

@@ -1,0 +1,29 @@
+# Predictions -> tables with intervals.
+
+
+rule evaluate:
+    input:
+        samples=LAYOUT.samples(CONFIG.fewshot.set),
+        pretrain=LAYOUT.samples(CONFIG.pretrain.set),
+        cells=LAYOUT.cells(),
+    output:
+        [f"{RESULTS}/tables/{name}" for name in tables.NAMES],
+    log:
+        f"{RESULTS}/logs/evaluate.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    retries: 0
+    message:
+        "Tables of the few-shot sweep (log: {log})"
+    params:
+        evaluation=section("evaluation"),
+    shell:
+        "{RUN} evaluate --config {CONFIG_FILE} --samples {input.samples}"
+        " --pretrain-samples {input.pretrain} --out {RESULTS}/tables {input.cells}"
+        " 2>&1 | tee {log}"

@@ -1,0 +1,66 @@
+# A fine-tuned model -> wall-to-wall crop maps.
+MAP_LEARNER = LAYOUT.map_learner().name
+
+
+rule crop_model:
+    input:
+        samples=LAYOUT.samples(CONFIG.fewshot.set),
+        init=init_model(MAP_LEARNER),
+    output:
+        directory(f"{RESULTS}/models/crop"),
+    log:
+        f"{RESULTS}/logs/crop_model.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/crop_model.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=240,
+    retries: 1
+    message:
+        "Fine-tuning the model of the maps (log: {log})"
+    params:
+        model=section("model"),
+        sweep=sweep_params(),
+        init=init_options(MAP_LEARNER),
+        shots=CONFIG.maps.shots,
+    shell:
+        "{RUN} fewshot --config {CONFIG_FILE} --samples {input.samples} {params.init}"
+        " --shots {params.shots} --seeds 0-0 --save-model {output} 2>&1 | tee {log}"
+
+
+rule map:
+    input:
+        model=f"{RESULTS}/models/crop",
+        cube=f"{RESULTS}/cubes/{{area}}/{{tile}}.zarr",
+        samples=LAYOUT.samples(CONFIG.fewshot.set),
+    output:
+        tif=f"{RESULTS}/maps/{{area}}/{{tile}}.tif",
+        picture=report(
+            f"{RESULTS}/maps/{{area}}/{{tile}}.png",
+            category="Maps",
+            caption="../report/map.rst",
+            labels={"area": "{area}", "tile": "{tile}"},
+        ),
+        areas=f"{RESULTS}/maps/{{area}}/{{tile}}_areas.csv",
+    log:
+        f"{RESULTS}/logs/map/{{area}}/{{tile}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/map/{{area}}/{{tile}}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=240,
+    retries: 0
+    message:
+        "Crop map of {wildcards.area}, tile {wildcards.tile} (log: {log})"
+    params:
+        maps=section("maps", "tiles", "init", "way", "shots"),
+        patches=section("patches", "memory_gb", "scheduler"),
+    shell:
+        "{RUN} map --config {CONFIG_FILE} --model {input.model} --cube {input.cube}"
+        " --samples {input.samples} --out {output.tif} 2>&1 | tee {log}"

@@ -1,0 +1,52 @@
+# Cubes -> samples: a store a tile, then one store a set.
+
+
+rule patches:
+    input:
+        f"{RESULTS}/cubes/{{area}}/{{tile}}.zarr",
+    output:
+        directory(f"{RESULTS}/patches/{{set}}/{{area}}/{{tile}}.zarr"),
+    log:
+        f"{RESULTS}/logs/patches/{{set}}/{{area}}/{{tile}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/patches/{{set}}/{{area}}/{{tile}}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=int(1000 * CONFIG.patches.memory_gb) + 1500,
+        runtime=60,
+    retries: 0
+    message:
+        "Samples of {wildcards.set} from {wildcards.area}, tile {wildcards.tile} (log: {log})"
+    params:
+        patches=section("patches", "memory_gb", "scheduler"),
+        sampling=lambda wildcards: section(f"sets.{wildcards.set}", "areas", "split"),
+        block=lambda wildcards: CONFIG.sets[wildcards.set].split.block,
+    shell:
+        "{RUN} patches --config {CONFIG_FILE} {wildcards.set} {wildcards.area} {wildcards.tile}"
+        " {input} {output} 2>&1 | tee {log}"
+
+
+rule merge:
+    input:
+        lambda wildcards: LAYOUT.tile_stores(wildcards.set),
+    output:
+        directory(f"{RESULTS}/patches/{{set}}.zarr"),
+    log:
+        f"{RESULTS}/logs/merge/{{set}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/merge/{{set}}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    retries: 0
+    message:
+        "Sample store {wildcards.set} (log: {log})"
+    params:
+        split=lambda wildcards: section(f"sets.{wildcards.set}.split"),
+    shell:
+        "{RUN} merge --config {CONFIG_FILE} {wildcards.set} {output} {input} 2>&1 | tee {log}"

@@ -1,0 +1,30 @@
+# Samples -> pretrained models: one per objective and seed.
+
+
+rule pretrain:
+    input:
+        samples=LAYOUT.samples(CONFIG.pretrain.set),
+    output:
+        directory(f"{RESULTS}/models/{{objective}}-p{{run}}"),
+    log:
+        f"{RESULTS}/logs/pretrain/{{objective}}-p{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/pretrain/{{objective}}-p{{run}}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=1440,
+    retries: 2
+    message:
+        "Pretraining {wildcards.objective}, seed {wildcards.run} (log: {log})"
+    params:
+        model=section("model"),
+        pretrain=section("pretrain", "objectives", "seeds", "loader", "checkpoint_every"),
+        # Outside the output, which is wiped before a retry: training goes on from here.
+        checkpoint=f"{RESULTS}/checkpoints/{{objective}}-p{{run}}",
+    shell:
+        "{RUN} pretrain --config {CONFIG_FILE} --objective {wildcards.objective}"
+        " --seed {wildcards.run} --samples {input.samples} --checkpoint {params.checkpoint}"
+        " --out {output} 2>&1 | tee {log}"
