@@ -57,7 +57,9 @@ def block_confusion(
 def _share(part: Any, whole: Any) -> Floats:
     """Part / whole, and 0 where whole is 0."""
     part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
-    return np.divide(part, whole, out=np.zeros(np.broadcast(part, whole).shape), where=whole > 0)
+    found: Floats = np.zeros(np.broadcast(part, whole).shape)
+    np.divide(part, whole, out=found, where=whole > 0)
+    return found
 
 
 def _parts(matrix: npt.NDArray[np.generic]) -> tuple[Floats, Floats, Floats, Floats]:

@@ -1,0 +1,40 @@
+"""Logistic regression on standardised features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+
+from sitsformer.baselines import Baseline, Choice, Predict, Task, spread
+from sitsformer.baselines.series import Series
+
+STRENGTHS = (0.01, 0.1, 1.0)
+"""Values of C (inverse strength of the penalty) that validation chooses among."""
+
+
+def scaler(unlabelled: Series, view: str) -> tuple[npt.NDArray[np.float32], ...]:
+    """Mean and standard deviation of every feature over the training split; no label is used."""
+    features = unlabelled.features(view)
+    return features.mean(0), np.maximum(features.std(0), 1e-6)
+
+
+def _candidates(task: Task) -> Sequence[Choice]:
+    return [{"pixels": view, "C": c} for view in task.train.views for c in STRENGTHS]
+
+
+def _fit(task: Task, choice: Choice) -> Predict:
+    view = choice["pixels"]
+    mean, std = scaler(task.unlabelled, view)
+    regression = LogisticRegression(C=choice["C"], max_iter=200, tol=1e-3)
+    regression.fit((task.train.features(view) - mean) / std, task.label)
+    return lambda series: spread(
+        regression.predict_proba((series.features(view) - mean) / std),
+        regression.classes_,
+        task.classes,
+    )
+
+
+BASELINES = {"logistic_regression": Baseline(_candidates, _fit)}

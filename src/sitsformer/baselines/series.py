@@ -1,0 +1,225 @@
+"""What baselines see of a sample: its series on a regular calendar, and phenology features.
+
+Shapes: N samples, T acquisitions (padded), C bands, G days of the calendar.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from sitsformer.samples import MISSING, SCALE, Samples
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+STEP = 10
+"""Days between the dates of the calendar; what a Sentinel-2 composite of cloudy areas allows."""
+
+_YEAR = 365.25
+_CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class _Store:
+    """Arrays of all samples, and what was computed of them; shared by every selection.
+
+    Attributes:
+        pixels: name of a view -> (N, T, C) float32 reflectance, NaN padding.
+        day: (N, T) int64 days in time order, counted on through New Year; -1 padding.
+        grid: (G,) int64 days of the calendar that series are brought to.
+        bands: (C,) names.
+    """
+
+    pixels: dict[str, Floats]
+    day: Ints
+    grid: Ints
+    bands: tuple[str, ...]
+    regular: dict[str, Floats] = field(default_factory=dict)
+    features: dict[str, Floats] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Series:
+    """Some samples: their series, of the labelled pixel or of the mean of the patch."""
+
+    store: _Store
+    rows: Ints
+
+    @classmethod
+    def of(cls, samples: Samples) -> Series:
+        """Series of samples, with a calendar that covers them all."""
+        valid = samples.doy > 0
+        middle = samples.reflectance.shape[-1] // 2
+        raw = samples.reflectance[..., middle, middle]
+        mean = _patch_mean(samples.reflectance)
+        # A masked centre pixel on a date that counts as clear: the patch stands in for it.
+        centre = np.where(raw == MISSING, mean, raw * np.float32(SCALE))
+        pixels = {"centre": centre} if middle == 0 else {"centre": centre, "mean": mean}
+        day = calendar_days(samples.doy)
+        grid = np.arange(int(day[valid].min()), int(day[valid].max()) + STEP, STEP)
+        for values in pixels.values():
+            values[~valid] = np.nan
+        return cls(_Store(pixels, day, grid, samples.bands), np.arange(len(samples)))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, rows: npt.NDArray[np.integer]) -> Series:
+        """The series at some positions, on the same calendar."""
+        return replace(self, rows=self.rows[rows])
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Which pixels features may be made from; one choice when the patch is one pixel."""
+        return tuple(self.store.pixels)
+
+    @property
+    def day(self) -> Ints:
+        """(N, T) int64 days in time order; -1 padding."""
+        return self.store.day[self.rows]
+
+    @property
+    def grid(self) -> Ints:
+        """(G,) int64 days of the calendar."""
+        return self.store.grid
+
+    def values(self, view: str) -> Floats:
+        """(N, T, C) float32 reflectance as acquired; NaN padding."""
+        return self.store.pixels[view][self.rows]
+
+    def regular(self, view: str) -> Floats:
+        """(N, G, C) float32 reflectance on the calendar, by linear interpolation."""
+        done, store = self.store.regular, self.store
+        if view not in done:
+            done[view] = interpolate(store.pixels[view], store.day, store.grid)
+        return done[view][self.rows]
+
+    def features(self, view: str) -> Floats:
+        """(N, feature) float32: the regular series, NDVI on it, and phenology."""
+        done = self.store.features
+        if view not in done:
+            every = replace(self, rows=np.arange(len(self.store.day)))
+            done[view] = _features(every.regular(view), self.grid, self.store.bands)
+        return done[view][self.rows]
+
+
+def _features(series: Floats, grid: Ints, bands: tuple[str, ...]) -> Floats:
+    flat = series.reshape(len(series), -1)
+    if not {"B04", "B08", "B11"} <= set(bands):
+        return flat
+    red, nir, swir = (series[..., bands.index(name)] for name in ("B04", "B08", "B11"))
+    ndvi, ndmi = ratio(nir, red), ratio(nir, swir)
+    return np.concatenate([flat, ndvi, phenology(ndvi, grid), phenology(ndmi, grid)], axis=1)
+
+
+def _patch_mean(reflectance: npt.NDArray[np.uint16]) -> Floats:
+    """(N, T, C) mean over the patch's valid pixels; NaN where there is none."""
+    found = np.empty(reflectance.shape[:3], np.float32)
+    for start in range(0, len(reflectance), _CHUNK):
+        part = reflectance[start : start + _CHUNK]
+        valid = part != MISSING
+        total = np.where(valid, part, 0).sum((-1, -2), dtype=np.float32) * SCALE
+        count = valid.sum((-1, -2))
+        blank = np.full(total.shape, np.nan, np.float32)
+        found[start : start + _CHUNK] = np.divide(total, count, out=blank, where=count > 0)
+    return found
+
+
+def calendar_days(doy: npt.NDArray[np.integer]) -> Ints:
+    """Days of year counted on through New Year, so that time never runs backwards.
+
+    Within a sample a day of year smaller than the one before starts a new year. Samples whose first
+    clear date lies after New Year are brought beside the others by whole years.
+
+    Args:
+        doy: (N, T), in time order, 0 = padding at the end.
+
+    Returns:
+        (N, T) int64; -1 padding.
+    """
+    valid = doy > 0
+    days = doy.astype(np.int64)
+    turn = np.diff(days, axis=1, prepend=days[:, :1]) < 0
+    days = days + np.rint(np.cumsum(turn & valid, axis=1) * _YEAR).astype(np.int64)
+    middle = np.where(valid, days, 0).sum(1) / np.maximum(valid.sum(1), 1)
+    shift = np.rint((np.median(middle) - middle) / _YEAR)
+    days = days + np.rint(shift * _YEAR).astype(np.int64)[:, None]
+    days += max(0, 1 - int(days[valid].min(initial=1)))
+    return np.where(valid, days, -1)
+
+
+def interpolate(values: Floats, day: Ints, grid: Ints) -> Floats:
+    """Bring series to a common calendar; linear between dates, constant beyond the ends.
+
+    Args:
+        values: (N, T, C); rows of padding may hold anything.
+        day: (N, T) ascending days, -1 = padding at the end.
+        grid: (G,) days.
+
+    Returns:
+        (N, G, C) float32; 0 for a sample without dates.
+    """
+    found = np.zeros((len(values), len(grid), values.shape[2]), np.float32)
+    for start in range(0, len(values), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        found[rows] = _interpolate(values[rows], day[rows], grid)
+    return found
+
+
+def _interpolate(values: Floats, day: Ints, grid: Ints) -> Floats:
+    count = (day >= 0).sum(1)
+    far = np.where(day >= 0, day, np.iinfo(np.int64).max)
+    # Number of dates at or before each day of the grid: (N, G).
+    after = (far[:, :, None] <= grid[None, None, :]).sum(1)
+    last = np.maximum(count - 1, 0)[:, None]
+    left = np.clip(after - 1, 0, last)
+    right = np.clip(after, 0, last)
+    row = np.arange(len(day))[:, None]
+    from_day, to_day = day[row, left], day[row, right]
+    span = np.maximum(to_day - from_day, 1)
+    share = np.clip((grid[None, :] - from_day) / span, 0, 1).astype(np.float32)[..., None]
+    clean = np.where(count[:, None, None] > 0, values, np.float32(0))
+    found: Floats = clean[row, left] * (1 - share) + clean[row, right] * share
+    return found
+
+
+def ratio(first: Floats, second: Floats) -> Floats:
+    """Normalised difference (first - second) / (first + second); 0 where the sum is 0."""
+    total = first + second
+    found: Floats = np.zeros_like(total)
+    np.divide(first - second, total, out=found, where=total > 0)
+    return found.clip(-1, 1)
+
+
+def phenology(index: Floats, grid: Ints) -> Floats:
+    """Simple features of a yearly curve of a vegetation index.
+
+    Args:
+        index: (N, G), such as NDVI.
+        grid: (G,) days.
+
+    Returns:
+        (N, 9) float32: least, greatest, mean and standard deviation; day of the greatest; first
+        and last day above half of the amplitude and how many days lie between (as days); steepest
+        rise (index units a day).
+    """
+    least, greatest = index.min(1), index.max(1)
+    above = index >= ((least + greatest) / 2)[:, None]
+    first = grid[above.argmax(1)]
+    last = grid[index.shape[1] - 1 - above[:, ::-1].argmax(1)]
+    steepest = np.diff(index, axis=1).max(1, initial=0) / STEP
+    columns = [
+        least,
+        greatest,
+        index.mean(1),
+        index.std(1),
+        grid[index.argmax(1)],
+        first,
+        last,
+        above.sum(1) * STEP,
+        steepest,
+    ]
+    return np.stack(columns, axis=1).astype(np.float32)
