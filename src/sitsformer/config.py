@@ -341,6 +341,7 @@ class Model(Section):
     feedforward: int | None = None
     """Width of the feed-forward layer; default 4 x `hidden`."""
     dropout: float = Field(0.1, ge=0, lt=1)
+    """Share of activations set to zero while training."""
     norm: Literal["post", "pre"] = "post"
     """Layer norm after (SITS-Former) or before each block."""
     pooling: Literal["max", "mean", "mean_max"] = "max"
@@ -357,17 +358,21 @@ class Optimiser(Section):
     """One training recipe."""
 
     optimiser: Literal["adam", "adamw"] = "adamw"
+    """Adam, or Adam with decoupled weight decay."""
     learning_rate: float = Field(1e-3, gt=0)
+    """Largest learning rate."""
     weight_decay: float = Field(0.01, ge=0)
     """Only for `adamw`."""
     warmup: float = Field(0.1, ge=0, le=1)
     """Share of the steps with a linearly growing learning rate."""
     schedule: Literal["cosine", "exponential", "constant"] = "cosine"
+    """Course of the learning rate after the warm-up."""
     decay: float = Field(0.99, gt=0, le=1)
     """`exponential`: factor an epoch (SITS-Former: 0.99)."""
     clip: float = Field(5.0, gt=0)
     """Largest gradient norm."""
     precision: Literal["float32", "bf16"] = "float32"
+    """`bf16`: mixed precision, for GPUs (slower than `float32` on most CPUs)."""
 
 
 class Pretrain(Section):
@@ -380,7 +385,9 @@ class Pretrain(Section):
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     """One model is trained per objective and seed."""
     epochs: int = Field(50, ge=1)
+    """Passes over the training split."""
     batch_size: int = Field(512, ge=2)
+    """Samples a step."""
     recipe: Optimiser = Optimiser()
     mask: Literal["steps", "spans", "bands"] = "steps"
     """What is hidden: whole time steps, runs of steps, or bands."""
@@ -431,6 +438,7 @@ class FewShot(Section):
     seeds_per_job: int = Field(5, ge=1)
     """Seeds trained in one process."""
     inits: tuple[Init, ...] = ("none", "ssl", "sl", "dual")
+    """What fine-tuning starts from: random weights, or a pretrained model of an objective."""
     ways: tuple[Way, ...] = ("full",)
     """`full`: all weights; `linear`: frozen encoder; `bias`: biases, norms and the head."""
     validation: int = Field(20, ge=1)
@@ -438,10 +446,12 @@ class FewShot(Section):
     steps: int = Field(300, ge=1)
     """Fine-tuning steps."""
     batch_size: int = Field(64, ge=2)
+    """Samples a step (fewer where the draw has fewer)."""
     recipe: Optimiser = Optimiser()
     learning_rates: tuple[float, ...] = Field((1e-3,), min_length=1)
     """Tried on the validation samples; the best is recorded."""
     label_smoothing: float = Field(0.1, ge=0, lt=1)
+    """Share of the target spread over all classes."""
     augment: Augment = Augment()
     baselines: tuple[Name, ...] = (
         "random_forest",
@@ -475,9 +485,13 @@ class Maps(Section):
     tiles: dict[Name, tuple[str, ...] | Annotated[int, Field(ge=1)] | Literal["all"]] = {}
     """Area -> names of tiles, the first so many of its tiles, or `all`."""
     init: Init = "dual"
+    """What the model of the maps starts from (its first pretraining seed)."""
     way: Way = "full"
+    """How it is fine-tuned."""
     shots: Shots = "all"
+    """Labelled samples a class it is fine-tuned on."""
     batch_size: int = Field(1024, ge=1)
+    """Pixels predicted at once."""
     mask: Literal["none", "cropland"] = "none"
     """`cropland`: map only where WorldCover says cropland."""
 

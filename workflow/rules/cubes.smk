@@ -21,17 +21,17 @@ rule cube:
         f"{RESULTS}/logs/cube/{{area}}/{{tile}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/cube/{{area}}/{{tile}}.tsv"
+    retries: 1
     conda:
         "../../envs/data.yaml"
     threads: 1
     resources:
         mem_mb=3000,
         runtime=240,
-    retries: 1
-    message:
-        "Cube of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     params:
         settings=lambda wildcards: leaves(export.settings(CONFIG, wildcards.area)),
+    message:
+        "Cube of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
         "{RUN} cube --config {CONFIG_FILE} {wildcards.area} {wildcards.tile} {output}"
         " 2>&1 | tee {log}"

@@ -12,17 +12,17 @@ rule evaluate:
         f"{RESULTS}/logs/evaluate.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate.tsv"
+    retries: 0
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
-    retries: 0
-    message:
-        "Tables of the few-shot sweep (log: {log})"
     params:
         evaluation=section("evaluation"),
+    message:
+        "Tables of the few-shot sweep (log: {log})"
     shell:
         "{RUN} evaluate --config {CONFIG_FILE} --samples {input.samples}"
         " --pretrain-samples {input.pretrain} --out {RESULTS}/tables {input.cells}"

@@ -19,7 +19,11 @@ def sweep_params() -> list[str]:
 def init_model(learner: str) -> list[str]:
     """The pretrained model that a learner starts from; none for `none`."""
     parsed = parse_learner(learner)
-    return [] if parsed.init == "none" else [LAYOUT.model(parsed.init, parsed.pretrain_seed)]
+    return (
+        []
+        if parsed.init == "none"
+        else [LAYOUT.model(parsed.init, parsed.pretrain_seed)]
+    )
 
 
 def init_options(learner: str) -> str:
@@ -43,19 +47,19 @@ rule fewshot:
         f"{RESULTS}/benchmarks/fewshot/{{learner}}/{{shots}}/{{seeds}}.tsv"
     wildcard_constraints:
         learner="(none|(ssl|sl|dual)-p[0-9]+)-(full|linear|bias)",
+    retries: 1
     conda:
         "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=6000,
         runtime=240,
-    retries: 1
-    message:
-        "Fine-tuning {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
     params:
         model=section("model"),
         sweep=sweep_params(),
         init=lambda wildcards: init_options(wildcards.learner),
+    message:
+        "Fine-tuning {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
     shell:
         "{RUN} fewshot --config {CONFIG_FILE} --samples {input.samples} {params.init}"
         " --shots {wildcards.shots} --seeds {wildcards.seeds} --out {output} 2>&1 | tee {log}"
@@ -72,18 +76,20 @@ rule baseline:
         f"{RESULTS}/benchmarks/baseline/{{learner}}/{{shots}}/{{seeds}}.tsv"
     wildcard_constraints:
         learner="[a-z0-9_]+",
+    retries: 0
     conda:
         "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=120,
-    retries: 0
-    message:
-        "Baseline {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
     params:
         sweep=sweep_params(),
-        options=lambda wildcards: leaves(CONFIG.fewshot.options.get(wildcards.learner, {})),
+        options=lambda wildcards: leaves(
+            CONFIG.fewshot.options.get(wildcards.learner, {})
+        ),
+    message:
+        "Baseline {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
     shell:
         "{RUN} baseline --config {CONFIG_FILE} --samples {input.samples}"
         " --method {wildcards.learner} --shots {wildcards.shots} --seeds {wildcards.seeds}"

@@ -12,20 +12,20 @@ rule crop_model:
         f"{RESULTS}/logs/crop_model.log",
     benchmark:
         f"{RESULTS}/benchmarks/crop_model.tsv"
+    retries: 1
     conda:
         "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=6000,
         runtime=240,
-    retries: 1
-    message:
-        "Fine-tuning the model of the maps (log: {log})"
     params:
         model=section("model"),
         sweep=sweep_params(),
         init=init_options(MAP_LEARNER),
         shots=CONFIG.maps.shots,
+    message:
+        "Fine-tuning the model of the maps (log: {log})"
     shell:
         "{RUN} fewshot --config {CONFIG_FILE} --samples {input.samples} {params.init}"
         " --shots {params.shots} --seeds 0-0 --save-model {output} 2>&1 | tee {log}"
@@ -49,18 +49,18 @@ rule map:
         f"{RESULTS}/logs/map/{{area}}/{{tile}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/map/{{area}}/{{tile}}.tsv"
+    retries: 0
     conda:
         "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=6000,
         runtime=240,
-    retries: 0
-    message:
-        "Crop map of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     params:
         maps=section("maps", "tiles", "init", "way", "shots"),
         patches=section("patches", "memory_gb", "scheduler"),
+    message:
+        "Crop map of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
         "{RUN} map --config {CONFIG_FILE} --model {input.model} --cube {input.cube}"
         " --samples {input.samples} --out {output.tif} 2>&1 | tee {log}"

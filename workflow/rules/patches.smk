@@ -10,19 +10,19 @@ rule patches:
         f"{RESULTS}/logs/patches/{{set}}/{{area}}/{{tile}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/patches/{{set}}/{{area}}/{{tile}}.tsv"
+    retries: 0
     conda:
         "../../envs/data.yaml"
     threads: 1
     resources:
         mem_mb=int(1000 * CONFIG.patches.memory_gb) + 1500,
         runtime=60,
-    retries: 0
-    message:
-        "Samples of {wildcards.set} from {wildcards.area}, tile {wildcards.tile} (log: {log})"
     params:
         patches=section("patches", "memory_gb", "scheduler"),
         sampling=lambda wildcards: section(f"sets.{wildcards.set}", "areas", "split"),
         block=lambda wildcards: CONFIG.sets[wildcards.set].split.block,
+    message:
+        "Samples of {wildcards.set} from {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
         "{RUN} patches --config {CONFIG_FILE} {wildcards.set} {wildcards.area} {wildcards.tile}"
         " {input} {output} 2>&1 | tee {log}"
@@ -37,16 +37,16 @@ rule merge:
         f"{RESULTS}/logs/merge/{{set}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/merge/{{set}}.tsv"
+    retries: 0
     conda:
         "../../envs/data.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
-    retries: 0
-    message:
-        "Sample store {wildcards.set} (log: {log})"
     params:
         split=lambda wildcards: section(f"sets.{wildcards.set}.split"),
+    message:
+        "Sample store {wildcards.set} (log: {log})"
     shell:
         "{RUN} merge --config {CONFIG_FILE} {wildcards.set} {output} {input} 2>&1 | tee {log}"

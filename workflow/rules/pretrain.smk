@@ -10,20 +10,22 @@ rule pretrain:
         f"{RESULTS}/logs/pretrain/{{objective}}-p{{run}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/pretrain/{{objective}}-p{{run}}.tsv"
+    retries: 2
     conda:
         "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=8000,
         runtime=1440,
-    retries: 2
-    message:
-        "Pretraining {wildcards.objective}, seed {wildcards.run} (log: {log})"
     params:
         model=section("model"),
-        pretrain=section("pretrain", "objectives", "seeds", "loader", "checkpoint_every"),
+        pretrain=section(
+            "pretrain", "objectives", "seeds", "loader", "checkpoint_every"
+        ),
         # Outside the output, which is wiped before a retry: training goes on from here.
         checkpoint=f"{RESULTS}/checkpoints/{{objective}}-p{{run}}",
+    message:
+        "Pretraining {wildcards.objective}, seed {wildcards.run} (log: {log})"
     shell:
         "{RUN} pretrain --config {CONFIG_FILE} --objective {wildcards.objective}"
         " --seed {wildcards.run} --samples {input.samples} --checkpoint {params.checkpoint}"

@@ -20,24 +20,26 @@ rule report:
         maps=LAYOUT.maps(),
         map_areas=LAYOUT.maps("_areas.csv"),
     output:
-        page=report(f"{RESULTS}/report.html", category="Report", caption="../report/report.rst"),
+        page=report(
+            f"{RESULTS}/report.html", category="Report", caption="../report/report.rst"
+        ),
         figures=[figure(name) for name in plots.names(CONFIG)],
     log:
         f"{RESULTS}/logs/report.log",
     benchmark:
         f"{RESULTS}/benchmarks/report.tsv"
+    retries: 0
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=6000,
         runtime=60,
-    retries: 0
-    message:
-        "The report (log: {log})"
     params:
         results=RESULTS,
         evaluation=section("evaluation"),
+    message:
+        "The report (log: {log})"
     shell:
         "{RUN} report --config {CONFIG_FILE} --tables {params.results}/tables"
         " --benchmarks {params.results}/benchmarks --figures {params.results}/figures"

@@ -1,0 +1,104 @@
+"""Artefacts: whole or not at all, the same bytes, damage found."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sitsformer import provenance
+from sitsformer.provenance import ArtefactError
+
+
+def make(path: Path, text: str = "x", **keys) -> None:
+    with provenance.create(path, "thing", config={"a": 1}, seed=3, **keys) as folder:
+        (folder / "data").mkdir()
+        (folder / "data" / "chunk").write_text(text)
+
+
+def test_same_inputs_same_bytes(tmp_path: Path) -> None:
+    make(tmp_path / "a")
+    make(tmp_path / "b")
+    first, second = (
+        {p.relative_to(r): p.read_bytes() for p in r.rglob("*") if p.is_file()}
+        for r in (tmp_path / "a", tmp_path / "b")
+    )
+    assert first == second
+    assert provenance.digest(tmp_path / "a") == provenance.digest(tmp_path / "b")
+
+
+def test_the_record_names_what_made_it(tmp_path: Path) -> None:
+    make(tmp_path / "a")
+    make(tmp_path / "b", "y", inputs={"cube": tmp_path / "a"}, extra={"dates": 7})
+    record = provenance.read(tmp_path / "b")
+    assert record["inputs"] == {"cube": provenance.digest(tmp_path / "a")}
+    assert (record["kind"], record["seed"], record["dates"]) == ("thing", 3, 7)
+    assert record["versions"]["python"].startswith("3.")
+
+
+def test_a_new_one_replaces_the_old_one_whole(tmp_path: Path) -> None:
+    make(tmp_path / "a", "old")
+    (tmp_path / "a" / "left_over").touch()
+    make(tmp_path / "a", "new")
+    assert provenance.check(tmp_path / "a") == []
+    assert (tmp_path / "a" / "data" / "chunk").read_text() == "new"
+
+
+def test_failure_keeps_the_old_one_and_leaves_nothing_else(tmp_path: Path) -> None:
+    make(tmp_path / "a", "old")
+    with (
+        pytest.raises(RuntimeError),
+        provenance.create(tmp_path / "a", "thing", config={}) as folder,
+    ):
+        (folder / "half").touch()
+        raise RuntimeError
+    with pytest.raises(RuntimeError), provenance.create_file(tmp_path / "t.csv") as partial:
+        partial.write_text("half")
+        raise RuntimeError
+    assert [item.name for item in tmp_path.iterdir()] == ["a"]
+    assert provenance.check(tmp_path / "a") == []
+
+
+def test_left_overs_of_a_killed_process_are_removed(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; from sitsformer import provenance\n"
+        "with provenance.create(Path(sys.argv[1]), 'thing', config={}) as folder:\n"
+        "    (folder / 'half').touch(); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a")], check=False)
+    assert result.returncode == -signal.SIGKILL
+    assert [item.name.startswith(".a.partial-") for item in tmp_path.iterdir()] == [True]
+    make(tmp_path / "a")
+    assert [item.name for item in tmp_path.iterdir()] == ["a"]
+
+
+def test_check_finds_missing_altered_and_foreign_files(tmp_path: Path) -> None:
+    make(tmp_path / "a")
+    chunk = tmp_path / "a" / "data" / "chunk"
+    (tmp_path / "a" / ".snakemake_timestamp").touch()
+    chunk.write_text("z")
+    assert provenance.check(tmp_path / "a") == ["altered: data/chunk (1 bytes, 1 recorded)"]
+    chunk.rename(chunk.with_name("other"))
+    assert provenance.check(tmp_path / "a") == [
+        "missing: data/chunk",
+        "foreign: data/other (not written by sitsformer)",
+    ]
+
+
+def test_what_is_no_artefact_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match="not an artefact"):
+        provenance.read(tmp_path)
+    (tmp_path / provenance.PROVENANCE).write_text("{")
+    with pytest.raises(ArtefactError, match="cannot be read"):
+        provenance.check(tmp_path)
+
+
+def test_create_file_keeps_the_suffix_and_replaces(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "t.csv"
+    for text in ("one", "two"):
+        with provenance.create_file(target) as partial:
+            assert partial.suffix == ".csv"
+            partial.write_text(text)
+    assert target.read_text() == "two"
+    assert [item.name for item in target.parent.iterdir()] == ["t.csv"]
