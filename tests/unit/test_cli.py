@@ -1,0 +1,85 @@
+"""The command: a table of contents, and one message where something is wrong."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from sitsformer.cli import CONTENTS, contents
+
+ROOT = Path(__file__).parents[2]
+NAMES = [name for section in CONTENTS.values() for name in section]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sitsformer", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_help_reads_like_a_table_of_contents() -> None:
+    text = CliRunner().invoke(contents, ["--help"]).output
+    positions = [text.index(title) for title in CONTENTS]
+    assert positions == sorted(positions)
+    for name in NAMES:
+        assert any(
+            line.split()[:1] == [name] and len(line.split()) > 2 for line in text.split("\n")
+        )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_explains_itself(name) -> None:
+    result = CliRunner().invoke(contents, [name, "--help"])
+    assert result.exit_code == 0, result.output
+    assert len(result.output.split("\n\n")[1].strip()) > 10
+
+
+def test_help_imports_no_heavy_package() -> None:
+    code = (
+        "import sys; from click.testing import CliRunner; from sitsformer.cli import contents\n"
+        "CliRunner().invoke(contents, ['--help'])\n"
+        "heavy = {'torch', 'xarray', 'rasterio', 'sklearn', 'matplotlib', 'ee', 'geemap'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def test_a_wrong_config_is_one_message_and_a_status(tmp_path: Path) -> None:
+    values = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    values["patches"]["size"] = 4
+    path = tmp_path / "wrong.yaml"
+    path.write_text(yaml.safe_dump(values))
+    out = tmp_path / "cube.zarr"
+    result = run("cube", "--config", str(path), "county_2021", "32615_0_0", str(out))
+    assert result.returncode == 1
+    assert "error:" in result.stderr and "patches.size" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not out.exists()
+
+
+def test_unknown_areas_and_tiles_are_named(tmp_path: Path) -> None:
+    config = str(ROOT / "config" / "config.yaml")
+    for area, tile, message in (
+        ("nowhere", "32615_0_0", "no area 'nowhere'"),
+        ("county_2021", "32615_0_0", "no tile '32615_0_0'"),
+    ):
+        result = run("cube", "--config", config, area, tile, str(tmp_path / "cube.zarr"))
+        assert result.returncode == 1 and message in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_config_commands(tmp_path: Path) -> None:
+    config = str(ROOT / "config" / "config.yaml")
+    assert "jobs of the few-shot sweep" in run("config", "check", config).stdout
+    rows = [line.split("\t") for line in run("config", "tiles", config).stdout.splitlines()]
+    assert {row[0] for row in rows} == {"river_2020", "plains_2021", "county_2021"}
+    assert all(len(row) == 6 for row in rows)
