@@ -37,6 +37,16 @@ TILE_STEP = 6
 Split = Literal["train", "validation", "test"]
 Objective = Literal["ssl", "sl", "dual"]
 Init = Literal["none", "ssl", "sl", "dual"]
+BASELINES = (
+    "random_forest",
+    "gradient_boosting",
+    "logistic_regression",
+    "nearest_centroid",
+    "nearest_neighbour",
+    "temporal_cnn",
+    "ltae",
+)
+"""Baselines that ship with the package."""
 Way = Literal["full", "linear", "bias"]
 Shots = Annotated[int, Field(ge=1)] | Literal["all"]
 PatchSize = Literal[1, 3, 5, 7, 9]
@@ -342,6 +352,8 @@ class Model(Section):
     """Width of the feed-forward layer; default 4 x `hidden`."""
     dropout: float = Field(0.1, ge=0, lt=1)
     """Share of activations set to zero while training."""
+    attention_dropout: float | None = Field(None, ge=0, lt=1)
+    """Dropout of the attention weights; default: as `dropout`. 0 trains faster."""
     norm: Literal["post", "pre"] = "post"
     """Layer norm after (SITS-Former) or before each block."""
     pooling: Literal["max", "mean", "mean_max"] = "max"
@@ -375,6 +387,19 @@ class Optimiser(Section):
     """`bf16`: mixed precision, for GPUs (slower than `float32` on most CPUs)."""
 
 
+class Augment(Section):
+    """Changes made to a series each time it is trained on."""
+
+    day_shift: int = Field(8, ge=0)
+    """Largest shift of the whole series, days."""
+    drop: Fraction = 0.2
+    """Share of the time steps left out."""
+    gain: float = Field(0.05, ge=0)
+    """Standard deviation of a factor common to all values of a sample."""
+    noise: float = Field(0.01, ge=0)
+    """Standard deviation of a per-band shift, units of reflectance."""
+
+
 class Pretrain(Section):
     """Pretraining."""
 
@@ -399,6 +424,8 @@ class Pretrain(Section):
     """Weight of the land-cover loss in `dual`."""
     class_balanced: bool = False
     """Weigh land-cover classes inversely to their frequency."""
+    augment: Augment = Augment(day_shift=0, drop=0, gain=0, noise=0)
+    """Changes made to the series; default: none."""
     patience: int | None = Field(None, ge=1)
     """Epochs without a better validation loss before it stops; default: never."""
     checkpoint_every: int = Field(200, ge=1)
@@ -411,19 +438,6 @@ class Pretrain(Section):
     """Use torch.compile (pays on GPUs)."""
     deterministic: bool = True
     """Same seed, same bytes; on GPUs this costs speed."""
-
-
-class Augment(Section):
-    """Changes made to a series each time it is trained on."""
-
-    day_shift: int = Field(8, ge=0)
-    """Largest shift of the whole series, days."""
-    drop: Fraction = 0.2
-    """Share of the time steps left out."""
-    gain: float = Field(0.05, ge=0)
-    """Standard deviation of a factor common to all values of a sample."""
-    noise: float = Field(0.01, ge=0)
-    """Standard deviation of a per-band shift, units of reflectance."""
 
 
 class FewShot(Section):
@@ -527,6 +541,12 @@ def _cross_checks(config: Config) -> Iterator[str]:
         yield from _set_checks(f"sets.{name}", sample_set, config.areas)
     yield from _unknown("pretrain.set", (config.pretrain.set,), config.sets)
     yield from _unknown("fewshot.set", (config.fewshot.set,), config.sets)
+    for name in config.fewshot.baselines:
+        if name not in BASELINES and "file" not in config.fewshot.options.get(name, {}):
+            yield (
+                f"fewshot.baselines: unknown baseline {name!r}; known are {sorted(BASELINES)}. "
+                f"For one of your own, name its file: fewshot.options.{name}.file"
+            )
     for init in config.fewshot.inits:
         if init != "none" and init not in config.pretrain.objectives:
             yield (

@@ -27,8 +27,12 @@ def baseline(
     cells = baselines.run(
         samples, method, fewshot.parse_shots(shots), fewshot.parse_seeds(seeds), settings
     )
+    sweep = {"shots", "seeds", "seeds_per_job", "inits", "ways", "baselines", "options"}
     made_by = {
-        "config": settings.model_dump(mode="json"),
+        "config": {
+            **settings.model_dump(mode="json", exclude=sweep),
+            "options": settings.options.get(method, {}),
+        },
         "inputs": {"samples": provenance.digest(store)},
     }
     fewshot.write_cells(out, cells, samples.class_names, samples.class_colours, made_by)

@@ -1,0 +1,79 @@
+"""What the data say about the claims of the method: one sentence each, whichever way it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from sitsformer.evaluate import FEW, HEADLINE
+
+CLAIMS = (
+    (
+        "dual - none",
+        FEW,
+        "With few labels, pretraining with reconstruction and land cover together beats training "
+        "from scratch",
+    ),
+    ("dual - ssl", FEW, "With few labels, both tasks together beat reconstruction alone"),
+    ("dual - sl", FEW, "With few labels, both tasks together beat land cover alone"),
+    ("ssl - none", FEW, "With few labels, reconstruction alone beats training from scratch"),
+    ("dual - best baseline", FEW, "With few labels, dual pretraining beats the best baseline"),
+    ("ssl - best baseline", FEW, "With few labels, reconstruction alone beats the best baseline"),
+    ("dual - none", "all", "With all labels, dual pretraining still beats training from scratch"),
+)
+"""(comparison, shots, the claim). Those whose arms did not run are left out."""
+
+ENOUGH_RUNS = 3
+"""Pretraining runs from which on a claim is about pretraining, and not about one run of it."""
+
+_WORD = {"better": "Supported", "worse": "Refuted", "undecided": "Undecided"}
+
+
+def decide(differences: pd.DataFrame, way: str, level: float) -> pd.DataFrame:
+    """Read the claims off the paired differences (`claims.csv`).
+
+    A claim is supported (refuted) where the interval over seeds and the one over test blocks both
+    lie above (below) zero.
+
+    Args:
+        differences: of `evaluate.compare`.
+        way: the way of fine-tuning that the claims are about.
+        level: of the intervals.
+
+    Returns:
+        Columns claim, verdict, sentence, and the row of `differences` each is read off.
+    """
+    rows = []
+    relevant = differences[(differences.score == HEADLINE[0]) & (differences.way == way)]
+    for comparison, shots, claim in CLAIMS:
+        found = relevant[(relevant.comparison == comparison) & (relevant.shots == shots)]
+        for row in found.to_dict("records"):
+            word = _WORD[row["verdict"]]
+            rows.append(
+                {
+                    "claim": claim,
+                    "verdict": word.lower(),
+                    "sentence": _sentence(word, claim, row, level),
+                    **{key: row[key] for key in ("comparison", "second", "shots", "mean")},
+                    **{key: row[key] for key in ("low_seeds", "high_seeds")},
+                    **{key: row[key] for key in ("low_blocks", "high_blocks", "runs", "draws")},
+                }
+            )
+    return pd.DataFrame(rows, columns=None if rows else ["claim", "verdict", "sentence"])
+
+
+def _sentence(word: str, claim: str, row: Mapping[Hashable, Any], level: float) -> str:
+    beside = f" ({row['second']})" if "best baseline" in str(row["comparison"]) else ""
+    text = (
+        f"{word}: {claim[0].lower()}{claim[1:]}{beside}; "
+        f"difference in macro F1 {row['mean']:+.3f}, "
+        f"{level:.0%} interval {row['low_seeds']:+.3f} to {row['high_seeds']:+.3f} over seeds and "
+        f"{row['low_blocks']:+.3f} to {row['high_blocks']:+.3f} over test blocks."
+    )
+    runs = int(row["runs"])
+    if runs < ENOUGH_RUNS:
+        times = "one pretraining run" if runs == 1 else f"{runs} pretraining runs"
+        text += f" This rests on {times}; another run may differ."
+    return text

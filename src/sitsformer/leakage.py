@@ -1,0 +1,189 @@
+"""How near the samples of one group lie to those of another: what a reviewer asks of a split."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitsformer.config import PIXEL
+from sitsformer.samples import SPLITS, about, open_samples, split_rows
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+SEMI_MAJOR, FLATTENING = 6_378_137.0, 1 / 298.257223563
+"""Of the WGS 84 ellipsoid (NIMA TR8350.2), metres and ratio."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Places and origins of some samples.
+
+    Attributes:
+        name: for the table.
+        lon, lat: (sample,) degrees.
+        x, y: (sample,) UTM metres.
+        epsg: (sample,) UTM zone.
+        block: (sample,) int64.
+        areas, years: that occur.
+        label: label layer.
+        side: of a patch, metres.
+    """
+
+    name: str
+    lon: NDArray[np.float64]
+    lat: NDArray[np.float64]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    epsg: NDArray[np.int32]
+    block: NDArray[np.int64]
+    areas: tuple[str, ...]
+    years: tuple[int, ...]
+    label: str
+    side: float
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """What two groups of samples share; one row of the leakage table.
+
+    Attributes:
+        first, second: names of the groups.
+        nearest: smallest distance between patch centres of the two, metres; None when one group
+            is empty.
+        overlapping: samples of `second` whose patch shares pixels on the ground with a patch of
+            `first` (in the same UTM zone).
+        shared_blocks: blocks in which both have samples.
+        shared_areas, shared_years: that occur in both.
+        same_label: whether both take their labels from the same product.
+    """
+
+    first: str
+    second: str
+    nearest: float | None
+    overlapping: int
+    shared_blocks: int
+    shared_areas: tuple[str, ...]
+    shared_years: tuple[int, ...]
+    same_label: bool
+
+    def row(self) -> dict[str, Any]:
+        """As JSON values."""
+        values = asdict(self)
+        return {
+            **values,
+            "shared_areas": [*self.shared_areas],
+            "shared_years": [*self.shared_years],
+        }
+
+
+def leakage_table(store: Path, pretraining: Path | None = None) -> list[Leakage]:
+    """Compare the splits of a set with each other, and with what a model was pretrained on.
+
+    Args:
+        store: set store.
+        pretraining: set store of the pretraining; its training split is compared with each split.
+
+    Returns:
+        One row a pair, of the pairs in which both have samples.
+    """
+    groups = split_groups(open_samples(store))
+    table = pairs(groups)
+    if pretraining is not None:
+        dataset = open_samples(pretraining)
+        seen = group(dataset, "pretraining", split_rows(dataset, pretraining, "train"))
+        table += [compare(seen, other) for other in groups]
+    return table
+
+
+def pairs(groups: list[Group]) -> list[Leakage]:
+    """Compare each group with each later one."""
+    return [
+        compare(first, second)
+        for position, first in enumerate(groups)
+        for second in groups[position + 1 :]
+    ]
+
+
+def split_groups(dataset: xr.Dataset) -> list[Group]:
+    """The splits of an opened store that have samples."""
+    split = dataset.split.values
+    return [
+        group(dataset, name, np.flatnonzero(split == value))
+        for value, name in enumerate(SPLITS)
+        if (split == value).any()
+    ]
+
+
+def group(dataset: xr.Dataset, name: str, rows: NDArray[np.int64]) -> Group:
+    """Some samples of an opened store."""
+    common = about(dataset)
+    areas = np.unique(dataset.area.values[rows]).tolist()
+    return Group(
+        name=name,
+        **{key: dataset[key].values[rows] for key in ("lon", "lat", "x", "y", "epsg", "block")},
+        areas=tuple(common.areas[area] for area in areas),
+        years=tuple(sorted({common.years[area] for area in areas})),
+        label=common.label,
+        side=float(dataset.sizes["py"] * PIXEL),
+    )
+
+
+def compare(first: Group, second: Group) -> Leakage:
+    """What two groups share."""
+    return Leakage(
+        first=first.name,
+        second=second.name,
+        nearest=_nearest(first, second),
+        overlapping=_overlapping(first, second),
+        shared_blocks=len(np.intersect1d(first.block, second.block)),
+        shared_areas=tuple(name for name in first.areas if name in second.areas),
+        shared_years=tuple(year for year in first.years if year in second.years),
+        same_label=first.label == second.label,
+    )
+
+
+def _nearest(first: Group, second: Group) -> float | None:
+    """Smallest straight distance between centres, metres; also across UTM zones."""
+    from scipy.spatial import cKDTree
+
+    if len(first.lon) == 0 or len(second.lon) == 0:
+        return None
+    tree = cKDTree(_geocentric(first.lon, first.lat))
+    distance, _ = tree.query(_geocentric(second.lon, second.lat))
+    return float(distance.min())
+
+
+def _geocentric(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Earth-centred coordinates (sample, 3), metres, of points on the WGS 84 ellipsoid."""
+    squared = FLATTENING * (2 - FLATTENING)  # eccentricity squared
+    phi, lam = np.radians(lat), np.radians(lon)
+    normal = SEMI_MAJOR / np.sqrt(1 - squared * np.sin(phi) ** 2)
+    return np.column_stack(
+        [
+            normal * np.cos(phi) * np.cos(lam),
+            normal * np.cos(phi) * np.sin(lam),
+            normal * (1 - squared) * np.sin(phi),
+        ]
+    )
+
+
+def _overlapping(first: Group, second: Group) -> int:
+    """Samples of `second` that share pixels with `first`: centres nearer than a patch both ways."""
+    from scipy.spatial import cKDTree
+
+    count = 0
+    reach = (first.side + second.side) / 2
+    for zone in np.intersect1d(first.epsg, second.epsg):
+        a, b = first.epsg == zone, second.epsg == zone
+        tree = cKDTree(np.column_stack([first.x[a], first.y[a]]))
+        distance, _ = tree.query(
+            np.column_stack([second.x[b], second.y[b]]), p=np.inf, distance_upper_bound=reach
+        )
+        # Centres lie on the 10 m grid; half a pixel keeps rounding out of the comparison.
+        count += int((distance < reach - PIXEL / 2).sum())
+    return count

@@ -1,0 +1,54 @@
+"""Names of the result tables, and how they are written and read.
+
+Light to import: the workflow lists its outputs by these names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sitsformer import provenance
+from sitsformer.errors import SitsError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLES = (
+    "fewshot",
+    "summary",
+    "differences",
+    "claims",
+    "per_class",
+    "confusion",
+    "reliability",
+    "conformal",
+    "choices",
+    "leakage",
+)
+"""Tables that evaluation makes; docs/evaluation.md describes them."""
+
+NAMES = tuple(f"{table}.{suffix}" for table in TABLES for suffix in ("csv", "parquet"))
+"""File names of the tables."""
+
+
+def write(frame: pd.DataFrame, folder: Path, name: str) -> None:
+    """Write a table as CSV (seven significant digits) and Parquet."""
+    with provenance.create_file(folder / f"{name}.csv") as path:
+        frame.to_csv(path, index=False, float_format="%.7g")
+    with provenance.create_file(folder / f"{name}.parquet") as path:
+        frame.to_parquet(path, index=False)
+
+
+def read(folder: Path, name: str) -> pd.DataFrame:
+    """Read a table.
+
+    Raises:
+        SitsError: it is not there.
+    """
+    import pandas as pd
+
+    path = folder / f"{name}.parquet"
+    if not path.is_file():
+        raise SitsError(f"{path} is missing: run `sitsformer evaluate` first")
+    return pd.read_parquet(path)
