@@ -63,6 +63,10 @@ def write(path: Path, samples: Samples, name: str = "crops") -> Path:
     columns = {
         key: getattr(samples, key) for key in ("doy", "label", "split", "block", "lon", "lat")
     }
+    columns["epsg"] = np.full(len(samples), 32632, np.int32)
+    # Near enough to UTM for a test: one degree is 111 km.
+    columns["x"] = (np.round(samples.lon * 11_132) * 10).astype(np.float64)
+    columns["y"] = (np.round(samples.lat * 11_132) * 10).astype(np.float64)
     about = About(
         name=name,
         class_names=samples.class_names,

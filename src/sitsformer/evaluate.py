@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from sitsformer import fewshot, intervals, metrics
 from sitsformer.config import Evaluation
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import NETWORK, NO_WAY, Cell, CellTable
+from sitsformer.leakage import leakage_table
 
 Floats = npt.NDArray[np.float64]
 
@@ -369,6 +371,15 @@ def conformal(table: CellTable, block: npt.NDArray[np.int64], miscoverage: float
         )
         rows.append({**_keys(cell), "promised": 1 - miscoverage, **vars(found)})
     return pd.DataFrame(rows)
+
+
+def leakage(store: Path, pretrain: Path | None) -> pd.DataFrame:
+    """How near test samples lie to what was learned from, and what they share with it."""
+    rows = [row.row() for row in leakage_table(store, pretrain)]
+    frame = pd.DataFrame(rows)
+    for name in ("shared_areas", "shared_years"):
+        frame[name] = [", ".join(map(str, values)) for values in frame[name]]
+    return frame.rename(columns={"nearest": "nearest_metres"})
 
 
 def choices(table: CellTable) -> pd.DataFrame:

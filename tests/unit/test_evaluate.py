@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
 import phenology
-from sitsformer import claims, evaluate, fewshot, leakage, tables
+from sitsformer import claims, evaluate, fewshot, tables
 from sitsformer.commands.evaluate import evaluate as command
 from sitsformer.config import BASELINES, ConfigError, Evaluation, parse
 from sitsformer.errors import SitsError
@@ -154,25 +154,18 @@ def test_confusion_and_conformal_tables_add_up() -> None:
     assert (curve.groupby(["arm", "shots"])["count"].sum() == 5 * tests).all()
 
 
-def test_distances_by_hand() -> None:
-    # One degree of longitude at the equator is 2 pi R / 360 = 111.195 km.
-    metres = leakage.nearest(
-        np.array([0.0, 10.0]), np.zeros(2), np.array([1.0, 10.0]), np.array([0.0, 0.001])
-    )
-    np.testing.assert_allclose(metres, [111_195.08, 111.195], rtol=1e-6)
-
-
-def test_leakage_names_what_is_shared(tmp_path: Path) -> None:
+def test_leakage_says_what_is_shared(tmp_path: Path) -> None:
     samples = phenology.make(300)
-    clean = phenology.write(tmp_path / "a.zarr", samples)
-    facts = leakage.table(clean, clean).set_index("fact").value
-    assert facts["blocks that test shares with train or validation"] == "0"
-    assert facts["years they share"] == "2021"
-    assert facts["label product of pretraining"] == "cdl"
+    store = phenology.write(tmp_path / "a.zarr", samples)
+    facts = evaluate.leakage(store, store).set_index(["first", "second"])
+    assert facts.shared_blocks["train", "test"] == 0
+    assert facts.shared_years["pretraining", "test"] == "2021"
+    assert facts.same_label["pretraining", "test"]
+    assert facts.nearest_metres["train", "test"] > 0
     samples.split[:] = np.arange(300) % 3
     mixed = phenology.write(tmp_path / "b.zarr", samples)
-    facts = leakage.table(mixed, None).set_index("fact").value
-    assert int(facts["blocks that test shares with train or validation"]) > 0
+    facts = evaluate.leakage(mixed, None).set_index(["first", "second"])
+    assert facts.shared_blocks["train", "test"] > 0
 
 
 def test_config_knows_the_baselines() -> None:

@@ -17,7 +17,7 @@ def evaluate(
     config_path: Path, store: Path, pretrain: Path | None, out: Path, cells: tuple[Path, ...]
 ) -> None:
     """Score predictions (CELLS, Parquet) with intervals, and compare methods in pairs."""
-    from sitsformer import claims, fewshot, leakage, tables
+    from sitsformer import claims, fewshot, tables
     from sitsformer import evaluate as stage
     from sitsformer.config import load
     from sitsformer.samples import open_samples
@@ -39,7 +39,7 @@ def evaluate(
         "reliability": stage.reliabilities(table, settings.bins),
         "conformal": stage.conformal(table, block, settings.miscoverage),
         "choices": stage.choices(table),
-        "leakage": leakage.table(store, pretrain),
+        "leakage": stage.leakage(store, pretrain),
     }
     for name in tables.TABLES:
         tables.write(found[name], out, name)
