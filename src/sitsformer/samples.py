@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,8 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 """Names of the values of `split`, in order."""
 UNASSIGNED = 255
 """`split` of the samples of a tile store: the merge assigns it."""
-NO_CLASS = -1
+NO_CLASS_NAME = "(none)"
+"""How manifests call pixels without a class."""
 MANIFEST = "manifest.json"
 KIND = "samples"
 
@@ -185,9 +186,10 @@ def write_samples(
     chunk = shards.chunk_rows(int(np.prod(steps)) * 2)
     pieces = (reflectance[i : i + chunk] for i in range(0, len(reflectance), chunk))
     with provenance.create(path, KIND, config=config or {}, inputs=inputs, seed=seed) as partial:
-        with write_arrays(partial, len(reflectance), steps, columns, about) as writer:
+        with reflectance_writer(partial) as writer:
             for packed in encoded(pieces, chunk):
                 writer.append(packed)
+        write_arrays(partial, len(reflectance), steps, columns, about)
         write_manifest(partial, manifest or {})
 
 
@@ -202,10 +204,27 @@ def encoded(pieces: Iterable[NDArray[np.uint16]], chunk: int) -> Iterable[bytes]
         )
 
 
+def rechunk(parts: Iterable[NDArray[np.uint16]], rows: int) -> Iterator[NDArray[np.uint16]]:
+    """Pieces of any length -> pieces of `rows`, the last one shorter."""
+    rest: NDArray[np.uint16] | None = None
+    for part in parts:
+        rest = part if rest is None or len(rest) == 0 else np.concatenate([rest, part])
+        while len(rest) >= rows:
+            yield rest[:rows]
+            rest = rest[rows:]
+    if rest is not None and len(rest):
+        yield rest
+
+
+def reflectance_writer(directory: Path) -> shards.Writer:
+    """Writer of the chunks of `reflectance` of the store to be."""
+    return shards.Writer(directory / "reflectance", dimensions=5)
+
+
 def write_arrays(
     directory: Path, rows: int, steps: tuple[int, ...], columns: Columns, about: About
-) -> shards.Writer:
-    """Write all of a store but the chunks of `reflectance`, for which a writer is returned.
+) -> None:
+    """Write all of a store but the chunks of `reflectance`.
 
     Args:
         directory: the store to be.
@@ -241,7 +260,6 @@ def write_arrays(
         # An extension of Zarr v3: with it a store opens in one read, without listing its files.
         warnings.filterwarnings("ignore", message="Consolidated metadata")
         zarr.consolidate_metadata(directory)
-    return shards.Writer(directory / "reflectance", 1 + len(steps))
 
 
 def write_manifest(directory: Path, manifest: Mapping[str, Any]) -> None:
@@ -389,7 +407,7 @@ def _sums(
 ) -> tuple[int, NDArray[np.float64], NDArray[np.float64]]:
     """Values of a band, and sums and sums of squares of each band over valid steps.
 
-    Exact in float64: a chunk holds fewer than 2**19 values of a band (shards.CHUNK_BYTES, ten bands),
+    Exact in float64: a chunk holds fewer than 2**19 values of a band (shards.CHUNK_BYTES, bands),
     so the largest sum of squares is below 2**51.
     """
     steps = reflectance[valid].astype(np.float64)

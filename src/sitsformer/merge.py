@@ -1,0 +1,301 @@
+"""Tile stores -> one set store with its splits.
+
+Whole compressed chunks are copied as they are; only the last, partly filled chunk of each tile is
+decoded and packed with those of the others. Blocks are given to splits here, over all tiles, so
+that a tile's own store does not depend on which other tiles there are.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitsformer import leakage, provenance, samples, splits
+from sitsformer.config import Config, SampleSet
+from sitsformer.samples import SPLITS, UNASSIGNED, About, SampleError
+from sitsformer.shards import Reader
+
+log = logging.getLogger(__name__)
+
+_COMMON = (
+    "name",
+    "class_names",
+    "class_colours",
+    "class_codes",
+    "label",
+    "split_by",
+    "block",
+    "bands",
+)
+"""What all tile stores of a set agree on."""
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """A tile store, opened."""
+
+    path: Path
+    about: About
+    steps: tuple[int, ...]
+    columns: dict[str, NDArray[Any]]
+    manifest: dict[str, Any]
+
+    @property
+    def rows(self) -> int:
+        return len(self.columns["label"])
+
+
+def merge(config: Config, set_name: str, out: Path, stores: Sequence[Path]) -> dict[str, Any]:
+    """Make a set store of its tiles' stores.
+
+    Args:
+        config: the whole config.
+        set_name: of the set.
+        out: store to write.
+        stores: tile stores, in any order.
+
+    Returns:
+        The manifest of the set.
+
+    Raises:
+        SampleError: the stores do not belong together, or hold no samples.
+        SplitError: a split is empty, or train lacks a class.
+    """
+    if set_name not in config.sets:
+        raise SampleError(f"no set {set_name!r} in the config; there are {sorted(config.sets)}")
+    chosen = config.sets[set_name]
+    tiles = sorted((_open(path) for path in stores), key=lambda tile: tile.about.tiles)
+    _check_common(tiles)
+    common, columns = _gather(tiles)
+    common, columns["label"], removed = _drop_empty_classes(common, columns["label"])
+    columns["split"] = _assign(chosen, common, columns)
+    rows = len(columns["label"])
+    wanted = _wanted(chosen)
+    warnings = splits.check_presence(columns["label"], columns["split"], common.class_names, wanted)
+    order = _chunk_order(tiles)
+    columns = {name: values[order] for name, values in columns.items()}
+    manifest = _manifest(tiles, common, columns, removed, warnings)
+    record = {"set": chosen.model_dump(mode="json")}
+    inputs = {f"tiles/{tile.about.tiles[0]}": tile.path for tile in tiles}
+    with provenance.create(
+        out, samples.KIND, config=record, inputs=inputs, seed=chosen.split.seed
+    ) as partial:
+        with samples.reflectance_writer(partial) as writer:
+            for packed in _chunks(tiles):
+                writer.append(packed)
+        samples.write_arrays(partial, rows, tiles[0].steps, columns, common)
+        manifest["leakage"] = _leakage(partial, chosen)
+        samples.write_manifest(partial, manifest)
+    for line in warnings:
+        log.warning("set %s: %s", set_name, line)
+    return manifest
+
+
+def _open(path: Path) -> _Tile:
+    dataset = samples.open_samples(path)
+    names = ("doy", "date", "label", "split", "block", "epsg", "lon", "lat", "x", "y")
+    return _Tile(
+        path=path,
+        about=samples.about(dataset),
+        steps=tuple(dataset.sizes[dim] for dim in ("time", "band", "py", "px")),
+        columns={name: dataset[name].values for name in names},
+        manifest=samples.read_manifest(path),
+    )
+
+
+def _check_common(tiles: Sequence[_Tile]) -> None:
+    if not tiles:
+        raise SampleError("there are no tile stores to merge")
+    first = tiles[0]
+    for tile in tiles:
+        if len(tile.about.tiles) != 1:
+            raise SampleError(f"{tile.path} is not a tile store; merge takes what `patches` wrote")
+        for key in _COMMON:
+            if getattr(tile.about, key) != getattr(first.about, key):
+                raise SampleError(
+                    f"{tile.path} and {first.path} were cut with different {key}: "
+                    f"{getattr(tile.about, key)} and {getattr(first.about, key)}; cut both again"
+                )
+        if tile.steps != first.steps:
+            raise SampleError(
+                f"{tile.path} and {first.path} hold samples of different shape (time, band, y, x): "
+                f"{tile.steps} and {first.steps}; cut both again"
+            )
+    for left, right in pairwise(tiles):
+        if left.about.tiles == right.about.tiles:
+            raise SampleError(
+                f"tile {left.about.tiles[0]} is there twice: {left.path}, {right.path}"
+            )
+    if not any(tile.rows for tile in tiles):
+        reasons = _sum([tile.manifest["dropped"] for tile in tiles])
+        lost = {reason: sum(counts.values()) for reason, counts in reasons.items()}
+        raise SampleError(
+            f"none of the {len(tiles)} tiles has a sample; pixels were dropped for {lost}. "
+            "Lower `patches.min_dates` or `patches.clear_score`, or change the set's classes"
+        )
+
+
+def _gather(tiles: Sequence[_Tile]) -> tuple[About, dict[str, NDArray[Any]]]:
+    """What the set has in common, and its columns in the order of the tiles."""
+    areas = sorted({(tile.about.areas[0], tile.about.years[0]) for tile in tiles})
+    names = tuple(name for name, _ in areas)
+    if len(set(names)) < len(names):
+        raise SampleError(f"an area has tiles of two seasons among {areas}; cut them again")
+    columns = {
+        name: np.concatenate([tile.columns[name] for tile in tiles]) for name in tiles[0].columns
+    }
+    counts = [tile.rows for tile in tiles]
+    columns["tile"] = np.repeat(np.arange(len(tiles)), counts)
+    columns["area"] = np.repeat([names.index(tile.about.areas[0]) for tile in tiles], counts)
+    common = replace(
+        tiles[0].about,
+        tiles=tuple(tile.about.tiles[0] for tile in tiles),
+        areas=names,
+        years=tuple(year for _, year in areas),
+    )
+    return common, columns
+
+
+def _drop_empty_classes(
+    common: About, label: NDArray[np.int16]
+) -> tuple[About, NDArray[np.int16], list[str]]:
+    """Remove classes without a sample anywhere and number the others anew."""
+    there = np.bincount(label[label >= 0], minlength=len(common.class_names)) > 0
+    kept = np.flatnonzero(there).tolist()
+    table = np.full(len(there) + 1, -1, np.int16)  # the last place serves label -1
+    table[kept] = np.arange(len(kept))
+    removed = [name for name, found in zip(common.class_names, there, strict=True) if not found]
+    slim = replace(
+        common,
+        class_names=tuple(common.class_names[k] for k in kept),
+        class_colours=tuple(common.class_colours[k] for k in kept),
+        class_codes=tuple(common.class_codes[k] for k in kept),
+    )
+    return slim, table[label], removed
+
+
+def _assign(
+    chosen: SampleSet, common: About, columns: dict[str, NDArray[Any]]
+) -> NDArray[np.uint8]:
+    """Splits (sample,) as the config asks."""
+    by = chosen.split.by
+    if by == "polygons":
+        known: NDArray[np.uint8] = columns["split"]
+        return known
+    if by == "block":
+        blocks, member = np.unique(columns["block"], return_inverse=True)
+        classes = len(common.class_names) + 1
+        label = np.where(columns["label"] < 0, classes - 1, columns["label"])
+        counts = np.bincount(member * classes + label, minlength=len(blocks) * classes)
+        given = splits.assign_blocks(
+            counts.reshape(len(blocks), classes), chosen.split.fractions, chosen.split.seed
+        )
+        return given[member]
+    of_area = splits.of_areas(chosen.split, common.areas, common.years)
+    if (of_area == UNASSIGNED).any():
+        lost = int(np.argmax(of_area == UNASSIGNED))
+        raise splits.SplitError(
+            f"split by {by}: area {common.areas[lost]!r} (season {common.years[lost]}) is in none "
+            "of the lists train, validation, test; list it, or take it out of the set"
+        )
+    of_sample: NDArray[np.uint8] = of_area[columns["area"]]
+    return of_sample
+
+
+def _wanted(chosen: SampleSet) -> list[bool]:
+    """Which splits the config asks for."""
+    split = chosen.split
+    if split.by == "block":
+        return [share > 0 for share in split.fractions]
+    if split.by == "polygons":
+        return [True, False, True]
+    return [bool(names) for names in (split.train, split.validation, split.test)]
+
+
+def _chunk_order(tiles: Sequence[_Tile]) -> NDArray[np.int64]:
+    """Rows, numbered over all tiles, in the order of the set: whole chunks first, then the rest."""
+    whole, rest, start = [], [], 0
+    for tile in tiles:
+        with Reader(tile.path / "reflectance") as reader:
+            cut = tile.rows // reader.chunk * reader.chunk
+        whole.append(np.arange(start, start + cut))
+        rest.append(np.arange(start + cut, start + tile.rows))
+        start += tile.rows
+    return np.concatenate([*whole, *rest])
+
+
+def _chunks(tiles: Sequence[_Tile]) -> Iterator[bytes]:
+    """Compressed chunks of the set: whole ones copied, the rest of each tile packed together."""
+    for tile in tiles:
+        with Reader(tile.path / "reflectance") as reader:
+            for chunk in range(tile.rows // reader.chunk):
+                yield reader.packed(chunk)
+            chunk_rows = reader.chunk
+
+    def rest(tile: _Tile) -> NDArray[np.uint16]:
+        with Reader(tile.path / "reflectance") as reader:
+            return reader.read(reader.chunks - 1)
+
+    rests = (rest(tile) for tile in tiles if tile.rows % chunk_rows)
+    yield from samples.encoded(samples.rechunk(rests, chunk_rows), chunk_rows)
+
+
+def _leakage(partial: Path, chosen: SampleSet) -> list[dict[str, Any]]:
+    table = leakage.leakage_table(partial)
+    for row in table:
+        if row.overlapping and chosen.split.by != "year":
+            raise splits.SplitError(
+                f"split by {chosen.split.by}: {row.overlapping} patches of {row.second} share "
+                f"pixels with {row.first}; areas in different splits must not overlap"
+            )
+    return [row.row() for row in table]
+
+
+def _manifest(
+    tiles: Sequence[_Tile],
+    common: About,
+    columns: dict[str, NDArray[Any]],
+    removed: list[str],
+    warnings: list[str],
+) -> dict[str, Any]:
+    names = (*common.class_names, samples.NO_CLASS_NAME)
+    label = np.where(columns["label"] < 0, len(names) - 1, columns["label"])
+
+    def by_class(where: NDArray[np.bool_]) -> dict[str, int]:
+        counts = np.bincount(label[where], minlength=len(names)).tolist()
+        return {name: n for name, n in zip(names, counts, strict=True) if n}
+
+    of_tiles = {tile.about.tiles[0]: tile.manifest for tile in tiles}
+    return {
+        "samples": len(label),
+        "pixels": sum(tile.manifest["pixels"] for tile in tiles),
+        "kept": by_class(np.ones(len(label), bool)),
+        "dropped": _sum([tile.manifest["dropped"] for tile in tiles]),
+        "splits": {name: by_class(columns["split"] == value) for value, name in enumerate(SPLITS)},
+        "blocks": {
+            name: len(np.unique(columns["block"][columns["split"] == value]))
+            for value, name in enumerate(SPLITS)
+        },
+        "removed_classes": removed,
+        "warnings": warnings
+        + [f"{name}: {line}" for name, tile in of_tiles.items() for line in tile["warnings"]],
+        "tiles": of_tiles,
+    }
+
+
+def _sum(counts: Sequence[dict[str, dict[str, int]]]) -> dict[str, dict[str, int]]:
+    """Add counts by reason and class."""
+    total: dict[str, dict[str, int]] = {}
+    for tile in counts:
+        for reason, classes in tile.items():
+            into = total.setdefault(reason, {})
+            for name, number in classes.items():
+                into[name] = into.get(name, 0) + number
+    return total

@@ -1,0 +1,332 @@
+"""A cube -> the samples of one tile, in a store of their own.
+
+Two passes: the cloud scores tell how many clear dates each pixel has; pixels are drawn
+(sampling.py); the scores of the drawn ones give their dates (thinning.py); then the reflectance is
+read once, box by box (cutting.py). Memory is bounded by `patches.memory_gb`, not by the cube.
+The merge (merge.py) makes a set of all its tiles' stores and assigns the splits.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitsformer import cube, provenance, samples, shards, splits
+from sitsformer.config import BANDS, Config, Patches, SampleSet
+from sitsformer.cutting import Spool, clear_strips
+from sitsformer.cutting import patches as cut_patches
+from sitsformer.grid import Tile, find_tile, to_lonlat
+from sitsformer.labels import Classes, Legend, group
+from sitsformer.samples import MISSING, About, SampleError
+from sitsformer.sampling import Draw, Layers, draw, tile_seed
+from sitsformer.thinning import thin
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+log = logging.getLogger(__name__)
+
+_THIN_ROWS = 16384
+"""Samples thinned at once: (sample, time) tables of them stay below 50 MB for a year of dates."""
+
+
+def make_tile_store(
+    config: Config, set_name: str, area_name: str, tile_name: str, cube_path: Path, out: Path
+) -> dict[str, Any]:
+    """Cut the samples of one tile out of its cube.
+
+    Args:
+        config: the whole config.
+        set_name: which set the samples are for.
+        area_name: area of the tile.
+        tile_name: name of the tile.
+        cube_path: its cube.
+        out: tile store to write.
+
+    Returns:
+        The manifest: what was kept, and what was dropped for which reason.
+
+    Raises:
+        SampleError: the cube does not fit the request.
+    """
+    chosen, settings = _sample_set(config, set_name, area_name), config.patches
+    tile = find_tile(area_name, config.areas[area_name], tile_name)
+    dataset = cube.open_cube(cube_path)
+    _check_tile(dataset, tile, cube_path)
+    classes = group(_legend(dataset, chosen, cube_path), chosen.classes)
+    seed = tile_seed(chosen.seed, area_name, tile_name)
+    split_map = _split_map(tile, chosen)
+    drawn = draw(
+        Layers(
+            codes=dataset[str(chosen.label)].values,
+            dates=_count_dates(cube_path, settings, tile.size),
+            one_split=_one_split(tile, chosen, settings, split_map),
+            confidence=_confidence(dataset, chosen, cube_path),
+        ),
+        classes,
+        chosen,
+        settings.size,
+        settings.min_dates,
+        seed,
+    )
+    x, y = tile.x[drawn.column], tile.y[drawn.row]
+    steps = _choose_dates(cube_path, settings, drawn, x, y, seed)
+    shape = (len(steps), settings.max_length, len(BANDS), settings.size, settings.size)
+    record = {"set": chosen.model_dump(mode="json"), "patches": _lasting(settings)}
+    with provenance.create(
+        out, "tile_samples", config=record, inputs={"cube": cube_path}, seed=chosen.seed
+    ) as partial:
+        with Spool(shape, settings.memory_gb, partial) as spool:
+            cut_patches(cube_path, drawn.row, drawn.column, steps, settings, spool)
+            kept, steps = _write_reflectance(spool, steps, settings.min_dates, partial)
+        columns = _columns(dataset, tile, chosen, x, y, drawn.label, steps)
+        if split_map is not None:
+            columns["split"] = split_map[drawn.row, drawn.column]
+        columns = {name: values[kept] for name, values in columns.items()}
+        samples.write_arrays(
+            partial,
+            int(kept.sum()),
+            shape[1:],
+            columns,
+            _about(config, set_name, area_name, tile, classes),
+        )
+        manifest = _manifest(tile, dataset, classes, drawn, kept)
+        samples.write_manifest(partial, manifest)
+    for line in manifest["warnings"]:
+        log.warning("%s/%s: %s", area_name, tile_name, line)
+    return manifest
+
+
+def _sample_set(config: Config, set_name: str, area_name: str) -> SampleSet:
+    if set_name not in config.sets:
+        raise SampleError(f"no set {set_name!r} in the config; there are {sorted(config.sets)}")
+    chosen = config.sets[set_name]
+    if area_name not in chosen.areas:
+        raise SampleError(
+            f"set {set_name!r} has no area {area_name!r}; it has {list(chosen.areas)}"
+        )
+    smallest = splits.smallest_block(config.patches.size)
+    if chosen.split.by == "block" and chosen.split.block < smallest:
+        raise SampleError(
+            f"sets.{set_name}.split.block: no patch of {config.patches.size} pixels fits into a "
+            f"block of {chosen.split.block:g} m; use {smallest:g} m or more"
+        )
+    return chosen
+
+
+def _check_tile(dataset: xr.Dataset, tile: Tile, path: Path) -> None:
+    found = cube.tile_of(dataset)
+    if found != tile:
+        raise SampleError(
+            f"{path} is not the cube of {tile.area}/{tile.name} of this config: it covers "
+            f"{found.area}/{found.name}, {found.size} px, origin ({found.west}, {found.north}) m, "
+            f"EPSG:{found.epsg}; expected {tile.size} px, ({tile.west}, {tile.north}) m, "
+            f"EPSG:{tile.epsg}. Export it again"
+        )
+
+
+def _legend(dataset: xr.Dataset, chosen: SampleSet, path: Path) -> Legend:
+    layers = cube.label_layers(dataset)
+    if str(chosen.label) not in layers:
+        raise SampleError(
+            f"{path} has no label layer {chosen.label!r}; it has {sorted(layers)}. Add it to "
+            "`labels` of the area and export again"
+        )
+    return layers[str(chosen.label)]
+
+
+def _confidence(dataset: xr.Dataset, chosen: SampleSet, path: Path) -> NDArray[np.uint8] | None:
+    if chosen.confidence == 0:
+        return None
+    if cube.CONFIDENCE not in dataset:
+        raise SampleError(
+            f"{path} has no layer {cube.CONFIDENCE!r}, which `confidence: {chosen.confidence}` "
+            "needs; not every year of the CDL has it: set `confidence: 0`"
+        )
+    layer: NDArray[np.uint8] = dataset[cube.CONFIDENCE].values.astype(np.uint8)
+    return layer
+
+
+def _split_map(tile: Tile, chosen: SampleSet) -> NDArray[np.uint8] | None:
+    """Splits (y, x) where they are known before the merge."""
+    if chosen.split.by != "polygons":
+        return None
+    return splits.polygon_map(tile, str(chosen.split.polygons))
+
+
+def _one_split(
+    tile: Tile, chosen: SampleSet, settings: Patches, split_map: NDArray[np.uint8] | None
+) -> NDArray[np.bool_]:
+    """Pixels (y, x) whose patch lies wholly within what one split may use."""
+    from sitsformer.sampling import uniform_window
+
+    if chosen.split.by == "block":
+        return splits.inside_blocks(tile, chosen.split.block, settings.size)
+    if split_map is not None:
+        same = uniform_window(split_map, settings.size)
+        allowed: NDArray[np.bool_] = same & (split_map != samples.UNASSIGNED)
+        return allowed
+    return np.ones((tile.size, tile.size), bool)
+
+
+def _count_dates(path: Path, settings: Patches, size: int) -> NDArray[np.uint16]:
+    """Clear dates (y, x) of the patch around each pixel."""
+    counts = np.zeros((size, size), np.uint16)
+    for top, clear in clear_strips(path, settings):
+        clear.sum(axis=0, dtype=np.uint16, out=counts[top : top + clear.shape[1]])
+    return counts
+
+
+def _choose_dates(
+    path: Path,
+    settings: Patches,
+    drawn: Draw,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    seed: int,
+) -> NDArray[np.int16]:
+    """Positions (sample, length) on the time axis of the dates that each sample keeps."""
+    steps = np.full((len(drawn.row), settings.max_length), -1, np.int16)
+    east, north = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+    for top, clear in clear_strips(path, settings):
+        inside = np.flatnonzero((drawn.row >= top) & (drawn.row < top + clear.shape[1]))
+        for start in range(0, len(inside), _THIN_ROWS):
+            who = inside[start : start + _THIN_ROWS]
+            dates = clear[:, drawn.row[who] - top, drawn.column[who]].T
+            steps[who] = thin(dates, settings.max_length, seed, east[who], north[who])
+    return steps
+
+
+def _write_reflectance(
+    spool: Spool, steps: NDArray[np.int16], min_dates: int, directory: Path
+) -> tuple[NDArray[np.bool_], NDArray[np.int16]]:
+    """Take out dates with missing values, drop samples left with too few, write the others.
+
+    Returns:
+        (sample,) which samples are kept, and (sample, length) their steps, front-packed.
+    """
+    chunk = shards.chunk_rows(spool.sample_bytes)
+    kept = np.ones(len(steps), bool)
+    steps = steps.copy()
+
+    def whole() -> Iterator[NDArray[np.uint16]]:
+        with ThreadPoolExecutor(shards.threads()) as pool:
+            firsts = range(0, len(steps), chunk)
+
+            def look(first: int) -> tuple[int, NDArray[np.uint16], NDArray[np.bool_]]:
+                part = spool.read(first, first + chunk)
+                wanted = steps[first : first + chunk] >= 0
+                flat = part.reshape(*part.shape[:2], -1)
+                return first, part, wanted & (flat.max(axis=2) == MISSING)
+
+            for first, part, broken in shards.ahead(pool, look, firsts, 4):
+                if broken.any():
+                    part = _repair(part, steps[first : first + chunk], broken)
+                    few = (steps[first : first + chunk] >= 0).sum(axis=1) < min_dates
+                    kept[first : first + chunk] = ~few
+                    part = part[~few]
+                yield part
+
+    with samples.reflectance_writer(directory) as writer:
+        for packed in samples.encoded(samples.rechunk(whole(), chunk), chunk):
+            writer.append(packed)
+    return kept, steps
+
+
+def _repair(
+    part: NDArray[np.uint16], steps: NDArray[np.int16], broken: NDArray[np.bool_]
+) -> NDArray[np.uint16]:
+    """Take broken steps out of samples and close the gaps, in `steps` in place."""
+    part = part.copy()
+    for sample in np.flatnonzero(broken.any(axis=1)):
+        good = np.flatnonzero((steps[sample] >= 0) & ~broken[sample])
+        part[sample, : len(good)] = part[sample, good]
+        part[sample, len(good) :] = MISSING
+        steps[sample, : len(good)] = steps[sample, good]
+        steps[sample, len(good) :] = -1
+    return part
+
+
+def _columns(
+    dataset: xr.Dataset,
+    tile: Tile,
+    chosen: SampleSet,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    label: NDArray[np.int16],
+    steps: NDArray[np.int16],
+) -> dict[str, NDArray[Any]]:
+    times = dataset.time
+    days = times.values.astype("datetime64[D]").astype(np.int64).astype(np.int32)
+    lon, lat = to_lonlat(tile.epsg, x, y)
+    padding = steps < 0
+    return {
+        "doy": np.where(padding, 0, times.dt.dayofyear.values[steps]).astype(np.int16),
+        "date": np.where(padding, -1, days[steps]).astype(np.int32),
+        "label": label,
+        "block": splits.block_ids(tile.epsg, x, y, chosen.split.block),
+        "epsg": np.full(len(x), tile.epsg, np.int32),
+        "lon": np.asarray(lon),
+        "lat": np.asarray(lat),
+        "x": x,
+        "y": y,
+    }
+
+
+def _about(config: Config, set_name: str, area_name: str, tile: Tile, classes: Classes) -> About:
+    chosen = config.sets[set_name]
+    return About(
+        name=set_name,
+        class_names=classes.names,
+        class_colours=classes.colours,
+        class_codes=classes.codes,
+        label=str(chosen.label),
+        tiles=(f"{area_name}/{tile.name}",),
+        areas=(area_name,),
+        years=(config.areas[area_name].start.year,),
+        split_by=chosen.split.by,
+        block=chosen.split.block,
+    )
+
+
+def _manifest(
+    tile: Tile, dataset: xr.Dataset, classes: Classes, drawn: Draw, kept: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Where every pixel of the tile went: kept + dropped = pixels."""
+    names = (*classes.names, samples.NO_CLASS_NAME)
+    lost = np.where(drawn.label < 0, len(classes.names), drawn.label)
+    dropped = {
+        **drawn.dropped,
+        "missing": np.bincount(lost[~kept], minlength=len(names)),
+    }
+    taken = np.bincount(lost[kept], minlength=len(names))
+
+    def by_class(counts: NDArray[np.int64]) -> dict[str, int]:
+        return {name: int(n) for name, n in zip(names, counts, strict=True) if n}
+
+    warnings = []
+    if not kept.any():
+        reasons = {name: int(n.sum()) for name, n in dropped.items() if n.any()}
+        warnings.append(f"no samples: {tile.size**2} pixels, dropped for {reasons}")
+    fair = int(kept.sum()) // max(1, int(np.count_nonzero(drawn.candidates)))
+    for name, found in zip(names, drawn.candidates.tolist(), strict=True):
+        if 0 < found < fair:
+            warnings.append(f"class {name!r} has only {found} pixels that could be drawn")
+    return {
+        "pixels": tile.size**2,
+        "dates": int(dataset.sizes["time"]),
+        "kept": by_class(taken),
+        "dropped": {name: by_class(counts) for name, counts in dropped.items() if counts.any()},
+        "warnings": warnings,
+    }
+
+
+def _lasting(settings: Patches) -> dict[str, Any]:
+    """Settings that decide on the samples; how much memory and which scheduler do not."""
+    return settings.model_dump(mode="json", exclude={"memory_gb", "scheduler"})

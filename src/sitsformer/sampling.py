@@ -1,0 +1,197 @@
+"""Which pixels of a tile become samples, and why the others do not.
+
+Every pixel of the tile ends in exactly one place: kept, or dropped for the first reason of REASONS
+that holds. The draw is seeded by set seed, area and tile, so that a tile's samples do not depend
+on which other tiles there are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitsformer.config import SampleSet
+from sitsformer.labels import NO_LABEL, Classes
+
+REASONS = (
+    "unlabelled",
+    "other_class",
+    "edge",
+    "split",
+    "purity",
+    "confidence",
+    "cloud",
+    "quota",
+    "missing",
+)
+"""Why a pixel is no sample, in the order in which they are tried.
+
+unlabelled: no label there; other_class: a label that is in no class; edge: the patch reaches out of
+the tile; split: it reaches into another block, or its pixels are not all in the polygons of one
+split; purity, confidence: the label is not sure enough; cloud: too few clear dates; quota: not
+drawn; missing: drawn, but values are missing on too many of its dates.
+"""
+
+CONFIDENCE_MISSING = 255
+_KEPT = -1
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Maps (y, x) of a tile that decide on its samples.
+
+    Attributes:
+        codes: label codes; NO_LABEL none.
+        dates: number of clear dates of the patch around each pixel.
+        one_split: whether the patch lies wholly within what one split may use.
+        confidence: percent, CONFIDENCE_MISSING where unknown; None when not asked for.
+    """
+
+    codes: NDArray[np.integer[Any]]
+    dates: NDArray[np.uint16]
+    one_split: NDArray[np.bool_]
+    confidence: NDArray[np.uint8] | None
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Samples drawn from a tile.
+
+    Attributes:
+        row: (sample,) int64.
+        column: (sample,) int64.
+        label: (sample,) int16 class index; -1 none.
+        dropped: reason -> (class + 1,) int64 pixels; the last place counts those without a class.
+        candidates: (class + 1,) int64 pixels that could have been drawn.
+    """
+
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+    label: NDArray[np.int16]
+    dropped: dict[str, NDArray[np.int64]]
+    candidates: NDArray[np.int64]
+
+
+def tile_seed(seed: int, *names: str) -> int:
+    """A seed of its own for each tile, from the set's seed and names (area, tile)."""
+    text = "/".join((str(seed), *names))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+
+
+def draw(
+    layers: Layers, classes: Classes, chosen: SampleSet, size: int, min_dates: int, seed: int
+) -> Draw:
+    """Draw the samples of a tile.
+
+    Args:
+        layers: maps of the tile.
+        classes: of the set.
+        chosen: the set's section of the config.
+        size: side of a patch, pixels.
+        min_dates: fewest clear dates of a sample.
+        seed: of this tile, from `tile_seed`.
+    """
+    label = classes.index(layers.codes)
+    reason = _reasons(layers, label, chosen, size, min_dates)
+    count = len(classes.names) + 1
+    group = np.where(label < 0, count - 1, label)
+    free = np.flatnonzero(reason == _KEPT)
+    candidates = np.bincount(group.flat[free], minlength=count)
+    take = quotas(candidates, chosen.per_tile, chosen.quota)
+    picked = []
+    for k in np.flatnonzero(take).tolist():
+        members = free[group.flat[free] == k]
+        # A generator for each class: another class's pixels do not change this one's draw.
+        order = np.random.default_rng([seed, k]).permutation(len(members))
+        picked.append(members[order[: take[k]]])
+    mixed = np.concatenate(picked) if picked else free[:0]
+    mixed = np.random.default_rng([seed, count]).permutation(mixed)
+    reason.flat[free] = REASONS.index("quota")
+    reason.flat[mixed] = _KEPT
+    row, column = np.divmod(mixed, label.shape[1])
+    return Draw(
+        row=row,
+        column=column,
+        label=label[row, column],
+        dropped={
+            name: np.bincount(group[reason == number], minlength=count)
+            for number, name in enumerate(REASONS)
+        },
+        candidates=candidates,
+    )
+
+
+def _reasons(
+    layers: Layers, label: NDArray[np.int16], chosen: SampleSet, size: int, min_dates: int
+) -> NDArray[np.int8]:
+    """First reason (y, x) why a pixel cannot be drawn, or _KEPT."""
+    reason = np.full(label.shape, _KEPT, np.int8)
+    labelled = label >= 0
+
+    def drop(name: str, where: NDArray[np.bool_]) -> None:
+        reason[where & (reason == _KEPT)] = REASONS.index(name)
+
+    if chosen.unlabelled == "drop":
+        drop("unlabelled", layers.codes == NO_LABEL)
+        drop("other_class", ~labelled)
+    half = size // 2
+    inner = np.zeros(label.shape, bool)
+    inner[half : label.shape[0] - half, half : label.shape[1] - half] = True
+    drop("edge", ~inner)
+    drop("split", ~layers.one_split)
+    if chosen.purity > 1:
+        drop("purity", labelled & ~uniform_window(label, chosen.purity))
+    if chosen.confidence > 0 and layers.confidence is not None:
+        known = layers.confidence != CONFIDENCE_MISSING
+        drop("confidence", labelled & ~(known & (layers.confidence >= chosen.confidence)))
+    drop("cloud", layers.dates < min_dates)
+    return reason
+
+
+def uniform_window(values: NDArray[Any], size: int) -> NDArray[np.bool_]:
+    """Where a window (y, x) of `size` pixels lies inside the map and holds one value only."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    half = size // 2
+    same = np.asarray(minimum_filter(values, size) == maximum_filter(values, size))
+    inside = np.zeros(values.shape, bool)
+    inside[half : values.shape[0] - half, half : values.shape[1] - half] = True
+    return same & inside
+
+
+def quotas(
+    candidates: NDArray[np.int64],
+    total: int | Literal["all"],
+    rule: Literal["balanced", "proportional"],
+) -> NDArray[np.int64]:
+    """Share a number of samples among classes.
+
+    Args:
+        candidates: (class,) pixels that could be drawn.
+        total: samples wanted, or `all`.
+        rule: `balanced`: the same for each class, and what a small class cannot give goes to the
+            others; `proportional`: by candidates, rounded by largest remainders.
+
+    Returns:
+        (class,) int64, at most `candidates`; their sum is the smaller of `total` and all.
+    """
+    everything = int(candidates.sum())
+    if total == "all" or total >= everything:
+        return candidates.copy()
+    if rule == "proportional":
+        exact = candidates * (total / everything)
+        take: NDArray[np.int64] = np.floor(exact).astype(np.int64)
+        largest = np.argsort(-(exact - take), kind="stable")[: total - int(take.sum())]
+        take[largest] += 1
+        return take
+    take = np.zeros_like(candidates)
+    left = total
+    # From the smallest class on: each gets an equal part of what is left, or all it has.
+    for done, k in enumerate(np.argsort(candidates, kind="stable").tolist()):
+        take[k] = min(int(candidates[k]), left // (len(candidates) - done))
+        left -= int(take[k])
+    return take

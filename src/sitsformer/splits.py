@@ -1,0 +1,280 @@
+"""Which samples go to train, validation and test, so that no two splits share a pixel.
+
+`block`: the UTM grid is cut into squares; a patch that is not wholly inside one square is dropped
+when the tile is cut, and the merge gives whole squares to splits. `polygons`: a pixel belongs to
+the split of the polygon its centre lies in, and a patch must lie wholly in the pixels of one split.
+`area`, `year`: whole areas are given to splits; areas that overlap on the ground in different
+splits are refused for `area`. In every case two patches of different splits share no pixel (of
+the same year, for `year`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitsformer.config import PIXEL, SplitBy, expand
+from sitsformer.errors import SitsError
+from sitsformer.grid import Tile
+from sitsformer.samples import SPLITS, UNASSIGNED
+
+_OFFSET = 2**21
+"""Makes grid positions positive: at 10 m blocks it reaches 20,000 km to either side."""
+_WIDTH = 2**22
+
+_TOLERANCE = 1e-12
+"""Smallest gain for which the improvement of an assignment moves a block."""
+
+
+class SplitError(SitsError):
+    """Samples that cannot be split as the config asks."""
+
+
+def block_ids(
+    epsg: int, x: NDArray[np.float64], y: NDArray[np.float64], side: float
+) -> NDArray[np.int64]:
+    """Number of the square of the UTM grid in which points lie; the same for every tile and area.
+
+    Args:
+        epsg: UTM zone.
+        x: eastings, metres.
+        y: northings, metres, of the same shape.
+        side: of a square, metres.
+
+    Returns:
+        int64 of the same shape: zone, column and row of the square in one number.
+    """
+    column = np.floor(x / side).astype(np.int64) + _OFFSET
+    row = np.floor(y / side).astype(np.int64) + _OFFSET
+    return (np.int64(epsg) * _WIDTH + column) * _WIDTH + row
+
+
+def inside_blocks(tile: Tile, side: float, size: int) -> NDArray[np.bool_]:
+    """Pixels (y, x) of a tile whose patch of `size` pixels lies wholly inside one block."""
+
+    def along(centres: NDArray[np.float64]) -> NDArray[np.bool_]:
+        reach = (size // 2) * PIXEL
+        return np.asarray(np.floor((centres - reach) / side) == np.floor((centres + reach) / side))
+
+    return along(tile.y)[:, None] & along(tile.x)
+
+
+def polygon_map(tile: Tile, path: str) -> NDArray[np.uint8]:
+    """Splits (y, x) of the pixels of a tile by a user's polygons; UNASSIGNED outside of them.
+
+    Args:
+        tile: the tile.
+        path: vector file whose column `split` holds the names of SPLITS.
+
+    Raises:
+        SplitError: the file cannot be used, or polygons of two splits overlap.
+    """
+    from rasterio.features import rasterize
+
+    frame = _read_polygons(path).to_crs(tile.epsg)
+    result = np.full((tile.size, tile.size), UNASSIGNED, np.uint8)
+    for value, name in enumerate(SPLITS):
+        shapes = list(frame.geometry[frame["split"] == name])
+        if not shapes:
+            continue
+        inside = (
+            rasterize(shapes, out_shape=result.shape, transform=tile.transform, dtype="uint8") == 1
+        )
+        twice = inside & (result != UNASSIGNED)
+        if twice.any():
+            row, column = np.argwhere(twice)[0]
+            other = SPLITS[result[row, column]]
+            raise SplitError(
+                f"{path}: polygons of {name!r} and {other!r} overlap at "
+                f"({tile.x[column]:.0f}, {tile.y[row]:.0f}) m in EPSG:{tile.epsg}; "
+                "a pixel can belong to one split only"
+            )
+        result[inside] = value
+    return result
+
+
+def _read_polygons(path: str) -> Any:
+    import geopandas
+
+    file = expand(path)
+    try:
+        frame = geopandas.read_file(file)
+    except Exception as error:
+        raise SplitError(f"split polygons {file} cannot be read: {error}") from None
+    if "split" not in frame or frame.crs is None:
+        raise SplitError(
+            f"split polygons {file} need a column `split` and a coordinate reference system; "
+            f"found columns {sorted(map(str, frame.columns))}, CRS {frame.crs}"
+        )
+    unknown = sorted(set(frame["split"].dropna()) - set(SPLITS))
+    if unknown:
+        raise SplitError(f"split polygons {file}: {unknown[0]!r} is not one of {list(SPLITS)}")
+    return frame
+
+
+def of_areas(split: SplitBy, areas: Sequence[str], years: Sequence[int]) -> NDArray[np.uint8]:
+    """Split of each area (area,) for `by: area` and `by: year`; UNASSIGNED for one not listed.
+
+    Raises:
+        SplitError: an area or year stands in two splits.
+    """
+    keys = list(areas) if split.by == "area" else [str(year) for year in years]
+    lists = [split.train, split.validation, split.test]
+    for first, second in combinations(range(len(lists)), 2):
+        both = sorted(set(lists[first]) & set(lists[second]))
+        if both:
+            raise SplitError(
+                f"split by {split.by}: {both[0]!r} is listed in both {SPLITS[first]} and "
+                f"{SPLITS[second]}"
+            )
+    return np.array(
+        [
+            next((value for value, names in enumerate(lists) if key in names), UNASSIGNED)
+            for key in keys
+        ],
+        np.uint8,
+    )
+
+
+def assign_blocks(
+    counts: NDArray[np.int64], fractions: tuple[float, float, float], seed: int
+) -> NDArray[np.uint8]:
+    """Give whole blocks to splits so that shares are met and every class is in every split.
+
+    Classes are served from the one in the fewest blocks on, its largest blocks first, each block to
+    the split that lacks most of the class (iterative stratification: Sechidis, Tsoumakas &
+    Vlahavas 2011, ECML PKDD, applied to blocks). When no more blocks of a class are left than
+    splits without it, these go to such splits: train first, then test, then validation. At the end
+    single blocks are moved while that brings the shares closer and takes no class from a split.
+
+    Args:
+        counts: (block, class) samples.
+        fractions: shares of train, validation, test.
+        seed: decides ties.
+
+    Returns:
+        (block,) uint8 positions in SPLITS.
+    """
+    order = np.random.default_rng(seed).permutation(len(counts))
+    shuffled = np.asarray(counts, np.int64)[order]
+    shares = np.array(fractions)
+    drafted = _draft(shuffled, shares)
+    result = np.empty(len(counts), np.uint8)
+    result[order] = _improve(shuffled, shares, drafted)
+    return result
+
+
+def _draft(counts: NDArray[np.int64], shares: NDArray[np.float64]) -> NDArray[np.int64]:
+    """First assignment of blocks (block,) to splits; see `assign_blocks`."""
+    blocks, classes = counts.shape
+    result = np.full(blocks, -1)
+    lack = shares[:, None] * counts.sum(axis=0)  # (split, class): samples still wanted
+    has = np.zeros((len(shares), classes), bool)
+    left = (counts > 0).sum(axis=0)  # (class,): blocks not given yet
+    by_size = [np.argsort(-counts[:, k], kind="stable")[: left[k]] for k in range(classes)]
+    place = [0] * classes
+    preference = [split for split in (0, 2, 1) if shares[split] > 0]
+    while left.any():
+        k = int(np.argmin(np.where(left > 0, left, blocks + 1)))
+        while result[by_size[k][place[k]]] >= 0:
+            place[k] += 1
+        block = by_size[k][place[k]]
+        without = [split for split in preference if not has[split, k]]
+        if without and left[k] <= len(without):
+            split = without[0]
+        else:
+            split = max(preference, key=lambda s: (lack[s, k], lack[s].sum()))
+        result[block] = split
+        present = counts[block] > 0
+        has[split] |= present
+        lack[split] -= counts[block]
+        left -= present
+    result[result < 0] = int(np.argmax(shares))  # blocks without samples
+    return result
+
+
+def _improve(
+    counts: NDArray[np.int64], shares: NDArray[np.float64], split: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Move single blocks while the squared error of the shares (all samples, and classes) falls."""
+    total = counts.sum(axis=0)
+    # One more column, of all samples, weighs as much as all classes together.
+    kept = counts[:, total > 0]
+    weights = np.concatenate([np.full(kept.shape[1], 1 / max(1, kept.shape[1])), [1.0]])
+    scaled = np.column_stack([kept / kept.sum(axis=0), counts.sum(axis=1) / max(1, total.sum())])
+    held = np.stack([scaled[split == s].sum(axis=0) for s in range(len(shares))])
+    blocks_of = np.stack([(kept[split == s] > 0).sum(axis=0) for s in range(len(shares))])
+    allowed = np.flatnonzero(shares > 0)
+    for _ in range(4):
+        moved = False
+        for block in range(len(counts)):
+            source, amount, present = split[block], scaled[block], kept[block] > 0
+            if (blocks_of[source][present] <= 1).any():
+                continue
+            error = held - shares[:, None]
+            # Change of the error when the block leaves `source` for each split.
+            change = ((2 * (error - error[source]) * amount + 2 * amount**2) * weights).sum(axis=1)
+            target = allowed[int(np.argmin(np.where(allowed == source, 0.0, change[allowed])))]
+            if target == source or change[target] >= -_TOLERANCE:
+                continue
+            held[source] -= amount
+            held[target] += amount
+            blocks_of[source] -= present
+            blocks_of[target] += present
+            split[block] = target
+            moved = True
+        if not moved:
+            break
+    return split
+
+
+def check_presence(
+    label: NDArray[np.integer[Any]],
+    split: NDArray[np.uint8],
+    class_names: Sequence[str],
+    wanted: Sequence[bool],
+) -> list[str]:
+    """Refuse splits nothing can be learned from; describe lesser gaps.
+
+    Args:
+        label: (sample,) class index; -1 none.
+        split: (sample,) positions in SPLITS.
+        class_names: of the classes.
+        wanted: for each split, whether the config asks for it.
+
+    Returns:
+        One line per class that validation or test lacks.
+
+    Raises:
+        SplitError: a wanted split is empty, or train lacks a class that another split has.
+    """
+    empty = [
+        name for value, name in enumerate(SPLITS) if wanted[value] and not (split == value).any()
+    ]
+    if empty:
+        raise SplitError(
+            f"the split leaves {' and '.join(empty)} without samples "
+            f"({len(split)} samples in all): use smaller blocks, more tiles or other fractions"
+        )
+    gaps = []
+    for value, name in enumerate(SPLITS):
+        if not wanted[value]:
+            continue
+        there = np.bincount(label[(split == value) & (label >= 0)], minlength=len(class_names))
+        lacking = [class_names[k] for k in np.flatnonzero(there == 0).tolist()]
+        if lacking and name == "train":
+            raise SplitError(
+                f"train has no sample of {', '.join(lacking)}: no model can learn what it never "
+                "sees; use smaller blocks or more tiles, or leave the class out of `classes`"
+            )
+        gaps += [f"{name} has no sample of {missing}" for missing in lacking]
+    return gaps
+
+
+def smallest_block(size: int) -> float:
+    """Side of the smallest block, metres, that can hold a patch of `size` pixels."""
+    return float(size * PIXEL)

@@ -1,0 +1,71 @@
+"""Which clear dates a sample keeps when it has more than fit.
+
+The dates are cut, in their order, into as many runs of nearly equal length as there are places, and
+one date of each run is kept. So the season stays covered: between two kept dates lie fewer than
+two runs. Which one is kept is drawn from a hash of the seed and the pixel's place on the ground,
+so it does not depend on which other pixels were drawn, on the tile's chunks or on threads.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+_WORD = 2**64
+
+
+def uniform(seed: int, *keys: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Numbers in [0, 1) that are a pure function of a seed and whole-number keys.
+
+    The mixing step is SplitMix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number
+    generators", OOPSLA; constants of variant 13).
+
+    Args:
+        seed: any whole number.
+        *keys: int64 arrays that broadcast to one shape.
+
+    Returns:
+        float64 of the common shape.
+    """
+    shape = np.broadcast_shapes(*(key.shape for key in keys))
+    state = np.full(shape, seed % _WORD, np.uint64)
+    for key in keys:
+        state = _mix(state ^ np.asarray(key).astype(np.uint64))
+    numbers: NDArray[np.float64] = (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return numbers
+
+
+def _mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    state = state + np.uint64(0x9E3779B97F4A7C15)
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state ^ (state >> np.uint64(31))
+
+
+def thin(
+    clear: NDArray[np.bool_], length: int, seed: int, x: NDArray[np.int64], y: NDArray[np.int64]
+) -> NDArray[np.int16]:
+    """Choose at most `length` of each sample's clear dates.
+
+    Args:
+        clear: (sample, time) which dates are clear.
+        length: places of a sample.
+        seed: of the draw.
+        x: (sample,) place of the pixel, whole metres east.
+        y: (sample,) place of the pixel, whole metres north.
+
+    Returns:
+        (sample, length) positions on the time axis, ascending, then -1 where places stay empty.
+    """
+    places = np.arange(length)
+    count = clear.sum(axis=1)[:, None]
+    # Positions of the clear dates of each sample first, in order.
+    dates = np.argsort(~clear, axis=1, kind="stable").astype(np.int16)
+    start = places * count // length
+    stop = (places + 1) * count // length
+    draw = uniform(seed, x[:, None], y[:, None], places[None])
+    drawn = start + (draw * (stop - start)).astype(np.int64)
+    rank = np.where(count <= length, places, drawn)
+    chosen = np.take_along_axis(dates, np.minimum(rank, clear.shape[1] - 1), axis=1)
+    kept: NDArray[np.int16] = np.where(places < count, chosen, np.int16(-1))
+    return kept
