@@ -1,0 +1,177 @@
+"""A picture of a cube: true colour through the season, clouds, labels, NDVI of each class.
+
+from sitsformer import cube, tile_view
+tile_view.draw(cube.open_cube(path), Path("tile.png"))
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from sitsformer import cube, provenance
+from sitsformer.config import BANDS
+from sitsformer.labels import NO_LABEL, Legend
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CLEAR_SCORE = 60
+"""Pixels of at least this score are clear, as in `patches.clear_score`."""
+STRETCH = (0.01, 0.22)
+"""Reflectances shown as black and white, before a gamma of 1/1.3."""
+LEAST_PIXELS = 30
+"""Classes with fewer pixels get no NDVI curve."""
+LEAST_SEEN = 0.3
+"""A date is left out of a class's curve when a smaller share of its pixels is clear."""
+MOST_CLASSES = 12
+CLEAR_DATES, CLOUDY_DATES = 6, 2
+
+
+def draw(dataset: xr.Dataset, path: Path) -> None:
+    """Draw a cube into a PNG or PDF.
+
+    Args:
+        dataset: as `cube.open_cube` or `cube.build` gives it.
+        path: where to; the ending decides the format.
+    """
+    figure = figure_of(dataset)
+    with provenance.create_file(path) as partial:
+        figure.savefig(partial, dpi=110, format=path.suffix.lstrip(".") or "png")
+
+
+def figure_of(dataset: xr.Dataset) -> Figure:
+    """The picture as a matplotlib figure."""
+    from matplotlib.figure import Figure
+
+    layers = cube.label_layers(dataset)
+    clear = dataset.clear.values
+    clear = np.where(clear == cube.CLEAR_MISSING, 0, clear)
+    shown = choose_dates(clear)
+    figure = Figure(figsize=(14, 7.4 + 4.4 * len(layers)), layout="constrained")
+    heights = [1.65] + [1.0] * len(layers)
+    top, *rows = figure.subfigures(1 + len(layers), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for position, index in enumerate(shown):
+        axes = top.add_subplot(2, 4, position + 1)
+        axes.imshow(true_colour(dataset.reflectance[index].values), interpolation="nearest")
+        share = float((clear[index] >= CLEAR_SCORE).mean())
+        date = str(dataset.time.values[index])[:10]
+        axes.set_title(f"{date}  clear {share:.0%}", fontsize=10)
+        axes.set_axis_off()
+    index_values = ndvi(dataset)
+    for row, (name, legend) in zip(rows, layers.items(), strict=True):
+        codes = dataset[name].values
+        left, right = row.subplots(1, 2, width_ratios=[1, 1.2])
+        _draw_labels(left, name, codes, legend)
+        _draw_curves(right, dataset.time.values, index_values, codes, legend)
+    title = f"{dataset.attrs.get('area', '')} {dataset.attrs.get('tile', '')}".strip()
+    figure.suptitle(f"{title}: {dataset.sizes['time']} dates", fontsize=12)
+    return figure
+
+
+def choose_dates(clear: NDArray[np.uint8]) -> list[int]:
+    """Indices of dates worth showing, in order.
+
+    The clearest of each part of the season, and two of the partly cloudy ones.
+
+    Args:
+        clear: (time, y, x) score, 0-100.
+    """
+    share = (clear >= CLEAR_SCORE).mean((1, 2))
+    parts = np.array_split(np.arange(len(share)), min(CLEAR_DATES, len(share)))
+    chosen = [int(part[np.argmax(share[part])]) for part in parts]
+    broken = np.argsort(np.abs(share - 0.6), kind="stable")
+    cloudy = [int(i) for i in broken if i not in chosen and 0.02 < share[i] < 0.98]
+    return sorted(chosen + cloudy[:CLOUDY_DATES])
+
+
+def true_colour(image: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Bands (band, y, x) of stored values -> RGB (y, x, 3) in 0-1; missing pixels are grey."""
+    rgb = image[[BANDS.index(name) for name in ("B04", "B03", "B02")]].astype(np.float32)
+    low, high = STRETCH
+    shown = np.clip((rgb * cube.SCALE - low) / (high - low), 0, 1) ** (1 / 1.3)
+    shown[:, (image == cube.MISSING).any(0)] = 0.5
+    return np.moveaxis(shown, 0, -1)
+
+
+def ndvi(dataset: xr.Dataset) -> NDArray[np.float32]:
+    """NDVI (time, y, x) of clear pixels; NaN elsewhere."""
+    red, infrared = (
+        dataset.reflectance.sel(band=name).values.astype(np.float32) for name in ("B04", "B08")
+    )
+    score = dataset.clear.values
+    hidden = (score < CLEAR_SCORE) | (score == cube.CLEAR_MISSING)
+    hidden |= (red == cube.MISSING) | (infrared == cube.MISSING)
+    index = (infrared - red) / np.maximum(infrared + red, 1)
+    return np.where(hidden, np.nan, index).astype(np.float32)
+
+
+def class_curves(
+    index: NDArray[np.float32], codes: NDArray[Any], legend: Legend
+) -> dict[int, NDArray[np.float64]]:
+    """Quartiles (3, time) of an index by class code, the most frequent classes first.
+
+    Args:
+        index: (time, y, x), NaN where unknown.
+        codes: (y, x) label codes.
+        legend: of the codes.
+    """
+    counts = {code: int((codes == code).sum()) for code in legend.codes if code != NO_LABEL}
+    kept = [code for code in counts if counts[code] >= LEAST_PIXELS]
+    kept = sorted(kept, key=lambda code: -counts[code])[:MOST_CLASSES]
+    curves = {}
+    for code in kept:
+        values = index[:, codes == code]
+        seen = np.isfinite(values).mean(1) >= LEAST_SEEN
+        quartiles = np.full((3, len(values)), np.nan)
+        if seen.any():
+            quartiles[:, seen] = np.nanpercentile(values[seen], (25, 50, 75), axis=1)
+        curves[code] = quartiles
+    return curves
+
+
+def _draw_labels(axes: Axes, name: str, codes: NDArray[Any], legend: Legend) -> None:
+    from matplotlib.colors import to_rgb
+    from matplotlib.patches import Patch
+
+    picture = np.ones((*codes.shape, 3))
+    handles = []
+    for code, word, colour in zip(legend.codes, legend.names, legend.colours, strict=True):
+        share = float((codes == code).mean())
+        if code == NO_LABEL or share == 0:
+            continue
+        picture[codes == code] = to_rgb(colour)
+        handles.append(Patch(color=colour, label=f"{word} {share:.1%}"))
+    axes.imshow(picture, interpolation="nearest")
+    axes.set_title(name, fontsize=10)
+    axes.set_axis_off()
+    axes.legend(handles=handles[:20], loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
+
+
+def _draw_curves(
+    axes: Axes,
+    times: NDArray[np.datetime64],
+    index: NDArray[np.float32],
+    codes: NDArray[Any],
+    legend: Legend,
+) -> None:
+    colours = dict(zip(legend.codes, legend.colours, strict=True))
+    names = dict(zip(legend.codes, legend.names, strict=True))
+    styles = ("-", "--", ":")
+    for position, (code, quartiles) in enumerate(class_curves(index, codes, legend).items()):
+        seen = np.isfinite(quartiles[1])
+        low, middle, high = quartiles[:, seen]
+        axes.plot(
+            times[seen], middle, styles[position // 4], color=colours[code], label=names[code]
+        )
+        axes.fill_between(times[seen], low, high, color=colours[code], alpha=0.10, linewidth=0)
+    axes.set_ylabel("NDVI of clear pixels, median and quartiles")
+    axes.set_ylim(-0.2, 1)
+    axes.grid(alpha=0.3)
+    axes.tick_params(axis="x", labelrotation=30)
+    axes.legend(fontsize=8, ncols=2, loc="lower center")
