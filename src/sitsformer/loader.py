@@ -1,0 +1,277 @@
+"""Batches of a sample store, shuffled, from memory or streamed from disk.
+
+The order of an epoch is a pure function of the store, the seed and the epoch: chunks are permuted,
+taken in windows of about 256 MB, and the samples of a window are permuted among themselves. Memory
+and stream give the same order, so do any number of threads, and a run that goes on in the middle
+of an epoch. Of several processes each reads its own stretch of the order.
+
+Chunks differ in their tiles and a window mixes dozens of them; a set of one window is shuffled
+as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitsformer import shards
+from sitsformer.config import Split
+from sitsformer.samples import SampleError, Samples, load_samples, open_samples, split_rows
+
+WINDOW_BYTES = 2**28
+"""Samples shuffled together, before compression. A stream holds two windows: the one that is being
+read from disk and the one that is being handed out."""
+
+MEMORY_SHARE = 0.5
+"""Share of the free memory that `auto` fills with samples before it streams."""
+
+Mode = Literal["auto", "memory", "stream"]
+Batch = dict[str, NDArray[Any]]
+"""`index` (sample,) int64 rows of the store; `reflectance`, `doy`, `label` as in Samples."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """The samples of one epoch.
+
+    Attributes:
+        rows: (sample,) int64 rows of the store in the order they are handed out.
+        windows: (window + 1,) int64 where each window begins in `rows`, and the end.
+    """
+
+    rows: NDArray[np.int64]
+    windows: NDArray[np.int64]
+
+
+def order(rows: NDArray[np.int64], sample_bytes: int, seed: int, epoch: int) -> Order:
+    """Shuffle rows of a store for one epoch.
+
+    Args:
+        rows: (sample,) rows that take part, ascending.
+        sample_bytes: size of a sample, which fixes chunks and windows.
+        seed: of the run.
+        epoch: counted from 0.
+    """
+    chunk = shards.chunk_rows(sample_bytes)
+    per_window = max(1, WINDOW_BYTES // (chunk * sample_bytes))
+    generator = np.random.default_rng([seed, epoch])
+    chunks, member = np.unique(rows // chunk, return_inverse=True)
+    place = generator.permutation(len(chunks))
+    window = place[member] // per_window
+    # One random number a sample sorts it within its window.
+    mixed = np.lexsort((generator.random(len(rows)), window))
+    windows = np.searchsorted(window[mixed], np.arange(int(window.max(initial=-1)) + 2))
+    return Order(rows[mixed], windows)
+
+
+class Loader:
+    """Shuffled batches of one split of a store, epoch by epoch.
+
+    Attributes:
+        mode: `memory` or `stream`, as chosen.
+        samples: number of samples a process sees in an epoch.
+    """
+
+    def __init__(
+        self,
+        source: Path | Samples,
+        batch_size: int,
+        seed: int,
+        *,
+        split: Split | None = "train",
+        rank: int = 0,
+        world: int = 1,
+        mode: Mode = "auto",
+        drop_last: bool = False,
+    ) -> None:
+        """Open a store, and read it if it is to be kept in memory.
+
+        Args:
+            source: a set store, or samples in memory.
+            batch_size: samples of a batch.
+            seed: of the order.
+            split: which samples; all for None. Samples in memory are taken as they are.
+            rank: of this process.
+            world: number of processes. Each gets the same number of samples; what is left over,
+                fewer than `world` samples an epoch, sits out.
+            mode: `memory`, `stream`, or by size.
+            drop_last: leave out a last batch that is not full.
+
+        Raises:
+            SampleError: the store is damaged, or has fewer samples than processes.
+        """
+        self._batch, self._seed, self._drop_last = batch_size, seed, drop_last
+        self._rank, self._world = rank, world
+        self._memory: Samples | None = None
+        if isinstance(source, Samples):
+            self._keep(source)
+        else:
+            dataset = open_samples(source)
+            self._path = source
+            self._rows = split_rows(dataset, source, split)
+            self._sample_bytes = int(np.prod(dataset.reflectance.shape[1:])) * 2
+            size = len(self._rows) * self._sample_bytes
+            if mode == "memory" or (mode == "auto" and size <= MEMORY_SHARE * free_memory()):
+                self._keep(load_samples(source, split))
+            else:
+                self._doy = dataset.doy.values
+                self._label = dataset.label.values
+        self.mode: Mode = "stream" if self._memory is None else "memory"
+        self.samples = len(self._rows) // world
+        if self.samples == 0:
+            raise SampleError(f"{len(self._rows)} samples cannot serve {world} processes")
+
+    def __len__(self) -> int:
+        """Batches of an epoch, the same for every process."""
+        return self.samples // self._batch if self._drop_last else -(-self.samples // self._batch)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Batches of one epoch.
+
+        Args:
+            epoch: counted from 0.
+            start: batches to skip, for a run that goes on; they are not read.
+        """
+        whole = order(self._rows, self._sample_bytes, self._seed, epoch)
+        first = self._rank * self.samples
+        last = first + (len(self) * self._batch if self._drop_last else self.samples)
+        first += start * self._batch
+        if self._memory is not None:
+            yield from self._from_memory(self._memory, whole.rows[first:last])
+        else:
+            yield from self._from_disk(whole, first, last)
+
+    def _keep(self, samples: Samples) -> None:
+        self._memory = samples
+        self._rows = samples.index
+        self._sample_bytes = int(np.prod(samples.reflectance.shape[1:])) * 2
+        if (np.diff(self._rows) <= 0).any():
+            raise SampleError("samples of a loader must be in the order of their store")
+
+    def _from_memory(self, samples: Samples, rows: NDArray[np.int64]) -> Iterator[Batch]:
+        positions = np.searchsorted(samples.index, rows)
+        for start in range(0, len(rows), self._batch):
+            here = positions[start : start + self._batch]
+            yield {
+                "index": rows[start : start + self._batch],
+                "reflectance": samples.reflectance[here],
+                "doy": samples.doy[here],
+                "label": samples.label[here],
+            }
+
+    def _from_disk(self, whole: Order, first: int, last: int) -> Iterator[Batch]:
+        """Batches of the stretch [first, last) of the order, reading one window ahead."""
+        edges = np.clip(whole.windows, first, last)
+        stretches = [
+            whole.rows[start:stop] for start, stop in pairwise(edges.tolist()) if start < stop
+        ]
+        rest: NDArray[np.uint16] | None = None
+        taken = first
+        workers = shards.threads()
+        with (
+            shards.Reader(self._path / "reflectance") as reader,
+            ThreadPoolExecutor(workers) as pool,
+        ):
+            coming = _Window(reader, pool, stretches[0]) if stretches else None
+            for position in range(len(stretches)):
+                assert coming is not None
+                current, coming = coming, None
+                if position + 1 < len(stretches):
+                    coming = _Window(reader, pool, stretches[position + 1])
+                values = current.values()
+                if rest is not None and len(rest):
+                    fill = self._batch - len(rest)
+                    joined = np.concatenate([rest, values[:fill]])
+                    if len(joined) == self._batch:
+                        yield self._batch_of(whole, taken, joined)
+                        taken += len(joined)
+                        values = values[fill:]
+                    else:
+                        values = joined
+                full = len(values) // self._batch * self._batch
+                for start in range(0, full, self._batch):
+                    yield self._batch_of(whole, taken, values[start : start + self._batch])
+                    taken += self._batch
+                rest = values[full:]
+            if rest is not None and len(rest):
+                yield self._batch_of(whole, taken, rest)
+
+    def _batch_of(self, whole: Order, taken: int, reflectance: NDArray[np.uint16]) -> Batch:
+        rows = whole.rows[taken : taken + len(reflectance)]
+        return {
+            "index": rows,
+            "reflectance": reflectance,
+            "doy": self._doy[rows],
+            "label": self._label[rows].astype(np.int64),
+        }
+
+
+class _Window:
+    """Samples of one window on their way: each chunk is decoded and dealt out by a thread."""
+
+    def __init__(
+        self, reader: shards.Reader, pool: ThreadPoolExecutor, rows: NDArray[np.int64]
+    ) -> None:
+        self._values = np.empty((len(rows), *reader.shape[1:]), np.uint16)
+        ranked = np.argsort(rows // reader.chunk, kind="stable")
+        chunks, starts = np.unique((rows // reader.chunk)[ranked], return_index=True)
+        places = np.split(ranked, starts[1:])
+
+        def deal(chunk: int, place: NDArray[np.int64]) -> None:
+            self._values[place] = reader.read(chunk)[rows[place] - chunk * reader.chunk]
+
+        self._waiting: list[Future[None]] = [
+            pool.submit(deal, chunk, place)
+            for chunk, place in zip(chunks.tolist(), places, strict=True)
+        ]
+
+    def values(self) -> NDArray[np.uint16]:
+        """(sample, time, band, py, px), once all of it is there."""
+        for waiting in self._waiting:
+            waiting.result()
+        return self._values
+
+
+def batches(
+    source: Path | Samples,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    rank: int = 0,
+    world: int = 1,
+    mode: Mode = "auto",
+) -> Iterator[Batch]:
+    """Batches of one epoch; a training of several epochs keeps one `Loader` instead."""
+    return Loader(source, batch_size, seed, rank=rank, world=world, mode=mode).epoch(epoch)
+
+
+def free_memory() -> int:
+    """Bytes that this process may still take, by the machine and by its control group."""
+    free = [_kernel_number(Path("/proc/meminfo"), "MemAvailable:", 1024)]
+    group = Path("/sys/fs/cgroup")
+    limit = _kernel_number(group / "memory.max", "", 1)
+    used = _kernel_number(group / "memory.current", "", 1)
+    if limit is not None and used is not None:
+        free.append(limit - used)
+    known = [value for value in free if value is not None]
+    return min(known) if known else 2**32  # no Linux: as much as a small laptop has to spare
+
+
+def _kernel_number(path: Path, key: str, unit: int) -> int | None:
+    """A number of a file of the kernel, times `unit`; None where there is none."""
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        words = line.removeprefix(key).split()
+        if line.startswith(key) and words and words[0].isdigit():
+            return int(words[0]) * unit
+    return None
