@@ -1,0 +1,226 @@
+"""Wall-to-wall prediction of a cube: a GeoTIFF of classes with confidence, and areas.
+
+Each pixel is predicted from the patch around it, with the dates that its sample would have: the
+clear ones, thinned to the length of the sample store. Pixels nearer to the edge of the tile than
+half a patch take the prediction of the nearest pixel that has a whole patch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from sitsformer import provenance
+from sitsformer.config import Patches
+from sitsformer.cube import CHUNK, MISSING, open_cube, tile_of
+from sitsformer.cutting import clear_strips
+from sitsformer.errors import SitsError
+from sitsformer.labels import Classes
+from sitsformer.progress import Progress
+from sitsformer.thinning import thin
+
+Predict = Callable[[npt.NDArray[np.uint16], npt.NDArray[np.int64]], npt.NDArray[np.floating]]
+"""(sample, time, band, py, px) uint16 and (sample, time) days of year -> (sample, class)."""
+
+NONE = 0
+"""Value of a pixel without a prediction; class k is k + 1."""
+
+CROPLAND = 40
+"""WorldCover's code of cropland."""
+
+SEED = 0
+"""Of the thinning of series longer than a sample."""
+
+
+@dataclass(frozen=True)
+class CropMap:
+    """A predicted tile.
+
+    Attributes:
+        classes: (y, x) uint8, class index + 1; 0 where nothing was predicted.
+        confidence: (y, x) uint8, probability of the class in percent; 0 where there is none.
+    """
+
+    classes: npt.NDArray[np.uint8]
+    confidence: npt.NDArray[np.uint8]
+
+    def pixels(self, classes: int) -> npt.NDArray[np.int64]:
+        """(class,) number of pixels of each class."""
+        return np.bincount(self.classes.ravel(), minlength=classes + 1)[1:].astype(np.int64)
+
+
+def predict(path: Path, settings: Patches, model: Predict, batch_size: int) -> CropMap:
+    """Predict every pixel of a cube.
+
+    Args:
+        path: of the cube.
+        settings: what a sample looks like.
+        model: raw samples -> probabilities.
+        batch_size: pixels predicted at once.
+    """
+    cube = open_cube(path)
+    height, width, half = cube.sizes["y"], cube.sizes["x"], settings.size // 2
+    if min(height, width) < settings.size:
+        raise SitsError(
+            f"{path} is {height} x {width} px, smaller than a patch of {settings.size} px"
+        )
+    classes = np.zeros((height, width), np.uint8)
+    confidence = np.zeros((height, width), np.uint8)
+    with Progress(total=(height - 2 * half) * (width - 2 * half), unit="px", desc="map") as bar:
+        for row, column, reflectance, doy in _pixels(cube, path, settings, batch_size):
+            bar.update(len(row))
+            enough = (doy > 0).sum(1) >= settings.min_dates
+            if not enough.any():
+                continue
+            found = model(reflectance[enough], doy[enough])
+            place = row[enough], column[enough]
+            classes[place] = found.argmax(1) + 1
+            # At least 1: zero percent means that nothing was predicted.
+            confidence[place] = np.clip(np.rint(100 * found.max(1)), 1, 100)
+    inner = (slice(half, height - half), slice(half, width - half))
+    return CropMap(*(np.pad(band[inner], half, "edge") for band in (classes, confidence)))
+
+
+Batch = tuple[
+    npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint16], npt.NDArray[np.int64]
+]
+
+
+def _pixels(cube: xr.Dataset, path: Path, settings: Patches, batch_size: int) -> Iterator[Batch]:
+    """Rows, columns, patches and days of all pixels with a whole patch, batch by batch."""
+    size, half, width = settings.size, settings.size // 2, cube.sizes["x"]
+    days = cube.time.dt.dayofyear.values.astype(np.int64)
+    x, y = np.floor(cube.x.values).astype(np.int64), np.floor(cube.y.values).astype(np.int64)
+    step = min(CHUNK["y"], cube.sizes["y"])
+    for first, clear in clear_strips(path, settings):
+        for top in range(first, first + clear.shape[1], step):
+            bottom = min(top + step, first + clear.shape[1])
+            low, high = max(top, half), min(bottom, cube.sizes["y"] - half)
+            if low >= high:
+                continue
+            rows = slice(low - half, high + half)
+            values = cube.reflectance[:, :, rows].values
+            windows = np.lib.stride_tricks.sliding_window_view(values, (size, size), axis=(2, 3))
+            row, column = np.divmod(np.arange((high - low) * (width - 2 * half)), width - 2 * half)
+            for start in range(0, len(row), batch_size):
+                r, c = row[start : start + batch_size], column[start : start + batch_size]
+                seen = clear[:, r + low - first, c + half].T
+                steps = thin(seen, settings.max_length, SEED, x[c + half], y[r + low])
+                yield r + low, c + half, *_gather(windows, steps, r, c, days)
+
+
+def _gather(
+    windows: npt.NDArray[np.uint16],
+    steps: npt.NDArray[np.int16],
+    row: npt.NDArray[np.int64],
+    column: npt.NDArray[np.int64],
+    days: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int64]]:
+    """Patches (n, length, band, py, px) and days (n, length) of some pixels, packed in front.
+
+    A date on which the patch has a missing value is left out, as it is from samples.
+    """
+    patches = windows[steps, :, row[:, None], column[:, None]]
+    whole = (steps >= 0) & (patches.max((2, 3, 4)) != MISSING)
+    order = np.argsort(~whole, axis=1, kind="stable")
+    each = np.arange(len(row))[:, None]
+    kept = whole[each, order]
+    doy = np.where(kept, days[steps[each, order]], 0)
+    packed = np.where(kept[:, :, None, None, None], patches[each, order], np.uint16(MISSING))
+    return packed, doy
+
+
+def only_cropland(found: CropMap, cube: xr.Dataset) -> CropMap:
+    """Keep the map where WorldCover says cropland.
+
+    Raises:
+        SitsError: the cube has no WorldCover.
+    """
+    if "worldcover" not in cube:
+        raise SitsError(
+            "maps.mask: cropland needs the label layer `worldcover` in the cube: add it to "
+            "`labels` of the area, or set maps.mask: none"
+        )
+    inside = cube.worldcover.values == CROPLAND
+    return CropMap(*(np.where(inside, band, 0) for band in (found.classes, found.confidence)))
+
+
+def reference(cube: xr.Dataset, layer: str, classes: Classes) -> npt.NDArray[np.uint8] | None:
+    """(y, x) uint8 labels of the tile in the classes of the map, 0 none; None without the layer."""
+    if layer not in cube:
+        return None
+    return (classes.index(cube[layer].values) + 1).astype(np.uint8)
+
+
+def confidence_path(path: Path) -> Path:
+    """The file of the confidence beside that of the classes.
+
+    A file of its own: GDAL takes a second band beside a colour table for transparency.
+    """
+    return path.with_name(f"{path.stem}_confidence{path.suffix}")
+
+
+def write(found: CropMap, cube: xr.Dataset, classes: Classes, path: Path) -> None:
+    """Write a map as two cloud-optimised GeoTIFFs.
+
+    `path` holds classes with their colours, and their names as tags of the band; the file
+    beside it (`confidence_path`) the confidence in percent.
+    """
+    names = {f"CLASS_{k + 1}": name for k, name in enumerate(classes.names)}
+    _write_band(found.classes, cube, path, "crop", names, _colour_table(classes))
+    beside = confidence_path(path)
+    _write_band(found.confidence, cube, beside, "confidence", {"UNITS": "percent"})
+
+
+def _write_band(
+    values: npt.NDArray[np.uint8],
+    cube: xr.Dataset,
+    path: Path,
+    name: str,
+    tags: dict[str, str],
+    colours: dict[int, tuple[int, int, int, int]] | None = None,
+) -> None:
+    import rasterio
+    from rasterio.io import MemoryFile
+    from rasterio.shutil import copy
+
+    tile = tile_of(cube)
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff",
+            width=tile.size,
+            height=tile.size,
+            count=1,
+            dtype="uint8",
+            crs=f"EPSG:{tile.epsg}",
+            transform=tile.transform,
+            nodata=NONE,
+        ) as target:
+            target.write(values, 1)
+            if colours is not None:
+                target.write_colormap(1, colours)
+            target.set_band_description(1, name)
+            target.update_tags(1, **tags)
+        # No .aux.xml beside the temporary file: everything is in the GeoTIFF itself.
+        with (
+            rasterio.Env(GDAL_PAM_ENABLED="NO"),
+            provenance.create_file(path) as temporary,
+            memory.open() as source,
+        ):
+            copy(
+                source, temporary, driver="COG", compress="deflate", resampling="nearest",
+                blocksize=256,
+            )  # fmt: skip
+
+
+def _colour_table(classes: Classes) -> dict[int, tuple[int, int, int, int]]:
+    table = {NONE: (0, 0, 0, 0)}
+    for k, colour in enumerate(classes.colours):
+        red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+        table[k + 1] = (red, green, blue, 255)
+    return table

@@ -1,0 +1,190 @@
+"""Wall-to-wall maps of a made cube, and areas against the worked example of Olofsson et al."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from sitsformer import areas, cube, maps
+from sitsformer.config import Patches
+from sitsformer.errors import SitsError
+from sitsformer.grid import Tile
+from sitsformer.labels import Classes, load_legend
+
+CLASSES = Classes(("corn", "soybeans"), ("#ffd300", "#267000"), ((1,), (5,)))
+SIZE = 30
+
+
+def made_cube(path: Path, dates: int = 12, seed: int = 0) -> np.ndarray:
+    """A cube in which corn is bright in B08 in the west and soy is dark in the east."""
+    rng = np.random.default_rng(seed)
+    tile = Tile("county", "32614_499980_4650000", 32614, 499980, 4650000, SIZE)
+    corn = np.arange(SIZE)[None, :] < 17
+    truth = np.broadcast_to(np.where(corn, 1, 5), (SIZE, SIZE)).astype(np.uint8)
+    reflectance = rng.integers(900, 1100, (dates, 10, SIZE, SIZE)).astype(np.uint16)
+    reflectance[:, 6] += np.where(truth == 1, 3000, 0).astype(np.uint16)
+    clear = rng.choice([0, 100], (dates, SIZE // 6, SIZE // 6), p=[0.3, 0.7])
+    clear = clear.repeat(6, 1).repeat(6, 2).astype(np.uint8)
+    clear[:, 20:24, 20:24] = 10
+    reflectance[3, :, 5, 5] = cube.MISSING
+    times = np.datetime64("2021-04-01") + 10 * np.arange(dates)
+    worldcover = np.where(np.arange(SIZE)[:, None] < 10, 40, 10).repeat(SIZE, 1).astype(np.uint8)
+    layers = {
+        "cdl": (truth, load_legend("cdl")),
+        "worldcover": (worldcover, load_legend("worldcover")),
+    }
+    dataset = cube.build(tile, times, reflectance, clear, layers, {})
+    cube.write(dataset, path, config={})
+    return truth
+
+
+def oracle(reflectance: np.ndarray, doy: np.ndarray) -> np.ndarray:
+    """Tells corn by the centre pixel's B08, and checks what it is given."""
+    valid = doy > 0
+    assert (np.diff(valid.astype(int), axis=1) <= 0).all()
+    assert (reflectance[valid] != cube.MISSING).all()
+    assert (reflectance[~valid] == cube.MISSING).all()
+    middle = reflectance.shape[-1] // 2
+    bright = np.where(valid, reflectance[:, :, 6, middle, middle], 0).max(1) > 2500
+    return np.stack([np.where(bright, 0.9, 0.2), np.where(bright, 0.1, 0.8)], 1)
+
+
+def never_clear(path: Path, size: int) -> np.ndarray:
+    """Pixels whose patch is wholly clear and seen on no date; the edge is like its neighbour."""
+    dataset, half = cube.open_cube(path), size // 2
+    good = (dataset.clear.values >= 60) & (dataset.reflectance.values[:, 0] != cube.MISSING)
+    found = np.ones((SIZE, SIZE), bool)
+    for i in range(half, SIZE - half):
+        for j in range(half, SIZE - half):
+            window = good[:, i - half : i + half + 1, j - half : j + half + 1]
+            found[i, j] = not window.all((1, 2)).any()
+    return np.pad(found[half : SIZE - half, half : SIZE - half], half, "edge")
+
+
+@pytest.mark.parametrize(("size", "batch"), [(1, 1000), (3, 77), (5, 1000)])
+def test_every_pixel_is_predicted_from_its_own_patch(tmp_path: Path, size: int, batch: int) -> None:
+    truth = made_cube(tmp_path / "c.zarr")
+    settings = Patches(size=size, max_length=6, min_dates=1)
+    found = maps.predict(tmp_path / "c.zarr", settings, oracle, batch)
+    expected = CLASSES.index(truth) + 1
+    cloudy = never_clear(tmp_path / "c.zarr", size)
+    assert cloudy[20:24, 20:24].all()
+    assert cloudy.mean() < 0.2
+    np.testing.assert_array_equal(found.classes[~cloudy], expected[~cloudy])
+    assert (found.classes[cloudy] == maps.NONE).all()
+    np.testing.assert_array_equal(
+        found.confidence[~cloudy], np.where(expected[~cloudy] == 1, 90, 80)
+    )
+
+
+def test_a_batch_is_what_the_samples_would_be(tmp_path: Path) -> None:
+    made_cube(tmp_path / "c.zarr")
+    settings = Patches(size=3, max_length=4, min_dates=1)
+    dataset = cube.open_cube(tmp_path / "c.zarr")
+    days = dataset.time.dt.dayofyear.values
+    checked = 0
+    for row, column, reflectance, doy in maps._pixels(dataset, tmp_path / "c.zarr", settings, 500):
+        for i in range(0, len(row), 97):
+            for t in np.flatnonzero(doy[i]):
+                window = (slice(row[i] - 1, row[i] + 2), slice(column[i] - 1, column[i] + 2))
+                date = int(np.flatnonzero(days == doy[i, t])[0])
+                values = dataset.reflectance.values[date][:, *window]
+                np.testing.assert_array_equal(reflectance[i, t], values)
+                assert (dataset.clear.values[date][window] >= 60).all()
+                checked += 1
+    assert checked > 20
+
+
+def test_pixels_with_too_few_dates_stay_empty(tmp_path: Path) -> None:
+    made_cube(tmp_path / "c.zarr")
+    found = maps.predict(
+        tmp_path / "c.zarr", Patches(size=1, max_length=6, min_dates=12), oracle, 500
+    )
+    assert (found.classes == maps.NONE).mean() > 0.5
+    np.testing.assert_array_equal(found.classes == maps.NONE, found.confidence == 0)
+
+
+def test_the_geotiff_has_grid_colours_and_names(tmp_path: Path) -> None:
+    truth = made_cube(tmp_path / "c.zarr")
+    dataset = cube.open_cube(tmp_path / "c.zarr")
+    found = maps.predict(tmp_path / "c.zarr", Patches(size=1, min_dates=1), oracle, 500)
+    path = tmp_path / "map.tif"
+    maps.write(found, dataset, CLASSES, path)
+    with rasterio.open(path) as source:
+        assert source.crs.to_epsg() == 32614
+        assert source.transform == cube.tile_of(dataset).transform
+        assert source.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert source.colormap(1)[1] == (0xFF, 0xD3, 0x00, 255)
+        assert source.colormap(1)[2] == (0x26, 0x70, 0x00, 255)
+        assert source.tags(1)["CLASS_2"] == "soybeans"
+        np.testing.assert_array_equal(source.read(1), found.classes)
+        assert ((source.read(1) == 1) <= (truth == 1)).all()
+    with rasterio.open(maps.confidence_path(path)) as source:
+        np.testing.assert_array_equal(source.read(1), found.confidence)
+        assert source.tags(1)["UNITS"] == "percent"
+    assert sorted(item.name for item in tmp_path.iterdir()) == [
+        *("c.zarr", "map.tif", "map_confidence.tif")
+    ]
+
+
+def test_cropland_mask(tmp_path: Path) -> None:
+    made_cube(tmp_path / "c.zarr")
+    dataset = cube.open_cube(tmp_path / "c.zarr")
+    found = maps.predict(tmp_path / "c.zarr", Patches(size=1, min_dates=1), oracle, 500)
+    masked = maps.only_cropland(found, dataset)
+    assert (masked.classes[10:] == maps.NONE).all()
+    np.testing.assert_array_equal(masked.classes[:10], found.classes[:10])
+    with pytest.raises(SitsError, match="needs the label layer `worldcover`"):
+        maps.only_cropland(found, dataset.drop_vars("worldcover"))
+
+
+# Olofsson et al. 2014, table 8: map (rows) by reference (columns), and pixels of 30 m by class.
+COUNTS = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])
+PIXELS = np.array([200_000, 150_000, 3_200_000, 6_450_000])
+
+
+def test_areas_are_those_of_the_worked_example() -> None:
+    mapped = np.repeat(np.arange(4), COUNTS.sum(1))
+    reference = np.concatenate([np.repeat(np.arange(4), row) for row in COUNTS])
+    names = ("deforestation", "gain", "forest", "other")
+    found = areas.estimate(PIXELS, mapped, reference, np.ones(len(mapped)), names, 0.95)
+    scale = 0.09 / areas.HECTARES
+    # Section 5.1 of the paper: hectares and half widths (with 1.96).
+    np.testing.assert_allclose(
+        found.estimated_ha * scale, [21_158, 11_686, 285_770, 581_386], rtol=1e-4
+    )
+    half = (found.high_ha - found.low_ha) / 2 * scale
+    np.testing.assert_allclose(half, [6_158, 3_756, 15_510, 16_282], rtol=2e-3)
+    np.testing.assert_allclose(found.users_accuracy, [0.88, 0.7333, 0.9273, 0.9631], atol=1e-3)
+    np.testing.assert_allclose(found.producers_accuracy, [0.75, 0.85, 0.93, 0.96], atol=0.01)
+
+
+def test_weights_undo_a_balanced_draw() -> None:
+    # 90 % of the land is corn; the map calls 10 % of corn and 10 % of soy wrongly.
+    rng = np.random.default_rng(0)
+    truth = (rng.random(200_000) > 0.9).astype(np.int64)
+    guess = np.where(rng.random(200_000) < 0.1, 1 - truth, truth)
+    pixels = np.bincount(guess, minlength=2)
+    drawn = np.concatenate([rng.choice(np.flatnonzero(truth == k), 500, False) for k in (0, 1)])
+    manifest = {"kept": {"corn": 500, "soy": 500}, "dropped": {"quota": {
+        "corn": int((truth == 0).sum()) - 500, "soy": int((truth == 1).sum()) - 500}}}  # fmt: skip
+    weight = areas.class_weights(truth[drawn], ("corn", "soy"), manifest)[truth[drawn]]
+    names = ("corn", "soy")
+    found = areas.estimate(pixels, guess[drawn], truth[drawn], weight, names, 0.95)
+    soy = (truth == 1).sum() * areas.HECTARES
+    assert found.low_ha[1] <= soy <= found.high_ha[1]
+    assert found.estimated_ha[1] == pytest.approx(soy, rel=0.1)
+    plain = areas.estimate(pixels, guess[drawn], truth[drawn], np.ones(1000), names, 0.95)
+    assert plain.estimated_ha[1] > 1.5 * soy
+
+
+def test_a_class_that_is_never_mapped_has_no_area_of_its_own() -> None:
+    found = areas.estimate(
+        np.array([100, 0]), np.zeros(10, np.int64), np.array([0] * 8 + [1] * 2), np.ones(10),
+        ("a", "b"), 0.95,
+    )  # fmt: skip
+    assert found.estimated_ha.tolist() == pytest.approx([0.8, 0.2])
+    assert found.test_samples.tolist() == [10, 0]
