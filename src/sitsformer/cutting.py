@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sitsformer import shards
 from sitsformer.config import Patches
 from sitsformer.errors import SitsError
-from sitsformer.samples import MISSING
+from sitsformer.samplelayout import MISSING
 
 if TYPE_CHECKING:
     import zarr

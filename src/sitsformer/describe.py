@@ -6,10 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sitsformer import provenance
+from sitsformer import provenance, samplelayout
 from sitsformer.errors import SitsError
-
-_KINDS_OF_SAMPLES = ("samples", "tile_samples")
 
 
 def describe(path: Path) -> list[str]:
@@ -28,7 +26,7 @@ def describe(path: Path) -> list[str]:
     ]
     if kind == "cube":
         return lines + _cube(path)
-    if kind in _KINDS_OF_SAMPLES:
+    if kind in (samplelayout.KIND, samplelayout.TILE_KIND):
         return lines + _samples(path)
     if "config.json" in files:
         return lines + _model(path)
@@ -77,7 +75,7 @@ def _samples(path: Path) -> list[str]:
 
 def _class_table(names: tuple[str, ...], manifest: dict[str, Any]) -> list[str]:
     """Samples by class and, where there are any, split."""
-    from sitsformer.samples import NO_CLASS_NAME
+    from sitsformer.samplelayout import NO_CLASS_NAME
 
     columns: dict[str, dict[str, int]] = {"all": manifest.get("kept", {})}
     columns |= manifest.get("splits", {})

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer import leakage, provenance, samples, splits
+from sitsformer import leakage, provenance, samplelayout, samples, splits
 from sitsformer.config import Config, SampleSet
-from sitsformer.samples import SPLITS, UNASSIGNED, About, SampleError
+from sitsformer.samplelayout import SPLITS, UNASSIGNED, About, SampleError
 from sitsformer.shards import Reader
 
 log = logging.getLogger(__name__)
@@ -85,14 +85,14 @@ def merge(config: Config, set_name: str, out: Path, stores: Sequence[Path]) -> d
     record = {"set": chosen.model_dump(mode="json")}
     inputs = {f"tiles/{tile.about.tiles[0]}": tile.path for tile in tiles}
     with provenance.create(
-        out, samples.KIND, config=record, inputs=inputs, seed=chosen.split.seed
+        out, samplelayout.KIND, config=record, inputs=inputs, seed=chosen.split.seed
     ) as partial:
-        with samples.reflectance_writer(partial) as writer:
+        with samplelayout.reflectance_writer(partial) as writer:
             for packed in _chunks(tiles):
                 writer.append(packed)
-        samples.write_arrays(partial, rows, tiles[0].steps, columns, common)
+        samplelayout.write_arrays(partial, rows, tiles[0].steps, columns, common)
         manifest["leakage"] = _leakage(partial, chosen)
-        samples.write_manifest(partial, manifest)
+        samplelayout.write_manifest(partial, manifest)
     for line in warnings:
         log.warning("set %s: %s", set_name, line)
     return manifest
@@ -244,7 +244,7 @@ def _chunks(tiles: Sequence[_Tile]) -> Iterator[bytes]:
             return reader.read(reader.chunks - 1)
 
     rests = (rest(tile) for tile in tiles if tile.rows % chunk_rows)
-    yield from samples.encoded(samples.rechunk(rests, chunk_rows), chunk_rows)
+    yield from samplelayout.encoded(samplelayout.rechunk(rests, chunk_rows), chunk_rows)
 
 
 def _leakage(partial: Path, chosen: SampleSet) -> list[dict[str, Any]]:
@@ -265,7 +265,7 @@ def _manifest(
     removed: list[str],
     warnings: list[str],
 ) -> dict[str, Any]:
-    names = (*common.class_names, samples.NO_CLASS_NAME)
+    names = (*common.class_names, samplelayout.NO_CLASS_NAME)
     label = np.where(columns["label"] < 0, len(names) - 1, columns["label"])
 
     def by_class(where: NDArray[np.bool_]) -> dict[str, int]:

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer import cube, provenance, samples, shards, splits
+from sitsformer import cube, provenance, samplelayout, shards, splits
 from sitsformer.config import BANDS, Config, Patches, SampleSet
 from sitsformer.cutting import Spool, clear_strips
 from sitsformer.cutting import patches as cut_patches
 from sitsformer.grid import Tile, find_tile, to_lonlat
 from sitsformer.labels import Classes, Legend, group
-from sitsformer.samples import MISSING, About, SampleError
+from sitsformer.samplelayout import MISSING, About, SampleError
 from sitsformer.sampling import Draw, Layers, draw, tile_seed
 from sitsformer.thinning import thin
 
@@ -80,7 +80,7 @@ def make_tile_store(
     shape = (len(steps), settings.max_length, len(BANDS), settings.size, settings.size)
     record = {"set": chosen.model_dump(mode="json"), "patches": _lasting(settings)}
     with provenance.create(
-        out, "tile_samples", config=record, inputs={"cube": cube_path}, seed=chosen.seed
+        out, samplelayout.TILE_KIND, config=record, inputs={"cube": cube_path}, seed=chosen.seed
     ) as partial:
         with Spool(shape, settings.memory_gb, partial) as spool:
             cut_patches(cube_path, drawn.row, drawn.column, steps, settings, spool)
@@ -89,7 +89,7 @@ def make_tile_store(
         if split_map is not None:
             columns["split"] = split_map[drawn.row, drawn.column]
         columns = {name: values[kept] for name, values in columns.items()}
-        samples.write_arrays(
+        samplelayout.write_arrays(
             partial,
             int(kept.sum()),
             shape[1:],
@@ -97,7 +97,7 @@ def make_tile_store(
             _about(config, set_name, area_name, tile, classes),
         )
         manifest = _manifest(tile, dataset, classes, drawn, kept)
-        samples.write_manifest(partial, manifest)
+        samplelayout.write_manifest(partial, manifest)
     for line in manifest["warnings"]:
         log.warning("%s/%s: %s", area_name, tile_name, line)
     return manifest
@@ -170,7 +170,7 @@ def _one_split(
         return splits.inside_blocks(tile, chosen.split.block, settings.size)
     if split_map is not None:
         same = uniform_window(split_map, settings.size)
-        allowed: NDArray[np.bool_] = same & (split_map != samples.UNASSIGNED)
+        allowed: NDArray[np.bool_] = same & (split_map != samplelayout.UNASSIGNED)
         return allowed
     return np.ones((tile.size, tile.size), bool)
 
@@ -233,8 +233,8 @@ def _write_reflectance(
                     part = part[~few]
                 yield part
 
-    with samples.reflectance_writer(directory) as writer:
-        for packed in samples.encoded(samples.rechunk(whole(), chunk), chunk):
+    with samplelayout.reflectance_writer(directory) as writer:
+        for packed in samplelayout.encoded(samplelayout.rechunk(whole(), chunk), chunk):
             writer.append(packed)
     return kept, steps
 
@@ -299,7 +299,7 @@ def _manifest(
     tile: Tile, dataset: xr.Dataset, classes: Classes, drawn: Draw, kept: NDArray[np.bool_]
 ) -> dict[str, Any]:
     """Where every pixel of the tile went: kept + dropped = pixels."""
-    names = (*classes.names, samples.NO_CLASS_NAME)
+    names = (*classes.names, samplelayout.NO_CLASS_NAME)
     lost = np.where(drawn.label < 0, len(classes.names), drawn.label)
     dropped = {
         **drawn.dropped,
