@@ -1,0 +1,25 @@
+"""Cubes from Google Earth Engine; docs/earthengine.md says what is exported and why.
+
+collections.py  what is asked for            session.py   credentials, project, client
+listing.py      images of a tile, grouped    transport.py connections, deadlines
+requests.py     packing, splitting, graphs   limiter.py   concurrency, rate, retries
+fetch.py        requests into the cache      errors.py    transient, too big, permanent
+batch.py        the same by export tasks     cache.py     finished requests on disk
+export.py       a tile from list to cube     stored.py    arrays that live in the cache
+plan.py         the estimate                 doctor.py    what answers
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sitsformer.config import Config
+    from sitsformer.sources.earthengine.export import EarthEngineSource
+
+
+def source(config: Config) -> EarthEngineSource:
+    """The source for `sources.get_source`."""
+    from sitsformer.sources.earthengine.export import EarthEngineSource
+
+    return EarthEngineSource(config)

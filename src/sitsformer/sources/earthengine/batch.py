@@ -1,0 +1,276 @@
+"""Reflectance by Earth Engine's batch tasks, for areas too big for direct requests.
+
+Each task exports many dates of a tile as GeoTIFFs to Cloud Storage or Drive; they are read back
+into the cache, so that the cube is assembled as after direct requests. Listing, scores and labels
+are small and come directly in both ways. A task goes on when this process dies: its name is kept,
+and the next run waits for it instead of starting another one.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sitsformer.config import PIXEL, EarthEngine, expand
+from sitsformer.progress import Progress
+from sitsformer.sources.earthengine.cache import Group
+from sitsformer.sources.earthengine.errors import EarthEngineError, explain
+from sitsformer.sources.earthengine.requests import ITEMSIZE, Request, pack
+from sitsformer.sources.earthengine.session import Session, is_local
+
+logger = logging.getLogger("sitsformer")
+
+TASK_LIMIT = 2_000_000_000
+"""Bytes of a task (as requests count them): a GeoTIFF stays well below 4 GB."""
+POLL_SECONDS = 15.0
+"""Between two looks at the tasks; they take minutes to hours."""
+BLOCK = 256
+"""Side of the blocks that a task computes; files have sides of a multiple of it."""
+
+FINISHED = {"SUCCEEDED", "FAILED", "CANCELLED"}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A started task and the request it serves."""
+
+    request: Request
+    operation: str
+
+
+def repack(requests: Sequence[Request]) -> list[Request]:
+    """The same dates and tile in fewer, bigger requests."""
+    observations = {
+        seen: None for item in sorted(requests, key=lambda r: r.first) for seen in item.observations
+    }
+    return pack("reflectance", requests[0].tile, list(observations), limit=TASK_LIMIT)
+
+
+def fetch(
+    connect: Callable[[], Session],
+    group: Group,
+    requests: Sequence[Request],
+    settings: EarthEngine,
+) -> None:
+    """Bring requests into the cache by tasks.
+
+    Raises:
+        EarthEngineError: a task failed, or the time is over.
+    """
+    missing = [request for request in requests if not group.has(request.key)]
+    if not missing:
+        return
+    session = connect()
+    known = _running(session)
+    tasks = [_start(session, group, request, settings, known) for request in missing]
+    logger.info(
+        "%d export tasks to %s are running; they go on if this process ends",
+        len(tasks),
+        settings.bucket or settings.drive_folder,
+    )
+    _wait(session, group, tasks, settings)
+    for task in tasks:
+        _read_back(session, group, task.request, settings)
+        group.forget(task.request.key, "task")
+
+
+def _running(session: Session) -> dict[str, str]:
+    """Description -> operation of the project's tasks that may still bring something."""
+    import ee
+
+    listed = session.limiter.run(ee.data.listOperations, "listing the project's tasks")
+    return {
+        str(item["metadata"].get("description")): str(item["name"])
+        for item in listed
+        if item.get("metadata", {}).get("state") in ("PENDING", "RUNNING", "SUCCEEDED")
+    }
+
+
+def _start(
+    session: Session, group: Group, request: Request, settings: EarthEngine, known: dict[str, str]
+) -> Task:
+    import ee
+
+    name = _name(request)
+    operation = group.noted(request.key, "task") or known.get(name)
+    if operation is None:
+        token = ee.data.newTaskId()[0]
+        answer = session.limiter.run(
+            lambda: ee.data.exportImage(
+                token,
+                {
+                    "expression": request.expression(),
+                    "description": name,
+                    "grid": request.grid,
+                    "maxPixels": {"value": str(request.window.height * request.window.width)},
+                    "fileExportOptions": _destination(request, settings),
+                },
+            ),
+            f"starting the export of {request}",
+        )
+        operation = str(answer["name"])
+    group.note(request.key, "task", operation)
+    return Task(request, operation)
+
+
+def _name(request: Request) -> str:
+    return f"sitsformer-{request.tile.name}-{request.key[:20]}"
+
+
+def _destination(request: Request, settings: EarthEngine) -> dict[str, Any]:
+    side = max(request.window.height, request.window.width)
+    files = -(-side // BLOCK) * BLOCK
+    where: dict[str, Any]
+    if settings.bucket is not None:
+        where = {
+            "cloudStorageDestination": {
+                "bucket": settings.bucket,
+                "filenamePrefix": _name(request),
+            }
+        }
+    else:
+        where = {
+            "driveDestination": {
+                "folder": settings.drive_folder,
+                "filenamePrefix": _name(request),
+            }
+        }
+    return {
+        "fileFormat": "GEO_TIFF",
+        "geoTiffOptions": {
+            "tileSize": {"value": BLOCK},
+            "tileDimensions": {"width": files, "height": files},
+        },
+        **where,
+    }
+
+
+def _wait(session: Session, group: Group, tasks: Sequence[Task], settings: EarthEngine) -> None:
+    import ee
+
+    end = time.monotonic() + settings.batch_timeout * 3600
+    open_tasks = list(tasks)
+    with Progress(total=len(tasks), desc="export tasks", unit="task") as bar:
+        while open_tasks:
+            states = []
+            for task in list(open_tasks):
+                found = session.limiter.run(
+                    lambda task=task: ee.data.getOperation(task.operation),  # type: ignore[misc]
+                    f"asking for task {task.operation}",
+                )
+                state = found["metadata"]["state"]
+                states.append(state)
+                if state in FINISHED:
+                    open_tasks.remove(task)
+                    bar.update()
+                if state in ("FAILED", "CANCELLED"):
+                    group.forget(task.request.key, "task")
+                    message = found.get("error", {}).get("message", state.lower())
+                    raise explain(f"task {task.operation} ({task.request})", message)
+            bar.set_postfix_str(", ".join(sorted({state.lower() for state in states})))
+            if open_tasks and time.monotonic() > end:
+                raise EarthEngineError(
+                    f"{len(open_tasks)} of {len(tasks)} export tasks are not finished after "
+                    f"{settings.batch_timeout:g} hours; they go on at Google: run again to wait "
+                    "for them, or raise earthengine.batch_timeout"
+                )
+            if open_tasks:
+                time.sleep(POLL_SECONDS)
+
+
+def _read_back(session: Session, group: Group, request: Request, settings: EarthEngine) -> None:
+    with tempfile.TemporaryDirectory(dir=group.path, prefix=".files-") as folder:
+        if settings.bucket is not None:
+            files = _download(session, settings, _name(request), Path(folder))
+        else:
+            files = _from_drive(settings, _name(request))
+        if not files:
+            place = settings.bucket or settings.drive_path
+            group.forget(request.key, "task")
+            raise EarthEngineError(
+                f"{place} has no file {_name(request)}*.tif although its task succeeded: was it "
+                "removed, or is Drive not synchronised yet? Run again to export it anew"
+            )
+        _convert(group, request, files)
+
+
+def _download(session: Session, settings: EarthEngine, prefix: str, folder: Path) -> list[Path]:
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import storage
+
+    local = is_local(settings.url)
+    credentials = AnonymousCredentials() if local else session.credentials  # type: ignore[no-untyped-call]
+    client = storage.Client(project=session.project, credentials=credentials)
+    blobs = session.limiter.run(
+        lambda: list(client.list_blobs(settings.bucket, prefix=prefix)),
+        f"listing gs://{settings.bucket}/{prefix}*",
+    )
+    found = []
+    for blob in blobs:
+        target = folder / blob.name.replace("/", "-")
+        session.limiter.run(
+            lambda blob=blob, target=target: blob.download_to_filename(str(target)),  # type: ignore[misc]
+            f"reading gs://{settings.bucket}/{blob.name}",
+        )
+        found.append(target)
+    return found
+
+
+def _from_drive(settings: EarthEngine, prefix: str) -> list[Path]:
+    """Files of a task in the synchronised folder; waits a little for the synchronisation."""
+    assert settings.drive_path is not None
+    folder = expand(settings.drive_path)
+    for _ in range(20):
+        if found := sorted(folder.glob(f"{prefix}*.tif")):
+            return found
+        time.sleep(min(POLL_SECONDS, 15.0))
+    return []
+
+
+def _convert(group: Group, request: Request, files: Iterable[Path]) -> None:
+    """GeoTIFFs of one task -> the finished request in the cache, band by band."""
+    import rasterio
+
+    window = request.window
+    west = request.tile.west + window.column * PIXEL
+    north = request.tile.north - window.row * PIXEL
+    shape = (request.fields, window.height, window.width)
+    dtype = np.dtype(f"<u{ITEMSIZE[request.kind]}")
+    covered = 0
+    with tempfile.TemporaryDirectory(dir=group.path, prefix=".convert-") as folder:
+        target = np.lib.format.open_memmap(Path(folder) / "whole.npy", "w+", dtype, shape)
+        for path in files:
+            with rasterio.open(path) as source:
+                transform, bands = source.transform, source.count
+                column, row = (transform.c - west) / PIXEL, (north - transform.f) / PIXEL
+                if (
+                    bands != request.fields
+                    or column % 1
+                    or row % 1
+                    or source.crs.to_epsg() != (request.tile.epsg)
+                ):
+                    raise EarthEngineError(
+                        f"{path.name} has {bands} bands from ({transform.c}, {transform.f}) in "
+                        f"{source.crs}; {request.fields} bands on the grid of tile "
+                        f"{request.tile.name} were exported: was it replaced?"
+                    )
+                rows = slice(int(row), int(row) + source.height)
+                columns = slice(int(column), int(column) + source.width)
+                for band in range(bands):
+                    target[band, rows, columns] = source.read(band + 1)
+                covered += source.height * source.width
+        if covered != window.height * window.width:
+            raise EarthEngineError(
+                f"the files of {_name(request)} cover {covered} of "
+                f"{window.height * window.width} pixels; remove them and run again"
+            )
+        target.flush()
+        del target
+        group.adopt(request.key, Path(folder) / "whole.npy")

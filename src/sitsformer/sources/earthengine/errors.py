@@ -1,0 +1,134 @@
+"""What went wrong at Earth Engine: worth another try, too much at once, or final.
+
+The client wraps a refused request into `ee.EEException` with nothing but the message; the HTTP
+status is found at the exception's context only. Messages are matched where the status (400) is
+shared by refusals that a smaller request would escape and those it would not.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sitsformer.errors import SitsError
+
+Kind = Literal["transient", "timeout", "too big", "permanent"]
+
+TRANSIENT_STATUS = {408, 429, 500, 502, 503, 504}
+"""Statuses after which the same request may succeed (429: quota; the others: the service)."""
+
+_TOO_BIG = re.compile(
+    r"memory limit exceeded|computation timed out|total request size"
+    r"|total number of bands|pixel grid dimensions|response size exceeds|payload size exceeds"
+    r"|too large",
+    re.IGNORECASE,
+)
+_TRANSIENT = re.compile(
+    r"too many (concurrent|requests)|quota exceeded|capacity exceeded|try again", re.IGNORECASE
+)
+
+_REMEDIES = (
+    (
+        r"authorize access|invalid_grant|unauthenticated|invalid authentication|reauth|401",
+        "log in with `sitsformer auth`, or give earthengine.service_account_key; "
+        "`sitsformer doctor` shows what is found",
+    ),
+    (
+        r"no project found|not registered|has not been used in project|permission to use project"
+        r"|serviceusage|project .* (was not found|is not)",
+        "set earthengine.project (or EARTHENGINE_PROJECT) to a Cloud project that is registered "
+        "for Earth Engine and that you may use; `sitsformer doctor` tests it",
+    ),
+    (
+        r"not found|does not exist",
+        "the asset, collection or year does not exist, or your account may not read it; see "
+        "docs/earthengine.md for what is exported, and `sitsformer doctor` for what answers",
+    ),
+    (
+        r"permission|forbidden|403",
+        "the account may not do this; check the project's Earth Engine roles with "
+        "`sitsformer doctor`",
+    ),
+)
+
+
+class EarthEngineError(SitsError):
+    """A failure that no other try will mend; the message says what to do."""
+
+
+class TooBigError(Exception):
+    """Earth Engine refuses the request for its size; a part of it may pass."""
+
+
+class DamagedAnswerError(Exception):
+    """An answer that is not what was asked for: another try may bring a whole one."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One failed request, sorted.
+
+    Attributes:
+        kind: what to do about it.
+        message: what the service or the network said, without secrets.
+        wait: seconds that the service asked us to wait (Retry-After), or 0.
+    """
+
+    kind: Kind
+    message: str
+    wait: float = 0.0
+
+
+def sort_failure(error: BaseException) -> Failure:
+    """Sort an exception of the client into a `Failure`."""
+    status, wait = _http(error)
+    message = redact(str(error)) or type(error).__name__
+    if isinstance(error, DamagedAnswerError | ConnectionError):
+        return Failure("transient", message)
+    if isinstance(error, TimeoutError):
+        return Failure("timeout", message)
+    if _named(error, "TransportError"):  # google.auth: the token server did not answer
+        return Failure("transient", message)
+    if status in TRANSIENT_STATUS:
+        return Failure("timeout" if status == 504 else "transient", message, wait)
+    if status == 413 or _TOO_BIG.search(message):
+        return Failure("too big", message)
+    if _TRANSIENT.search(message):
+        return Failure("transient", message, wait)
+    return Failure("permanent", message)
+
+
+def explain(what: str, message: str) -> EarthEngineError:
+    """The error a user reads: what was asked, what Earth Engine said, the likely remedy."""
+    remedy = next(
+        (text for pattern, text in _REMEDIES if re.search(pattern, message, re.IGNORECASE)),
+        "`sitsformer doctor` shows which part answers",
+    )
+    said = " ".join(message.split()).rstrip(".")
+    return EarthEngineError(f"{what}: Earth Engine said: {said}; {remedy}")
+
+
+def redact(message: str) -> str:
+    """Take tokens and keys out of a message."""
+    message = re.sub(r"(?i)(bearer\s+|ya29\.|1//)[\w.\-/]+", r"\1...", message)
+    return re.sub(
+        r"(?i)((?:refresh_token|access_token|client_secret|private_key|assertion|[?&]key)"
+        r"[\"']?\s*[=:]\s*[\"']?)[^\"'&\s]+",
+        r"\1...",
+        message,
+    )
+
+
+def _http(error: BaseException) -> tuple[int | None, float]:
+    """HTTP status and Retry-After of an error, from the error or what it was raised from."""
+    for candidate in (error, error.__context__, error.__cause__):
+        response: Any = getattr(candidate, "resp", None)
+        if response is not None:
+            after = str(response.get("retry-after", "0"))
+            return int(response.status), float(after) if after.isdigit() else 0.0
+    return None, 0.0
+
+
+def _named(error: BaseException, name: str) -> bool:
+    return any(kind.__name__ == name for kind in type(error).__mro__)

@@ -1,0 +1,239 @@
+"""The export of one tile: list, score, choose, fetch, assemble."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from sitsformer import cube
+from sitsformer.config import BANDS, Area, Config, EarthEngine, expand
+from sitsformer.grid import Tile
+from sitsformer.labels import Legend, load_legend
+from sitsformer.sources.earthengine import batch, listing, requests
+from sitsformer.sources.earthengine.cache import Group, open_group, trim
+from sitsformer.sources.earthengine.collections import (
+    CDL,
+    CLOUD_SCORE,
+    RECIPE,
+    SENTINEL2,
+    cdl_outside,
+    check_area,
+    season_year,
+    worldcover_year,
+)
+from sitsformer.sources.earthengine.errors import EarthEngineError
+from sitsformer.sources.earthengine.fetch import fetch, leaves
+from sitsformer.sources.earthengine.listing import Listing, Observation
+from sitsformer.sources.earthengine.plan import announce
+from sitsformer.sources.earthengine.requests import UNSCORED, Request
+from sitsformer.sources.earthengine.session import Session, connect
+from sitsformer.sources.earthengine.stored import Stored
+
+logger = logging.getLogger("sitsformer")
+
+GIGABYTE = 1_000_000_000
+
+
+class EarthEngineSource:
+    """Cubes from Earth Engine, for the export stage."""
+
+    def __init__(self, config: Config) -> None:
+        self.settings = config.earthengine
+
+    def cube(self, area_name: str, area: Area, tile: Tile) -> xr.Dataset:
+        """Export a tile into the cache and give its cube, which reads from there.
+
+        Raises:
+            EarthEngineError: there is nothing to export, or Earth Engine refuses.
+        """
+        check_area(area_name, area, tile)
+        group = open_group(expand(self.settings.cache), area_name, area, tile)
+        trim(expand(self.settings.cache), self.settings.cache_gb * GIGABYTE)
+        session = partial(connect, self.settings)
+        found = _listing(session, group, area_name, area, tile)
+        announce(tile, found, self.settings, season_year(area))
+
+        layers = requests.label_layers(found, season_year(area))
+        labels = requests.label_requests(tile, found, season_year(area))
+        scores = requests.pack("scores", tile, found.observations, (self.settings.cloud_score,))
+        fetch(session, group, [*scores, *labels])
+        score = _stored(group, scores, 1)
+        shares = clear_shares(score, self.settings.clear_score)
+        kept = _choose(area_name, found.observations, shares, self.settings)
+        label = _stored_labels(group, labels, tuple(layers))
+        if "cdl" in label and not (label["cdl"][0] != 0).any():
+            raise cdl_outside(area_name, tile)
+
+        observations = [found.observations[index] for index in kept]
+        pixels = requests.pack("reflectance", tile, observations)
+        if self.settings.export == "batch":
+            pixels = batch.repack(pixels)
+            batch.fetch(session, group, pixels, self.settings)
+        else:
+            fetch(session, group, pixels)
+        trim(expand(self.settings.cache), self.settings.cache_gb * GIGABYTE)
+        return cube.build(
+            tile,
+            np.array([seen.time for seen in observations], "datetime64[ms]"),
+            _reflectance(group, pixels),
+            _clear(score, kept),
+            label,
+            attributes(found, shares, kept, area, self.settings),
+        )
+
+
+def _listing(
+    session: partial[Session], group: Group, area_name: str, area: Area, tile: Tile
+) -> Listing:
+    known = group.load_listing()
+    if known is not None:
+        return Listing.from_json(known)
+    found = listing.ask(session(), area_name, area, tile)
+    group.save_listing(found.to_json())
+    return found
+
+
+def clear_shares(score: Stored, threshold: int) -> NDArray[np.float64]:
+    """Share of the tile that is clear, by date; NaN where no pixel was seen.
+
+    Pixels that were seen but not scored count as clear: a date is not lost for want of a score.
+    """
+    shares = []
+    for date in range(score.shape[0]):
+        clear = seen = 0
+        # A date of the largest tile has 25 million pixels: rows are taken some at a time.
+        for row in range(0, score.shape[2], 512):
+            values = score[date : date + 1, 0:1, row : row + 512, 0 : score.shape[3]]
+            valid = values != cube.CLEAR_MISSING
+            seen += int(valid.sum())
+            clear += int((valid & ((values >= threshold) & (values != UNSCORED))).sum())
+            clear += int((values == UNSCORED).sum())
+        shares.append(clear / (score.shape[2] * score.shape[3]) if seen else np.nan)
+    return np.array(shares)
+
+
+def _choose(
+    area_name: str,
+    observations: Sequence[Observation],
+    shares: NDArray[np.float64],
+    settings: EarthEngine,
+) -> list[int]:
+    seen = ~np.isnan(shares)
+    kept = [i for i in range(len(observations)) if seen[i] and shares[i] >= settings.min_clear]
+    logger.info(
+        "%d dates: %d kept, %d without a pixel on the tile, %d less than %.0f %% clear",
+        len(observations), len(kept), int((~seen).sum()), int(seen.sum()) - len(kept),
+        100 * settings.min_clear,
+    )  # fmt: skip
+    if not kept:
+        best = f"{100 * np.nanmax(shares):.0f} % at best" if seen.any() else "no pixel on the tile"
+        raise EarthEngineError(
+            f"areas.{area_name}: none of {len(observations)} dates is at least "
+            f"{100 * settings.min_clear:.0f} % clear ({best}); lower earthengine.min_clear or "
+            "earthengine.clear_score, or make the season longer"
+        )
+    return kept
+
+
+def _stored(group: Group, packed: Sequence[Request], fields: int) -> Stored:
+    side = packed[0].tile.size
+    dates = max(request.first + max(1, len(request.observations)) for request in packed)
+    finished = [leaf for request in packed for leaf in leaves(request, group)]
+    return Stored(group, finished, (dates, fields, side, side))
+
+
+def _stored_labels(
+    group: Group, packed: Sequence[Request], names: Sequence[str]
+) -> dict[str, tuple[NDArray[np.uint8], Legend | None]]:
+    if not packed:
+        return {}
+    values = _stored(group, packed, len(names))[:1, :, :, :][0]
+    legends = {name: load_legend(name) for name in names if name != cube.CONFIDENCE}
+    return {name: (values[i], legends.get(name)) for i, name in enumerate(names)}
+
+
+def _lazy(stored: Stored, dates: int) -> Any:
+    import dask.array as da
+
+    chunks = (dates, stored.shape[1], cube.CHUNK["y"], cube.CHUNK["x"])
+    return da.from_array(  # type: ignore[no-untyped-call]
+        stored, chunks=chunks, name=False, asarray=False, fancy=False
+    )
+
+
+def _reflectance(group: Group, packed: Sequence[Request]) -> Any:
+    return _lazy(_stored(group, packed, len(BANDS)), cube.CHUNK["time"])
+
+
+def _clear(score: Stored, kept: Sequence[int]) -> Any:
+    import dask.array as da
+
+    scores = _lazy(score, 1)[:, 0]
+    chosen = da.concatenate(  # type: ignore[no-untyped-call]
+        [scores[index : index + 1] for index in kept]
+    )
+    return da.where(chosen == UNSCORED, np.uint8(cube.CLEAR_MISSING), chosen)
+
+
+def attributes(
+    found: Listing,
+    shares: NDArray[np.float64],
+    kept: Sequence[int],
+    area: Area,
+    settings: EarthEngine,
+) -> dict[str, Any]:
+    """What made a cube: JSON values, the same for both ways of export.
+
+    Args:
+        found: the listing.
+        shares: clear share by date of the listing.
+        kept: positions of the dates in the cube.
+        area: the area with its season.
+        settings: the Earth Engine section.
+    """
+    from importlib.metadata import version
+
+    chosen = [found.observations[index] for index in kept]
+    granules = [granule for seen in chosen for granule in seen.granules]
+    unseen = [seen.date for seen, share in zip(found.observations, shares, strict=True)
+              if np.isnan(share)]  # fmt: skip
+    cloudy = {
+        seen.date: round(float(share), 4)
+        for seen, share in zip(found.observations, shares, strict=True)
+        if share < settings.min_clear
+    }
+    asked = [
+        RECIPE,
+        settings.cloud_score,
+        [[granule.index for granule in seen.granules] for seen in chosen],
+    ]
+    code = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+    attrs: dict[str, Any] = {
+        "source": "Google Earth Engine",
+        "collections": [SENTINEL2, CLOUD_SCORE],
+        "images": [[granule.index for granule in seen.granules] for seen in chosen],
+        "processing_baselines": sorted({granule.baseline for granule in granules}),
+        "cloud_score_band": settings.cloud_score,
+        "missing_scores": sorted(granule.index for granule in granules if not granule.scored),
+        "superseded_images": list(found.superseded),
+        "dates_without_pixels": unseen,
+        "dates_too_cloudy": cloudy,
+        "earthengine_api": version("earthengine-api"),
+        "request_sha256": code,
+    }
+    if found.worldcover is not None:
+        attrs["worldcover_collection"] = found.worldcover
+        attrs["worldcover_year"] = worldcover_year(area)
+        attrs["collections"] = [*attrs["collections"], found.worldcover]
+    if found.cdl:
+        attrs["cdl_year"] = season_year(area)
+        attrs["collections"] = [*attrs["collections"], CDL]
+    return {name: json.dumps(v) if isinstance(v, dict) else v for name, v in attrs.items()}

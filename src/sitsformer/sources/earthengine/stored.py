@@ -1,0 +1,58 @@
+"""Arrays of a whole tile that live in the cache: read piece by piece, never whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitsformer.sources.earthengine.cache import Group
+from sitsformer.sources.earthengine.requests import ITEMSIZE, Request
+
+
+class Stored:
+    """An array (date, field, y, x) over all requests of one kind, by slices.
+
+    Args:
+        group: the cache that holds the finished requests.
+        requests: what was fetched (after splitting).
+        shape: of the whole array; fields are the ten bands, the one score, or the label layers
+            (which have one "date").
+    """
+
+    def __init__(
+        self, group: Group, requests: Sequence[Request], shape: tuple[int, int, int, int]
+    ) -> None:
+        self.group, self.requests = group, requests
+        self.shape, self.ndim = shape, 4
+        self.dtype = np.dtype(f"u{ITEMSIZE[requests[0].kind]}")
+
+    def __getitem__(self, slices: tuple[slice, slice, slice, slice]) -> NDArray[Any]:
+        """A block; steps are 1."""
+        wanted = [
+            range(*given.indices(size)) for given, size in zip(slices, self.shape, strict=True)
+        ]
+        block = np.empty([len(item) for item in wanted], self.dtype)
+        filled = 0
+        for request in self.requests:
+            window, dates = request.window, max(1, len(request.observations))
+            here = (
+                (request.first, dates),
+                (0, self.shape[1]),
+                (window.row, window.height),
+                (window.column, window.width),
+            )
+            into, out_of = [], []
+            for axis, (start, length) in zip(wanted, here, strict=True):
+                low, high = max(axis.start, start), min(axis.stop, start + length)
+                into.append(slice(low - axis.start, high - axis.start))
+                out_of.append(slice(low - start, high - start))
+            if all(item.stop > item.start for item in into):
+                whole = self.group.load(request.key)
+                piece = whole.reshape(dates, self.shape[1], *whole.shape[1:])[tuple(out_of)]
+                block[tuple(into)] = piece
+                filled += piece.size
+        assert filled == block.size, "requests must cover the tile exactly once"
+        return block

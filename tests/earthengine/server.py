@@ -1,0 +1,516 @@
+"""The REST protocol on loopback.
+
+    python -m earthengine.server --port 8899        (in tests/; then: earthengine.url of a config)
+
+or, in a test, `with LocalEarthEngine([Place(...)]) as server: ...; server.url`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import numpy as np
+
+from earthengine import faults
+from earthengine.catalogue import Catalogue, Place
+from earthengine.functions import Context, describe, pick, to_image
+from earthengine.graph import Graph
+from earthengine.images import EarthEngineError, Grid, Image
+
+BYTE_LIMIT = 50_331_648
+"""48 MiB: the largest computePixels request, counting one mask byte a pixel and band."""
+SIDE_LIMIT = 32_768
+BAND_LIMIT = 1_024
+FILES = Path(__import__("ee").__file__).parent / "tests"
+
+
+def discovery_document() -> dict[str, Any]:
+    """The document in the client's wheel, as v1, with the parameters of listAssets it lacks."""
+    text = (FILES / "cloud_api_discovery_document.json").read_text()
+    document: dict[str, Any] = json.loads(text.replace("v1alpha", "v1"))
+    listing = document["resources"]["projects"]["resources"]["assets"]["methods"]["listAssets"]
+    for name in ("filter", "view"):
+        listing["parameters"][name] = {"location": "query", "type": "string"}
+    return document
+
+
+def algorithm_list() -> dict[str, Any]:
+    """The algorithms in the client's wheel."""
+    found: dict[str, Any] = json.loads((FILES / "algorithms.json").read_text())
+    return found
+
+
+@dataclass
+class Call:
+    """One request as the server saw it."""
+
+    method: str
+    path: str
+    digest: str
+    status: int = 0
+    """0: no whole answer was sent."""
+    bytes: int = 0
+    request: dict[str, Any] = field(default_factory=dict)
+
+
+class LocalEarthEngine:
+    """A running server with its catalogue, faults and log of calls.
+
+    Args:
+        places: where and when scenes exist.
+        folder: where exports write: `bucket/` and `drive/`.
+        latency: seconds before every answer.
+        concurrent: requests at once before it answers 429.
+        bandwidth: bytes a second of all answers together; None for no limit.
+        fault: chooses the fault of each request.
+        remember: keep answers by request, so that a timing sees the transport alone.
+        host, port: where it listens.
+    """
+
+    def __init__(
+        self,
+        places: Iterable[Place],
+        *,
+        folder: Path | None = None,
+        latency: float = 0.0,
+        concurrent: int = 40,
+        bandwidth: float | None = None,
+        fault: faults.Chooser | None = None,
+        remember: bool = False,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        self.catalogue = Catalogue(places)
+        self.folder = folder
+        self.latency, self.concurrent, self.bandwidth = latency, concurrent, bandwidth
+        self.fault = fault
+        self.byte_limit = BYTE_LIMIT
+        self.calls: list[Call] = []
+        self.operations: dict[str, dict[str, Any]] = {}
+        self.busy = 0
+        self.busiest = 0
+        self.lock = threading.Lock()
+        self.memory: dict[str, bytes] | None = {} if remember else None
+        self._line = 0.0
+        self.algorithms = algorithm_list()
+        self.discovery = json.dumps(discovery_document()).encode()
+        self.context = Context(
+            self.catalogue,
+            {
+                item["name"].removeprefix("algorithms/"): {
+                    argument["argumentName"]: bool(argument.get("optional"))
+                    for argument in item.get("arguments", [])
+                }
+                for item in self.algorithms["algorithms"]
+            },
+        )
+        handler = type("Handler", (_Handler,), {"service": self})
+        self.http = _Server((host, port), handler)
+        self.url = f"http://{host}:{self.http.server_address[1]}"
+
+    def __enter__(self) -> LocalEarthEngine:
+        threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.shutdown()
+        self.http.server_close()
+
+    def sent(self, ending: str = ":computePixels", status: int | None = 200) -> list[Call]:
+        """Calls to a path that were answered with a status (None: any)."""
+        with self.lock:
+            return [
+                call
+                for call in self.calls
+                if call.path.endswith(ending) and status in (None, call.status)
+            ]
+
+    @contextmanager
+    def slot(self) -> Iterator[bool]:
+        """One of the concurrent requests; False when there are too many."""
+        with self.lock:
+            self.busy += 1
+            self.busiest = max(self.busiest, self.busy)
+            free = self.busy <= self.concurrent
+        try:
+            yield free
+        finally:
+            with self.lock:
+                self.busy -= 1
+
+    def wait_for_line(self, size: int) -> None:
+        """Hold an answer until the shared line has had time for its bytes."""
+        if self.bandwidth is None:
+            return
+        with self.lock:
+            self._line = max(self._line, time.monotonic()) + size / self.bandwidth
+            until = self._line
+        time.sleep(max(0.0, until - time.monotonic()))
+
+    # --- methods of the protocol ---------------------------------------------------------------
+
+    def evaluate(self, expression: Mapping[str, Any]) -> Any:
+        return Graph(expression, self.context).evaluate()
+
+    def compute_pixels(self, request: Mapping[str, Any]) -> bytes:
+        image = to_image(self.evaluate(request["expression"]))
+        return self.pixels(image, request)
+
+    def get_pixels(self, asset: str, request: Mapping[str, Any]) -> bytes:
+        if asset not in self.catalogue.images:
+            raise EarthEngineError(f"Asset '{asset}' not found.", 404, "NOT_FOUND")
+        return self.pixels(self.catalogue.images[asset], request)
+
+    def pixels(self, image: Image, request: Mapping[str, Any]) -> bytes:
+        if request.get("bandIds"):
+            image = image.with_bands([pick(image, name) for name in request["bandIds"]])
+        grid = _grid(request.get("grid"), image)
+        self._check_size(image, grid)
+        form = request.get("fileFormat", "AUTO_JPEG_PNG")
+        if form == "NPY":
+            return _npy(image, grid)
+        if form == "GEO_TIFF":
+            return _geotiff(image, grid)
+        raise EarthEngineError(f"File format {form} is not simulated.")
+
+    def _check_size(self, image: Image, grid: Grid) -> None:
+        if len(image.bands) > BAND_LIMIT:
+            raise EarthEngineError(
+                f"Total number of bands ({len(image.bands)}) must be less than or equal to "
+                f"{BAND_LIMIT}."
+            )
+        if max(grid.width, grid.height) > SIDE_LIMIT:
+            raise EarthEngineError(
+                f"Pixel grid dimensions ({grid.width}x{grid.height}) must be less than or "
+                f"equal to {SIDE_LIMIT}."
+            )
+        depth = sum(band.type.dtype.itemsize + 1 for band in image.bands)
+        size = grid.width * grid.height * depth
+        if size > self.byte_limit:
+            raise EarthEngineError(
+                f"Total request size ({size} bytes) must be less than or equal to "
+                f"{self.byte_limit} bytes."
+            )
+
+    def export(self, project: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Start a task; the same request id never starts a second one."""
+        token = request.get("requestId") or f"T{len(self.operations)}"
+        name = f"projects/{project}/operations/{token}"
+        with self.lock:
+            if name in self.operations:
+                raise EarthEngineError(
+                    f"A task with request id '{token}' exists.", 409, "ALREADY_EXISTS"
+                )
+            operation: dict[str, Any] = {
+                "name": name,
+                "metadata": {
+                    "@type": "type.googleapis.com/google.earthengine.v1.OperationMetadata",
+                    "state": "PENDING",
+                    "description": request.get("description", ""),
+                    "type": "EXPORT_IMAGE",
+                    "progress": 0,
+                },
+            }
+            self.operations[name] = operation
+        threading.Thread(target=self._run, args=(operation, dict(request)), daemon=True).start()
+        return dict(operation)
+
+    def _run(self, operation: dict[str, Any], request: dict[str, Any]) -> None:
+        metadata = operation["metadata"]
+        metadata["state"] = "RUNNING"
+        time.sleep(0.3)
+        try:
+            image = to_image(self.evaluate(request["expression"]))
+            target = self._export_target(request["fileExportOptions"])
+            content = _geotiff(image, _grid(request["grid"], image))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        except EarthEngineError as error:
+            metadata["state"] = "FAILED"
+            operation.update(done=True, error={"code": 3, "message": str(error)})
+            return
+        metadata.update(state="SUCCEEDED", progress=1)
+        operation.update(done=True, response={})
+
+    def _export_target(self, options: Mapping[str, Any]) -> Path:
+        if self.folder is None:
+            raise EarthEngineError("This server was started without a folder for exports.")
+        if "cloudStorageDestination" in options:
+            where = options["cloudStorageDestination"]
+            return self.folder / "bucket" / where["bucket"] / f"{where['filenamePrefix']}.tif"
+        where = options["driveDestination"]
+        return self.folder / "drive" / where["folder"] / f"{where['filenamePrefix']}.tif"
+
+    def list_assets(self, parent: str, query: Mapping[str, list[str]]) -> dict[str, Any]:
+        if parent not in self.catalogue.collections:
+            raise EarthEngineError(f"Asset '{parent}' not found.", 404, "NOT_FOUND")
+        found = self.catalogue.collections[parent]
+        start = int(query.get("pageToken", ["0"])[0])
+        size = int(query.get("pageSize", ["1000"])[0])
+        answer: dict[str, Any] = {"assets": [_asset(item) for item in found[start : start + size]]}
+        if start + size < len(found):
+            answer["nextPageToken"] = str(start + size)
+        return answer
+
+
+def _asset(image: Image) -> dict[str, Any]:
+    return {
+        "type": "IMAGE",
+        "name": f"projects/earthengine-public/assets/{image.id}",
+        "id": image.id,
+        "properties": {k: v for k, v in image.properties.items() if not k.startswith("system:")},
+    }
+
+
+def _grid(given: Mapping[str, Any] | None, image: Image) -> Grid:
+    if given is None:
+        return image.bands[0].native
+    size, shift = given["dimensions"], given["affineTransform"]
+    transform = (
+        float(shift["scaleX"]),
+        float(shift.get("shearX", 0)),
+        float(shift["translateX"]),
+        float(shift.get("shearY", 0)),
+        float(shift["scaleY"]),
+        float(shift["translateY"]),
+    )
+    crs = given.get("crsCode") or image.bands[0].native.crs
+    return Grid(crs, transform, int(size["width"]), int(size["height"]))
+
+
+def _npy(image: Image, grid: Grid) -> bytes:
+    """A structured array (y, x) with a field a band; masked pixels are 0."""
+    out = np.zeros(
+        (grid.height, grid.width), [(band.name, band.type.dtype) for band in image.bands]
+    )
+    for band in image.bands:
+        values, mask = band.read(grid)
+        out[band.name] = np.where(mask, values, 0)
+    stream = io.BytesIO()
+    np.save(stream, out)
+    return stream.getvalue()
+
+
+def _geotiff(image: Image, grid: Grid) -> bytes:
+    from affine import Affine
+    from rasterio.io import MemoryFile
+
+    dtype = np.result_type(*(band.type.dtype for band in image.bands))
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff",
+            width=grid.width,
+            height=grid.height,
+            count=len(image.bands),
+            dtype=dtype,
+            crs=grid.crs,
+            transform=Affine(*grid.transform),
+            compress="lzw",
+        ) as target:
+            for number, band in enumerate(image.bands, start=1):
+                values, mask = band.read(grid)
+                target.write(np.where(mask, values, 0).astype(dtype), number)
+                target.set_band_description(number, band.name)
+        return bytes(memory.read())
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away (killed on purpose in tests) is not worth a traceback."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    service: LocalEarthEngine
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self._serve(b"")
+
+    def do_POST(self) -> None:
+        self._serve(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+    def _serve(self, body: bytes) -> None:
+        path = unquote(urlsplit(self.path).path)
+        digest = hashlib.sha256(path.encode() + body).hexdigest()
+        call = Call(self.command, path, digest)
+        if path.endswith(("computePixels", "getPixels", "export")) and body:
+            call.request = {k: v for k, v in json.loads(body).items() if k != "expression"}
+        with self.service.lock:
+            self.service.calls.append(call)
+        with self.service.slot() as free:
+            time.sleep(self.service.latency)
+            fault = self.service.fault(path, body) if self.service.fault else None
+            if not free:
+                fault = fault or "429"
+            if fault == "drop":
+                self.connection.shutdown(socket.SHUT_RDWR)
+                self.close_connection = True
+                return
+            if fault == "hang":
+                time.sleep(3.0)
+            try:
+                kind, content = self._answer(path, body, digest, fault)
+                status = 200
+            except EarthEngineError as error:
+                status, kind = error.status, "application/json"
+                answer = {"code": error.status, "message": str(error), "status": error.code}
+                content = json.dumps({"error": answer}).encode()
+            if fault == "html":
+                status, kind, content = 502, "text/html", b"<html>Bad gateway</html>"
+            self._send(call, status, kind, content, fault)
+
+    def _send(
+        self, call: Call, status: int, kind: str, content: bytes, fault: faults.Fault | None
+    ) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        if fault == "429-wait":
+            self.send_header("Retry-After", "1")
+        self.end_headers()
+        if fault == "truncate":
+            self.wfile.write(content[: len(content) // 2])
+            self.close_connection = True
+            return
+        if fault == "slow":
+            for start in range(0, len(content), max(1, len(content) // 8)):
+                self.wfile.write(content[start : start + max(1, len(content) // 8)])
+                time.sleep(0.4)
+        else:
+            self.service.wait_for_line(len(content))
+            self.wfile.write(content)
+        self.wfile.flush()
+        call.status, call.bytes = status, len(content)
+
+    def _answer(
+        self, path: str, body: bytes, digest: str, fault: faults.Fault | None
+    ) -> tuple[str, bytes]:
+        if fault in faults.ANSWERS:
+            status, code, message = faults.ANSWERS[fault]
+            raise EarthEngineError(message, status, code)
+        memory = self.service.memory
+        if memory is not None and digest in memory:
+            return "application/octet-stream" if "Pixels" in path else "application/json", memory[
+                digest
+            ]
+        kind, content = self._route(path, body)
+        if memory is not None and self.command == "POST" and not path.endswith("export"):
+            memory[digest] = content
+        return kind, content
+
+    def _route(self, path: str, body: bytes) -> tuple[str, bytes]:
+        service = self.service
+        request = json.loads(body) if body else {}
+        if path == "/$discovery/rest":
+            return "application/json", service.discovery
+        if match := re.fullmatch(r"/storage/v1/b/([^/]+)/o", path):
+            return self._list_objects(match[1])
+        if match := re.fullmatch(r"/download/storage/v1/b/([^/]+)/o/(.+)", path):
+            return "image/tiff", (self._bucket(match[1]) / match[2]).read_bytes()
+        match = re.fullmatch(r"/v1/projects/([^/:]+)(/.*)", path)
+        if match is None:
+            raise EarthEngineError(f"Unknown path {path}.", 404, "NOT_FOUND")
+        project, rest = match[1], match[2]
+        if project == "forbidden":
+            raise EarthEngineError(
+                "Caller does not have required permission to use project forbidden. Grant the "
+                "caller the roles/serviceusage.serviceUsageConsumer role.",
+                403,
+                "PERMISSION_DENIED",
+            )
+        answer: Any
+        if rest == "/algorithms":
+            answer = service.algorithms
+        elif rest == "/value:compute":
+            answer = {"result": describe(service.evaluate(request["expression"]))}
+        elif rest == "/image:computePixels":
+            return "application/octet-stream", service.compute_pixels(request)
+        elif rest == "/image:export":
+            answer = service.export(project, request)
+        elif rest == "/maps":
+            service.evaluate(request["expression"])
+            answer = {"name": f"projects/{project}/maps/local"}
+        elif rest.startswith("/operations/"):
+            name = path.removeprefix("/v1/")
+            if name not in service.operations:
+                raise EarthEngineError("Operation not found.", 404, "NOT_FOUND")
+            answer = service.operations[name]
+        elif rest.startswith("/assets/") and rest.endswith(":getPixels"):
+            asset = rest.removeprefix("/assets/").removesuffix(":getPixels")
+            return "application/octet-stream", service.get_pixels(asset, request)
+        elif rest.startswith("/assets/") and rest.endswith(":listAssets"):
+            parent = rest.removeprefix("/assets/").removesuffix(":listAssets")
+            answer = service.list_assets(parent, parse_qs(urlsplit(self.path).query))
+        elif rest.startswith("/assets/"):
+            asset = rest.removeprefix("/assets/")
+            if asset not in service.catalogue.images:
+                raise EarthEngineError(f"Asset '{asset}' not found.", 404, "NOT_FOUND")
+            answer = _asset(service.catalogue.images[asset])
+        else:
+            raise EarthEngineError(f"Unknown method {rest}.", 404, "NOT_FOUND")
+        return "application/json", json.dumps(answer).encode()
+
+    def _bucket(self, name: str) -> Path:
+        folder = self.service.folder
+        if folder is None or not (folder / "bucket" / name).is_dir():
+            raise EarthEngineError("The specified bucket does not exist.", 404, "NOT_FOUND")
+        return folder / "bucket" / name
+
+    def _list_objects(self, bucket: str) -> tuple[str, bytes]:
+        root = self._bucket(bucket)
+        prefix = parse_qs(urlsplit(self.path).query).get("prefix", [""])[0]
+        names = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
+        items = [
+            {"name": name, "bucket": bucket, "size": str((root / name).stat().st_size)}
+            for name in names
+            if name.startswith(prefix)
+        ]
+        return "application/json", json.dumps({"items": items}).encode()
+
+
+EXAMPLES = (
+    Place(-94.2, 41.7, -92.8, 42.5, date(2021, 3, 1), date(2021, 11, 30)),
+    Place(-96.2, 41.8, -95.8, 42.2, date(2021, 3, 1), date(2021, 11, 30)),
+    Place(-89.6, 39.8, -88.8, 40.4, date(2021, 3, 1), date(2021, 11, 30)),
+    Place(1.5, 48.0, 2.2, 48.5, date(2020, 10, 1), date(2021, 10, 31)),
+)
+"""Central Iowa, the border of UTM zones 14 and 15, Illinois, and the Beauce in France."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A local Earth Engine over simulated scenes.")
+    parser.add_argument("--port", type=int, default=8899)
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before every answer")
+    parser.add_argument("--folder", type=Path, default=None, help="where exports write")
+    options = parser.parse_args()
+    with LocalEarthEngine(
+        EXAMPLES, port=options.port, latency=options.latency, folder=options.folder
+    ) as server:
+        print(f"serving {len(server.catalogue.scenes)} scenes on {server.url}", flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
