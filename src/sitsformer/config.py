@@ -242,12 +242,24 @@ class EarthEngine(Section):
     """Tries of one request before the export fails."""
     min_clear: Fraction = 0.05
     """Dates with a smaller clear share of the tile are left out before their pixels are fetched."""
+    clear_score: int = Field(60, ge=0, le=100)
+    """`min_clear` counts pixels whose cloud score is at least this."""
     cloud_score: Literal["cs", "cs_cdf"] = "cs_cdf"
     """Cloud Score+ band that becomes `clear`."""
     cache: str = ".cache/earthengine"
     """Folder of finished requests; `sitsformer cache` shows and empties it."""
     cache_gb: float = Field(20.0, ge=0)
     """Size the cache is kept under, GB."""
+
+    @model_validator(mode="after")
+    def _check(self) -> EarthEngine:
+        if self.export == "batch" and (self.bucket is None) == (self.drive_folder is None):
+            raise ValueError("export: batch needs either a `bucket` or a `drive_folder`")
+        if self.drive_folder is not None and self.drive_path is None:
+            raise ValueError(
+                "drive_folder needs drive_path, the local folder where Drive is mounted"
+            )
+        return self
 
 
 class Patches(Section):

@@ -60,7 +60,7 @@ def settings(config: Config, area_name: str) -> dict[str, object]:
         values["synthetic"] = config.synthetic.model_dump(mode="json")
     if area.source == "earthengine":
         values["earthengine"] = config.earthengine.model_dump(
-            mode="json", include={"min_clear", "cloud_score"}
+            mode="json", include={"min_clear", "clear_score", "cloud_score"}
         )
     return values
 
