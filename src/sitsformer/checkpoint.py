@@ -1,0 +1,125 @@
+"""Training checkpoints: one file with everything, replaced whole, and nothing unpickled.
+
+A checkpoint is a safetensors file `checkpoint.safetensors`: weights under `model.`, the best
+weights so far under `best.`, the optimiser's state under `optimiser.`; its header holds JSON with
+the position in the run, the history and the fingerprint of the settings. Random numbers need no
+saving: every step draws its own from the seed and its number.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sitsformer.errors import SitsError
+
+FILE = "checkpoint.safetensors"
+
+
+def fingerprint(settings: Mapping[str, Any]) -> str:
+    """Digest of what must be the same for a run to go on from a checkpoint."""
+    text = json.dumps(settings, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def save(
+    folder: Path,
+    model: nn.Module,
+    best: Mapping[str, Tensor],
+    optimiser: torch.optim.Optimizer,
+    state: Mapping[str, Any],
+) -> None:
+    """Write the checkpoint of a run; the one before stays whole until this one is.
+
+    Args:
+        folder: where checkpoints of this run live.
+        model: its weights.
+        best: weights of the best validation so far; may be empty.
+        optimiser: its moments and step counts.
+        state: position, history, fingerprint: JSON values.
+
+    Raises:
+        SitsError: the disk is full or cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
+    tensors |= {f"best.{k}": v for k, v in best.items()}
+    for i, moments in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{i}.{k}": v for k, v in moments.items()}
+    tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    partial = folder / f".{FILE}.partial"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, partial, {"state": json.dumps(state)})
+        with partial.open("rb") as stream:
+            os.fsync(stream.fileno())
+        partial.replace(folder / FILE)
+    except Exception as error:
+        partial.unlink(missing_ok=True)
+        raise SitsError(
+            f"the checkpoint {folder / FILE} cannot be written: {_reason(error)}; the one before "
+            "it is whole: make room and run the same command again to go on from there"
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "the disk is full"
+    return str(error)
+
+
+def load(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    """Read a checkpoint.
+
+    Returns:
+        State and tensors, or None where there is no checkpoint.
+
+    Raises:
+        SitsError: it is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as opened:
+            state = json.loads(opened.metadata()["state"])
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise SitsError(
+            f"the checkpoint {path} is damaged ({error}): delete it to start the training afresh"
+        ) from None
+    return state, tensors
+
+
+def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors under a prefix, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def restore(
+    tensors: Mapping[str, Tensor], model: nn.Module, optimiser: torch.optim.Optimizer
+) -> dict[str, Tensor]:
+    """Put a checkpoint's tensors where they came from.
+
+    Returns:
+        The best weights so far.
+    """
+    model.load_state_dict(part(tensors, "model."))
+    held = optimiser.state_dict()
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in part(tensors, "optimiser.").items():
+        number, _, key = name.partition(".")
+        moments.setdefault(int(number), {})[key] = value
+    optimiser.load_state_dict({"state": moments, "param_groups": held["param_groups"]})
+    return part(tensors, "best.")

@@ -1,0 +1,127 @@
+"""`sitsformer fewshot`: cells of the sweep; `sitsformer finetune`: one model on all labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--config", "config_path", type=PATH, required=True)
+@click.option("--samples", "store", type=PATH, required=True, help="Sample store with labels.")
+@click.option("--init-model", type=PATH, help="Pretrained model; none: random weights.")
+@click.option("--init", type=click.Choice(["none", "ssl", "sl", "dual"]), required=True)
+@click.option("--pretrain-seed", type=int, default=-1, help="Seed of the pretrained model.")
+@click.option("--way", type=click.Choice(["full", "linear", "bias"]), default="full")
+@click.option("--shots", required=True, help="Labelled samples a class, or `all`.")
+@click.option("--seeds", required=True, help="Seeds of the draws: one, or a range such as 0-4.")
+@click.option("--out", type=PATH, required=True, help="Parquet file of predictions.")
+@click.option("--save-model", type=PATH, help="Write the model of the first seed here.")
+@click.option("--threads", type=click.IntRange(min=1), help="Also SITSFORMER_THREADS.")
+def fewshot(
+    config_path: Path,
+    store: Path,
+    init_model: Path | None,
+    init: str,
+    pretrain_seed: int,
+    way: str,
+    shots: str,
+    seeds: str,
+    out: Path,
+    save_model: Path | None,
+    threads: int | None,
+) -> None:
+    """Fine-tune on a few labels a class, and predict the test samples, for some seeds."""
+    if (init == "none") != (init_model is None):
+        raise click.UsageError("give --init-model with --init ssl, sl or dual, and only then")
+    from sitsformer import fewshot as contract
+    from sitsformer import finetune as stage
+    from sitsformer import modelstore, provenance
+    from sitsformer.commands import training_options as options
+    from sitsformer.samples import load_samples
+
+    options.set_threads(threads)
+    model_settings, settings = options.finetuning(config_path)
+    samples = load_samples(options.sample_store(store))
+    learner = contract.Learner(contract.NETWORK, init, way, pretrain_seed)
+    count, chosen = contract.parse_shots(shots), contract.parse_seeds(seeds)
+    cells, model = stage.run_cells(
+        samples, init_model, learner, count, chosen, model_settings, settings
+    )
+    inputs = {"samples": store} | ({} if init_model is None else {"init": init_model})
+    sweep = {"shots", "seeds", "seeds_per_job", "inits", "ways", "baselines", "options"}
+    config = {
+        "fewshot": settings.model_dump(mode="json", exclude=sweep),
+        "model": model_settings.model_dump(mode="json"),
+    }
+    made_by = {
+        "config": config,
+        "inputs": {name: provenance.digest(path) for name, path in inputs.items()},
+    }
+    contract.write_cells(out, cells, samples.class_names, samples.class_colours, made_by)
+    if save_model is not None:
+        data = {"samples": store.name, "init": learner.name, "shots": shots}
+        origin = modelstore.Origin(
+            "classification", data, config, inputs, chosen[0], {}, samples.class_colours
+        )
+        modelstore.save_model(save_model, model, origin)
+
+
+@click.command()
+@click.option("--config", "config_path", type=PATH, help="Config of the workflow.")
+@click.option("--dataset-path", type=PATH, required=True, help="Sample store with labels.")
+@click.option("--pretrain-path", type=PATH, help="Pretrained model; none: random weights.")
+@click.option("--finetune-path", type=PATH, required=True, help="Folder for the result.")
+@click.option("--epochs", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--batch-size", type=click.IntRange(min=2), default=128, show_default=True)
+@click.option("--learning-rate", type=float, default=2e-4, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0)
+@click.option("--patience", type=click.IntRange(min=1), help="Epochs before an early stop.")
+@click.option("--threads", type=click.IntRange(min=1), help="Also SITSFORMER_THREADS.")
+@click.option("--tensorboard", type=PATH, help="Folder of TensorBoard files.")
+def finetune(
+    config_path: Path | None,
+    dataset_path: Path,
+    pretrain_path: Path | None,
+    finetune_path: Path,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    patience: int | None,
+    threads: int | None,
+    tensorboard: Path | None,
+) -> None:
+    """Fine-tune on the training split of a set, and test on its test split (SITS-Former's way).
+
+    Writes FINETUNE_PATH/model and goes on from FINETUNE_PATH/checkpoint after it was stopped.
+    """
+    from sitsformer import finetune as stage
+    from sitsformer.commands import training_options as options
+    from sitsformer.config import Optimiser
+
+    options.set_threads(threads)
+    model_settings, _ = options.finetuning(config_path)
+    init = pretrain_path
+    if init is not None and (init / "model").is_dir():
+        init = init / "model"
+    metrics = stage.run_standard(
+        options.sample_store(dataset_path),
+        init,
+        finetune_path / "model",
+        finetune_path / "checkpoint",
+        model_settings,
+        stage.Standard(
+            epochs,
+            batch_size,
+            Optimiser(optimiser="adam", schedule="exponential", learning_rate=learning_rate),
+            seed,
+            patience,
+        ),
+        tensorboard,
+    )
+    for name, value in metrics.items():
+        click.echo(f"{name} {value:.4f}")

@@ -1,0 +1,66 @@
+"""`sitsformer pretrain`: learn from many samples without crop labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--config", "config_path", type=PATH, help="Config of the workflow.")
+@click.option("--objective", type=click.Choice(["ssl", "sl", "dual"]), default="dual")
+@click.option("--seed", type=click.IntRange(min=0), default=0)
+@click.option("--samples", "--dataset-path", "samples", type=PATH, required=True)
+@click.option("--checkpoint", type=PATH, help="Folder of the checkpoint.")
+@click.option("--out", type=PATH, help="The model artefact.")
+@click.option("--pretrain-path", type=PATH, help="Folder for both: `model` and `checkpoint`.")
+@click.option("--epochs", type=click.IntRange(min=1))
+@click.option("--batch-size", type=click.IntRange(min=2))
+@click.option("--learning-rate", type=float)
+@click.option("--mask-rate", type=float)
+@click.option("--threads", type=click.IntRange(min=1), help="Also SITSFORMER_THREADS.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+@click.option("--tensorboard", type=PATH, help="Folder of TensorBoard files.")
+@click.option("--mlflow", help="Tracking URI of MLflow.")
+def pretrain(
+    config_path: Path | None,
+    objective: Any,
+    seed: int,
+    samples: Path,
+    checkpoint: Path | None,
+    out: Path | None,
+    pretrain_path: Path | None,
+    threads: int | None,
+    device: str,
+    tensorboard: Path | None,
+    mlflow: str | None,
+    **overrides: Any,
+) -> None:
+    """Pretrain one model on a sample store.
+
+    Run the same command again after it was killed or ran out of time: it goes on where it was. With
+    several GPUs start it by `torchrun --nproc-per-node N -m sitsformer pretrain ...`.
+    """
+    from sitsformer import pretrain as stage
+    from sitsformer.commands import training_options as options
+    from sitsformer.pretrain import Where
+
+    if pretrain_path is not None:
+        checkpoint = checkpoint or pretrain_path / "checkpoint"
+        out = out or pretrain_path / "model"
+    if checkpoint is None or out is None:
+        raise click.UsageError("give --checkpoint and --out, or --pretrain-path for both")
+    options.set_threads(threads)
+    model, settings = options.pretraining(config_path, overrides)
+    stage.run(
+        Where(options.sample_store(samples), checkpoint, out, tensorboard, mlflow),
+        objective,
+        seed,
+        model,
+        settings,
+        device,
+    )

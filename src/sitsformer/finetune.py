@@ -1,0 +1,327 @@
+"""Fine-tuning: few-shot cells of the sweep, and one model on all labels.
+
+A cell is one draw of labels; the cells of one job share a process and the samples in memory. Every
+init gets the same recipe; the learning rate is chosen on the validation samples of the draw, whose
+number the shots limit too, and the choice is recorded. Test samples are only predicted.
+
+What unlabelled reflectances decide: band statistics come from the pretrained model, or without one
+from the training split.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sitsformer import config, fewshot, parallel
+from sitsformer.augment import Strength
+from sitsformer.fewshot import TEST, TRAIN, VALIDATION, Cell, Draw, Learner, validation_score
+from sitsformer.model import SITSFormer, predict_batch
+from sitsformer.modelstore import Origin, load_model, save_model
+from sitsformer.observers import bar, observers
+from sitsformer.pretrain import architecture, plan, strength
+from sitsformer.samples import Samples, load_samples, statistics
+from sitsformer.steps import SCALE, Series, make_series
+from sitsformer.tasks import ClassifySettings, ClassifyTask
+from sitsformer.training import Plan, Row, fit
+
+logger = logging.getLogger("sitsformer")
+
+Ints = npt.NDArray[np.int64]
+
+PREDICT_BATCH = 512
+"""Samples a batch of prediction; activations of the default network then take some 200 MB."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A fine-tuned model and how it was chosen."""
+
+    model: SITSFormer
+    learning_rate: float
+    score: tuple[float, float]
+
+
+def run_cells(
+    samples: Samples,
+    init: Path | None,
+    learner: Learner,
+    shots: config.Shots,
+    seeds: Sequence[int],
+    model_settings: config.Model,
+    settings: config.FewShot,
+) -> tuple[list[Cell], SITSFormer]:
+    """Fine-tune and test the cells of one job.
+
+    Args:
+        samples: all splits, with crop labels.
+        init: a pretrained model artefact; None: random weights.
+        learner: who is fine-tuned; `way` says which weights learn.
+        shots: labelled samples a class.
+        seeds: of the draws, one cell each.
+        model_settings: shape of the network where there is no pretrained one.
+        settings: section `fewshot` of the config.
+
+    Returns:
+        The cells, and the model of the first seed.
+
+    Raises:
+        SitsError: the pretrained model reads other bands or patches, a class has no sample, or a
+            training fails.
+    """
+    labelled = samples.take(samples.label >= 0)
+    series = _series(labelled, init)
+    test = np.flatnonzero(labelled.split == TEST)
+    cells, models = [], []
+    for seed in seeds:
+        drawn = fewshot.draw(labelled.label, labelled.split, shots, seed, settings.validation)
+        tuned = _tune(labelled, series, drawn, init, learner.way, seed, model_settings, settings)
+        choice = {
+            "learning_rate": tuned.learning_rate,
+            "validation_balanced_accuracy": tuned.score[0],
+            "validation_log_likelihood": tuned.score[1],
+            "train_samples": len(drawn.train),
+            "validation_samples": len(drawn.validation),
+        }
+        cells.append(
+            Cell(
+                learner,
+                shots,
+                seed,
+                labelled.index[test],
+                labelled.label[test],
+                predict(tuned.model, series, test),
+                choice,
+            )
+        )
+        models.append(tuned.model)
+        right = float((fewshot.predicted(cells[-1]) == cells[-1].truth).mean())
+        logger.info("%s shots %s seed %d: accuracy %.3f", learner.name, shots, seed, right)
+    return cells, models[0]
+
+
+def _tune(
+    samples: Samples,
+    series: Series,
+    drawn: Draw,
+    init: Path | None,
+    way: str,
+    seed: int,
+    model_settings: config.Model,
+    settings: config.FewShot,
+) -> Tuned:
+    """Train with each learning rate; the best on the validation samples stays."""
+    task = ClassifyTask(
+        series,
+        samples.label,
+        drawn.train,
+        ClassifySettings(
+            settings.steps,
+            settings.batch_size,
+            seed,
+            settings.label_smoothing,
+            strength(settings.augment),
+        ),
+    )
+    best: Tuned | None = None
+    for rate in settings.learning_rates:
+        model = _start(samples, series, init, way, seed, model_settings)
+        recipe = plan(settings.recipe, seed=seed, parameters=_trained)
+        fit(model, task, _with_rate(recipe, rate))
+        model.eval()
+        found = predict(model, series, drawn.validation)
+        score = validation_score(samples.label[drawn.validation], found)
+        if best is None or score > best.score:
+            best = Tuned(model, rate, score)
+    assert best is not None
+    return best
+
+
+def _with_rate(recipe: Plan, rate: float) -> Plan:
+    return Plan(**{**vars(recipe), "learning_rate": rate})
+
+
+def _start(
+    samples: Samples,
+    series: Series,
+    init: Path | None,
+    way: str,
+    seed: int,
+    model_settings: config.Model,
+) -> SITSFormer:
+    """The network before fine-tuning: everything random in it comes from the seed."""
+    torch.manual_seed(seed)
+    bands, patch = samples.reflectance.shape[2], samples.reflectance.shape[3]
+    if init is None:
+        model = SITSFormer(
+            architecture(model_settings, bands, patch),
+            series.mean.numpy(),
+            series.std.numpy(),
+            samples.bands,
+        )
+    else:
+        model = load_model(init, bands=samples.bands, patch=patch)
+    model.new_classifier(len(samples.class_names), samples.class_names)
+    freeze(model, way)
+    return model
+
+
+def freeze(model: SITSFormer, way: str) -> None:
+    """Choose which weights learn: `full` all, `linear` the classifier, `bias` vectors and it."""
+    model.frozen = way == "linear"
+    for name, parameter in model.named_parameters():
+        head = name.startswith("classifier.")
+        tokens = name in ("mask_token", "band_token") or name.startswith("reconstruction.")
+        learns = way == "full" or (way == "bias" and parameter.ndim == 1)
+        parameter.requires_grad_(head or (learns and not tokens))
+
+
+def _trained(model: SITSFormer) -> list[torch.nn.Parameter]:
+    return [p for p in model.parameters() if p.requires_grad]
+
+
+def _series(samples: Samples, init: Path | None) -> Series:
+    if init is None:
+        mean, std = _statistics(samples)
+    else:
+        model = load_model(init, bands=samples.bands, patch=samples.reflectance.shape[3])
+        mean, std = model.mean.numpy(), model.std.numpy()
+    return make_series(samples.reflectance, samples.doy, mean, std)
+
+
+def _statistics(samples: Samples) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Mean and standard deviation of each band over valid steps of the training split."""
+    chosen = samples.split == TRAIN
+    steps = samples.reflectance[chosen][samples.doy[chosen] > 0].astype(np.float64) * SCALE
+    return steps.mean((0, 2, 3)), np.maximum(steps.std((0, 2, 3)), 1e-6)
+
+
+def predict(model: SITSFormer, series: Series, index: Ints) -> npt.NDArray[np.float32]:
+    """Class probabilities (sample, class) float32 of some samples of a series table."""
+    order = index[np.argsort(-series.lengths[index], kind="stable")]
+    out = np.empty((int(index.max(initial=-1)) + 1, model.architecture.classes), np.float32)
+    for start in range(0, len(order), PREDICT_BATCH):
+        part = order[start : start + PREDICT_BATCH]
+        out[part] = predict_batch(model, series, part)
+    return out[index]
+
+
+@dataclass(frozen=True)
+class Standard:
+    """Settings of `run_standard`: SITS-Former's way of fine-tuning.
+
+    Attributes:
+        epochs: passes over the training split.
+        batch_size: samples a step.
+        recipe: of the optimiser.
+        seed: of the classifier's weights, the order of samples and dropout.
+        patience: epochs without a better validation loss before it stops; None: never.
+    """
+
+    epochs: int = 50
+    batch_size: int = 128
+    recipe: config.Optimiser = field(default_factory=config.Optimiser)
+    seed: int = 0
+    patience: int | None = None
+
+
+def run_standard(
+    store: Path,
+    init: Path | None,
+    out: Path,
+    checkpoint: Path,
+    model_settings: config.Model,
+    settings: Standard,
+    tensorboard: Path | None = None,
+) -> dict[str, float]:
+    """Fine-tune one model on all labels of a set's training split, test it, write its artefact.
+
+    Args:
+        store: sample store with labels.
+        init: a pretrained model artefact; None: random weights.
+        out: the model artefact.
+        checkpoint: folder of the checkpoint.
+        model_settings: shape of the network where there is no pretrained one.
+        settings: the recipe.
+        tensorboard: folder of TensorBoard files.
+
+    Returns:
+        Overall accuracy, macro F1 and kappa on the test split.
+    """
+    from sitsformer import provenance
+
+    parallel.start("cpu")
+    loaded = load_samples(store)
+    samples = loaded.take(loaded.label >= 0)
+    parts = [np.flatnonzero(samples.split == k) for k in (TRAIN, VALIDATION, TEST)]
+    if not len(parts[0]):
+        from sitsformer.errors import SitsError
+
+        raise SitsError(f"{store} has no labelled sample in its training split")
+    if init is None:
+        stats = statistics(store)
+        series = make_series(samples.reflectance, samples.doy, stats.mean, stats.std)
+    else:
+        series = _series(samples, init)
+    model = _start(samples, series, init, "full", settings.seed, model_settings)
+    size = min(settings.batch_size, len(parts[0]))
+    task = ClassifyTask(
+        series,
+        samples.label,
+        parts[0],
+        ClassifySettings(len(parts[0]) // size, size, settings.seed, augment=Strength()),
+        parts[1] if len(parts[1]) else None,
+    )
+    recipe = plan(
+        settings.recipe,
+        epochs=settings.epochs,
+        seed=settings.seed,
+        patience=settings.patience,
+        parameters=_trained,
+    )
+    inputs = {"samples": store} | ({} if init is None else {"init": init})
+    identity = {
+        "epochs": settings.epochs,
+        "batch_size": settings.batch_size,
+        "recipe": settings.recipe.model_dump(mode="json"),
+        "model": vars(model.architecture),
+        "inputs": {name: provenance.digest(path) for name, path in inputs.items()},
+    }
+    with bar("fine-tune", settings.epochs * task.steps) as progress:
+        history: list[Row] = fit(
+            model,
+            task,
+            recipe,
+            checkpoint=checkpoint,
+            settings=identity,
+            observers=observers(tensorboard, None, identity),
+            progress=progress,
+        )
+    model.eval()
+    metrics = _test(predict(model, series, parts[2]), samples.label[parts[2]])
+    data = {"samples": store.name, "training samples": str(len(parts[0]))}
+    origin = Origin(
+        "classification", data, identity, inputs, settings.seed, metrics, samples.class_colours
+    )
+    save_model(out, model, origin, history)
+    return metrics
+
+
+def _test(probabilities: npt.NDArray[np.float32], truth: Ints) -> dict[str, float]:
+    """Overall accuracy, macro F1 and Cohen's kappa; nothing where there is no test sample."""
+    if not len(truth):
+        return {}
+    from sklearn.metrics import cohen_kappa_score, f1_score
+
+    found = probabilities.argmax(1)
+    return {
+        "test_accuracy": float((found == truth).mean()),
+        "test_macro_f1": float(f1_score(truth, found, average="macro", zero_division=0)),
+        "test_kappa": float(cohen_kappa_score(truth, found)),
+    }

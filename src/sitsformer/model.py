@@ -1,0 +1,340 @@
+"""SITS-Former with heads for masked reconstruction and for classes; torch and numpy only.
+
+    model = SITSFormer(Architecture())
+    steps, order = pack(series, index)
+    encoded = model.encode(steps)                  # (N, H), one row a valid time step
+    logits = model.classify(encoded, steps.layout) # (B, classes)
+
+Defaults are those of Yuan et al. 2022 (Int. J. Applied Earth Observation and Geoinformation 106:
+102651): patch 5, 10 bands, hidden 256, 3 layers, 8 heads, dropout 0.1, post-norm, max pooling.
+What differs from the paper, and why, is in docs/model.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from sitsformer.dropout import Noise, drop, factor
+from sitsformer.embedding import ConvEmbedding, LinearEmbedding
+from sitsformer.encoder import Encoder, Layer
+from sitsformer.errors import SitsError
+from sitsformer.steps import Layout, Steps, make_series, pack, subset
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything that decides the shape and the function of a network.
+
+    Attributes:
+        bands: bands of a patch.
+        patch: side of a patch, pixels: 1, 3, 5, 7 or 9.
+        embedding: `conv3d` or `linear`.
+        hidden: width of the encoder.
+        layers: encoder layers.
+        heads: attention heads; divide `hidden`.
+        feedforward: width of the feed-forward layer; 0: 4 x `hidden`.
+        dropout: rate after the embedding and inside the layers.
+        attention_dropout: rate on the attention weights.
+        norm: `post` or `pre`.
+        pooling: `max`, `mean` or `mean_max` over valid steps.
+        classes: classes of the classifier; 0: none.
+    """
+
+    bands: int = 10
+    patch: int = 5
+    embedding: str = "conv3d"
+    hidden: int = 256
+    layers: int = 3
+    heads: int = 8
+    feedforward: int = 0
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
+    norm: str = "post"
+    pooling: str = "max"
+    classes: int = 0
+
+
+class SITSFormer(nn.Module):
+    """The network, with the band statistics it was trained with.
+
+    Args:
+        architecture: its shape.
+        mean: (band,) reflectance; what inputs are normalised with.
+        std: (band,) reflectance.
+        bands: names of the bands.
+        class_names: names of the classes, as many as `architecture.classes`.
+    """
+
+    embedding: ConvEmbedding | LinearEmbedding
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        mean: npt.ArrayLike | None = None,
+        std: npt.ArrayLike | None = None,
+        bands: Sequence[str] = (),
+        class_names: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        a = architecture
+        self.architecture = a
+        self.bands = tuple(bands)
+        self.class_names = tuple(class_names)
+        self.noise = Noise()
+        self.frozen = False
+        embedding = ConvEmbedding if a.embedding == "conv3d" else LinearEmbedding
+        self.embedding = embedding(a.bands, a.patch, a.hidden)
+        feedforward = a.feedforward or 4 * a.hidden
+        layers = [
+            Layer(a.hidden, a.heads, feedforward, a.dropout, a.attention_dropout, a.norm == "pre")
+            for _ in range(a.layers)
+        ]
+        self.transformer_encoder = Encoder(layers, a.hidden)
+        # Same scale as the code of the day it is added to would drown it; 0.02 as in BERT.
+        self.mask_token = nn.Parameter(torch.randn(a.hidden) * 0.02)
+        self.band_token = nn.Parameter(torch.zeros(a.bands))
+        self.reconstruction = nn.Linear(a.hidden, a.bands)
+        self.classifier: nn.Linear | None = None
+        if a.classes:
+            self.new_classifier(a.classes)
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", _vector(mean, a.bands, 0.0))
+        self.register_buffer("std", _vector(std, a.bands, 1.0))
+
+    def new_classifier(self, classes: int, class_names: Sequence[str] = ()) -> None:
+        """Put a fresh classifier in; its first logits are small."""
+        self.architecture = Architecture(**{**asdict(self.architecture), "classes": classes})
+        self.class_names = tuple(class_names)
+        width = self.architecture.hidden * (2 if self.architecture.pooling == "mean_max" else 1)
+        self.classifier = nn.Linear(width, classes).to(self.mask_token.device)
+        nn.init.normal_(self.classifier.weight, std=0.02)
+        nn.init.zeros_(self.classifier.bias)
+
+    def train(self, mode: bool = True) -> SITSFormer:
+        """Set training mode; a frozen encoder stays in evaluation mode, norms and dropout too."""
+        super().train(mode)
+        if self.frozen:
+            self.embedding.eval()
+            self.transformer_encoder.eval()
+        return self
+
+    def encode(
+        self,
+        steps: Steps,
+        masked: npt.NDArray[np.bool_] | None = None,
+        only_masked: bool = False,
+    ) -> Tensor:
+        """Encode a batch.
+
+        Args:
+            steps: the batch, N steps.
+            masked: (N,) steps hidden behind the mask token, or (N, C) values hidden behind the
+                token of their band; None: nothing is hidden.
+            only_masked: compute the last layer for the hidden steps alone.
+
+        Returns:
+            (N, H) float32, or (hidden steps, H) with `only_masked`.
+        """
+        x = self._embed(steps, masked)
+        rate = self.architecture.dropout if self.embedding.training else 0.0
+        if rate:
+            x = drop(x * factor(rate, x.device), rate, self.noise)
+        only = None
+        if only_masked:
+            assert masked is not None and masked.ndim == 1
+            rows = torch.from_numpy(np.flatnonzero(masked)).to(x.device)
+            only = (rows, subset(steps.layout, masked, x.device))
+        encoded: Tensor = self.transformer_encoder(x, steps.layout, self.noise, only)
+        return encoded
+
+    def _embed(self, steps: Steps, masked: npt.NDArray[np.bool_] | None) -> Tensor:
+        position: Tensor = self.embedding.position(steps.doy)
+        x: Tensor
+        if masked is None:
+            x = position + self.embedding(steps.values)
+            return x
+        hidden = torch.from_numpy(masked).to(position.device)
+        if masked.ndim == 2:
+            token = self.band_token.view(1, -1, 1).to(steps.values.dtype)
+            values = torch.where(hidden.unsqueeze(-1), token, steps.values)
+            x = position + self.embedding(values)
+            return x
+        # Hidden steps are not embedded at all: nothing of them enters, BatchNorm included.
+        visible = np.flatnonzero(~masked)
+        place = np.full(len(masked), len(visible), np.int64)
+        place[visible] = np.arange(len(visible))
+        rows, places = (torch.from_numpy(i).to(position.device) for i in (visible, place))
+        seen = self.embedding(steps.values.index_select(0, rows))
+        table = torch.cat([seen, self.mask_token.to(seen.dtype).unsqueeze(0)])
+        return position + table.index_select(0, places)
+
+    def reconstruct(self, encoded: Tensor) -> Tensor:
+        """Normalised reflectance of the centre pixel, (n, C), of encoded steps (n, H)."""
+        out: Tensor = self.reconstruction(encoded)
+        return out
+
+    def pool(self, encoded: Tensor, layout: Layout) -> Tensor:
+        """One vector a sample, (B, H) or (B, 2 H), of encoded steps (N, H)."""
+        kind = self.architecture.pooling
+        parts = []
+        if kind in ("mean", "mean_max"):
+            parts.append(_mean_pool(encoded, layout))
+        if kind in ("max", "mean_max"):
+            parts.append(_max_pool(encoded, layout))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+    def classify(self, encoded: Tensor, layout: Layout) -> Tensor:
+        """Class logits (B, classes) of encoded steps (N, H)."""
+        assert self.classifier is not None, "this model has no classifier"
+        out: Tensor = self.classifier(self.pool(encoded, layout))
+        return out
+
+    def predict(
+        self,
+        reflectance: npt.NDArray[np.uint16],
+        doy: npt.NDArray[np.integer],
+        batch_size: int = 1024,
+    ) -> npt.NDArray[np.float32]:
+        """Class probabilities of raw samples.
+
+        Args:
+            reflectance: (sample, time, band, py, px) uint16, 65535 = missing.
+            doy: (sample, time) day of year 1-366, 0 = padding at the end.
+            batch_size: samples a batch.
+
+        Returns:
+            (sample, class) float32; rows sum to 1.
+
+        Raises:
+            SitsError: the model has no classifier, or the samples do not fit it.
+        """
+        if self.classifier is None:
+            raise SitsError(
+                "this model has no classifier (it was pretrained by reconstruction alone): "
+                "fine-tune it first"
+            )
+        self._check(reflectance, doy)
+        try:
+            series = make_series(reflectance, doy, self.mean.cpu(), self.std.cpu())
+        except ValueError as error:
+            raise SitsError(f"these samples cannot be predicted: {error}") from None
+        out = np.empty((len(reflectance), self.architecture.classes), np.float32)
+        # Samples of one batch are of similar length, so that none is padded for another's sake.
+        order = np.argsort(-series.lengths, kind="stable")
+        for start in range(0, len(order), batch_size):
+            index = order[start : start + batch_size]
+            out[index] = predict_batch(self, series, index)
+        return out
+
+    def _check(self, reflectance: npt.NDArray[np.uint16], doy: npt.NDArray[np.integer]) -> None:
+        a = self.architecture
+        found = reflectance.shape
+        wanted = f"(sample, time, {a.bands}, {a.patch}, {a.patch}) uint16"
+        if len(found) != 5 or found[2:] != (a.bands, a.patch, a.patch):
+            raise SitsError(f"the model reads {wanted}, bands {list(self.bands)}; found {found}")
+        if reflectance.dtype != np.uint16:
+            raise SitsError(f"the model reads {wanted}; found {reflectance.dtype}")
+        if doy.shape != found[:2]:
+            raise SitsError(f"days of year are {doy.shape}, but the samples are {found[:2]}")
+
+
+def predict_batch(
+    model: SITSFormer, series: Any, index: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """Class probabilities (B, classes) float32 of some samples of a `Series`."""
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        steps, order = pack(series, index)
+        if steps.values.device != model.mean.device:
+            steps = move(steps, model.mean.device)
+        logits = model.classify(model.encode(steps), steps.layout)
+        found = torch.softmax(logits.float(), 1).cpu().numpy()
+    model.train(was_training)
+    out = np.empty_like(found)
+    out[order] = found
+    return out
+
+
+def move(steps: Steps, device: torch.device) -> Steps:
+    """The same batch on another device."""
+    from sitsformer.steps import make_layout
+
+    layout = make_layout(steps.layout.lengths, device)
+    return Steps(steps.values.to(device), steps.doy.to(device), layout)
+
+
+def parameters_count(model: nn.Module) -> int:
+    """Number of trained values."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def flops(a: Architecture, lengths: npt.NDArray[np.int64], hidden_share: float = 0.0) -> float:
+    """Floating-point operations of one forward pass (a training step takes three times as many).
+
+    A multiplication and an addition count as two; norms, softmax and dropout are left out, as is
+    usual for the share of a machine's peak. It counts the work the network needs: padding and
+    the wider matrices that stand for convolutions are not counted in its favour.
+
+    Args:
+        a: the network.
+        lengths: (B,) valid steps of each sample.
+        hidden_share: share of the steps behind the mask token, which are not embedded.
+    """
+    steps = float(lengths.sum())
+    width = a.feedforward or 4 * a.hidden
+    layer = 2 * steps * (4 * a.hidden**2 + 2 * a.hidden * width)
+    attention = 4 * float((lengths.astype(np.float64) ** 2).sum()) * a.hidden
+    if a.embedding == "linear":
+        embed = a.bands * a.patch**2 * a.hidden
+    else:
+        from sitsformer.embedding import CHANNELS, kernels
+
+        (depth1, side1), (depth2, side2) = kernels(a.bands, a.patch)
+        first, outer = a.bands - depth1 + 1, a.bands - depth1 - depth2 + 2
+        side = a.patch - side1 + 1
+        embed = first * side**2 * depth1 * side1**2 * CHANNELS[0]
+        embed += outer * depth2 * side2**2 * CHANNELS[0] * CHANNELS[1]
+        embed += outer * CHANNELS[1] * a.hidden
+    return a.layers * (layer + attention) + 2 * steps * (1 - hidden_share) * embed
+
+
+def _vector(values: npt.ArrayLike | None, size: int, default: float) -> Tensor:
+    if values is None:
+        return torch.full((size,), default)
+    return torch.as_tensor(np.array(values, dtype=np.float32))
+
+
+def _mean_pool(encoded: Tensor, layout: Layout) -> Tensor:
+    parts = []
+    for group in layout.groups:
+        rows = encoded[group.start : group.start + group.count]
+        if group.slot is None:
+            parts.append(rows.view(group.samples, group.longest, -1).mean(1))
+            continue
+        padded = rows.new_zeros(group.samples * group.longest, rows.shape[1])
+        padded = padded.index_copy(0, group.slot, rows)
+        lengths = torch.isfinite(group.bias).sum((1, 2)) if group.bias is not None else None
+        assert lengths is not None
+        total = padded.view(group.samples, group.longest, -1).sum(1)
+        parts.append(total / lengths.unsqueeze(1))
+    return torch.cat(parts)
+
+
+def _max_pool(encoded: Tensor, layout: Layout) -> Tensor:
+    parts = []
+    for group in layout.groups:
+        rows = encoded[group.start : group.start + group.count]
+        if group.slot is not None:
+            padded = rows.new_full((group.samples * group.longest, rows.shape[1]), -torch.inf)
+            rows = padded.index_copy(0, group.slot, rows)
+        parts.append(rows.view(group.samples, group.longest, -1).max(1).values)
+    return torch.cat(parts)

@@ -1,0 +1,233 @@
+"""The model artefact: weights, shape, statistics, classes, history and a card in one directory.
+
+    model.safetensors   weights and band statistics
+    config.json         architecture, names of bands and classes, format version
+    history.csv         one line an epoch
+    README.md           the model card
+    provenance.json     what made it, and a checksum of every file
+
+`load_model(path)` gives a network that predicts from raw samples:
+
+    model = sitsformer.load_model("results/models/crop")
+    probabilities = model.predict(reflectance, doy)  # (sample, class)
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sitsformer import provenance
+from sitsformer.errors import SitsError
+from sitsformer.model import Architecture, SITSFormer
+
+FORMAT = 1
+"""Version of the artefact; a reader refuses what it does not know."""
+
+WEIGHTS, CONFIG, HISTORY, CARD = "model.safetensors", "config.json", "history.csv", "README.md"
+KIND = "model"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a model was made from, for its card and its record.
+
+    Attributes:
+        task: `ssl`, `sl`, `dual` or `classification`.
+        data: lines on areas, seasons, label products, numbers of samples.
+        config: config values that made it.
+        inputs: artefacts it was made from, by role.
+        seed: seed of the run.
+        metrics: results by name.
+        class_colours: '#rrggbb' of each class.
+    """
+
+    task: str
+    data: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+    seed: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    class_colours: Sequence[str] = ()
+
+
+def save_model(
+    path: Path, model: SITSFormer, origin: Origin, history: Sequence[Mapping[str, float]] = ()
+) -> None:
+    """Write a model artefact, whole or not at all.
+
+    Args:
+        path: directory of the artefact.
+        model: weights, statistics, names.
+        origin: what made it.
+        history: lines of `training.fit`.
+    """
+    from safetensors.torch import save_file
+
+    with provenance.create(
+        path, KIND, config=origin.config, inputs=origin.inputs, seed=origin.seed
+    ) as folder:
+        tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+        save_file(tensors, folder / WEIGHTS)
+        (folder / CONFIG).write_text(json.dumps(_description(model, origin), indent=1) + "\n")
+        _write_history(folder / HISTORY, history)
+        (folder / CARD).write_text(_card(model, origin, history))
+
+
+def _description(model: SITSFormer, origin: Origin) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "task": origin.task,
+        "architecture": asdict(model.architecture),
+        "bands": list(model.bands),
+        "mean": model.mean.tolist(),
+        "std": model.std.tolist(),
+        "classes": list(model.class_names),
+        "class_colours": list(origin.class_colours),
+        "data": dict(origin.data),
+        "metrics": dict(origin.metrics),
+    }
+
+
+def _write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    names = list(dict.fromkeys(name for row in history for name in row))
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, names)
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """History of a model artefact, one mapping an epoch."""
+    with (path / HISTORY).open(newline="") as stream:
+        rows = csv.DictReader(stream)
+        return [{k: float(v) for k, v in row.items() if v} for row in rows]
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """The `config.json` of a model artefact.
+
+    Raises:
+        SitsError: there is no model at `path`, or of another format.
+    """
+    try:
+        found: dict[str, Any] = json.loads((path / CONFIG).read_text())
+    except (OSError, ValueError) as error:
+        raise SitsError(
+            f"{path} is no model of sitsformer ({CONFIG}: {error}): give the directory that "
+            "`sitsformer pretrain` or `sitsformer finetune` wrote"
+        ) from None
+    if found.get("format") != FORMAT:
+        raise SitsError(
+            f"{path} has format {found.get('format')!r}, this version reads {FORMAT}: "
+            "install the version that wrote it (see provenance.json), or train again"
+        )
+    return found
+
+
+def load_model(
+    path: Path | str,
+    *,
+    bands: Sequence[str] | None = None,
+    patch: int | None = None,
+    device: str = "cpu",
+) -> SITSFormer:
+    """Read a model that is ready to predict.
+
+    Args:
+        path: the model artefact.
+        bands: names of the bands that will be fed; checked against the model's.
+        patch: side of the patches that will be fed; checked against the model's.
+        device: `cpu` or `cuda`.
+
+    Returns:
+        The model in evaluation mode.
+
+    Raises:
+        SitsError: other bands or patch size, damaged or missing files, a future format.
+    """
+    path = Path(path)
+    found = describe(path)
+    problems = provenance.check(path)
+    if problems:
+        raise SitsError(
+            f"{path} is damaged ({problems[0]}): copy it again from where it came, or train again"
+        )
+    known = {item.name for item in fields(Architecture)}
+    shape = found["architecture"]
+    if set(shape) != known:
+        raise SitsError(f"{path / CONFIG}: the architecture needs the keys {sorted(known)}")
+    if bands is not None and tuple(bands) != tuple(found["bands"]):
+        raise SitsError(f"{path} reads the bands {found['bands']}; found {list(bands)}")
+    if patch is not None and patch != shape["patch"]:
+        raise SitsError(
+            f"{path} reads patches of {shape['patch']} x {shape['patch']} pixels; found "
+            f"{patch} x {patch}: set patches.size to {shape['patch']}, or train for {patch}"
+        )
+    model = SITSFormer(
+        Architecture(**shape), found["mean"], found["std"], found["bands"], found["classes"]
+    )
+    _load_weights(path / WEIGHTS, model)
+    return model.to(torch.device(device)).eval()
+
+
+def _load_weights(path: Path, model: SITSFormer) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise SitsError(f"{path} is damaged: {error}") from None
+    wanted = model.state_dict()
+    for name in sorted(set(wanted) | set(tensors)):
+        if name not in tensors or name not in wanted:
+            what = "lacks" if name not in tensors else "has the unknown"
+            raise SitsError(f"{path} {what} tensor {name}: it does not fit its {CONFIG}")
+        if wanted[name].shape != tensors[name].shape:
+            raise SitsError(
+                f"{path}: tensor {name} is {tuple(tensors[name].shape)}, "
+                f"expected {tuple(wanted[name].shape)} by {CONFIG}"
+            )
+    model.load_state_dict(tensors)
+
+
+def _card(model: SITSFormer, origin: Origin, history: Sequence[Mapping[str, float]]) -> str:
+    a = model.architecture
+    lines = [
+        f"# SITS-Former, {origin.task}",
+        "",
+        f"Reads series of {a.patch} x {a.patch} pixel patches of Sentinel-2 surface reflectance, "
+        f"bands {', '.join(model.bands)}, with the day of year of each step.",
+        "",
+        f"- Encoder: {a.layers} layers, hidden {a.hidden}, {a.heads} heads, {a.norm}-norm; "
+        f"embedding {a.embedding}; pooling {a.pooling}.",
+        f"- Seed {origin.seed}; {len(history)} epochs.",
+        f"- Classes: {', '.join(model.class_names) or 'none'}.",
+        "",
+        "## Data",
+        "",
+        *(f"- {name}: {value}" for name, value in origin.data.items()),
+        "",
+        "## Results",
+        "",
+        *(f"- {name}: {value:.4g}" for name, value in origin.metrics.items()),
+        "",
+        "## Use",
+        "",
+        "    import sitsformer",
+        f'    model = sitsformer.load_model("{origin.task}")  # this directory',
+        "    probabilities = model.predict(reflectance, doy)",
+        "",
+        "Normalisation is part of the model: feed stored integers (reflectance x 10,000, 65535 = "
+        "missing). It was trained on the seasons and areas above and should not be trusted far "
+        "from them without a test.",
+        "",
+    ]
+    return "\n".join(lines)

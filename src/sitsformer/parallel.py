@@ -1,0 +1,86 @@
+"""Several processes that train one model together, started by torchrun.
+
+    torchrun --nproc-per-node 4 -m sitsformer pretrain ...
+
+Every process takes its share of each batch; gradients are added up in one flat buffer after the
+last micro-batch. Losses are divided by the count over all processes before, so the sum is the
+gradient of the whole batch, as in one process. (DistributedDataParallel averages over processes
+instead, which is something else when shares hold unequal numbers of valid or masked steps.)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+
+def start(device: str = "auto") -> torch.device:
+    """Join the other processes if torchrun started this one, and choose the device.
+
+    Args:
+        device: `auto` (a GPU if there is one), `cpu` or `cuda`.
+    """
+    cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    if cuda:
+        torch.cuda.set_device(local)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("nccl" if cuda else "gloo")
+    return torch.device("cuda", local) if cuda else torch.device("cpu")
+
+
+def rank() -> int:
+    """Number of this process."""
+    return torch.distributed.get_rank() if several() else 0
+
+
+def world() -> int:
+    """How many processes train together."""
+    return torch.distributed.get_world_size() if several() else 1
+
+
+def several() -> bool:
+    """Whether there are other processes."""
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+def add_up(values: Iterable[float], device: torch.device) -> list[float]:
+    """Sums of some numbers over the processes."""
+    if not several():
+        return list(values)
+    total = torch.tensor(list(values), dtype=torch.float64, device=device)
+    torch.distributed.all_reduce(total)
+    return [float(value) for value in total]
+
+
+def add_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replace gradients by their sums over the processes; all must hold the same ones."""
+    if not several():
+        return
+    grads = []
+    for parameter in parameters:
+        if parameter.requires_grad:
+            # A share without a mask or a label leaves some parameters without a gradient.
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            grads.append(parameter.grad)
+    flat = torch.cat([grad.flatten() for grad in grads])
+    torch.distributed.all_reduce(flat)
+    parts = torch.split(flat, [grad.numel() for grad in grads])
+    for grad, total in zip(grads, parts, strict=True):
+        grad.copy_(total.view_as(grad))
+
+
+def wait() -> None:
+    """Until every process is here."""
+    if several():
+        torch.distributed.barrier()
+
+
+def finish() -> None:
+    """Leave the group."""
+    if several():
+        torch.distributed.destroy_process_group()

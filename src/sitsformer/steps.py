@@ -1,0 +1,276 @@
+"""Packed time steps: what the network computes on.
+
+A batch of series is one table of its valid steps, sample after sample, without padding. Samples are
+sorted by length, longest first, and cut into groups of similar length: only attention and pooling
+look at whole series, and they pad within a group. So padding costs next to nothing, and never
+enters a statistic of the network.
+
+Axes: N valid steps of a batch, B samples, T the longest series of a group, C bands, P pixels of a
+patch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Ints = npt.NDArray[np.int64]
+
+SCALE = 1e-4
+"""Reflectance of one stored unit."""
+
+MISSING = 65535
+"""Stored value of a missing pixel and of padding."""
+
+LAST_DAY = 366
+"""Days of year are 1 to 366; 0 is padding."""
+
+GROUP_RATIO = 0.75
+"""A group ends where a series is shorter than this share of its longest (measured on CPUs: fewer
+groups waste attention on padding, more groups cost calls)."""
+
+GROUP_LEAST = 16
+"""Samples of a group at least."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Consecutive samples of similar length.
+
+    Attributes:
+        start: first step in the packed table.
+        count: steps of the group, n.
+        samples: samples of the group, b.
+        longest: steps of its longest series, T.
+        slot: (n,) int64, place of each step in the padded (b * T) table; None: no padding.
+        take: (b * T,) int64, step (from `start`) of each padded place; padding points at step 0.
+        bias: (b, 1, T) float32, 0 at steps and -inf at padding.
+    """
+
+    start: int
+    count: int
+    samples: int
+    longest: int
+    slot: Tensor | None
+    take: Tensor | None
+    bias: Tensor | None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which packed steps belong to which sample.
+
+    Attributes:
+        lengths: (B,) int64, steps of each sample, on the host.
+        groups: the samples in order, by group.
+    """
+
+    lengths: Ints
+    groups: tuple[Group, ...]
+
+    @property
+    def steps(self) -> int:
+        """N, the number of packed steps."""
+        return int(self.lengths.sum())
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A batch, packed.
+
+    Attributes:
+        values: (N, C, P) float32, normalised reflectance.
+        doy: (N,) int64, day of year, 1-366.
+        layout: whose steps they are.
+    """
+
+    values: Tensor
+    doy: Tensor
+    layout: Layout
+
+
+def make_layout(
+    lengths: Ints, device: torch.device | str = "cpu", ratio: float | None = None
+) -> Layout:
+    """Lay out series of these lengths; groups form where neighbours are of similar length.
+
+    Args:
+        lengths: (B,) steps of each sample, at least 1 each; best sorted, longest first.
+        device: where the network runs. Off the CPU there is one group: calls cost more there than
+            arithmetic on padding.
+        ratio: see `GROUP_RATIO`; 0 makes one group.
+    """
+    if ratio is None:
+        ratio = GROUP_RATIO if torch.device(device).type == "cpu" else 0.0
+    edges = [0]
+    for i, length in enumerate(lengths):
+        if length < ratio * lengths[edges[-1]] and i - edges[-1] >= GROUP_LEAST:
+            edges.append(i)
+    edges.append(len(lengths))
+    groups = []
+    start = 0
+    for first, last in pairwise(edges):
+        group = _group(lengths[first:last], start, device)
+        groups.append(group)
+        start += group.count
+    return Layout(lengths, tuple(groups))
+
+
+def _group(lengths: Ints, start: int, device: torch.device | str) -> Group:
+    samples, longest, count = len(lengths), int(lengths.max(initial=0)), int(lengths.sum())
+    if count == samples * longest:
+        return Group(start, count, samples, longest, None, None, None)
+    valid = np.arange(longest) < lengths[:, None]
+    slot = np.flatnonzero(valid)
+    take = np.zeros(valid.size, np.int64)
+    take[slot] = np.arange(count)
+    bias = np.where(valid, np.float32(0), np.float32(-np.inf))[:, None, :]
+    slots, takes, biases = (torch.from_numpy(a).to(device) for a in (slot, take, bias))
+    return Group(start, count, samples, longest, slots, takes, biases)
+
+
+def subset(layout: Layout, chosen: npt.NDArray[np.bool_], device: torch.device | str) -> Layout:
+    """Layout of some of the steps, with the same samples in the same groups.
+
+    Args:
+        layout: of N steps.
+        chosen: (N,) which of them; a sample may keep none.
+        device: where the network runs.
+    """
+    sample = np.repeat(np.arange(len(layout.lengths)), layout.lengths)
+    lengths = np.bincount(sample[chosen], minlength=len(layout.lengths)).astype(np.int64)
+    groups, first, start = [], 0, 0
+    for group in layout.groups:
+        part = _group(lengths[first : first + group.samples], start, device)
+        groups.append(part)
+        first, start = first + group.samples, start + part.count
+    return Layout(lengths, tuple(groups))
+
+
+@dataclass(frozen=True)
+class Series:
+    """A sample set held in one table, on the device that trains.
+
+    Attributes:
+        values: (sample * T, C, P) int16: the bits of the stored uint16, since few tensor operations
+            know that type.
+        doy: (sample, T) int64 on the host, 0 = padding.
+        lengths: (sample,) int64 on the host; steps stand in front.
+        mean: (C,) float32, reflectance, on the device.
+        std: (C,) float32.
+        gaps: whether valid steps hold missing pixels.
+    """
+
+    values: Tensor
+    doy: Ints
+    lengths: Ints
+    mean: Tensor
+    std: Tensor
+    gaps: bool
+
+    def with_statistics(self, mean: Tensor, std: Tensor) -> Series:
+        """The same series, normalised otherwise."""
+        return replace(self, mean=mean.to(self.mean), std=std.to(self.std))
+
+
+def make_series(
+    reflectance: npt.NDArray[np.uint16],
+    doy: npt.NDArray[np.integer],
+    mean: npt.ArrayLike,
+    std: npt.ArrayLike,
+    device: torch.device | str = "cpu",
+) -> Series:
+    """Put samples in the form that batches are packed from.
+
+    Args:
+        reflectance: (sample, time, band, py, px) uint16.
+        doy: (sample, time), 0 = padding, valid steps in front.
+        mean: (band,) reflectance.
+        std: (band,) reflectance.
+        device: where the network runs.
+
+    Raises:
+        ValueError: a sample without a valid step, padding before a step, or a day beyond 366.
+    """
+    samples, time, bands = reflectance.shape[:3]
+    days = np.ascontiguousarray(doy, dtype=np.int64)
+    lengths = (days > 0).sum(1)
+    if lengths.min(initial=1) < 1:
+        raise ValueError(f"sample {int(np.argmin(lengths))} has no valid time step")
+    if not np.array_equal(days > 0, np.arange(time) < lengths[:, None]):
+        raise ValueError("valid time steps must stand before padding (doy 0)")
+    if days.max(initial=0) > LAST_DAY:
+        raise ValueError(f"day of year {days.max()} is beyond {LAST_DAY}")
+    flat = np.ascontiguousarray(reflectance).reshape(samples * time, bands, -1)
+    gaps = bool((flat[days.ravel() > 0] == MISSING).any())
+    centre, spread = (torch.from_numpy(np.array(a, np.float32)).to(device) for a in (mean, std))
+    bits = torch.from_numpy(flat.view(np.int16)).to(device)
+    return Series(bits, days, lengths, centre, spread, gaps)
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a batch differs from its stored series; see `augment.py`.
+
+    Attributes:
+        keep: (sample, T) which steps stay, on top of validity.
+        shift: (sample,) days added to every date.
+        gain: (sample, C) factor of the reflectance.
+        offset: (sample, C) reflectance added.
+    """
+
+    keep: npt.NDArray[np.bool_]
+    shift: Ints
+    gain: npt.NDArray[np.float32]
+    offset: npt.NDArray[np.float32]
+
+
+def order_by_length(lengths: Ints) -> Ints:
+    """Positions of the samples, longest first; equal lengths keep their order."""
+    return np.argsort(-lengths, kind="stable")
+
+
+def pack(series: Series, index: Ints, change: Change | None = None) -> tuple[Steps, Ints]:
+    """Gather samples into a packed, normalised batch.
+
+    Args:
+        series: where from.
+        index: (B,) samples.
+        change: augmentation of these samples, in the order of `index`.
+
+    Returns:
+        The batch, and the order of its samples as positions in `index`, (B,).
+    """
+    device = series.values.device
+    time = series.doy.shape[1]
+    lengths = series.lengths[index]
+    keep = np.arange(time) < lengths[:, None]
+    if change is not None:
+        keep &= change.keep
+        lengths = keep.sum(1)
+    order = order_by_length(lengths)
+    keep, lengths = keep[order], lengths[order]
+    sample, step = np.nonzero(keep)
+    rows = index[order][sample] * time + step
+    day = series.doy.reshape(-1)[rows]
+    scale = SCALE / series.std
+    offset = -series.mean / series.std
+    if change is not None:
+        day = np.clip(day + change.shift[order][sample], 1, LAST_DAY)
+        gain = torch.from_numpy(change.gain[order]).to(device)
+        extra = torch.from_numpy(change.offset[order]).to(device)
+        whose = torch.from_numpy(sample).to(device)
+        offset = ((extra - series.mean) / series.std).index_select(0, whose)
+        scale = (gain * scale).index_select(0, whose)
+    raw = series.values.index_select(0, torch.from_numpy(rows).to(device)).view(torch.uint16)
+    values = raw.to(torch.float32).mul_(scale.unsqueeze(-1)).add_(offset.unsqueeze(-1))
+    if series.gaps:
+        # A missing pixel becomes its band's mean: 0 after normalisation.
+        values.masked_fill_(raw.to(torch.int32) == MISSING, 0.0)
+    doy = torch.from_numpy(day).to(device)
+    return Steps(values, doy, make_layout(lengths.astype(np.int64), device)), order

@@ -1,0 +1,312 @@
+"""The two tasks: masked reconstruction and land cover together, and classification.
+
+Batches are drawn for all processes at once, from the seed and the number of the step, and each
+process packs its share: one process or four see the same samples, masks and augmentation.
+
+Axes: N packed steps, B samples, C bands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from sitsformer import augment, masking, parallel
+from sitsformer.model import SITSFormer
+from sitsformer.steps import Change, Series, Steps, pack
+from sitsformer.training import Row
+
+Ints = npt.NDArray[np.int64]
+
+VALIDATION_SEED = 20220615
+"""Seeds the masks of validation: the same in every epoch, run and process."""
+
+_EPOCH, _BATCH = 1, 2
+"""Keep the random numbers of the order of samples apart from those of a batch."""
+
+
+@dataclass(frozen=True)
+class PretrainBatch:
+    """A micro-batch of pretraining.
+
+    Attributes:
+        steps: what the network sees.
+        hidden: (N,) or (N, C) what of it is masked; None: nothing.
+        label: (B,) class index in the order of the batch, -1 = none.
+        counts: terms of each loss.
+    """
+
+    steps: Steps
+    hidden: npt.NDArray[np.bool_] | None
+    label: Tensor
+    counts: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class PretrainSettings:
+    """What is learned and how; see `config.Pretrain`."""
+
+    objective: str
+    batch_size: int
+    accumulate: int = 1
+    mask: str = "steps"
+    mask_rate: float = 0.3
+    ssl_weight: float = 1.0
+    sl_weight: float = 1.0
+    seed: int = 0
+    augment: augment.Strength = augment.NOTHING
+
+
+class PretrainTask:
+    """Reconstruction of hidden values (`ssl`), land cover (`sl`), or both (`dual`).
+
+    In `dual` one pass over the masked series serves both losses. Samples without land cover take
+    part in reconstruction alone.
+
+    Args:
+        train: series to learn from.
+        label: (sample,) class index, -1 = none.
+        settings: see `PretrainSettings`.
+        class_weights: (class,) weight of each class in the land-cover loss; None: all 1.
+        validation: series and labels of the validation split, if there is one.
+    """
+
+    def __init__(
+        self,
+        train: Series,
+        label: Ints,
+        settings: PretrainSettings,
+        class_weights: Tensor | None = None,
+        validation: tuple[Series, Ints] | None = None,
+    ) -> None:
+        self.train, self.label, self.settings = train, label, settings
+        self.class_weights, self.validation = class_weights, validation
+        both = {"ssl": settings.ssl_weight, "sl": settings.sl_weight}
+        self.weights: Mapping[str, float] = (
+            both if settings.objective == "dual" else {settings.objective: 1.0}
+        )
+        self.usable = np.arange(len(label)) if "ssl" in self.weights else np.flatnonzero(label >= 0)
+        self.batches_a_step = settings.accumulate
+        per_step = settings.batch_size * settings.accumulate
+        self.steps = -(-len(self.usable) // per_step)
+
+    def batches(self, epoch: int, start: int) -> Iterator[list[PretrainBatch]]:
+        """Shuffled batches of nearly equal size: no small last one."""
+        order = _rng(self.settings.seed, _EPOCH, epoch).permutation(self.usable)
+        for step, chosen in enumerate(np.array_split(order, self.steps)):
+            if step >= start:
+                micro = np.array_split(chosen, self.settings.accumulate)
+                number = epoch * self.steps + step
+                yield [self._batch(index, number, i) for i, index in enumerate(micro)]
+
+    def _batch(self, index: Ints, number: int, micro: int) -> PretrainBatch:
+        s = self.settings
+        rng = _rng(s.seed, _BATCH, number, micro)
+        time, bands = self.train.doy.shape[1], self.train.mean.shape[0]
+        change = augment.draw(self.train.lengths[index], time, bands, s.augment, rng)
+        mask = int(rng.integers(2**62))
+        return make_batch(self.train, self.label, index, change, s, self.weights, mask)
+
+    def sums(self, model: SITSFormer, batch: PretrainBatch) -> dict[str, Tensor]:
+        """Squared errors over hidden values, cross-entropies over labelled samples."""
+        hidden = batch.hidden
+        # The last layer of the encoder serves hidden steps alone when no class is asked for.
+        lean = self.settings.objective == "ssl" and hidden is not None and hidden.ndim == 1
+        encoded = model.encode(batch.steps, hidden, only_masked=lean)
+        found = {}
+        if hidden is not None:
+            found["ssl"] = _squared_errors(model, encoded, batch.steps, hidden, lean)
+        if "sl" in self.weights and batch.counts["sl"]:
+            logits = model.classify(encoded, batch.steps.layout).float()
+            found["sl"] = F.cross_entropy(
+                logits, batch.label, self.class_weights, ignore_index=-1, reduction="sum"
+            )
+        return found
+
+    def validate(self, model: SITSFormer) -> Row:
+        """Losses on the validation split: fixed masks, no augmentation, no dropout."""
+        if self.validation is None:
+            return {}
+        series, label = self.validation
+        s = self.settings
+        sums = dict.fromkeys(self.weights, 0.0)
+        counts = dict.fromkeys(self.weights, 0.0)
+        usable = np.arange(len(label)) if "ssl" in self.weights else np.flatnonzero(label >= 0)
+        right = 0.0
+        model.eval()
+        with torch.inference_mode():
+            for i, index in enumerate(_chunks(usable, s.batch_size)):
+                batch = make_batch(series, label, index, None, s, self.weights, VALIDATION_SEED + i)
+                for name, value in self.sums(model, batch).items():
+                    sums[name] += float(value)
+                for name, count in batch.counts.items():
+                    counts[name] += count
+        model.train()
+        names = list(sums)
+        total = parallel.add_up([*sums.values(), *counts.values(), right], series.values.device)
+        row = {name: total[i] / max(total[len(names) + i], 1.0) for i, name in enumerate(names)}
+        row["loss"] = sum(self.weights[name] * row[name] for name in names)
+        return row
+
+
+def make_batch(
+    series: Series,
+    label: Ints,
+    index: Ints,
+    change: Change | None,
+    settings: PretrainSettings,
+    weights: Mapping[str, float],
+    mask_seed: int,
+) -> PretrainBatch:
+    """Pack this process's share of a batch and hide a part of it."""
+    bands = series.mean.shape[0]
+    hidden = None
+    if "ssl" in weights:
+        # Drawn for the whole batch, so that every number of processes hides the same.
+        lengths = series.lengths[index]
+        if change is not None:
+            valid = np.arange(series.doy.shape[1]) < lengths[:, None]
+            lengths = (change.keep & valid).sum(1)
+        strategy = masking.STRATEGIES[settings.mask]
+        hidden = strategy(lengths, bands, settings.mask_rate, _rng(mask_seed))
+    mine = np.arange(parallel.rank(), len(index), parallel.world())
+    if change is not None:
+        change = Change(*(getattr(change, name)[mine] for name in Change.__dataclass_fields__))
+    steps, order = pack(series, index[mine], change)
+    classes = label[index[mine]][order]
+    counts: dict[str, float] = {}
+    if hidden is not None:
+        hidden = hidden[_rows_of(lengths, mine[order])]
+        counts["ssl"] = float(hidden.sum()) * (bands if hidden.ndim == 1 else 1)
+    if "sl" in weights:
+        counts["sl"] = float((classes >= 0).sum())
+    return PretrainBatch(steps, hidden, torch.from_numpy(classes).to(series.values.device), counts)
+
+
+def _rows_of(lengths: Ints, samples: Ints) -> Ints:
+    """Rows of some samples in a table of all samples' steps, sample after sample."""
+    starts = np.cumsum(lengths) - lengths
+    chosen = lengths[samples]
+    before = np.cumsum(chosen) - chosen
+    rows: Ints = np.arange(chosen.sum()) + np.repeat(starts[samples] - before, chosen)
+    return rows
+
+
+def _squared_errors(
+    model: SITSFormer,
+    encoded: Tensor,
+    steps: Steps,
+    hidden: npt.NDArray[np.bool_],
+    lean: bool,
+) -> Tensor:
+    """Sum of squared errors of the centre pixel over hidden values (normalised reflectance)."""
+    target = steps.values[:, :, steps.values.shape[2] // 2]
+    where = torch.from_numpy(hidden).to(target.device)
+    if hidden.ndim == 1:
+        rows = where.nonzero().squeeze(1)
+        seen = encoded if lean else encoded.index_select(0, rows)
+        error = model.reconstruct(seen).float() - target.index_select(0, rows)
+        return error.square().sum()
+    error = model.reconstruct(encoded).float() - target
+    return error.square().mul(where).sum()
+
+
+@dataclass(frozen=True)
+class ClassifyBatch:
+    """A batch of fine-tuning: the steps, class indices (B,), and the count of terms."""
+
+    steps: Steps
+    label: Tensor
+    counts: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ClassifySettings:
+    """How a classifier is fine-tuned; see `config.FewShot`."""
+
+    steps: int
+    batch_size: int
+    seed: int
+    label_smoothing: float = 0.0
+    augment: augment.Strength = augment.NOTHING
+
+
+class ClassifyTask:
+    """Classes of labelled samples.
+
+    Args:
+        series: all samples.
+        label: (sample,) class index.
+        train: which samples to learn from.
+        settings: see `ClassifySettings`. One epoch is `settings.steps` steps; samples come in
+            shuffled rounds, and a batch is never larger than all of them.
+        validation: which samples to validate on; None: no validation.
+    """
+
+    weights: Mapping[str, float] = {"classes": 1.0}
+
+    def __init__(
+        self,
+        series: Series,
+        label: Ints,
+        train: Ints,
+        settings: ClassifySettings,
+        validation: Ints | None = None,
+    ) -> None:
+        self.series, self.label, self.samples = series, label, train
+        self.settings, self.validation = settings, validation
+        self.steps = settings.steps
+
+    def batches(self, epoch: int, start: int) -> Iterator[list[ClassifyBatch]]:
+        """Batches out of shuffled rounds of the training samples."""
+        s = self.settings
+        size = min(s.batch_size, len(self.samples))
+        time, bands = self.series.doy.shape[1], self.series.mean.shape[0]
+        per_round = len(self.samples) // size
+        for step in range(start, self.steps):
+            number = epoch * self.steps + step
+            turn, place = divmod(number, per_round)
+            order = _rng(s.seed, _EPOCH, turn).permutation(self.samples)
+            index = order[place * size : (place + 1) * size]
+            rng = _rng(s.seed, _BATCH, number)
+            change = augment.draw(self.series.lengths[index], time, bands, s.augment, rng)
+            steps, sort = pack(self.series, index, change)
+            label = torch.from_numpy(self.label[index[sort]]).to(self.series.values.device)
+            yield [ClassifyBatch(steps, label, {"classes": float(len(index))})]
+
+    def sums(self, model: SITSFormer, batch: ClassifyBatch) -> dict[str, Tensor]:
+        """Cross-entropies with label smoothing."""
+        logits = model.classify(model.encode(batch.steps), batch.steps.layout).float()
+        smooth = self.settings.label_smoothing
+        loss = F.cross_entropy(logits, batch.label, label_smoothing=smooth, reduction="sum")
+        return {"classes": loss}
+
+    def validate(self, model: SITSFormer) -> Row:
+        """Cross-entropy and accuracy of the validation samples."""
+        if self.validation is None:
+            return {}
+        from sitsformer.model import predict_batch
+
+        found = np.concatenate(
+            [predict_batch(model, self.series, i) for i in _chunks(self.validation, 1024)]
+        )
+        truth = self.label[self.validation]
+        likelihood = found[np.arange(len(truth)), truth]
+        return {
+            "loss": float(-np.log(np.clip(likelihood, 1e-6, 1.0)).mean()),
+            "accuracy": float((found.argmax(1) == truth).mean()),
+        }
+
+
+def _chunks(index: Ints, size: int) -> list[Ints]:
+    return np.array_split(index, -(-len(index) // size))
+
+
+def _rng(*numbers: int) -> np.random.Generator:
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(numbers)))
