@@ -1,0 +1,114 @@
+"""`sitsformer auth | doctor | plan | cache | view`: everything about Earth Engine by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_CONFIG = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Config whose earthengine section is used; default: the defaults.",
+)
+
+
+@click.command()
+@click.option("--mode", type=click.Choice(["notebook", "localhost", "gcloud"]), default=None)
+@click.option("--force", is_flag=True, help="Log in anew although credentials are there.")
+def auth(mode: str | None, force: bool) -> None:
+    """Log in to Google Earth Engine, once a computer."""
+    from sitsformer.sources.earthengine.session import authenticate
+
+    there = authenticate(mode, force)
+    click.echo("credentials were there already (--force for new ones)" if there else "logged in")
+
+
+@click.command()
+@_CONFIG
+def doctor(config_path: Path | None) -> None:
+    """Test credentials, project, collections and pixels of Earth Engine."""
+    from sitsformer.errors import SitsError
+    from sitsformer.sources.earthengine.doctor import examine, screen
+
+    findings = list(examine(_settings(config_path)))
+    click.echo(screen(findings))
+    failed = [finding.topic for finding in findings if not finding.well]
+    if failed:
+        raise SitsError(f"Earth Engine does not answer fully: {', '.join(failed)}")
+
+
+@click.command()
+@click.argument("config_path", metavar="CONFIG", type=click.Path(path_type=Path))
+def plan(config_path: Path) -> None:
+    """Estimate the export of CONFIG: dates, requests, bytes, minutes."""
+    from sitsformer.config import load
+    from sitsformer.sources.earthengine.plan import report
+    from sitsformer.sources.earthengine.session import connect
+
+    config = load(config_path)
+    if all(area.source != "earthengine" for area in config.areas.values()):
+        click.echo("no area of this config comes from Earth Engine")
+        return
+    click.echo(report(config, connect(config.earthengine)))
+
+
+@click.group()
+def cache() -> None:
+    """Show or empty the finished requests of Earth Engine exports."""
+
+
+@cache.command()
+@_CONFIG
+def show(config_path: Path | None) -> None:
+    """List what the cache holds, the longest unused first."""
+    import time
+
+    from sitsformer.config import expand
+    from sitsformer.sources.earthengine.cache import entries
+
+    settings = _settings(config_path)
+    found = entries(expand(settings.cache))
+    for entry in found:
+        used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used))
+        click.echo(f"{entry.size / 1e6:>9,.1f} MB  {entry.requests:>5} requests  {used}  {entry.name}")
+    total = sum(entry.size for entry in found) / 1e9
+    click.echo(f"{total:.2f} GB of at most {settings.cache_gb:g} GB in {settings.cache}")
+
+
+@cache.command()
+@_CONFIG
+def clear(config_path: Path | None) -> None:
+    """Remove everything that no running export uses."""
+    from sitsformer.config import expand
+    from sitsformer.sources.earthengine.cache import entries, trim
+
+    path = expand(_settings(config_path).cache)
+    removed = trim(path, -1.0)
+    click.echo(f"{removed / 1e6:,.1f} MB removed")
+    if left := entries(path):
+        click.echo(f"kept, in use by running exports: {', '.join(entry.name for entry in left)}")
+
+
+@click.command()
+@click.argument("config_path", metavar="CONFIG", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--area", default=None, help="Area to show; default: the first of Earth Engine.")
+def view(config_path: Path, out: Path, area: str | None) -> None:
+    """Draw area, tiles, imagery and labels on a map: OUT is an HTML page.
+
+    Needs the extra `explore` (pip install "sitsformer[explore]").
+    """
+    from sitsformer.config import load
+    from sitsformer.sources.earthengine.view import write_page
+
+    write_page(load(config_path), area, out)
+    click.echo(f"{out}: open it in a browser")
+
+
+def _settings(config_path: Path | None):  # type: ignore[no-untyped-def]
+    from sitsformer.config import EarthEngine, load
+
+    return EarthEngine() if config_path is None else load(config_path).earthengine
