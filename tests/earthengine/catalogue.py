@@ -343,8 +343,10 @@ def _scenes(place: Place) -> Iterator[Scene]:
     for number, day in enumerate(range(0, (place.end - place.start).days + 1, 5)):
         sensed = datetime.combine(place.start, datetime.min.time(), UTC)
         sensed += timedelta(days=day, hours=17, minutes=8)
-        for order, granule in enumerate(granules(place)):
-            # Granules of one datatake are sensed seconds apart.
+        for granule in granules(place):
+            # Granules of one datatake are sensed seconds apart. The order is the granule's own, so
+            # that places that share a granule have the same scenes of it.
+            order = (round(granule.west / 1e5) + 2 * round(granule.north / 1e5)) % 4
             start = sensed + timedelta(seconds=3 + 14 * order)
             yield from _products(Scene(granule, start, 22_000 + number), number, order)
 

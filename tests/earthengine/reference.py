@@ -141,9 +141,7 @@ def _layers(
         column = np.floor((east + 2356095) / step)
         row = np.floor((3172605 - north) / step)
         back = Transformer.from_crs(5070, 4326, always_xy=True)
-        lon, lat = back.transform(
-            -2356095 + (column + 0.5) * step, 3172605 - (row + 0.5) * step
-        )
+        lon, lat = back.transform(-2356095 + (column + 0.5) * step, 3172605 - (row + 0.5) * step)
         inside = (lon > -125) & (lon < -66) & (lat > 25) & (lat < 49)
         codes = landscape.CDL_CODE[landscape.parcel(lon, lat)[0]]
         layers["cdl"] = np.where(inside, codes, 0).astype(np.uint8)

@@ -452,6 +452,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif rest == "/maps":
             service.evaluate(request["expression"])
             answer = {"name": f"projects/{project}/maps/local"}
+        elif rest == "/operations":
+            answer = {"operations": list(service.operations.values())}
         elif rest.startswith("/operations/"):
             name = path.removeprefix("/v1/")
             if name not in service.operations:

@@ -2,16 +2,17 @@
 
 Each task exports many dates of a tile as GeoTIFFs to Cloud Storage or Drive; they are read back
 into the cache, so that the cube is assembled as after direct requests. Listing, scores and labels
-are small and come directly in both ways. A task goes on when this process dies: its name is kept,
-and the next run waits for it instead of starting another one.
+are small and come directly in both ways. A task goes on when this process dies: the next run finds
+it by its description and waits for it instead of starting another one.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ TASK_LIMIT = 2_000_000_000
 """Bytes of a task (as requests count them): a GeoTIFF stays well below 4 GB."""
 POLL_SECONDS = 15.0
 """Between two looks at the tasks; they take minutes to hours."""
+DRIVE_LOOKS = 40
+"""Looks for a file that Drive may still be bringing to this computer."""
 BLOCK = 256
 """Side of the blocks that a task computes; files have sides of a multiple of it."""
 
@@ -68,38 +71,43 @@ def fetch(
     if not missing:
         return
     session = connect()
-    known = _running(session)
+    known = _known(session)
     tasks = [_start(session, group, request, settings, known) for request in missing]
     logger.info(
         "%d export tasks to %s are running; they go on if this process ends",
         len(tasks),
         settings.bucket or settings.drive_folder,
     )
-    _wait(session, group, tasks, settings)
+    _wait(session, tasks, settings)
     for task in tasks:
         _read_back(session, group, task.request, settings)
-        group.forget(task.request.key, "task")
 
 
-def _running(session: Session) -> dict[str, str]:
-    """Description -> operation of the project's tasks that may still bring something."""
+def _known(session: Session) -> dict[str, tuple[str, str]]:
+    """Description -> operation and state of the project's tasks that may still bring something."""
     import ee
 
     listed = session.limiter.run(ee.data.listOperations, "listing the project's tasks")
     return {
-        str(item["metadata"].get("description")): str(item["name"])
+        str(item["metadata"].get("description")): (str(item["name"]), item["metadata"]["state"])
         for item in listed
         if item.get("metadata", {}).get("state") in ("PENDING", "RUNNING", "SUCCEEDED")
     }
 
 
 def _start(
-    session: Session, group: Group, request: Request, settings: EarthEngine, known: dict[str, str]
+    session: Session,
+    group: Group,
+    request: Request,
+    settings: EarthEngine,
+    known: Mapping[str, tuple[str, str]],
 ) -> Task:
     import ee
 
-    name = _name(request)
-    operation = group.noted(request.key, "task") or known.get(name)
+    name = _name(request, settings)
+    operation, state = known.get(name, (None, ""))
+    if state == "SUCCEEDED" and not _files(session, settings, name):
+        operation = None  # what it made was removed since
     if operation is None:
         token = ee.data.newTaskId()[0]
         answer = session.limiter.run(
@@ -116,12 +124,13 @@ def _start(
             f"starting the export of {request}",
         )
         operation = str(answer["name"])
-    group.note(request.key, "task", operation)
     return Task(request, operation)
 
 
-def _name(request: Request) -> str:
-    return f"sitsformer-{request.tile.name}-{request.key[:20]}"
+def _name(request: Request, settings: EarthEngine) -> str:
+    """Description of a task and name of its files: the same for the same work and place."""
+    place = f"{request.key} {settings.bucket} {settings.drive_folder}"
+    return f"sitsformer-{request.tile.name}-{hashlib.sha256(place.encode()).hexdigest()[:20]}"
 
 
 def _destination(request: Request, settings: EarthEngine) -> dict[str, Any]:
@@ -132,14 +141,14 @@ def _destination(request: Request, settings: EarthEngine) -> dict[str, Any]:
         where = {
             "cloudStorageDestination": {
                 "bucket": settings.bucket,
-                "filenamePrefix": _name(request),
+                "filenamePrefix": _name(request, settings),
             }
         }
     else:
         where = {
             "driveDestination": {
                 "folder": settings.drive_folder,
-                "filenamePrefix": _name(request),
+                "filenamePrefix": _name(request, settings),
             }
         }
     return {
@@ -152,7 +161,7 @@ def _destination(request: Request, settings: EarthEngine) -> dict[str, Any]:
     }
 
 
-def _wait(session: Session, group: Group, tasks: Sequence[Task], settings: EarthEngine) -> None:
+def _wait(session: Session, tasks: Sequence[Task], settings: EarthEngine) -> None:
     import ee
 
     end = time.monotonic() + settings.batch_timeout * 3600
@@ -171,7 +180,6 @@ def _wait(session: Session, group: Group, tasks: Sequence[Task], settings: Earth
                     open_tasks.remove(task)
                     bar.update()
                 if state in ("FAILED", "CANCELLED"):
-                    group.forget(task.request.key, "task")
                     message = found.get("error", {}).get("message", state.lower())
                     raise explain(f"task {task.operation} ({task.request})", message)
             bar.set_postfix_str(", ".join(sorted({state.lower() for state in states})))
@@ -186,52 +194,50 @@ def _wait(session: Session, group: Group, tasks: Sequence[Task], settings: Earth
 
 
 def _read_back(session: Session, group: Group, request: Request, settings: EarthEngine) -> None:
+    name = _name(request, settings)
+    for _ in range(1 if settings.bucket else DRIVE_LOOKS):
+        if found := _files(session, settings, name):
+            break
+        time.sleep(POLL_SECONDS)
+    else:
+        raise EarthEngineError(
+            f"{settings.bucket or settings.drive_path} has no file {name}*.tif although its task "
+            "succeeded: was it removed, or is Drive not synchronised? Run again to export it anew"
+        )
     with tempfile.TemporaryDirectory(dir=group.path, prefix=".files-") as folder:
-        if settings.bucket is not None:
-            files = _download(session, settings, _name(request), Path(folder))
-        else:
-            files = _from_drive(settings, _name(request))
-        if not files:
-            place = settings.bucket or settings.drive_path
-            group.forget(request.key, "task")
-            raise EarthEngineError(
-                f"{place} has no file {_name(request)}*.tif although its task succeeded: was it "
-                "removed, or is Drive not synchronised yet? Run again to export it anew"
-            )
-        _convert(group, request, files)
+        _convert(group, request, [_local(session, item, Path(folder)) for item in found])
 
 
-def _download(session: Session, settings: EarthEngine, prefix: str, folder: Path) -> list[Path]:
+def _files(session: Session, settings: EarthEngine, name: str) -> list[Any]:
+    """Files of a task: objects of the bucket, or paths in the synchronised folder."""
+    if settings.bucket is None:
+        assert settings.drive_path is not None
+        return sorted(expand(settings.drive_path).glob(f"{name}*.tif"))
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import storage
 
     local = is_local(settings.url)
     credentials = AnonymousCredentials() if local else session.credentials  # type: ignore[no-untyped-call]
     client = storage.Client(project=session.project, credentials=credentials)
-    blobs = session.limiter.run(
-        lambda: list(client.list_blobs(settings.bucket, prefix=prefix)),
-        f"listing gs://{settings.bucket}/{prefix}*",
-    )
-    found = []
-    for blob in blobs:
-        target = folder / blob.name.replace("/", "-")
-        session.limiter.run(
-            lambda blob=blob, target=target: blob.download_to_filename(str(target)),  # type: ignore[misc]
-            f"reading gs://{settings.bucket}/{blob.name}",
-        )
-        found.append(target)
-    return found
+
+    def ask() -> list[Any]:
+        from google.api_core.exceptions import NotFound
+
+        try:
+            return list(client.list_blobs(settings.bucket, prefix=name))
+        except NotFound:
+            return []
+
+    return session.limiter.run(ask, f"listing gs://{settings.bucket}/{name}*")
 
 
-def _from_drive(settings: EarthEngine, prefix: str) -> list[Path]:
-    """Files of a task in the synchronised folder; waits a little for the synchronisation."""
-    assert settings.drive_path is not None
-    folder = expand(settings.drive_path)
-    for _ in range(20):
-        if found := sorted(folder.glob(f"{prefix}*.tif")):
-            return found
-        time.sleep(min(POLL_SECONDS, 15.0))
-    return []
+def _local(session: Session, item: Any, folder: Path) -> Path:
+    """A file of a task on this disk."""
+    if isinstance(item, Path):
+        return item
+    target = folder / str(item.name).replace("/", "-")
+    session.limiter.run(lambda: item.download_to_filename(str(target)), f"reading {item.name}")
+    return target
 
 
 def _convert(group: Group, request: Request, files: Iterable[Path]) -> None:
@@ -268,7 +274,7 @@ def _convert(group: Group, request: Request, files: Iterable[Path]) -> None:
                 covered += source.height * source.width
         if covered != window.height * window.width:
             raise EarthEngineError(
-                f"the files of {_name(request)} cover {covered} of "
+                f"the files of {request} cover {covered} of "
                 f"{window.height * window.width} pixels; remove them and run again"
             )
         target.flush()

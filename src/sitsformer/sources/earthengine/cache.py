@@ -5,7 +5,6 @@
         listing.json                 what there is for the tile
         <key>.npy                    a finished request, (field, y, x) integers
         <key>.split                  a request that was too big: its halves are here instead
-        <key>.task                   name of the batch task that makes it
 
 Files appear whole (temporary name, then rename). The cache lives outside the workflow's outputs,
 which are wiped before a retry, and is kept under a size by removing groups that no export uses,
@@ -73,20 +72,13 @@ class Group:
             os.fsync(stream.fileno())
         path.rename(self._file(key, "npy"))
 
-    def note(self, key: str, kind: str, text: str = "") -> None:
-        """Keep a note beside a request: `split`, `task`."""
-        with provenance.create_file(self._file(key, kind)) as partial:
-            partial.write_text(text)
+    def mark_split(self, key: str) -> None:
+        """Note that a request was too big and that its halves are asked for instead."""
+        self._file(key, "split").touch()
 
-    def noted(self, key: str, kind: str) -> str | None:
-        """The text of a note, None where there is none."""
-        with suppress(FileNotFoundError):
-            return self._file(key, kind).read_text()
-        return None
-
-    def forget(self, key: str, kind: str) -> None:
-        """Remove a note."""
-        self._file(key, kind).unlink(missing_ok=True)
+    def is_split(self, key: str) -> bool:
+        """Whether `mark_split` was called, by this or an earlier process."""
+        return self._file(key, "split").exists()
 
     def save_listing(self, listing: dict[str, Any]) -> None:
         """Keep the listing."""

@@ -164,9 +164,7 @@ def _lazy(stored: Stored, dates: int) -> Any:
     import dask.array as da
 
     chunks = (dates, stored.shape[1], cube.CHUNK["y"], cube.CHUNK["x"])
-    return da.from_array(  # type: ignore[no-untyped-call]
-        stored, chunks=chunks, name=False, asarray=False, fancy=False
-    )
+    return da.from_array(stored, chunks=chunks, name=False, asarray=False, fancy=False)
 
 
 def _reflectance(group: Group, packed: Sequence[Request]) -> Any:
@@ -177,9 +175,7 @@ def _clear(score: Stored, kept: Sequence[int]) -> Any:
     import dask.array as da
 
     scores = _lazy(score, 1)[:, 0]
-    chosen = da.concatenate(  # type: ignore[no-untyped-call]
-        [scores[index : index + 1] for index in kept]
-    )
+    chosen = da.concatenate([scores[index : index + 1] for index in kept])
     return da.where(chosen == UNSCORED, np.uint8(cube.CLEAR_MISSING), chosen)
 
 

@@ -26,7 +26,7 @@ DECODING = 2
 
 def leaves(request: Request, group: Group) -> Iterator[Request]:
     """The requests that a request was split into so far, or itself."""
-    halves = request.split() if group.noted(request.key, "split") is not None else None
+    halves = request.split() if group.is_split(request.key) else None
     if halves is None:
         yield request
         return
@@ -145,7 +145,7 @@ class _Fetching:
             halves = request.split()
             if halves is None:
                 raise explain(str(request), str(refused)) from None
-            self.group.note(request.key, "split")
+            self.group.mark_split(request.key)
             return list(halves)
         self.group.save(request.key, array)
         return []
