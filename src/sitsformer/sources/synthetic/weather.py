@@ -135,9 +135,8 @@ def sky(seed: int, passes: Overpasses, west: int, north: int, size: int) -> Sky:
     x = (west // NODE - 0.5 + np.arange(steps))[None, None, :] * NODE
     y = (north // NODE + 0.5 - np.arange(steps))[None, :, None] * NODE
     day, key = passes.day[:, None, None], stream(seed, "clouds")
-    height = 500 + 3000 * uniform(stream(seed, "cloud height"), passes.day) ** 2
     # The ray to the sun leaves the ground and meets the cloud layer this far away.
-    away = height * np.tan(np.deg2rad(np.minimum(passes.zenith, 75)))
+    away = cloud_height(seed, passes.day) * np.tan(np.deg2rad(np.minimum(passes.zenith, 75)))
     to_sun = np.deg2rad(passes.azimuth)
     sun_x, sun_y = ((away * trig(to_sun))[:, None, None] for trig in (np.sin, np.cos))
 
@@ -150,6 +149,11 @@ def sky(seed: int, passes: Overpasses, west: int, north: int, size: int) -> Sky:
     fields = [cloud, shadow, np.where(luck < BLIND_TO_ALL, 0.8, blind)]
     position = 10 * (np.arange(size, dtype=np.float64) + 0.5) / NODE + 0.5
     return Sky(*(_between(_between(field, position, 1), position, 2) for field in fields))
+
+
+def cloud_height(seed: int, day: Ints) -> Floats:
+    """Height of each day's clouds over the ground, metres: mostly low, up to 3.5 km."""
+    return 500 + 3000 * uniform(stream(seed, "cloud height"), day) ** 2
 
 
 def _thickness(above: Floats) -> Floats:
