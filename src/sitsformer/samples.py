@@ -159,7 +159,7 @@ def open_samples(path: Path) -> xr.Dataset:
 
     try:
         dataset: xr.Dataset = xr.open_zarr(
-            path, mask_and_scale=False, decode_times=False, chunks=None
+            path, mask_and_scale=False, decode_times=False, chunks=None, consolidated=True
         )
     except (OSError, ValueError, KeyError) as error:
         raise SampleError(f"{path} cannot be opened as a sample store: {error}") from None

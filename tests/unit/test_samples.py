@@ -1,0 +1,123 @@
+"""The sample store: what is written comes back, xarray shows it, statistics are exact."""
+
+import warnings
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import rioxarray  # noqa: F401  (registers .rio)
+import xarray as xr
+
+import phenology
+from sitsformer import provenance, samples
+from sitsformer.samples import SPLITS, SampleError, load_samples, statistics
+
+
+@pytest.fixture(scope="module")
+def made():
+    return phenology.make(700, side=3)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory, made):
+    return phenology.write(tmp_path_factory.mktemp("store") / "s.zarr", made)
+
+
+def test_samples_come_back(store, made):
+    found = load_samples(store)
+    for name, value in vars(made).items():
+        assert np.array_equal(getattr(found, name), value), name
+        if isinstance(value, np.ndarray):
+            assert getattr(found, name).dtype == value.dtype, name
+
+
+def test_one_split_comes_back(store, made):
+    for value, name in enumerate(SPLITS):
+        found = load_samples(store, name)
+        assert (found.index == np.flatnonzero(made.split == value)).all()
+        assert (found.reflectance == made.reflectance[found.index]).all()
+        assert (found.split == value).all()
+
+
+def test_taking_keeps_arrays_together(made):
+    rows = np.array([5, 3, 9])
+    some = made.take(rows)
+    assert len(some) == 3 and some.index.tolist() == [5, 3, 9]
+    assert (some.doy == made.doy[rows]).all() and some.class_names == made.class_names
+
+
+def test_statistics_are_those_of_the_training_split_and_exact(store, made):
+    train = made.split == 0
+    steps = made.reflectance[train][made.doy[train] > 0]
+    found = statistics(store)
+    for band in range(10):
+        values = steps[:, band].astype(np.int64).ravel()
+        n, total = len(values), int(values.sum())
+        variance = Fraction(int((values**2).sum()), n) - Fraction(total, n) ** 2
+        assert found.mean[band] == pytest.approx(total / n * 1e-4, rel=1e-15)
+        assert found.std[band] == pytest.approx(float(variance) ** 0.5 * 1e-4, rel=1e-14)
+    assert found.mean.dtype == found.std.dtype == np.float64
+
+
+def test_statistics_do_not_see_the_test_split(tmp_path, made):
+    bright = made.reflectance.copy()
+    bright[made.split != 0] = 60_000
+    changed = phenology.write(
+        tmp_path / "s.zarr", samples.Samples(**{**vars(made), "reflectance": bright})
+    )
+    plain = phenology.write(tmp_path / "t.zarr", made)
+    assert (statistics(changed).mean == statistics(plain).mean).all()
+
+
+def test_xarray_shows_units_flags_and_crs_without_warnings(store, made):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dataset = xr.open_zarr(store)
+        whole = xr.open_zarr(store, decode_coords="all")
+    assert dataset.reflectance.dims == ("sample", "time", "band", "py", "px")
+    assert dataset.reflectance.attrs["units"] == "1"
+    assert np.isnan(dataset.reflectance[0].where(dataset.doy[0] == 0).values).all()
+    value = float(dataset.reflectance.sel(band="B08")[0, 0, 1, 1])
+    assert value == pytest.approx(made.reflectance[0, 0, 6, 1, 1] * 1e-4)
+    assert dataset.label.attrs["flag_meanings"] == "winter_wheat maize soy grass"
+    assert dataset.label.attrs["codes"] == [[1], [2], [3], [4]]
+    assert dataset.split.attrs["flag_meanings"] == "train validation test unassigned"
+    assert dataset.lon.attrs["units"] == "degrees_east"
+    assert "date" in dataset.coords and dataset.date.dtype.kind == "M"
+    assert whole.rio.crs.to_epsg() == 4326
+
+
+def test_a_store_is_an_artefact_of_few_files(store):
+    record = provenance.read(store)
+    assert record["kind"] == "samples"
+    assert provenance.check(store) == []
+    assert len(record["files"]) < 35
+
+
+def test_an_empty_store_is_whole(tmp_path, made):
+    empty = phenology.write(tmp_path / "s.zarr", made.take(np.arange(0)))
+    assert len(load_samples(empty)) == 0
+    with pytest.raises(SampleError, match=r"no samples in the split 'train'; it has no split yet"):
+        load_samples(empty, "train")
+
+
+def test_same_samples_same_bytes(tmp_path, made):
+    first, second = (phenology.write(tmp_path / name, made) for name in ("a.zarr", "b.zarr"))
+    assert provenance.digest(first) == provenance.digest(second)
+
+
+def test_wrong_shapes_are_refused(tmp_path, made):
+    odd = samples.Samples(**{**vars(made), "label": made.label[:5]})
+    with pytest.raises(SampleError, match=r"label has the shape \(5,\), not \(700,\)"):
+        phenology.write(tmp_path / "s.zarr", odd)
+    assert not (tmp_path / "s.zarr").exists()
+
+
+def test_other_stores_are_refused(tmp_path):
+    odd = xr.Dataset({"reflectance": (("time",), [1.0])})
+    with pytest.warns(UserWarning, match="Consolidated metadata"):
+        odd.to_zarr(tmp_path / "x.zarr", consolidated=True)
+    with pytest.raises(SampleError, match="breaks the sample contract: reflectance is float64"):
+        load_samples(tmp_path / "x.zarr")
+    with pytest.raises(SampleError, match="cannot be opened"):
+        load_samples(tmp_path / "none.zarr")
