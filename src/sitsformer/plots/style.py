@@ -1,0 +1,173 @@
+"""How figures look: colours, marks, sizes, and one SVG that suits light and dark pages.
+
+Text and lines are drawn in three fixed inks. In the page their colours become CSS variables, which
+follow the reader's choice of light or dark; a file of its own keeps them, on white.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sitsformer import provenance
+from sitsformer.fewshot import shots_order
+
+INK, MUTED, GRID = "#16191d", "#5c636b", "#d3d7dc"
+"""Text; secondary text and axes; grid lines. Used for nothing else, so they can be replaced."""
+
+_VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)"}
+
+WIDTH = 9.6
+"""Width of every figure, inches: what a page of a laptop shows without scaling."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour, marker and label of a method."""
+
+    colour: str
+    marker: str
+    label: str
+    line: str = "-"
+
+
+# Okabe & Ito (2008), "Color Universal Design"; told apart by marker and dash as well.
+_INITS = {
+    "dual": Look("#d55e00", "o", "dual"),
+    "ssl": Look("#0072b2", "s", "ssl (reconstruction)"),
+    "sl": Look("#009e73", "^", "sl (land cover)"),
+    "none": Look("#8a8f96", "D", "none (from scratch)"),
+}
+_BASELINES = {
+    "random_forest": Look("#cc79a7", "v", "random forest", "--"),
+    "gradient_boosting": Look("#56b4e9", "<", "gradient boosting", "--"),
+    "logistic_regression": Look("#e69f00", "P", "logistic regression", "--"),
+    "nearest_centroid": Look("#7a6a4f", "X", "nearest centroid", ":"),
+    "nearest_neighbour": Look("#b0a000", "*", "nearest neighbour", ":"),
+    "temporal_cnn": Look("#6a51a3", ">", "temporal CNN", "-."),
+    "ltae": Look("#a6761d", "h", "LTAE", "-."),
+}
+_DASHES = {"full": "-", "linear": (0, (4, 2)), "bias": (0, (1, 1.5))}
+
+
+def look(arm: str, several_ways: bool = False) -> Look:
+    """How an arm (`dual-full`, `random_forest`) is drawn everywhere."""
+    init, _, way = arm.partition("-")
+    if init in _INITS and way:
+        found = _INITS[init]
+        label = f"{found.label}, {way}" if several_ways else found.label
+        return Look(found.colour, found.marker, label, _DASHES.get(way, "-"))  # type: ignore[arg-type]
+    return _BASELINES.get(arm, Look("#4d4d4d", "p", arm.replace("_", " "), "--"))
+
+
+RC: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.labelsize": 9,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "figure.facecolor": "none",
+    "figure.constrained_layout.use": True,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "legend.labelcolor": INK,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5.5,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "savefig.facecolor": "none",
+    # Letters as shapes: the figure looks the same with every font of the reader.
+    "svg.fonttype": "path",
+}
+
+
+def figure(height: float, **options: Any) -> Figure:
+    """A figure of the page's width, `height` inches high."""
+    return Figure(figsize=(WIDTH, height), layout="constrained", **options)
+
+
+def draw(name: str, function: Callable[..., Figure], *values: Any) -> str:
+    """Call a drawing function and give the SVG of its figure; the same bytes each time.
+
+    Args:
+        name: of the figure.
+        function: one of this package.
+        *values: what it takes.
+    """
+    target = io.StringIO()
+    with mpl.rc_context({**RC, "svg.hashsalt": name}):
+        drawn = function(*values)
+        drawn.savefig(target, format="svg", dpi=160, metadata={"Date": None, "Creator": None})
+    return target.getvalue()
+
+
+def write(drawn: str, path: Path) -> None:
+    """Write an SVG as a file of its own, on white."""
+    white = '<style type="text/css">svg{background:#ffffff}</style>'
+    with provenance.create_file(path) as temporary:
+        temporary.write_text(drawn.replace("<defs>", f"<defs>{white}", 1))
+
+
+def inline(drawn: str, name: str, alternative: str) -> str:
+    """An SVG as a part of a page: inks as CSS variables, identifiers of its own.
+
+    Args:
+        drawn: of `draw`.
+        name: makes identifiers differ between the figures of a page.
+        alternative: text for those who cannot see it.
+    """
+    body = drawn[drawn.index("<svg") :]
+    for colour, variable in _VARIABLES.items():
+        body = body.replace(colour, variable)
+    body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
+    body = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', body)
+    body = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", body)
+    # The size follows the page; the view box keeps the shape.
+    head, _, rest = body.partition(">")
+    head = re.sub(r'\s(width|height)="[^"]*"', "", head)
+    escaped = alternative.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return f'{head} role="img" aria-label="{escaped}">{rest}'
+
+
+def shot_axis(axes: Axes, shots: Iterable[str], label: bool = True) -> dict[str, int]:
+    """Put numbers of shots on the x axis, evenly; returns their places."""
+    names = sorted(set(shots), key=lambda s: (s == "few", shots_order(s) if s != "few" else 0))
+    places = {name: i for i, name in enumerate(names)}
+    axes.set_xticks(list(places.values()), list(places))
+    axes.set_xlim(-0.5, len(places) - 0.5)
+    if label:
+        axes.set_xlabel("labelled samples a class")
+    return places
+
+
+def representative(shots: Sequence[str]) -> str:
+    """The number of shots that figures of a single one show: the one nearest to 10."""
+    numbers = [s for s in shots if s not in ("all", "few")]
+    if not numbers:
+        return "all"
+    return min(numbers, key=lambda s: (abs(float(s) - 10), float(s)))

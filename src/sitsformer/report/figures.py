@@ -1,0 +1,229 @@
+"""The figures of a run, drawn from its artefacts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sitsformer import plots
+from sitsformer.cube import open_cube
+from sitsformer.labels import Classes
+from sitsformer.plots import data, results, style, training
+from sitsformer.report.gather import Material
+from sitsformer.samples import Samples, about, load_samples, open_samples
+
+_Item = TypeVar("_Item")
+
+CUBES = 12
+"""Cubes that NDVI curves are made from at most, spread evenly over all."""
+
+TILES = 60
+"""Tiles of the table of clear observations at most."""
+
+EXAMPLES = 4
+"""Samples whose reconstruction is shown."""
+
+POINTS = 600
+"""Test samples of the embedding at most."""
+
+
+def draw(material: Material) -> dict[str, str]:
+    """SVG of every figure that the config gives, by name."""
+    return {name: _DRAW[name](material) for name in plots.names(material.config)}
+
+
+def _classes(material: Material) -> Classes:
+    common = about(open_samples(material.fewshot_store))
+    return Classes(common.class_names, common.class_colours, common.class_codes)
+
+
+def _label_efficiency(m: Material) -> str:
+    return style.draw("label_efficiency", results.label_efficiency, m.tables["summary"])
+
+
+def _differences(m: Material) -> str:
+    return style.draw("differences", results.differences, m.tables["differences"])
+
+
+def _per_class(m: Material) -> str:
+    classes = _classes(m)
+    return style.draw(
+        "per_class", results.per_class, m.tables["per_class"], m.tables["summary"],
+        classes.colours, classes.names,
+    )  # fmt: skip
+
+
+def _confusion(m: Material) -> str:
+    return style.draw(
+        "confusion", results.confusion, m.tables["confusion"], m.tables["summary"],
+        _classes(m).names,
+    )  # fmt: skip
+
+
+def _calibration(m: Material) -> str:
+    wanted = (m.tables[name] for name in ("reliability", "summary", "conformal"))
+    return style.draw("calibration", results.calibration, *wanted)
+
+
+def _spread(items: tuple[_Item, ...], count: int) -> list[_Item]:
+    """At most `count` of the items, evenly over all."""
+    places = np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).astype(int))
+    return [items[i] for i in places]
+
+
+def _phenology(m: Material) -> str:
+    chosen = m.config.sets[m.config.fewshot.set]
+    layer, classes = str(chosen.label), _classes(m)
+    cubes = tuple(path for path in m.cubes if path.parent.name in chosen.areas)
+    frames = []
+    for path in _spread(cubes, CUBES):
+        cube = open_cube(path)
+        if layer in cube:
+            frames.append(data.ndvi_samples(cube, layer, classes, m.config.patches.clear_score))
+    return style.draw("phenology", data.phenology, pd.concat(frames), classes)
+
+
+def _clear_observations(m: Material) -> str:
+    counts = {}
+    for path in _spread(m.cubes, TILES):
+        cube = open_cube(path)
+        name = f"{cube.attrs['area']} {cube.attrs['tile']}"
+        counts[name] = data.clear_counts(cube, m.config.patches.clear_score)
+    table = pd.DataFrame(counts).T.sort_index(axis=1)
+    return style.draw("clear_observations", data.clear_observations, table)
+
+
+def _locations(m: Material) -> str:
+    places = []
+    for name in dict.fromkeys((m.config.pretrain.set, m.config.fewshot.set)):
+        store = open_samples(m.stores[name])
+        area = store.area.values
+        areas = about(store).areas or (name,)
+        for k, area_name in enumerate(areas):
+            rows = area == k if len(areas) > 1 else np.ones(len(area), bool)
+            title = name if area_name == name else f"{name}: {area_name}"
+            columns = (store[key].values[rows] for key in ("lon", "lat", "split"))
+            places.append(data.Places(title, *columns))
+    return style.draw("locations", data.locations, places[:9])
+
+
+def _histories(m: Material) -> str:
+    from sitsformer.modelstore import read_history
+
+    runs = {name: pd.DataFrame(read_history(path)) for name, path in m.models.items()}
+    return style.draw("histories", training.histories, runs)
+
+
+def _reconstruction(m: Material) -> str:
+    names = [name for name in m.models if name.partition("-")[0] in ("dual", "ssl")]
+    name = min(names)
+    split = open_samples(m.pretrain_store).split.values
+    samples = load_samples(m.pretrain_store, "validation" if (split == 1).any() else "train")
+    # Long series show most; evenly among them, so that it is not one place.
+    long = np.argsort(-(samples.doy > 0).sum(1), kind="stable")[: max(EXAMPLES, len(samples) // 5)]
+    chosen = np.sort(_spread(tuple(long.tolist()), EXAMPLES))
+    examples = reconstruct(m, name, samples.take(np.asarray(chosen)))
+    return style.draw("reconstruction", training.reconstruction, examples, name)
+
+
+def reconstruct(
+    m: Material, name: str, samples: Samples
+) -> list[dict[str, npt.NDArray[np.float64]]]:
+    """Hide a part of some samples as in training, and let a model fill it in.
+
+    Args:
+        m: of the report.
+        name: of the model.
+        samples: `Samples` to hide a part of.
+
+    Returns:
+        For each sample `day`, `seen`, `truth`, `guess` of B08 by date, reflectance.
+    """
+    import torch
+
+    from sitsformer import masking
+    from sitsformer.modelstore import load_model
+    from sitsformer.steps import SCALE, make_series, pack
+
+    model = load_model(m.models[name])
+    band = samples.bands.index("B08")
+    middle = samples.reflectance.shape[-1] // 2
+    mean, std = model.mean.numpy(), model.std.numpy()
+    series = make_series(samples.reflectance, samples.doy, mean, std)
+    rng = np.random.default_rng(0)
+    found = []
+    for i in range(len(samples)):
+        steps, _ = pack(series, np.array([i]))
+        count = int(series.lengths[i])
+        hide = masking.STRATEGIES[m.config.pretrain.mask]
+        hidden = hide(series.lengths[i : i + 1], len(mean), m.config.pretrain.mask_rate, rng)
+        if hidden.ndim == 2:
+            # Whole bands are hidden: the one that is shown is among them.
+            hidden[:, band] = True
+        with torch.inference_mode():
+            guess = model.reconstruct(model.encode(steps, hidden)).numpy()[:, band]
+        truth = samples.reflectance[i, :count, band, middle, middle] * SCALE
+        seen = ~(hidden if hidden.ndim == 1 else hidden[:, band])
+        found.append(
+            {
+                "day": samples.doy[i, :count].astype(np.float64),
+                "seen": seen.astype(np.float64),
+                "truth": truth.astype(np.float64),
+                "guess": (guess * std[band] + mean[band]).astype(np.float64),
+            }
+        )
+    return found
+
+
+def _embedding(m: Material) -> str:
+    samples = load_samples(m.fewshot_store, "test")
+    rows = np.flatnonzero(samples.label >= 0)
+    samples = samples.take(np.asarray(_spread(tuple(rows.tolist()), POINTS)))
+    seeds = {name.partition("-p")[2] for name in m.models}
+    first = min(seeds)
+    wanted = [f"{objective}-p{first}" for objective in ("ssl", "sl", "dual")]
+    vectors = {name: encode(m, name, samples) for name in wanted if name in m.models}
+    classes = _classes(m)
+    return style.draw(
+        "embedding", training.embedding, vectors, samples.label, classes.names, classes.colours
+    )
+
+
+def encode(m: Material, name: str, samples: Samples) -> npt.NDArray[np.float32]:
+    """Pooled encodings (sample, width) of samples by a model, before any fine-tuning."""
+    import torch
+
+    from sitsformer.modelstore import load_model
+    from sitsformer.steps import make_series, pack
+
+    model = load_model(m.models[name])
+    series = make_series(samples.reflectance, samples.doy, model.mean.numpy(), model.std.numpy())
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(samples), 256):
+            index = np.arange(start, min(start + 256, len(samples)))
+            steps, order = pack(series, index)
+            pooled = model.pool(model.encode(steps), steps.layout).numpy()
+            back = np.empty_like(pooled)
+            back[order] = pooled
+            parts.append(back)
+    return np.concatenate(parts)
+
+
+_DRAW: dict[str, Callable[[Material], str]] = {
+    "label_efficiency": _label_efficiency,
+    "differences": _differences,
+    "per_class": _per_class,
+    "confusion": _confusion,
+    "calibration": _calibration,
+    "phenology": _phenology,
+    "clear_observations": _clear_observations,
+    "locations": _locations,
+    "histories": _histories,
+    "reconstruction": _reconstruction,
+    "embedding": _embedding,
+}

@@ -1,0 +1,198 @@
+"""The page: what stands in it, and the template it is made with."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from sitsformer import plots, provenance
+from sitsformer.evaluate import FEW
+from sitsformer.fewshot import shots_order
+from sitsformer.plots import style
+from sitsformer.report.gather import Material
+from sitsformer.samples import SPLITS, about, open_samples
+
+
+def render(material: Material, drawings: Mapping[str, str]) -> str:
+    """The HTML of the report.
+
+    Args:
+        material: what it is made from.
+        drawings: SVG of the figures by name.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.BaseLoader(), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
+    template = environment.from_string((files(__package__) / "page.html").read_text())
+    return template.render(
+        headline=_headline(material),
+        claims=material.tables["claims"].to_dict("records"),
+        what=_what(material),
+        table=_table(material),
+        sections=_sections(drawings),
+        maps=[_map(path) for path in material.maps],
+        rules=material.benchmarks.fillna(0).to_dict("records"),
+        leakage=_cells(material.tables["leakage"]),
+        choices=_choices(material),
+        artefacts=_artefacts(material),
+        versions=provenance.versions(),
+        config_text=material.config_text,
+        level=f"{material.config.evaluation.level:.0%}",
+    )
+
+
+def _headline(m: Material) -> str:
+    """One line: what came out for the network with few labels, beside its two rivals."""
+    summary = m.tables["summary"]
+    part = summary[(summary.score == "macro_f1")]
+    shots = style.representative(list(part.shots.unique()))
+    part = part[part.shots == shots]
+    means: dict[str, float] = dict(zip(part.arm, part["mean"].astype(float), strict=True))
+    named = [f"{init}-{_way(m)}" for init in ("dual", "ssl", "sl", "none")]
+    baselines = sorted((arm for arm in means if "-" not in arm), key=lambda arm: -means[arm])
+    shown = [arm for arm in named + baselines[:1] if arm in means]
+    pieces = [f"{style.look(arm).label} {means[arm]:.2f}" for arm in shown]
+    many = "all labels" if shots == "all" else f"{shots} labels a class"
+    return f"Macro F1 on unseen blocks with {many}: " + ", ".join(pieces) + "."
+
+
+def _way(m: Material) -> str:
+    return str(m.config.fewshot.ways[0])
+
+
+def _what(m: Material) -> list[tuple[str, str]]:
+    """What was run, as name and value."""
+    c = m.config
+    rows = []
+    for role, name in (("Pretraining", c.pretrain.set), ("Few-shot", c.fewshot.set)):
+        store = open_samples(m.stores[name])
+        common = about(store)
+        counts = [int((store.split.values == k).sum()) for k in range(len(SPLITS))]
+        places = ", ".join(
+            f"{area} ({year})" for area, year in zip(common.areas, common.years, strict=True)
+        )
+        text = (
+            f"{sum(counts):,} samples of the set {name}"
+            + (f" from {places}" if places else "")
+            + f", labels {common.label}: "
+            + ", ".join(f"{n:,} {part}" for part, n in zip(SPLITS, counts, strict=True))
+        )
+        rows.append((role, text))
+    rows.append(("Classes", ", ".join(common.class_names)))
+    shape = f"{c.model.layers} layers, hidden {c.model.hidden}, {c.model.heads} heads"
+    patch = (
+        f"patches of {c.patches.size} × {c.patches.size} px, at most {c.patches.max_length} dates"
+    )
+    rows.append(("Network", f"{shape}, {patch}"))
+    runs = len(c.pretrain.seeds)
+    rows.append(
+        (
+            "Sweep",
+            f"{', '.join(c.fewshot.inits)} and {len(c.fewshot.baselines)} baselines; "
+            f"{', '.join(map(str, c.fewshot.shots))} labels a class; {c.fewshot.seeds} draws of "
+            f"labels, {runs} pretraining run{'s' if runs > 1 else ''} an objective",
+        )
+    )
+    return rows
+
+
+def _table(m: Material) -> dict[str, Any]:
+    """The headline table: arms by shots, macro F1 with both intervals."""
+    summary = m.tables["summary"]
+    part = summary[summary.score == "macro_f1"]
+    shots = sorted(set(part.shots) - {FEW}, key=shots_order)
+    shots += [FEW] if FEW in set(part.shots) else []
+    best = {s: part[part.shots == s]["mean"].max() for s in shots}
+    rows = []
+    several = len(m.config.fewshot.ways) > 1
+    for arm in dict.fromkeys(part.sort_values(["method", "init"]).arm):
+        chosen = part[part.arm == arm].set_index("shots")
+        cells: list[dict[Any, Any] | None] = []
+        for s in shots:
+            if s not in chosen.index:
+                cells.append(None)
+                continue
+            row = chosen.loc[s]
+            cells.append({**row.to_dict(), "best": row["mean"] == best[s]})
+        look = style.look(arm, several)
+        network = "-" in arm
+        rows.append(
+            {"label": look.label, "colour": look.colour, "network": network, "cells": cells}
+        )
+    rows.sort(key=lambda row: not row["network"])
+    return {"shots": shots, "rows": rows}
+
+
+def _sections(drawings: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    for name, drawn in drawings.items():
+        about_it = plots.FIGURES[name]
+        body = style.inline(drawn, name, f"{about_it.title}. {about_it.caption}")
+        found.setdefault(about_it.category, []).append(
+            {"name": name, "title": about_it.title, "caption": about_it.caption, "svg": body}
+        )
+    return found
+
+
+def _map(path: Path) -> dict[str, Any]:
+    picture = base64.b64encode(path.with_suffix(".png").read_bytes()).decode()
+    areas = pd.read_csv(path.with_name(f"{path.stem}_areas.csv"))
+    return {
+        "name": f"{path.parent.name}, tile {path.stem}",
+        "picture": f"data:image/png;base64,{picture}",
+        "areas": areas.to_dict("records"),
+    }
+
+
+def _cells(frame: pd.DataFrame) -> dict[str, Any]:
+    def text(value: Any) -> str:
+        if isinstance(value, float):
+            return "" if pd.isna(value) else f"{value:,.0f}"
+        return {"True": "yes", "False": "no"}.get(str(value), str(value))
+
+    return {
+        "columns": [name.replace("_", " ") for name in frame.columns],
+        "rows": [[text(value) for value in row] for row in frame.itertuples(index=False)],
+    }
+
+
+def _choices(m: Material) -> list[dict[str, Any]]:
+    """What validation chose, counted over draws and shots, by arm."""
+    import json
+
+    rows = []
+    for arm, part in m.tables["choices"].groupby("arm", sort=False):
+        chosen = [json.loads(text) for text in part.choice]
+        settings = [
+            one.get("chosen") or {"learning_rate": one.get("learning_rate")} for one in chosen
+        ]
+        texts = pd.Series(
+            [", ".join(f"{k} {v}" for k, v in sorted(one.items())) for one in settings]
+        )
+        counts = texts.value_counts(sort=True)
+        rows.append(
+            {"arm": style.look(str(arm)).label, "chosen": [f"{t} ({n})" for t, n in counts.items()]}
+        )
+    return rows
+
+
+def _artefacts(m: Material) -> list[tuple[str, str, str]]:
+    """Kind, path and digest of every artefact the page is made from."""
+    groups = {
+        "cube": m.cubes,
+        "samples": tuple(m.stores.values()),
+        "model": tuple(m.models.values()),
+        "map": m.maps,
+    }
+    return [
+        (kind, str(path), provenance.digest(path)[:16])
+        for kind, paths in groups.items()
+        for path in paths
+    ]

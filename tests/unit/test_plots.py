@@ -1,0 +1,193 @@
+"""Figures: each one is drawn from made tables and arrays, and holds what it should."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import phenology
+from sitsformer import claims, evaluate, fewshot, plots
+from sitsformer.config import Evaluation, parse
+from sitsformer.labels import Classes
+from sitsformer.plots import data, results, style, training
+
+CLASSES = Classes(phenology.NAMES, phenology.COLOURS, ((1,), (2,), (3,), (4,)))
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, pd.DataFrame]:
+    samples = phenology.make(600, blocks=40)
+    made = phenology.cells(samples, shots=(1, 10, "all"), runs=2)
+    table = fewshot.CellTable(tuple(made), samples.class_names, samples.class_colours)
+    settings = Evaluation(bootstrap=50)
+    scores = evaluate.score_cells(table, settings)
+    found = evaluate.gather(table, scores, samples.block, settings)
+    differences = evaluate.compare(found, 0.95)
+    return {
+        "summary": evaluate.summarise(found, 0.95),
+        "differences": differences,
+        "claims": claims.decide(differences, "full", 0.95),
+        "per_class": evaluate.per_class(table),
+        "confusion": evaluate.confusions(table),
+        "reliability": evaluate.reliabilities(table, 10),
+        "conformal": evaluate.conformal(table, samples.block, 0.1),
+    }
+
+
+def drawings(tables: dict[str, pd.DataFrame]) -> dict[str, str]:
+    names = CLASSES.names
+    return {
+        "label_efficiency": style.draw("a", results.label_efficiency, tables["summary"]),
+        "differences": style.draw("b", results.differences, tables["differences"]),
+        "per_class": style.draw(
+            "c", results.per_class, tables["per_class"], tables["summary"], CLASSES.colours, names
+        ),
+        "confusion": style.draw(
+            "d", results.confusion, tables["confusion"], tables["summary"], names
+        ),
+        "calibration": style.draw(
+            "e",
+            results.calibration,
+            tables["reliability"],
+            tables["summary"],
+            tables["conformal"],
+        ),
+    }
+
+
+def colours_in(svg: str) -> set[str]:
+    return set(re.findall(r"#[0-9a-f]{6}", svg))
+
+
+def test_figures_of_results_are_whole_and_repeat(tables: dict[str, pd.DataFrame]) -> None:
+    first, again = drawings(tables), drawings(tables)
+    assert first == again
+    for name, svg in first.items():
+        ET.fromstring(svg)
+        assert len(svg) > 5000, name
+        for init in ("dual", "none"):
+            if name not in ("confusion", "differences"):
+                assert style.look(f"{init}-full").colour in colours_in(svg), (name, init)
+
+
+def test_a_page_gets_inks_that_follow_light_and_dark(tables: dict[str, pd.DataFrame]) -> None:
+    svg = drawings(tables)["label_efficiency"]
+    body = style.inline(svg, "curve", 'Accuracy & "more"')
+    assert not {style.INK, style.MUTED, style.GRID} & colours_in(body)
+    assert "var(--ink)" in body
+    root = ET.fromstring(body)
+    assert root.get("role") == "img"
+    assert root.get("aria-label") == 'Accuracy & "more"'
+    assert root.get("width") is None
+    assert root.get("viewBox")
+    identifiers = [item.get("id") for item in root.iter() if item.get("id")]
+    assert all(str(one).startswith("curve-") for one in identifiers)
+    used = set(re.findall(r'href="#([^"]+)"', body)) | set(re.findall(r"url\(#([^)]+)\)", body))
+    assert used <= set(identifiers)
+
+
+def test_a_file_of_its_own_is_on_white(tmp_path: Path) -> None:
+    summary = pd.DataFrame({"x": [1]})
+    svg = style.draw("one", lambda _: style.figure(2.0), summary)
+    style.write(svg, tmp_path / "one.svg")
+    ET.parse(tmp_path / "one.svg")
+    assert "background:#ffffff" in (tmp_path / "one.svg").read_text()
+
+
+def test_ndvi_of_a_made_season(tmp_path: Path) -> None:
+    from test_maps import made_cube
+
+    from sitsformer.cube import open_cube
+
+    made_cube(tmp_path / "c.zarr")
+    cube = open_cube(tmp_path / "c.zarr")
+    classes = Classes(("corn", "soybeans"), ("#ffd300", "#267000"), ((1,), (5,)))
+    samples = data.ndvi_samples(cube, "cdl", classes, 60)
+    by_class = samples.groupby("class").ndvi.median()
+    # B04 about 0.1; B08 0.4 over corn and 0.1 over soy.
+    assert by_class[0] == pytest.approx(0.6, abs=0.02)
+    assert by_class[1] == pytest.approx(0.0, abs=0.02)
+    clear = (cube.clear.values >= 60) & (cube.reflectance.values[:, 0] != 65535)
+    assert len(samples) == int(clear.sum())
+    ET.fromstring(style.draw("ndvi", data.phenology, samples, classes))
+
+
+def test_clear_dates_are_counted_by_month(tmp_path: Path) -> None:
+    from test_maps import made_cube
+
+    from sitsformer.cube import open_cube
+
+    made_cube(tmp_path / "c.zarr")
+    cube = open_cube(tmp_path / "c.zarr")
+    counts = data.clear_counts(cube, 60)
+    assert list(counts.index) == ["2021-04", "2021-05", "2021-06", "2021-07"]
+    assert counts.sum() == pytest.approx((cube.clear.values >= 60).sum(0).mean())
+    ET.fromstring(style.draw("clear", data.clear_observations, pd.DataFrame({"one": counts}).T))
+
+
+def test_samples_without_coordinates_are_named() -> None:
+    nothing = np.full(5, np.nan)
+    places = [
+        data.Places("made", np.arange(5.0), np.arange(5.0), np.array([0, 0, 1, 2, 2], np.uint8)),
+        data.Places("elsewhere", nothing, nothing, np.zeros(5, np.uint8)),
+    ]
+    ET.fromstring(style.draw("where", data.locations, places))
+
+
+def test_histories_of_objectives() -> None:
+    epochs = np.arange(5.0)
+    runs = {
+        "ssl-p0": pd.DataFrame({"epoch": epochs, "ssl": 1 / (1 + epochs)}),
+        "dual-p0": pd.DataFrame(
+            {"epoch": epochs, "ssl": 1 / (1 + epochs), "sl": 2 - epochs / 5,
+             "validation_ssl": 1 / (1 + epochs), "validation_sl": 2 - epochs / 6}
+        ),
+    }  # fmt: skip
+    ET.fromstring(style.draw("history", training.histories, runs))
+
+
+def test_principal_components_equal_scikit_learn() -> None:
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import StandardScaler
+
+    vectors = np.random.default_rng(0).normal(size=(60, 7)) * np.arange(1, 8)
+    expected = PCA(2).fit_transform(StandardScaler().fit_transform(vectors))
+    np.testing.assert_allclose(np.abs(training.principal(vectors)), np.abs(expected), atol=1e-8)
+
+
+def test_neighbour_vote_equals_scikit_learn() -> None:
+    from sklearn.model_selection import LeaveOneOut, cross_val_score
+    from sklearn.neighbors import KNeighborsClassifier
+
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 3, 80)
+    vectors = rng.normal(size=(80, 4)) + label[:, None]
+    scaled = (vectors - vectors.mean(0)) / vectors.std(0)
+    expected = cross_val_score(KNeighborsClassifier(5), scaled, label, cv=LeaveOneOut()).mean()
+    assert training.neighbour_vote(vectors, label) == pytest.approx(expected)
+
+
+def test_figures_follow_the_config() -> None:
+    values = {
+        "sets": {"crops": {"store": "crops.zarr"}},
+        "pretrain": {"set": "crops", "objectives": ["sl"]},
+        "fewshot": {"set": "crops", "inits": ["none", "sl"]},
+    }
+    names = plots.names(parse(values))
+    assert "label_efficiency" in names
+    assert not {"phenology", "clear_observations", "reconstruction"} & set(names)
+    assert all(
+        figure.title and figure.category and figure.caption for figure in plots.FIGURES.values()
+    )
+
+
+@pytest.mark.parametrize(
+    ("shots", "expected"), [(["1", "5", "20", "all", "few"], "5"), (["10"], "10"), (["all"], "all")]
+)
+def test_one_number_of_shots_stands_for_few(shots: list[str], expected: str) -> None:
+    assert style.representative(shots) == expected
