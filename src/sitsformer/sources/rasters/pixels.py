@@ -94,7 +94,8 @@ def locate(
     from affine import Affine
 
     x, y = centres_in(block, crs)
-    column, row = ~Affine(*transform) * (x, y)
+    back = ~Affine(*transform)
+    column, row = back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f
     defined = np.isfinite(column) & np.isfinite(row)
     return tuple(
         np.where(defined, np.floor(np.where(defined, axis, 0)), -1).astype(np.int64)
