@@ -100,6 +100,7 @@ class LocalEarthEngine:
         self.latency, self.concurrent, self.bandwidth = latency, concurrent, bandwidth
         self.fault = fault
         self.byte_limit = BYTE_LIMIT
+        self.hang_seconds = 3.0
         self.calls: list[Call] = []
         self.operations: dict[str, dict[str, Any]] = {}
         self.busy = 0
@@ -369,7 +370,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
                 return
             if fault == "hang":
-                time.sleep(3.0)
+                time.sleep(self.service.hang_seconds)
             try:
                 kind, content = self._answer(path, body, digest, fault)
                 status = 200

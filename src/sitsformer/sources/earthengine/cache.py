@@ -37,6 +37,9 @@ from sitsformer.sources.earthengine.collections import RECIPE
 LISTING_DAYS = 7.0
 """A listing older than this is asked for again: images of the season may have been added."""
 
+STALE_SECONDS = 86_400.0
+"""Half-written files of killed exports are removed when they are older than this."""
+
 
 class Group:
     """The finished requests of one tile and season, held open by this process."""
@@ -45,6 +48,10 @@ class Group:
         self.path = path
         self._lock = _hold(path, fcntl.LOCK_SH)
         os.utime(path / "lock")
+        for partial in path.glob(".*"):
+            with suppress(FileNotFoundError):
+                if partial.is_file() and time.time() - partial.stat().st_mtime > STALE_SECONDS:
+                    partial.unlink()
 
     def has(self, key: str) -> bool:
         """Whether a request is finished."""

@@ -185,7 +185,9 @@ def pack(
     """
     whole = Request(kind, tile, Window(0, 0, tile.size, tile.size), tuple(observations), 0, options)
     one = replace(whole, observations=whole.observations[:1])
-    pieces = max(1, math.ceil(math.sqrt(one.size / limit)), math.ceil(tile.size / SIDE_LIMIT))
+    depth = one.fields * (ITEMSIZE[kind] + 1)
+    most = min(math.isqrt(limit // depth), SIDE_LIMIT) // TILE_STEP * TILE_STEP
+    pieces = math.ceil(tile.size / max(most, TILE_STEP))
     side = math.ceil(tile.size / pieces / TILE_STEP) * TILE_STEP
     windows = [
         Window(row, column, min(side, tile.size - row), min(side, tile.size - column))

@@ -1,0 +1,295 @@
+"""What goes wrong at Earth Engine, on the line and to the process does not reach the cube."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xarray as xr
+
+from earthengine import faults, fixtures
+from earthengine.catalogue import S2
+from earthengine.fixtures import in_place, only_tile
+from earthengine.server import LocalEarthEngine
+from sitsformer import cube, provenance
+from sitsformer.config import Config
+from sitsformer.sources.earthengine.errors import EarthEngineError
+from sitsformer.sources.earthengine.export import EarthEngineSource
+
+CHOSEN = in_place(fixtures.OVERLAP)
+TILE = only_tile(CHOSEN)
+LIMIT = 120_000
+"""Request limit of these tests, bytes: one date of 60 x 60 pixels, so that there are many."""
+
+
+@pytest.fixture
+def small_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many requests for a small tile."""
+    from sitsformer.sources.earthengine import requests
+
+    monkeypatch.setattr(requests.pack, "__defaults__", ((), LIMIT))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LocalEarthEngine]:
+    with LocalEarthEngine([fixtures.OVERLAP, fixtures.FRANCE]) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def calm(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No fault outlives its test."""
+    yield
+    if "server" in request.fixturenames:
+        running = request.getfixturevalue("server")
+        running.fault, running.latency = None, 0.0
+
+
+def whole(server: LocalEarthEngine, cache: Path, **changes: Any) -> Config:
+    settings = fixtures.settings(server.url, cache, **{"rate": 100.0, **changes})
+    return fixtures.config({"here": CHOSEN}, settings)
+
+
+def written(config: Config, path: Path) -> xr.Dataset:
+    cube.write(EarthEngineSource(config).cube("here", CHOSEN, TILE), path, config={})
+    return cube.open_cube(path)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server: LocalEarthEngine, tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return written(whole(server, folder / "cache"), folder / "cube.zarr").load()
+
+
+@pytest.mark.usefixtures("small_requests")
+def test_a_fifth_of_all_requests_failing(
+    server: LocalEarthEngine, undisturbed: xr.Dataset, tmp_path: Path
+) -> None:
+    kinds: tuple[faults.Fault, ...] = ("429", "503", "drop")
+    before = len(server.calls)
+    server.fault = faults.Random(0.2, kinds, seed=3)
+    found = written(whole(server, tmp_path / "cache"), tmp_path / "cube.zarr")
+    xr.testing.assert_identical(found.load(), undisturbed)
+    calls = [call for call in server.calls[before:] if call.path.endswith(":computePixels")]
+    answered = Counter(call.digest for call in calls if call.status == 200)
+    assert set(answered.values()) == {1}
+    assert {call.digest for call in calls} == set(answered)
+    assert sum(call.status != 200 for call in calls) >= 3
+
+
+@pytest.mark.usefixtures("small_requests")
+@pytest.mark.parametrize(
+    "fault", ["429-wait", "500", "truncate", "html", "internal", "drop", "slow"]
+)
+def test_one_of_each_is_overcome(
+    server: LocalEarthEngine, undisturbed: xr.Dataset, tmp_path: Path, fault: faults.Fault
+) -> None:
+    server.fault = faults.Planned(":computePixels", [fault, fault])
+    found = written(whole(server, tmp_path / "cache"), tmp_path / "cube.zarr")
+    xr.testing.assert_identical(found.load(), undisturbed)
+
+
+@pytest.mark.parametrize("fault", ["memory", "timeout"])
+def test_what_is_too_much_is_split(
+    server: LocalEarthEngine, undisturbed: xr.Dataset, tmp_path: Path, fault: faults.Fault
+) -> None:
+    before = len(server.sent())
+    server.fault = faults.Planned(":computePixels", [fault] * 4)
+    found = written(whole(server, tmp_path / "cache"), tmp_path / "cube.zarr")
+    xr.testing.assert_identical(found.load(), undisturbed)
+    assert len(server.sent()) - before > 3
+
+
+def test_an_answer_that_does_not_come_is_split_after_two_deadlines(
+    server: LocalEarthEngine, undisturbed: xr.Dataset, tmp_path: Path
+) -> None:
+    server.fault = faults.Planned(":computePixels", ["hang"] * 4)
+    config = whole(server, tmp_path / "cache", deadline=0.7)
+    found = written(config, tmp_path / "cube.zarr")
+    xr.testing.assert_identical(found.load(), undisturbed)
+    assert list((tmp_path / "cache").rglob("*.split"))
+
+
+def test_a_drip_of_bytes_does_not_outlast_the_deadline(
+    server: LocalEarthEngine, tmp_path: Path
+) -> None:
+    """Each wait for bytes is short (0.4 s), all together are not (3 s)."""
+    server.fault = faults.Planned(":compute", ["slow"] * 8)
+    config = whole(server, tmp_path / "cache", deadline=1.0, attempts=1)
+    with pytest.raises(EarthEngineError, match=r"failed 1 times.* not whole after 1 s"):
+        written(config, tmp_path / "cube.zarr")
+
+
+def test_a_service_that_stays_away_is_given_up(server: LocalEarthEngine, tmp_path: Path) -> None:
+    server.fault = faults.Planned(":compute", ["503"] * 9)
+    config = whole(server, tmp_path / "cache", attempts=3)
+    with pytest.raises(EarthEngineError, match=r"failed 3 times: .*currently unavailable"):
+        written(config, tmp_path / "cube.zarr")
+    assert len(server.fault.faults) == 6
+
+
+@pytest.mark.usefixtures("small_requests")
+def test_the_quota_is_kept(server: LocalEarthEngine, tmp_path: Path) -> None:
+    server.busiest, server.latency = 0, 0.05
+    config = whole(server, tmp_path / "cache", concurrent=4)
+    written(config, tmp_path / "cube.zarr")
+    assert 2 <= server.busiest <= 4
+
+
+PERMANENT = {
+    "no project": ({"project": None}, ["needs a Cloud project", "EARTHENGINE_PROJECT"]),
+    "foreign project": (
+        {"project": "forbidden"},
+        ["required permission to use project", "set earthengine.project"],
+    ),
+    "key file": (
+        {"service_account_key": "nowhere.json"},
+        ["service_account_key nowhere.json cannot be read"],
+    ),
+    "broken key file": (
+        {"service_account_key": "broken.json"},
+        ["broken.json cannot be used", "JSON"],
+    ),
+    "no credentials": (
+        {"url": "https://localhost.invalid"},
+        ["no Earth Engine credentials were found", "sitsformer auth"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PERMANENT)
+def test_a_permanent_error_ends_at_once(
+    server: LocalEarthEngine, tmp_path: Path, name: str
+) -> None:
+    """As a process: with a message, non-zero, nothing half-written."""
+    changes, words = PERMANENT[name]
+    (tmp_path / "broken.json").write_text('{"private_key": "SECRET-KEY-MATERIAL", ')
+    config = whole(server, Path("cache"))
+    path = fixtures.write_config(
+        tmp_path / "config.yaml",
+        config.model_copy(update={"earthengine": config.earthengine.model_copy(update=changes)}),
+    )
+    _fails(tmp_path, path, words)
+
+
+def _fails(folder: Path, config: Path, words: list[str]) -> None:
+    status, out, err = fixtures.run(
+        "cube", "--config", config, "here", TILE.name, folder / "out.zarr", cwd=folder
+    )
+    assert status == 1
+    assert "error: " in err
+    assert "Traceback" not in err
+    assert "SECRET" not in err + out
+    for word in words:
+        assert word in err, err
+    assert not list(folder.glob("*out.zarr*"))
+    assert not list(folder.glob(".*out.zarr*"))
+
+
+def test_an_image_that_is_gone_ends_the_export(
+    server: LocalEarthEngine, undisturbed: xr.Dataset, tmp_path: Path
+) -> None:
+    """A failure after other requests were finished leaves them, and nothing else."""
+    path = fixtures.write_config(tmp_path / "config.yaml", whole(server, Path("cache")))
+    name = f"{S2}/{undisturbed.attrs['images'][3][0]}"
+    image = server.catalogue.images.pop(name)
+    try:
+        _fails(tmp_path, path, ["not found", "the asset, collection or year does not exist"])
+    finally:
+        server.catalogue.images[name] = image
+    assert len(list((tmp_path / "cache").rglob("*.npy"))) == 2
+
+
+@pytest.mark.usefixtures("small_requests")
+def test_a_permanent_error_does_not_wait_for_requests_that_hang(
+    undisturbed: xr.Dataset, tmp_path: Path
+) -> None:
+    index = undisturbed.attrs["images"][3][0]
+
+    def hang_others(path: str, body: bytes) -> faults.Fault | None:
+        others = path.endswith(":computePixels") and b'"B12"' in body
+        return "hang" if others and index.encode() not in body else None
+
+    with LocalEarthEngine([fixtures.OVERLAP], fault=hang_others) as server:
+        server.hang_seconds = 600.0
+        del server.catalogue.images[f"{S2}/{index}"]
+        with pytest.raises(EarthEngineError, match="not found"):
+            written(whole(server, tmp_path / "cache"), tmp_path / "cube.zarr")
+        hanging = [c for c in server.calls if "computePixels" in c.path and c.status == 0]
+        assert len(hanging) > 5
+        # Nor does the process: what still waits are daemons.
+        assert all(t.daemon for t in threading.enumerate() if t is not threading.main_thread())
+
+
+@pytest.mark.long
+def test_killed_at_ten_random_moments(
+    server: LocalEarthEngine, undisturbed: xr.Dataset, tmp_path: Path
+) -> None:
+    """Every kill leaves nothing half-written; the cube is the undisturbed one; nothing is asked
+    twice that was answered, written and kept."""
+    draw = random.Random(5)
+    config = fixtures.write_config(
+        tmp_path / "config.yaml",
+        fixtures.config(
+            {"here": CHOSEN},
+            fixtures.settings(server.url, Path("cache"), concurrent=2, rate=100.0),
+        ),
+    )
+    words = ("cube", "--config", config, "here", TILE.name, tmp_path / "out.zarr")
+    runs: list[tuple[int, int]] = []  # finished requests on disk, calls so far; before each run
+    server.byte_limit, server.latency = LIMIT, 0.06
+    try:
+        kills = 0
+        for _ in range(10):
+            runs.append((_finished(tmp_path), len(server.calls)))
+            seen = len(server.calls)
+            process = fixtures.start(*words, cwd=tmp_path)
+            # A random moment after the first word with the server: nine answers or so later.
+            while process.poll() is None and len(server.calls) < seen + 3:
+                time.sleep(0.01)
+            target = len(server.calls) + draw.randrange(9)
+            limit = time.monotonic() + draw.uniform(0.05, 2.0)
+            while (
+                process.poll() is None and len(server.calls) < target and time.monotonic() < limit
+            ):
+                time.sleep(0.003)
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+            process.communicate()
+            if (tmp_path / "out.zarr").exists():
+                assert provenance.check(tmp_path / "out.zarr") == []
+        runs.append((_finished(tmp_path), len(server.calls)))
+        status, _, err = fixtures.run(*words, cwd=tmp_path)
+        assert status == 0, err
+    finally:
+        server.byte_limit, server.latency = 50_331_648, 0.0
+    assert kills >= 5
+    assert provenance.check(tmp_path / "out.zarr") == []
+    xr.testing.assert_identical(cube.open_cube(tmp_path / "out.zarr").load(), undisturbed)
+    assert not [item for item in tmp_path.iterdir() if ".partial" in item.name]
+
+    # In every run, what was sent is at most what was not yet finished; in the last one exactly.
+    total = _finished(tmp_path)
+    ends = [*(calls for _, calls in runs[1:]), len(server.calls)]
+    for (finished, start), end in zip(runs, ends, strict=True):
+        sent = [
+            call.digest
+            for call in server.calls[start:end]
+            if call.status == 200 and "computePixels" in call.path
+        ]
+        assert len(sent) == len(set(sent)) <= total - finished
+    assert len(sent) == total - finished
+    assert {finished for finished, _ in runs} != {0}
+
+
+def _finished(folder: Path) -> int:
+    """Requests kept in the cache."""
+    return len([path for path in (folder / "cache").rglob("*.npy") if ".partial" not in path.name])
