@@ -173,7 +173,7 @@ def patches(
                 cut(path, box, row[who], column[who], steps[who], settings.size)
                 for box, who in group
             ]
-            parts = compute(*tasks, **options)  # type: ignore[no-untyped-call]
+            parts = compute(*tasks, **options)
             for (_, who), part in zip(group, parts, strict=True):
                 spool.add(who, part)
 
@@ -233,7 +233,7 @@ class _scheduler:  # noqa: N801 - used as a function
         try:
             from distributed import Client
 
-            self._client = Client(self._address, timeout="20s")  # type: ignore[no-untyped-call]
+            self._client = Client(self._address, timeout="20s", set_as_default=False)  # type: ignore[no-untyped-call]
         except ImportError:
             raise SitsError(
                 "patches.scheduler needs the package `distributed`: install sitsformer[cluster], "

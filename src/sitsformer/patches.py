@@ -96,7 +96,7 @@ def make_tile_store(
             columns,
             _about(config, set_name, area_name, tile, classes),
         )
-        manifest = _manifest(tile, dataset, classes, drawn, kept)
+        manifest = _manifest(tile, dataset, chosen, classes, drawn, kept)
         samplelayout.write_manifest(partial, manifest)
     for line in manifest["warnings"]:
         log.warning("%s/%s: %s", area_name, tile_name, line)
@@ -296,7 +296,12 @@ def _about(config: Config, set_name: str, area_name: str, tile: Tile, classes: C
 
 
 def _manifest(
-    tile: Tile, dataset: xr.Dataset, classes: Classes, drawn: Draw, kept: NDArray[np.bool_]
+    tile: Tile,
+    dataset: xr.Dataset,
+    chosen: SampleSet,
+    classes: Classes,
+    drawn: Draw,
+    kept: NDArray[np.bool_],
 ) -> dict[str, Any]:
     """Where every pixel of the tile went: kept + dropped = pixels."""
     names = (*classes.names, samplelayout.NO_CLASS_NAME)
@@ -314,10 +319,13 @@ def _manifest(
     if not kept.any():
         reasons = {name: int(n.sum()) for name, n in dropped.items() if n.any()}
         warnings.append(f"no samples: {tile.size**2} pixels, dropped for {reasons}")
-    fair = int(kept.sum()) // max(1, int(np.count_nonzero(drawn.candidates)))
-    for name, found in zip(names, drawn.candidates.tolist(), strict=True):
-        if 0 < found < fair:
-            warnings.append(f"class {name!r} has only {found} pixels that could be drawn")
+    if chosen.per_tile != "all" and chosen.quota == "balanced":
+        share = chosen.per_tile // max(1, int(np.count_nonzero(drawn.candidates)))
+        warnings += [
+            f"class {name!r} has only {found} pixels that could be drawn; its share was {share}"
+            for name, found in zip(names, drawn.candidates.tolist(), strict=True)
+            if 0 < found < share
+        ]
     return {
         "pixels": tile.size**2,
         "dates": int(dataset.sizes["time"]),

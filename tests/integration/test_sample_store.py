@@ -321,7 +321,7 @@ def test_the_order_of_tile_stores_does_not_matter(world, tmp_path):
 def test_the_command_line(world):
     store = str(world["set"])
     shown = sitsformer("inspect", store)
-    assert "split by block of 300 m" in shown and "dropped, cloud" in shown
+    assert "split by block of 300 m" in shown and "dropped, split" in shown
     assert "Cropland" in shown and "0 overlapping" in shown
     run = CliRunner().invoke(commands.trace, [store, "5"])
     assert "equal:" in run.output and "split:" in run.output

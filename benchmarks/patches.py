@@ -1,0 +1,316 @@
+"""Cutting samples out of a cube: against its bound, a plain loop, xarray and xbatcher.
+
+    python benchmarks/patches.py             the comparison, one cube of 252 x 252 px, 73 dates
+    python benchmarks/patches.py --quick     the same on 126 x 126 px
+    python benchmarks/patches.py --large     and a cube of 10 GB under 2 GB of memory (minutes, 12 GB of disk)
+
+The bound is the time to decode the cube once plus the time to write the samples. Every variant
+cuts the same patches around the same pixels (5 x 5 px, all clear, at most 50 dates); the peers
+leave them in memory, so the time to write them is added to theirs.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from sitsformer import config, cube, grid, patches, samples
+from sitsformer.labels import load_legend
+
+ROUNDS = 5
+DATES = 73
+LARGE_SIDE, LARGE_DATES = 1260, 315
+LARGE_SAMPLES = 100_000
+
+
+def settings(size: int, per_tile: int, memory_gb: float = 1.0) -> config.Config:
+    """A config of one tile."""
+    return config.parse(
+        {
+            "areas": {
+                "farm": {
+                    "source": "synthetic",
+                    "bounds": [5.0, 50.0, 5.01, 50.01],
+                    "start": "2020-10-01",
+                    "end": "2021-09-30",
+                    "tiles": {"size": size, "count": 1},
+                }
+            },
+            "sets": {
+                "land": {
+                    "areas": ["farm"],
+                    "label": "worldcover",
+                    "per_tile": per_tile,
+                    "split": {"block": 630.0},
+                }
+            },
+            "patches": {"size": 5, "max_length": 50, "memory_gb": memory_gb},
+            "pretrain": {"set": "land"},
+            "fewshot": {"set": "land"},
+        }
+    )
+
+
+def landscape(rng: np.random.Generator, size: int, date: int) -> np.ndarray:
+    """Reflectance (band, y, x) of a date: parcels with a season, and a little noise."""
+    side = -(-size // 14)
+    season = 0.5 + 0.5 * np.sin(date / 12)
+    parcel = np.random.default_rng(1).integers(300, 3500, (10, side, side))
+    field = (parcel * season).repeat(14, 1).repeat(14, 2)[:, :size, :size]
+    return (field + rng.integers(0, 120, field.shape)).astype(np.uint16)
+
+
+def make_cube(path: Path, tile: grid.Tile, dates: int) -> Path:
+    """Write a cube whose size may exceed the memory, a block of dates at a time."""
+    import dask.array as da
+
+    size = tile.size
+    rng = np.random.default_rng(0)
+    day = np.linspace(0, 364, dates).round().astype(int)
+    times = np.datetime64("2020-10-01T10:00", "ns") + day.astype("timedelta64[D]")
+
+    def block(block_info: Any = None) -> np.ndarray:
+        (first, last), *_ = block_info[None]["array-location"]
+        own = np.random.default_rng(first)
+        return np.stack([landscape(own, size, date) for date in range(first, last)])
+
+    pieces = tuple(min(12, dates - first) for first in range(0, dates, 12))
+    reflectance = da.map_blocks(
+        block, chunks=(pieces, (10,), (size,), (size,)), dtype=np.uint16, meta=np.empty((0,), "u2")
+    )
+    cells = -(-size // 20)
+    sky = np.where(rng.random((dates, cells, cells)) < 0.75, 95, 10).astype(np.uint8)
+    clear = sky.repeat(20, 1).repeat(20, 2)[:, :size, :size]
+    codes = rng.choice([10, 20, 30, 40, 50], (cells, cells)).astype(np.uint8)
+    label = codes.repeat(20, 0).repeat(20, 1)[:size, :size]
+    layers = {"worldcover": (label, load_legend("worldcover"))}
+    cube.write(cube.build(tile, times, reflectance, clear, layers, {}), path, config={})
+    return path
+
+
+class Case:
+    """A cube, the samples cut from it, and what a peer needs to cut them too."""
+
+    def __init__(self, folder: Path, size: int, per_tile: int) -> None:
+        self.config = settings(size, per_tile)
+        self.tile = grid.tiles("farm", self.config.areas["farm"])[0]
+        self.folder = folder
+        self.cube = make_cube(folder / "cube.zarr", self.tile, DATES)
+        self.store = folder / "ours.zarr"
+        self.ours()
+        self.samples = samples.load_samples(self.store)
+        dataset = samples.open_samples(self.store)
+        self.common = samples.about(dataset)
+        self.columns = {name: dataset[name].values for name in ("doy", "date", "label", "x", "y")}
+        self.row = ((self.tile.north - dataset.y.values) / 10).astype(int)
+        self.column = ((dataset.x.values - self.tile.west) / 10).astype(int)
+        days = xr.open_zarr(self.cube).time.values.astype("datetime64[D]").astype(int)
+        self.steps = [np.searchsorted(days, date[date >= 0]) for date in dataset.date.values]
+
+    def ours(self) -> None:
+        name = self.tile.name
+        patches.make_tile_store(self.config, "land", "farm", name, self.cube, self.store)
+
+    def decode(self) -> np.ndarray:
+        values: np.ndarray = zarr.open_group(self.cube, mode="r")["reflectance"][:]
+        return values
+
+    def write(self, reflectance: np.ndarray) -> None:
+        samples.write_samples(self.folder / "written.zarr", reflectance, self.columns, self.common)
+
+    def empty(self) -> np.ndarray:
+        return np.full(self.samples.reflectance.shape, samples.MISSING, np.uint16)
+
+    def plain_loop(self) -> np.ndarray:
+        """Decode the cube, then cut one sample after another with numpy."""
+        values, out = self.decode(), self.empty()
+        for i, (y, x, steps) in enumerate(zip(self.row, self.column, self.steps, strict=True)):
+            out[i, : len(steps)] = values[steps, :, y - 2 : y + 3, x - 2 : x + 3]
+        return out
+
+    def xarray_loop(self) -> np.ndarray:
+        """One sample after another with isel on the loaded dataset, as tutorials do it."""
+        data, out = cube.open_cube(self.cube).reflectance.load(), self.empty()
+        for i, (y, x, steps) in enumerate(zip(self.row, self.column, self.steps, strict=True)):
+            patch = data.isel(time=steps, y=slice(y - 2, y + 3), x=slice(x - 2, x + 3))
+            out[i, : len(steps)] = patch.values
+        return out
+
+    def rolling_construct(self) -> np.ndarray:
+        """rolling(...).construct(...), then the windows of all samples at once."""
+        data, out = cube.open_cube(self.cube).reflectance.load(), self.empty()
+        windows = data.rolling(y=5, x=5, center=True).construct(
+            y="py", x="px", fill_value=samples.MISSING
+        )
+        chosen = windows.isel(
+            y=xr.DataArray(self.row, dims="sample"), x=xr.DataArray(self.column, dims="sample")
+        ).transpose("sample", "time", "band", "py", "px")
+        values = chosen.values
+        for i, steps in enumerate(self.steps):
+            out[i, : len(steps)] = values[i, steps]
+        return out
+
+    def xbatcher(self) -> np.ndarray:
+        """xbatcher's generator over every patch of the tile; the drawn ones are kept.
+
+        It cuts regular tilings only, so overlap 4 visits every centre; only some are looked at
+        and the rest is extrapolated by `main`.
+        """
+        import xbatcher
+
+        data = cube.open_cube(self.cube)[["reflectance"]].load()
+        generator = xbatcher.BatchGenerator(
+            data, input_dims={"y": 5, "x": 5}, input_overlap={"y": 4, "x": 4}, preload_batch=False
+        )
+        out, across = self.empty(), self.tile.size - 4
+        for i in range(min(len(self.steps), 300)):
+            batch = generator[int((self.row[i] - 2) * across + self.column[i] - 2)]
+            patch = batch.reflectance.transpose("time", "band", "y", "x").values
+            out[i, : len(self.steps[i])] = patch[self.steps[i]]
+        return out
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    start = perf_counter()
+    work()
+    return perf_counter() - start
+
+
+def compare(quick: bool) -> dict[str, dict[str, Any]]:
+    """Time every variant, interleaved, and take medians."""
+    size, per_tile = (126, 1000) if quick else (252, 4000)
+    with tempfile.TemporaryDirectory() as name:
+        case = Case(Path(name), size, per_tile)
+        count = len(case.samples)
+        for variant in (case.plain_loop, case.xarray_loop, case.rolling_construct):
+            assert (variant() == case.samples.reflectance).all(), variant.__name__
+        seen = min(count, 300)
+        assert (case.xbatcher()[:seen] == case.samples.reflectance[:seen]).all()
+        times: dict[str, list[float]] = {}
+        for _ in range(2 if quick else ROUNDS):
+            for key, work in {
+                "ours": case.ours,
+                "decode": case.decode,
+                "write": lambda: case.write(case.samples.reflectance),
+                "plain loop": case.plain_loop,
+                "xarray isel": case.xarray_loop,
+                "rolling construct": case.rolling_construct,
+                "xbatcher": case.xbatcher,
+            }.items():
+                times.setdefault(key, []).append(seconds(work))
+    took = {key: median(values) for key, values in times.items()}
+    # What xbatcher needs beyond loading the cube grows with the samples looked at.
+    took["xbatcher"] = took["decode"] + (took["xbatcher"] - took["decode"]) * count / seen
+    bound = took["decode"] + took["write"]
+    figures = {
+        "patches: cut and write": figure(
+            count / took["ours"], "samples/s", "time over decode + write", took["ours"] / bound
+        )
+    }
+    for peer in ("plain loop", "xarray isel", "rolling construct", "xbatcher"):
+        theirs = took[peer] + took["write"]
+        figures[f"patches: against {peer}"] = figure(
+            count / theirs, "samples/s", "times as fast as it", theirs / took["ours"]
+        )
+    return figures
+
+
+def large() -> dict[str, dict[str, Any]]:
+    """A cube of 10 GB in a process of its own, with its peak memory."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        chosen = settings(LARGE_SIDE, LARGE_SAMPLES)
+        tile = grid.tiles("farm", chosen.areas["farm"])[0]
+        start = perf_counter()
+        path = make_cube(folder / "cube.zarr", tile, LARGE_DATES)
+        print(f"made in {perf_counter() - start:.0f} s", flush=True)
+        decode = seconds(lambda: decode_by_chunks(path))
+        run = subprocess.run(
+            [sys.executable, __file__, "--cut", str(path), str(folder / "out.zarr")],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        took, peak, count = map(float, run.stdout.split()[-3:])
+        loaded = samples.load_samples(folder / "out.zarr")
+        dataset = samples.open_samples(folder / "out.zarr")
+        columns = {name: dataset[name].values for name in ("doy", "date", "label")}
+        common = samples.about(dataset)
+        write = seconds(
+            lambda: samples.write_samples(
+                folder / "written.zarr", loaded.reflectance, columns, common
+            )
+        )
+    size = 2 * 10 * LARGE_DATES * LARGE_SIDE**2 / 1e9
+    return {
+        f"patches: {size:.0f} GB cube": figure(
+            count / took, "samples/s", "time over decode + write", took / (decode + write)
+        ),
+        f"patches: {size:.0f} GB cube, time": figure(took, "s", "", None),
+        f"patches: {size:.0f} GB cube, peak memory": figure(
+            peak, "GB", "of the 2 GB allowed", peak / 2
+        ),
+    }
+
+
+def decode_by_chunks(path: Path) -> None:
+    """Read the whole cube, two chunks at a time."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    array = zarr.open_group(path, mode="r")["reflectance"]
+    steps = [range(0, n, c) for n, c in zip(array.shape, array.chunks, strict=True)]
+    boxes = [
+        tuple(slice(at, at + c) for at, c in zip((t, 0, y, x), array.chunks, strict=True))
+        for t in steps[0]
+        for y in steps[2]
+        for x in steps[3]
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        for _ in pool.map(lambda box: array[box].shape, boxes):
+            pass
+
+
+def cut(path: str, out: str) -> None:
+    """Cut one cube; print seconds, peak resident GB, samples."""
+    chosen = settings(LARGE_SIDE, LARGE_SAMPLES)
+    tile = grid.tiles("farm", chosen.areas["farm"])[0]
+    start = perf_counter()
+    manifest = patches.make_tile_store(chosen, "land", "farm", tile.name, Path(path), Path(out))
+    took = perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    print(took, peak, sum(manifest["kept"].values()))
+
+
+def figure(value: float, unit: str, against: str, ratio: float | None) -> dict[str, Any]:
+    return {"value": value, "unit": unit, "against": against, "ratio": ratio}
+
+
+def main() -> dict[str, dict[str, Any]]:
+    """All figures, printed and returned."""
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    figures = compare(quick="--quick" in sys.argv)
+    if "--large" in sys.argv:
+        figures |= large()
+    for name, found in figures.items():
+        ratio = "" if found["ratio"] is None else f"{found['ratio']:8.2f} {found['against']}"
+        print(f"{name:40} {found['value']:12,.1f} {found['unit']:10} {ratio}")
+    return figures
+
+
+if __name__ == "__main__":
+    if "--cut" in sys.argv:
+        cut(*sys.argv[-2:])
+    else:
+        main()
