@@ -26,7 +26,7 @@ COLOURS = (
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#ee7733",
     "#0077bb", "#009988", "#cc3311", "#33bbee", "#ee3377", "#999933", "#882255", "#44aa99",
 )  # fmt: skip
-"""Colours of classes that come without: Paul Tol's bright and vibrant schemes (colour-blind safe)."""
+"""Colours of classes that come without: Paul Tol's colour-blind safe schemes."""
 
 Ints = npt.NDArray[np.int64]
 

@@ -259,7 +259,7 @@ class _Attention(torch.autograd.Function):
 def _split(rows: Tensor, samples: int, parts: int, heads: int) -> Tensor:
     """(b * T, parts * H) -> (parts, b * h, T, d), contiguous."""
     longest = rows.shape[0] // samples
-    split = rows.view(samples, longest, parts, heads, -1).permute(2, 0, 3, 1, 4)
+    split = rows.reshape(samples, longest, parts, heads, -1).permute(2, 0, 3, 1, 4)
     return split.reshape(parts, samples * heads, longest, -1)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ import torch
 
 from sitsformer import config, fewshot, parallel
 from sitsformer.augment import Strength
+from sitsformer.ensemble import Ensemble, EnsembleTask, can_stack, pays
 from sitsformer.fewshot import TEST, TRAIN, VALIDATION, Cell, Draw, Learner, validation_score
 from sitsformer.model import SITSFormer, predict_batch
 from sitsformer.modelstore import Origin, load_model, save_model
@@ -29,7 +30,7 @@ from sitsformer.pretrain import architecture, plan, strength
 from sitsformer.samples import Samples, load_samples, statistics
 from sitsformer.steps import SCALE, Series, make_series
 from sitsformer.tasks import ClassifySettings, ClassifyTask
-from sitsformer.training import Plan, Row, fit
+from sitsformer.training import Row, fit
 
 logger = logging.getLogger("sitsformer")
 
@@ -78,10 +79,9 @@ def run_cells(
     labelled = samples.take(samples.label >= 0)
     series = _series(labelled, init)
     test = np.flatnonzero(labelled.split == TEST)
+    job = _Job(labelled, series, init, learner.way, model_settings, settings)
     cells, models = [], []
-    for seed in seeds:
-        drawn = fewshot.draw(labelled.label, labelled.split, shots, seed, settings.validation)
-        tuned = _tune(labelled, series, drawn, init, learner.way, seed, model_settings, settings)
+    for seed, drawn, tuned in zip(seeds, *job.tune(shots, seeds), strict=True):
         choice = {
             "learning_rate": tuned.learning_rate,
             "validation_balanced_accuracy": tuned.score[0],
@@ -89,62 +89,64 @@ def run_cells(
             "train_samples": len(drawn.train),
             "validation_samples": len(drawn.validation),
         }
-        cells.append(
-            Cell(
-                learner,
-                shots,
-                seed,
-                labelled.index[test],
-                labelled.label[test],
-                predict(tuned.model, series, test),
-                choice,
-            )
-        )
+        found = predict(tuned.model, series, test)
+        truth = labelled.label[test]
+        cells.append(Cell(learner, shots, seed, labelled.index[test], truth, found, choice))
         models.append(tuned.model)
-        right = float((fewshot.predicted(cells[-1]) == cells[-1].truth).mean())
+        right = float((found.argmax(1) == truth).mean())
         logger.info("%s shots %s seed %d: accuracy %.3f", learner.name, shots, seed, right)
     return cells, models[0]
 
 
-def _tune(
-    samples: Samples,
-    series: Series,
-    drawn: Draw,
-    init: Path | None,
-    way: str,
-    seed: int,
-    model_settings: config.Model,
-    settings: config.FewShot,
-) -> Tuned:
-    """Train with each learning rate; the best on the validation samples stays."""
-    task = ClassifyTask(
-        series,
-        samples.label,
-        drawn.train,
-        ClassifySettings(
-            settings.steps,
-            settings.batch_size,
-            seed,
-            settings.label_smoothing,
-            strength(settings.augment),
-        ),
-    )
-    best: Tuned | None = None
-    for rate in settings.learning_rates:
-        model = _start(samples, series, init, way, seed, model_settings)
-        recipe = plan(settings.recipe, seed=seed, parameters=_trained)
-        fit(model, task, _with_rate(recipe, rate))
-        model.eval()
-        found = predict(model, series, drawn.validation)
-        score = validation_score(samples.label[drawn.validation], found)
-        if best is None or score > best.score:
-            best = Tuned(model, rate, score)
-    assert best is not None
-    return best
+@dataclass(frozen=True)
+class _Job:
+    """What the cells of a job share."""
 
+    samples: Samples
+    series: Series
+    init: Path | None
+    way: str
+    model_settings: config.Model
+    settings: config.FewShot
 
-def _with_rate(recipe: Plan, rate: float) -> Plan:
-    return Plan(**{**vars(recipe), "learning_rate": rate})
+    def tune(self, shots: config.Shots, seeds: Sequence[int]) -> tuple[list[Draw], list[Tuned]]:
+        """Draw for each seed, train with each learning rate, keep the best on validation."""
+        label, split = self.samples.label, self.samples.split
+        drawn = [
+            fewshot.draw(label, split, shots, seed, self.settings.validation) for seed in seeds
+        ]
+        best: list[Tuned | None] = [None] * len(seeds)
+        for rate in self.settings.learning_rates:
+            for i, model in enumerate(self.train(drawn, seeds, rate)):
+                chosen = drawn[i].validation
+                score = validation_score(label[chosen], predict(model, self.series, chosen))
+                before = best[i]
+                if before is None or score > before.score:
+                    best[i] = Tuned(model, rate, score)
+        return drawn, [tuned for tuned in best if tuned is not None]
+
+    def train(self, drawn: Sequence[Draw], seeds: Sequence[int], rate: float) -> list[SITSFormer]:
+        """One network a seed, at one learning rate; stacked where that is faster."""
+        s = self.settings
+        tasks = []
+        for draw, seed in zip(drawn, seeds, strict=True):
+            settings = ClassifySettings(
+                s.steps, s.batch_size, seed, s.label_smoothing, strength(s.augment)
+            )
+            tasks.append(ClassifyTask(self.series, self.samples.label, draw.train, settings))
+        models = [
+            _start(self.samples, self.series, self.init, self.way, seed, self.model_settings)
+            for seed in seeds
+        ]
+        recipe = plan(s.recipe.model_copy(update={"learning_rate": rate}), seed=seeds[0])
+        if can_stack(models) and pays(models[0].architecture.hidden, tasks):
+            ensemble = Ensemble(models)
+            fit(ensemble, EnsembleTask(tasks), recipe)
+            ensemble.unstack()
+        else:
+            for model, task in zip(models, tasks, strict=True):
+                fit(model, task, replace(recipe, seed=task.settings.seed))
+        return [model.eval() for model in models]
 
 
 def _start(
@@ -180,10 +182,6 @@ def freeze(model: SITSFormer, way: str) -> None:
         tokens = name in ("mask_token", "band_token") or name.startswith("reconstruction.")
         learns = way == "full" or (way == "bias" and parameter.ndim == 1)
         parameter.requires_grad_(head or (learns and not tokens))
-
-
-def _trained(model: SITSFormer) -> list[torch.nn.Parameter]:
-    return [p for p in model.parameters() if p.requires_grad]
 
 
 def _series(samples: Samples, init: Path | None) -> Series:
@@ -283,7 +281,6 @@ def run_standard(
         epochs=settings.epochs,
         seed=settings.seed,
         patience=settings.patience,
-        parameters=_trained,
     )
     inputs = {"samples": store} | ({} if init is None else {"init": init})
     identity = {

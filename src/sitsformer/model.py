@@ -73,6 +73,7 @@ class SITSFormer(nn.Module):
     """
 
     embedding: ConvEmbedding | LinearEmbedding
+    stacked = 0
 
     def __init__(
         self,
@@ -103,7 +104,7 @@ class SITSFormer(nn.Module):
         self.reconstruction = nn.Linear(a.hidden, a.bands)
         self.classifier: nn.Linear | None = None
         if a.classes:
-            self.new_classifier(a.classes)
+            self.new_classifier(a.classes, class_names)
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", _vector(mean, a.bands, 0.0))
@@ -125,6 +126,10 @@ class SITSFormer(nn.Module):
             self.embedding.eval()
             self.transformer_encoder.eval()
         return self
+
+    def clip_gradients(self, largest: float) -> Tensor:
+        """Clip the gradient norm; returns what it was."""
+        return nn.utils.clip_grad_norm_(self.parameters(), largest)
 
     def encode(
         self,

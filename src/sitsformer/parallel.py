@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 
 def start(device: str = "auto") -> torch.device:

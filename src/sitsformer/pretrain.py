@@ -158,7 +158,9 @@ def run(
         "objective": objective,
         "seed": seed,
         "model": asdict(model.architecture),
-        "pretrain": settings.model_dump(mode="json", exclude={"objectives", "seeds", "set"}),
+        "pretrain": settings.model_dump(
+            mode="json", exclude={"objectives", "seeds", "set", "checkpoint_every", "loader"}
+        ),
         "samples": provenance.digest(where.samples),
         "processes": parallel.world(),
     }

@@ -18,7 +18,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -27,6 +27,9 @@ from sitsformer import checkpoint as checkpoints
 from sitsformer import parallel
 from sitsformer.errors import SitsError
 from sitsformer.model import SITSFormer
+
+if TYPE_CHECKING:
+    from sitsformer.ensemble import Ensemble
 
 logger = logging.getLogger("sitsformer")
 
@@ -66,10 +69,10 @@ class Task(Protocol):
     def batches(self, epoch: int, start: int) -> Iterator[Sequence[Batch]]:
         """Micro-batches of this process for each step of an epoch, from step `start` on."""
 
-    def sums(self, model: SITSFormer, batch: Any) -> dict[str, Tensor]:
+    def sums(self, model: Any, batch: Any) -> dict[str, Tensor]:
         """Sum of each loss over its terms."""
 
-    def validate(self, model: SITSFormer) -> Row:
+    def validate(self, model: Any) -> Row:
         """Validation values, the same in every process; `loss` decides; empty: no validation."""
 
 
@@ -91,8 +94,6 @@ class Plan:
     checkpoint_every: int = 200
     compile: bool = False
     deterministic: bool = True
-    parameters: Callable[[SITSFormer], Sequence[torch.nn.Parameter]] | None = None
-    """Which parameters are trained; default: all."""
 
 
 @dataclass
@@ -136,20 +137,25 @@ def learning_rate(plan: Plan, step: int, steps: int, epoch: int) -> float:
     return plan.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def make_optimiser(model: SITSFormer, plan: Plan) -> torch.optim.Optimizer:
-    """Adam or AdamW; matrices alone decay, since biases, norms and tokens have a meaning at 0."""
-    chosen = list(model.parameters()) if plan.parameters is None else plan.parameters(model)
+def make_optimiser(model: SITSFormer | Ensemble, plan: Plan) -> torch.optim.Optimizer:
+    """Adam or AdamW of what requires a gradient.
+
+    Matrices alone decay: biases, norms and tokens have a meaning at 0.
+    """
+    chosen = [p for p in model.parameters() if p.requires_grad]
     if plan.optimiser == "adam":
         return torch.optim.Adam(chosen, lr=plan.learning_rate, fused=True)
+    # Vectors of stacked networks are matrices.
+    vector = 1 + model.stacked
     groups = [
-        {"params": [p for p in chosen if p.ndim > 1], "weight_decay": plan.weight_decay},
-        {"params": [p for p in chosen if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in chosen if p.ndim > vector], "weight_decay": plan.weight_decay},
+        {"params": [p for p in chosen if p.ndim <= vector], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=plan.learning_rate, fused=True)
 
 
 def fit(
-    model: SITSFormer,
+    model: SITSFormer | Ensemble,
     task: Task,
     plan: Plan,
     *,
@@ -193,7 +199,7 @@ class _Loop:
 
     def __init__(
         self,
-        model: SITSFormer,
+        model: SITSFormer | Ensemble,
         task: Task,
         plan: Plan,
         checkpoint: Path | None,
@@ -209,7 +215,7 @@ class _Loop:
         self.pending = torch.zeros(len(task.weights) + 1, device=self.device, dtype=torch.float64)
         self.waiting = 0
         self.look = 1 if self.device.type == "cpu" else CHECK_EVERY
-        if plan.compile:
+        if plan.compile and isinstance(model, SITSFormer):
             for layer in model.transformer_encoder.layers:
                 layer.compile(dynamic=True)
 
@@ -281,7 +287,7 @@ class _Loop:
                     if name in sums:
                         self.pending[k] += sums[name]
         parallel.add_gradients(self.trained)
-        norm = torch.nn.utils.clip_grad_norm_(self.trained, plan.clip)
+        norm = self.model.clip_gradients(plan.clip)
         # A gradient that is not finite must show in the loss that is looked at.
         self.pending[-1] += norm * 0
         self.waiting += 1

@@ -18,7 +18,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--way", type=click.Choice(["full", "linear", "bias"]), default="full")
 @click.option("--shots", required=True, help="Labelled samples a class, or `all`.")
 @click.option("--seeds", required=True, help="Seeds of the draws: one, or a range such as 0-4.")
-@click.option("--out", type=PATH, required=True, help="Parquet file of predictions.")
+@click.option("--out", type=PATH, help="Parquet file of predictions.")
 @click.option("--save-model", type=PATH, help="Write the model of the first seed here.")
 @click.option("--threads", type=click.IntRange(min=1), help="Also SITSFORMER_THREADS.")
 def fewshot(
@@ -30,13 +30,17 @@ def fewshot(
     way: str,
     shots: str,
     seeds: str,
-    out: Path,
+    out: Path | None,
     save_model: Path | None,
     threads: int | None,
 ) -> None:
     """Fine-tune on a few labels a class, and predict the test samples, for some seeds."""
     if (init == "none") != (init_model is None):
         raise click.UsageError("give --init-model with --init ssl, sl or dual, and only then")
+    if out is None and save_model is None:
+        raise click.UsageError(
+            "give --out for the predictions, --save-model for the model, or both"
+        )
     from sitsformer import fewshot as contract
     from sitsformer import finetune as stage
     from sitsformer import modelstore, provenance
@@ -61,7 +65,8 @@ def fewshot(
         "config": config,
         "inputs": {name: provenance.digest(path) for name, path in inputs.items()},
     }
-    contract.write_cells(out, cells, samples.class_names, samples.class_colours, made_by)
+    if out is not None:
+        contract.write_cells(out, cells, samples.class_names, samples.class_colours, made_by)
     if save_model is not None:
         data = {"samples": store.name, "init": learner.name, "shots": shots}
         origin = modelstore.Origin(
