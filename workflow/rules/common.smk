@@ -5,10 +5,11 @@ from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
-from snakemake.settings.enums import DeploymentMethod
+from snakemake.settings.types import DeploymentMethod
 
 from sitsformer import export, plots, tables
-from sitsformer.config import Config, ConfigError, expand, parse
+from sitsformer import config as definitions
+from sitsformer.config import Config, ConfigError, expand
 from sitsformer.fewshot import parse_learner
 from sitsformer.grid import geometry_file
 from sitsformer.labels import legend_path
@@ -18,7 +19,7 @@ from sitsformer.layout import Layout, leaves, problems
 def checked(values: dict) -> Config:
     """The config, or one message about everything that is wrong with it."""
     try:
-        parsed = parse(values)
+        parsed = definitions.parse(values)
         found = problems(parsed)
     except ConfigError as error:
         raise WorkflowError(str(error)) from None
@@ -47,12 +48,16 @@ RESULTS = CONFIG.results
 CONFIG_FILE = stored(CONFIG)
 
 # With `--sdm conda` the job's own Python runs the package from this checkout; otherwise the Python
-# that runs Snakemake does.
+# that runs Snakemake does. The config's name is no param: its hash would re-run everything.
 USES_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
-RUN = (
-    f"PYTHONPATH={Path(workflow.basedir) / 'src'} python -m sitsformer"
+PYTHON = (
+    f"PYTHONPATH={Path(workflow.basedir) / 'src'} python"
     if USES_CONDA
-    else f"{sys.executable} -m sitsformer"
+    else sys.executable
+)
+shell.prefix(
+    f"export SITSFORMER_CONFIG={CONFIG_FILE}; "
+    f'sitsformer() {{{{ {PYTHON} -m sitsformer "$@"; }}}}; '
 )
 
 
@@ -77,3 +82,68 @@ def section(name: str, *skip: str) -> list[str]:
 def targets() -> list[str]:
     """Everything that `snakemake` without a target makes."""
     return [f"{RESULTS}/report.html", *LAYOUT.maps()]
+
+
+def area_files(wildcards):
+    """Files of the user that a cube is made from."""
+    area = CONFIG.areas[wildcards.area]
+    files = [geometry_file(area)]
+    if area.rasters is not None:
+        files.append(expand(area.rasters.path))
+        for label in area.rasters.labels.values():
+            files += [expand(label.path), legend_path(label.legend)]
+    return [str(path) for path in files if path is not None]
+
+
+SWEEP_PARAMS = (
+    "steps",
+    "batch_size",
+    "recipe",
+    "learning_rates",
+    "label_smoothing",
+    "augment",
+    "validation",
+)
+NOT_BY_GRADIENT = (
+    "random_forest",
+    "gradient_boosting",
+    "logistic_regression",
+    "nearest_centroid",
+    "nearest_neighbour",
+)
+
+
+def sweep_params(learner: str = "") -> list[str]:
+    """Values of the sweep that a learner depends on; some baselines know no steps or batches."""
+    values = CONFIG.fewshot.model_dump(mode="json")
+    keys = ("validation",) if learner in NOT_BY_GRADIENT else SWEEP_PARAMS
+    return leaves({key: values[key] for key in keys})
+
+
+def init_model(learner: str) -> list[str]:
+    """The pretrained model that a learner starts from; none for `none`."""
+    parsed = parse_learner(learner)
+    return (
+        []
+        if parsed.init == "none"
+        else [LAYOUT.model(parsed.init, parsed.pretrain_seed)]
+    )
+
+
+def init_options(learner: str) -> str:
+    """How a learner is named on the command line."""
+    parsed = parse_learner(learner)
+    options = f"--init {parsed.init} --way {parsed.way}"
+    for path in init_model(learner):
+        options += f" --pretrain-seed {parsed.pretrain_seed} --init-model {path}"
+    return options
+
+
+def figure(name: str):
+    """A figure of the Snakemake report, with its caption and category."""
+    return report(
+        f"{RESULTS}/figures/{name}.svg",
+        category=plots.FIGURES[name].category,
+        labels={"figure": plots.FIGURES[name].title},
+        caption="../report/figure.rst",
+    )

@@ -1,17 +1,6 @@
 # Areas -> cubes: one Zarr store a tile.
 
 
-def area_files(wildcards):
-    """Files of the user that a cube is made from."""
-    area = CONFIG.areas[wildcards.area]
-    files = [geometry_file(area)]
-    if area.rasters is not None:
-        files.append(expand(area.rasters.path))
-        for label in area.rasters.labels.values():
-            files += [expand(label.path), legend_path(label.legend)]
-    return [str(path) for path in files if path is not None]
-
-
 rule cube:
     input:
         area_files,
@@ -33,5 +22,5 @@ rule cube:
     message:
         "Cube of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
-        "{RUN} cube --config {CONFIG_FILE} {wildcards.area} {wildcards.tile} {output}"
+        "sitsformer cube --config $SITSFORMER_CONFIG {wildcards.area} {wildcards.tile} {output}"
         " 2>&1 | tee {log}"

@@ -21,9 +21,10 @@ rule evaluate:
         runtime=60,
     params:
         evaluation=section("evaluation"),
+        folder=lambda wildcards, output: Path(output[0]).parent,
     message:
         "Tables of the few-shot sweep (log: {log})"
     shell:
-        "{RUN} evaluate --config {CONFIG_FILE} --samples {input.samples}"
-        " --pretrain-samples {input.pretrain} --out {RESULTS}/tables {input.cells}"
+        "sitsformer evaluate --config $SITSFORMER_CONFIG --samples {input.samples}"
+        " --pretrain-samples {input.pretrain} --out {params.folder} {input.cells}"
         " 2>&1 | tee {log}"

@@ -27,7 +27,7 @@ rule crop_model:
     message:
         "Fine-tuning the model of the maps (log: {log})"
     shell:
-        "{RUN} fewshot --config {CONFIG_FILE} --samples {input.samples} {params.init}"
+        "sitsformer fewshot --config $SITSFORMER_CONFIG --samples {input.samples} {params.init}"
         " --shots {params.shots} --seeds 0-0 --save-model {output} 2>&1 | tee {log}"
 
 
@@ -62,5 +62,5 @@ rule map:
     message:
         "Crop map of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
-        "{RUN} map --config {CONFIG_FILE} --model {input.model} --cube {input.cube}"
+        "sitsformer map --config $SITSFORMER_CONFIG --model {input.model} --cube {input.cube}"
         " --samples {input.samples} --out {output.tif} 2>&1 | tee {log}"

@@ -24,7 +24,7 @@ rule patches:
     message:
         "Samples of {wildcards.set} from {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
-        "{RUN} patches --config {CONFIG_FILE} {wildcards.set} {wildcards.area} {wildcards.tile}"
+        "sitsformer patches --config $SITSFORMER_CONFIG {wildcards.set} {wildcards.area} {wildcards.tile}"
         " {input} {output} 2>&1 | tee {log}"
 
 
@@ -49,4 +49,4 @@ rule merge:
     message:
         "Sample store {wildcards.set} (log: {log})"
     shell:
-        "{RUN} merge --config {CONFIG_FILE} {wildcards.set} {output} {input} 2>&1 | tee {log}"
+        "sitsformer merge --config $SITSFORMER_CONFIG {wildcards.set} {output} {input} 2>&1 | tee {log}"

@@ -27,6 +27,6 @@ rule pretrain:
     message:
         "Pretraining {wildcards.objective}, seed {wildcards.run} (log: {log})"
     shell:
-        "{RUN} pretrain --config {CONFIG_FILE} --objective {wildcards.objective}"
+        "sitsformer pretrain --config $SITSFORMER_CONFIG --objective {wildcards.objective}"
         " --seed {wildcards.run} --samples {input.samples} --checkpoint {params.checkpoint}"
         " --out {output} 2>&1 | tee {log}"

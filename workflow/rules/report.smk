@@ -1,16 +1,6 @@
 # Everything -> one page.
 
 
-def figure(name: str):
-    """A figure of the Snakemake report, with its caption and category."""
-    return report(
-        f"{RESULTS}/figures/{name}.svg",
-        category=plots.FIGURES[name].category,
-        labels={"figure": plots.FIGURES[name].title},
-        caption="../report/figure.rst",
-    )
-
-
 rule report:
     input:
         tables=[f"{RESULTS}/tables/{name}" for name in tables.NAMES],
@@ -36,12 +26,14 @@ rule report:
         mem_mb=6000,
         runtime=60,
     params:
-        results=RESULTS,
+        tables=lambda wildcards, input: Path(input.tables[0]).parent,
+        figures=lambda wildcards, output: Path(output.figures[0]).parent,
+        benchmarks=lambda wildcards, output: Path(output.page).parent / "benchmarks",
         evaluation=section("evaluation"),
     message:
         "The report (log: {log})"
     shell:
-        "{RUN} report --config {CONFIG_FILE} --tables {params.results}/tables"
-        " --benchmarks {params.results}/benchmarks --figures {params.results}/figures"
+        "sitsformer report --config $SITSFORMER_CONFIG --tables {params.tables}"
+        " --benchmarks {params.benchmarks} --figures {params.figures}"
         " --out {output.page} {input.cubes} {input.samples} {input.models} {input.maps}"
         " 2>&1 | tee {log}"

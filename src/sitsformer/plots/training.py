@@ -19,22 +19,23 @@ def histories(runs: Mapping[str, pd.DataFrame]) -> Figure:
     """Losses by epoch, a panel a loss.
 
     Args:
-        runs: name of a model (`dual-p0`) -> its history: `epoch`, `ssl`, `sl`, `loss` of training
-            and `validation_...` of the same.
+        runs: name of a model (`dual-p0`) -> its history: `epoch`, `train_ssl`, `train_sl`,
+            `validation_ssl`, `validation_sl`, as far as the objective has them.
     """
     losses = {"ssl": "reconstruction", "sl": "land cover"}
-    shown = [name for name in losses if any(name in run for run in runs.values())]
+    shown = [name for name in losses if any(f"train_{name}" in run for run in runs.values())]
     drawn = figure(3.4)
     panels = drawn.subplots(1, len(shown), squeeze=False)[0]
     for axes, loss in zip(panels, shown, strict=True):
         values = []
         for name, run in runs.items():
-            if loss not in run:
+            if f"train_{loss}" not in run:
                 continue
             objective, _, seed = name.partition("-p")
             style = look(f"{objective}-full")
-            axes.plot(run.epoch, run[loss], color=style.colour, linewidth=0.8)
-            values += run[loss].dropna().tolist()
+            train = run[f"train_{loss}"]
+            axes.plot(run.epoch, train, color=style.colour, linewidth=0.8)
+            values += train.dropna().tolist()
             if f"validation_{loss}" in run:
                 seen = run.dropna(subset=[f"validation_{loss}"])
                 axes.plot(

@@ -1,0 +1,160 @@
+"""The whole workflow as a user runs it: end to end, partly again, killed and repeated."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import xarray as xr
+import yaml
+from workflow import ROOT, command, contents, planned, run, tiny
+
+from sitsformer import provenance
+from sitsformer.config import parse
+from sitsformer.layout import Layout
+
+pytestmark = pytest.mark.long
+
+AFTER_SWEEP = {"evaluate": 1, "report": 1}
+AFTER_PRETRAIN = {"fewshot": 2, "crop_model": 1, "map": 1, **AFTER_SWEEP}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the tiny workflow has run."""
+    folder = tmp_path_factory.mktemp("finished")
+    result = run(folder, tiny())
+    assert result.returncode == 0, result.stdout + result.stderr
+    return folder
+
+
+def test_everything_is_there_and_nothing_is_left_to_do(finished: Path) -> None:
+    assert planned(finished, tiny()) == {}
+    assert (finished / "results" / "report.html").stat().st_size > 100_000
+    layout = Layout(parse(tiny()))
+    artefacts = [*layout.cubes(), *layout.pretrained(), layout.samples("crops")]
+    for artefact in artefacts:
+        assert provenance.check(finished / artefact) == []
+
+
+def test_every_job_has_a_log_and_a_benchmark(finished: Path) -> None:
+    logs = sorted((finished / "results" / "logs").rglob("*.log"))
+    timings = sorted((finished / "results" / "benchmarks").rglob("*.tsv"))
+    assert len(logs) == len(timings) > 15
+    assert all("Traceback" not in log.read_text() for log in logs)
+
+
+def test_the_table_has_the_promised_columns_and_every_cell(finished: Path) -> None:
+    table = pd.read_csv(finished / "results" / "tables" / "fewshot.csv")
+    promised = ["method", "init", "shots", "seed", "overall_accuracy", "kappa", "macro_f1"]
+    assert list(table.columns[:7]) == promised
+    assert len(table) == 3 * 2 * 2  # learners x shots x seeds
+
+
+def test_stores_show_what_the_readme_says(finished: Path) -> None:
+    layout = Layout(parse(tiny()))
+    cube = xr.open_zarr(finished / layout.cubes("crops")[0], decode_coords="all")
+    assert cube.reflectance.dims == ("time", "band", "y", "x")
+    assert {"clear", "worldcover", "cdl"} <= set(cube.data_vars)
+    assert "spatial_ref" in cube.coords
+    samples = xr.open_zarr(finished / layout.samples("crops"), decode_coords="all")
+    assert samples.reflectance.dims == ("sample", "time", "band", "py", "px")
+    assert {"doy", "label"} <= set(samples.variables)
+    assert {"lon", "lat", "x", "y", "tile", "block", "split"} <= set(samples.variables)
+
+
+@pytest.mark.parametrize(
+    ("change", "jobs"),
+    [
+        ({"fewshot__shots": [2, 5, 8]}, {"fewshot": 2, "baseline": 1, **AFTER_SWEEP}),
+        ({"fewshot__seeds": 3}, {"fewshot": 4, "baseline": 2, **AFTER_SWEEP}),
+        (
+            {"fewshot__steps": 11},
+            {"fewshot": 4, "crop_model": 1, "map": 1, **AFTER_SWEEP},
+        ),
+        ({"pretrain__epochs": 3}, {"pretrain": 2, **AFTER_PRETRAIN}),
+        ({"pretrain__seeds": [0, 1]}, {"pretrain": 2, "fewshot": 2, **AFTER_SWEEP}),
+        ({"evaluation__bootstrap": 60}, AFTER_SWEEP),
+        ({"maps__batch_size": 512}, {"map": 1, "report": 1}),
+        ({"pretrain__loader": "memory", "pretrain__checkpoint_every": 7}, {}),
+        ({"patches__memory_gb": 0.5, "earthengine__concurrent": 3}, {}),
+        (
+            {"sets__crops__per_tile": 200},
+            {
+                "patches": 2,
+                "merge": 1,
+                "fewshot": 4,
+                "baseline": 2,
+                "crop_model": 1,
+                "map": 1,
+                **AFTER_SWEEP,
+            },
+        ),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else None,
+)
+def test_a_changed_value_re_runs_what_depends_on_it_and_nothing_else(
+    finished: Path, change, jobs
+) -> None:
+    assert planned(finished, tiny(**change)) == jobs
+
+
+def test_a_deleted_tile_is_made_again(finished: Path, tmp_path: Path) -> None:
+    subprocess.run(["cp", "-a", f"{finished}/.", str(tmp_path)], check=True)
+    lost = tmp_path / Layout(parse(tiny())).cubes("landcover")[0]
+    before = provenance.digest(lost)
+    subprocess.run(["rm", "-r", str(lost)], check=True)
+    assert planned(tmp_path, tiny())["cube"] == 1
+    target = str(lost.relative_to(tmp_path))
+    assert run(tmp_path, tiny(), target).returncode == 0
+    assert provenance.digest(lost) == before
+
+
+def test_the_same_config_twice_gives_the_same_bytes_even_when_killed(
+    finished: Path, tmp_path: Path
+) -> None:
+    """The second run is killed with all its jobs three times on its way."""
+    for seconds in (9, 14, 19):
+        process = subprocess.Popen(
+            command(tmp_path, tiny()),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        run(tmp_path, tiny(), "--unlock")
+    result = run(tmp_path, tiny())
+    assert result.returncode == 0, result.stdout + result.stderr
+    expected, found = contents(finished), contents(tmp_path)
+    assert sorted(found) == sorted(expected)
+    # The page shows how long each job took; everything else must not differ by a byte.
+    different = [name for name in expected if found[name] != expected[name]]
+    assert [name for name in different if name != "report.html"] == []
+
+
+def test_snakemake_makes_its_own_report_with_captions(finished: Path, tmp_path: Path) -> None:
+    page = tmp_path / "snakemake.html"
+    result = run(finished, tiny(), "--report", str(page))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Maps" in page.read_text()
+
+
+def test_a_wrong_config_stops_before_any_job(tmp_path: Path) -> None:
+    result = run(tmp_path, tiny(patches__size=4))
+    assert result.returncode != 0
+    assert "patches.size: Input should be 1, 3, 5, 7 or 9" in result.stderr + result.stdout
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_full_example_is_planned(tmp_path: Path) -> None:
+    values = yaml.safe_load((ROOT / "config" / "examples" / "full.yaml").read_text())
+    jobs = planned(tmp_path, values)
+    assert jobs["cube"] == 120
+    assert jobs["pretrain"] == 9
+    assert jobs["fewshot"] == 7 * 2 * (1 + 3 * 3)
