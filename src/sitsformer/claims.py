@@ -65,7 +65,11 @@ def decide(differences: pd.DataFrame, way: str, level: float) -> pd.DataFrame:
 
 
 def _sentence(word: str, claim: str, row: Mapping[Hashable, Any], level: float) -> str:
-    beside = f" ({row['second']})" if "best baseline" in str(row["comparison"]) else ""
+    beside = (
+        f" ({str(row['second']).replace('_', ' ')})"
+        if "best baseline" in str(row["comparison"])
+        else ""
+    )
     text = (
         f"{word}: {claim[0].lower()}{claim[1:]}{beside}; "
         f"difference in macro F1 {row['mean']:+.3f}, "

@@ -70,7 +70,9 @@ def _frame(axes: Axes, title: str, side: int) -> None:
     power = 10 ** np.floor(np.log10(metres))
     length = max(step * power for step in (1, 2, 5) if step * power <= metres)
     start, y = 0.04 * side, 1.05 * side
+    limits = axes.get_ylim()
     axes.plot([start, start + length / PIXEL], [y, y], color=INK, linewidth=2, clip_on=False)
+    axes.set_ylim(limits)
     text = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
     axes.text(start + length / PIXEL + 0.02 * side, y, text, va="center", fontsize=8)
 

@@ -198,9 +198,9 @@ def _places(axes: Axes, part: Places) -> None:
             rasterized=True,
         )  # fmt: skip
     # A degree of longitude is shorter than one of latitude by the cosine of the latitude.
-    axes.set_aspect(1 / np.cos(np.radians(float(part.lat[known].mean()))), adjustable="datalim")
+    axes.set_aspect(1 / np.cos(np.radians(float(part.lat[known].mean()))))
     axes.grid(True, axis="both")
     axes.ticklabel_format(useOffset=False)
-    axes.locator_params(nbins=4)
+    axes.locator_params(nbins=3)
     axes.set_xlabel("longitude, °")
     axes.set_ylabel("latitude, °")

@@ -78,7 +78,8 @@ def differences(table: pd.DataFrame, score: str = "macro_f1") -> Figure:
     for axes, (comparison, way) in zip(grid.flat, panels, strict=False):
         chosen = part[(part.comparison == comparison) & (part.way == way)]
         _difference_panel(axes, chosen, part.shots)
-        axes.set_title(f"{comparison}, {way}" if several else comparison)
+        title = comparison.replace(" - ", " \N{MINUS SIGN} ")
+        axes.set_title(f"{title}, {way}" if several else title)
     for axes in grid.flat[len(panels) :]:
         axes.axis("off")
     for axes in grid[:, 0]:
@@ -175,7 +176,8 @@ def confusion(table: pd.DataFrame, summary: pd.DataFrame, names: Sequence[str]) 
     arms = chosen_arms(summary, shots)
     # From scratch, the last pretrained one (dual where it ran), the best baseline: at most three.
     wanted = list(dict.fromkeys([arms[0], *arms[-2:]]))
-    drawn = figure(4.0 if len(wanted) > 2 else 5.0)
+    # Room for the longest name, which stands upright below.
+    drawn = figure((3.5 if len(wanted) > 2 else 4.6) + 0.07 * max(map(len, names)))
     panels = drawn.subplots(1, len(wanted), squeeze=False, sharey=True)[0]
     size = min(8.0, 62 / len(names) * (3 / max(len(wanted), 3)))
     image = None

@@ -1,0 +1,134 @@
+"""The report of a made run: whole, self-contained, and true to the tables."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import made_run
+from sitsformer import plots
+from sitsformer.config import load
+from sitsformer.errors import SitsError
+from sitsformer.report import gather
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_run.make(tmp_path_factory.mktemp("run"))
+
+
+class Tags(HTMLParser):
+    """Collects tags with their attributes, and checks that they close."""
+
+    VOID = frozenset({"meta", "link", "img", "br"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def tags(page: Path) -> list[tuple[str, dict[str, str | None]]]:
+    parser = Tags()
+    parser.feed(page.read_text())
+    assert not parser.open
+    return parser.found
+
+
+def test_every_figure_is_in_the_page_and_beside_it(page: Path) -> None:
+    names = plots.names(load(page.parent.parent / "config.yaml"))
+    assert len(names) == len(plots.FIGURES)
+    text = page.read_text()
+    for name in names:
+        assert f'id="figure-{name}"' in text
+        assert (page.parent / "figures" / f"{name}.svg").stat().st_size > 2000
+    drawn = [attrs for tag, attrs in tags(page) if tag == "svg"]
+    assert len(drawn) == len(names)
+    assert all(attrs.get("aria-label") for attrs in drawn)
+
+
+def test_nothing_is_fetched_from_elsewhere(page: Path) -> None:
+    for tag, attrs in tags(page):
+        assert tag not in ("script", "iframe", "object")
+        for name in ("src", "href", "xlink:href"):
+            value = attrs.get(name) or ""
+            assert value == "" or value.startswith(("data:", "#")), (tag, value)
+    style = re.search(r"<style>(.*?)</style>", page.read_text(), re.DOTALL)
+    assert style is not None
+    assert "url(" not in style[1]
+    assert "@import" not in style[1]
+
+
+def test_identifiers_are_unique(page: Path) -> None:
+    found = [attrs["id"] for _, attrs in tags(page) if "id" in attrs]
+    assert len(found) == len(set(found))
+
+
+def test_the_table_shows_what_the_tables_hold(page: Path) -> None:
+    text = page.read_text()
+    summary = pd.read_parquet(page.parent / "tables" / "summary.parquet")
+    part = summary[summary.score == "macro_f1"]
+    assert len(part) == 4 * 4
+    for mean in part["mean"]:
+        assert f"{mean:.3f}" in text
+    for claim in pd.read_parquet(page.parent / "tables" / "claims.parquet").sentence:
+        assert claim.split(":", 1)[1] in text.replace("&#39;", "'")
+
+
+def test_provenance_is_there(page: Path) -> None:
+    text = page.read_text()
+    config = load(page.parent.parent / "config.yaml")
+    assert str(config.evaluation.bootstrap) in text
+    assert "12.5" in text
+    assert "431" in text
+    assert "learning_rate 0.001 (15)" in text
+    assert "pretraining" in text
+
+
+def test_the_same_run_gives_the_same_page(page: Path, tmp_path: Path) -> None:
+    other = made_run.make(tmp_path)
+    ours, theirs = (
+        re.sub(r'<td class="text">/[^<]+</td>', "", one.read_text()) for one in (page, other)
+    )
+    assert ours == theirs
+
+
+def test_an_artefact_of_another_kind_is_named(page: Path) -> None:
+    config, folder = page.parent.parent / "config.yaml", page.parent / "tables"
+    with pytest.raises(SitsError, match="the sample store of the set 'crops' is not among"):
+        gather.gather(config, folder, None, [])
+    with pytest.raises(SitsError, match="is not an artefact"):
+        gather.gather(config, folder, None, [page.parent / "tables"])
+
+
+def test_benchmarks_are_added_up_by_rule(tmp_path: Path) -> None:
+    head = "s\th:m:s\tmax_rss\tcpu_time\n"
+    for name, line in (
+        ("pretrain/ssl-p0.tsv", "10.0\t0:00:10\t300.0\t9.0\n"),
+        ("pretrain/dual-p0.tsv", "20.0\t0:00:20\t500.0\t19.0\n"),
+        ("report.tsv", "2.0\t0:00:02\tNA\tNA\n"),
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(head + line)
+    found = gather.read_benchmarks(tmp_path).set_index("rule")
+    assert found.loc["pretrain", ["jobs", "seconds", "longest", "cpu", "memory"]].tolist() == [
+        *(2, 30.0, 20.0, 28.0, 500.0)
+    ]
+    assert pd.isna(found.memory["report"])
+    assert gather.read_benchmarks(None).empty
