@@ -38,6 +38,7 @@ rule map:
         samples=LAYOUT.samples(CONFIG.fewshot.set),
     output:
         tif=f"{RESULTS}/maps/{{area}}/{{tile}}.tif",
+        confidence=f"{RESULTS}/maps/{{area}}/{{tile}}_confidence.tif",
         picture=report(
             f"{RESULTS}/maps/{{area}}/{{tile}}.png",
             category="Maps",

@@ -94,7 +94,8 @@ FIGURES = {
         "What the encoder tells apart before it sees a crop label",
         "Pretraining",
         "First two principal components of the pooled encoding of test samples, coloured by crop. "
-        "The title gives the share of samples whose five nearest neighbours vote for their class.",
+        "The title gives the share of samples whose five nearest neighbours in other blocks vote "
+        "for their class.",
     ),
 }
 """By file name; in the order of the report."""

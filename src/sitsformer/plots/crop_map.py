@@ -44,6 +44,7 @@ def picture(
     panels = drawn.subplot_mosaic(
         [["labels", "map", "confidence"], ["areas", "areas", "areas"]], height_ratios=[1.35, 1]
     )
+    drawn.get_layout_engine().set(hspace=0.08)  # type: ignore[union-attr,call-arg]
     _classes(panels["labels"], labels, classes, "Labels")
     _classes(panels["map"], found.classes, classes, "Map")
     _confidence(panels["confidence"], found)

@@ -134,7 +134,14 @@ def clear_observations(counts: pd.DataFrame) -> Figure:
                 if np.isfinite(value):
                     ink = "#ffffff" if value > 0.6 * np.nanmax(values) else "#10243e"
                     axes.text(j, i, f"{value:.1f}", ha="center", va="center", fontsize=8, color=ink)
-    axes.set_xticks(range(counts.shape[1]), counts.columns)
+    months = pd.to_datetime(pd.Series(counts.columns), format="%Y-%m")
+    crowded = len(months) > 24
+    axes.set_xticks(
+        range(len(months)),
+        list(months.dt.strftime("%Y-%m" if crowded else "%b\n%Y")),
+        rotation=90 if crowded else 0,
+        fontsize=8,
+    )
     axes.set_yticks(range(len(counts)), counts.index if not tall else [""] * len(counts))
     axes.tick_params(length=0)
     axes.grid(False)

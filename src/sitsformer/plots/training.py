@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from sitsformer.plots.style import MUTED, figure, look
 
@@ -46,6 +47,7 @@ def histories(runs: Mapping[str, pd.DataFrame]) -> Figure:
         if values and min(values) > 0 and max(values) > 20 * min(values):
             axes.set_yscale("log")
         axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylabel("squared error" if loss == "ssl" else "cross-entropy, nats")
         axes.set_title(f"Loss of {losses[loss]}")
         axes.legend()
@@ -101,13 +103,25 @@ def principal(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
 
 
 def neighbour_vote(
-    vectors: npt.NDArray[np.floating], label: npt.NDArray[np.int64], count: int = 5
+    vectors: npt.NDArray[np.floating],
+    label: npt.NDArray[np.int64],
+    block: npt.NDArray[np.int64],
+    count: int = 5,
 ) -> float:
-    """Share of samples whose nearest neighbours (without itself) vote for their class."""
+    """Share of samples whose nearest neighbours in other blocks vote for their class.
+
+    Within a block they would often come from the same field.
+
+    Args:
+        vectors: (sample, width).
+        label: (sample,) class index.
+        block: (sample,) spatial block.
+        count: neighbours that vote.
+    """
     values = (vectors - vectors.mean(0)) / np.maximum(vectors.std(0), 1e-9)
     square = (values**2).sum(1)
     distance = square[:, None] + square - 2 * values @ values.T
-    np.fill_diagonal(distance, np.inf)
+    distance[block[:, None] == block] = np.inf
     nearest = label[np.argsort(distance, axis=1)[:, :count]]
     votes = (nearest[:, :, None] == np.arange(label.max() + 1)).sum(1)
     return float((votes.argmax(1) == label).mean())
@@ -116,6 +130,7 @@ def neighbour_vote(
 def embedding(
     vectors: Mapping[str, npt.NDArray[np.floating]],
     label: npt.NDArray[np.int64],
+    block: npt.NDArray[np.int64],
     names: Sequence[str],
     colours: Sequence[str],
 ) -> Figure:
@@ -124,6 +139,7 @@ def embedding(
     Args:
         vectors: name of a model -> (sample, width).
         label: (sample,) class index.
+        block: (sample,) spatial block.
         names: of the classes.
         colours: '#rrggbb' of the classes.
     """
@@ -137,7 +153,7 @@ def embedding(
                 *points[chosen].T, s=13, color=colour, marker=MARKERS[k % len(MARKERS)],
                 edgecolors=MUTED, linewidths=0.3, label=names[k], rasterized=True,
             )  # fmt: skip
-        axes.set_title(f"{name}: {neighbour_vote(values, label):.0%} by neighbours")
+        axes.set_title(f"{name}: {neighbour_vote(values, label, block):.0%} by neighbours")
         axes.set(xticks=[], yticks=[], xlabel="component 1")
         axes.grid(False)
     panels[0].set_ylabel("component 2")

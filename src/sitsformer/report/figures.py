@@ -189,8 +189,9 @@ def _embedding(m: Material) -> str:
     vectors = {name: encode(m, name, samples) for name in wanted if name in m.models}
     classes = _classes(m)
     return style.draw(
-        "embedding", training.embedding, vectors, samples.label, classes.names, classes.colours
-    )
+        "embedding", training.embedding, vectors, samples.label, samples.block, classes.names,
+        classes.colours,
+    )  # fmt: skip
 
 
 def encode(m: Material, name: str, samples: Samples) -> npt.NDArray[np.float32]:
