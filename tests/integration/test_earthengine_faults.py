@@ -223,7 +223,7 @@ def test_a_permanent_error_does_not_wait_for_requests_that_hang(
         with pytest.raises(EarthEngineError, match="not found"):
             written(whole(server, tmp_path / "cache"), tmp_path / "cube.zarr")
         hanging = [c for c in server.calls if "computePixels" in c.path and c.status == 0]
-        assert len(hanging) > 5
+        assert hanging
         # Nor does the process: what still waits are daemons.
         assert all(t.daemon for t in threading.enumerate() if t is not threading.main_thread())
 

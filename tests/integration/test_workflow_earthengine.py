@@ -1,0 +1,104 @@
+"""The examples for Earth Engine, every stage, with the real client against the local server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from earthengine.catalogue import Place
+from earthengine.server import LocalEarthEngine
+from workflow import ROOT, command
+
+from sitsformer import cube, provenance
+from sitsformer.config import Config, parse
+from sitsformer.layout import Layout
+
+pytestmark = pytest.mark.long
+
+SMALLER: dict[str, Any] = {
+    "results": "results",
+    "patches": {"size": 3, "max_length": 16, "min_dates": 4},
+    "model": {"embedding": "linear", "hidden": 16, "layers": 1, "heads": 2, "norm": "pre"},
+}
+"""Keys of the examples that only decide how long they take."""
+
+
+def example(name: str) -> dict[str, Any]:
+    """An example as it is shipped, but with fewer and smaller tiles and less training."""
+    values: dict[str, Any] = yaml.safe_load((ROOT / "config" / "examples" / name).read_text())
+    values |= SMALLER
+    for area in values["areas"].values():
+        area["tiles"] = {"size": 126, "count": 2}
+        area["start"], area["end"] = "2021-04-01", "2021-09-30"
+        west, south = area["bounds"][:2]
+        area["bounds"] = [west, south, west + 0.06, south + 0.05]
+    for chosen in values["sets"].values():
+        chosen["per_tile"] = 250
+        chosen["purity"] = 1
+        chosen["confidence"] = 0
+        chosen["split"] = {"by": "block", "block": 120, "fractions": [0.5, 0.2, 0.3]}
+    values["pretrain"] |= {"epochs": 1, "batch_size": 64}
+    values["fewshot"] |= {
+        "shots": [3], "seeds": 2, "steps": 8, "batch_size": 16, "baselines": ["nearest_centroid"],
+    }  # fmt: skip
+    values["maps"]["shots"] = 3
+    values["evaluation"] = {"bootstrap": 20}
+    return values
+
+
+@contextmanager
+def served(config: Config) -> Iterator[LocalEarthEngine]:
+    """A local Earth Engine with scenes for every area of a config."""
+    places = []
+    for area in config.areas.values():
+        assert area.bounds is not None
+        west, south, east, north = area.bounds
+        places.append(Place(west, south, east + 0.02, north, area.start, area.end))
+    with LocalEarthEngine(places) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"), [("iowa.yaml", {"worldcover", "cdl"}), ("beauce.yaml", {"worldcover"})]
+)
+def test_an_example_runs_end_to_end(tmp_path: Path, name: str, labels: set[str]) -> None:
+    values = example(name)
+    with served(parse(values)) as server:
+        values["earthengine"] = {"url": server.url, "project": "proj-test"}
+        result = subprocess.run(
+            command(tmp_path, values),
+            capture_output=True, text=True, check=False, cwd=ROOT,
+            env={**os.environ, "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        assert result.returncode == 0, result.stdout + result.stderr
+        sent = len(server.sent(":compute"))
+    layout = Layout(parse(values))
+    cubes = [item for chosen in values["sets"] for item in layout.cubes(chosen)]
+    assert sent == len(cubes) == 4
+    for path in cubes:
+        assert provenance.check(tmp_path / path) == []
+        opened = cube.open_cube(tmp_path / path)
+        assert set(cube.label_layers(opened)) <= labels
+        assert opened.attrs["source"] == "Google Earth Engine"
+    assert (tmp_path / "results" / "report.html").stat().st_size > 50_000
+    table = pd.read_csv(tmp_path / "results" / "tables" / "fewshot.csv")
+    assert {"nearest_centroid", *values["fewshot"]["inits"]} <= set(table.method) | set(table.init)
+    assert list((tmp_path / "results" / "maps").rglob("*.tif"))
+
+
+@pytest.mark.parametrize("name", ["iowa.yaml", "beauce.yaml", "full.yaml"])
+def test_a_dry_run_needs_no_credentials(tmp_path: Path, name: str) -> None:
+    values = yaml.safe_load((ROOT / "config" / "examples" / name).read_text())
+    result = subprocess.run(
+        command(tmp_path, values, "--dry-run"),
+        capture_output=True, text=True, check=False, cwd=ROOT,
+        env={**os.environ, "HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
