@@ -17,7 +17,6 @@ from sitsformer.sources.synthetic.labelling import (
     crop_label,
     land_cover,
     true_cover,
-    true_crop,
 )
 from sitsformer.sources.synthetic.landscape import crop_of, lay_out
 from sitsformer.sources.synthetic.phenology import CROPS
@@ -140,7 +139,8 @@ def test_labels_are_wrong_at_the_stated_rate_by_field(rate: float) -> None:
     assert abs(wrong - rate) <= 0.03 * (rate > 0)
     crop, confidence = crop_label(0, EPSG, land, 2021, rate)
     labelled = crop > 0
-    mistaken = (crop != true_crop(0, EPSG, land, 2021)) & labelled
+    right, _ = crop_label(0, EPSG, land, 2021, 0.0)
+    mistaken = (crop != right) & labelled
     assert abs(share_of_fields(land.parcel[labelled], mistaken[labelled]) - rate) <= 0.03 * (
         rate > 0
     )
@@ -161,7 +161,7 @@ def test_every_cover_and_crop_is_there_in_plausible_shares() -> None:
     assert 0.45 < shares[40] < 0.70
     assert 0.10 < shares[30] < 0.28
     assert all(share > 0.005 for share in shares.values()), shares
-    crop = true_crop(0, EPSG, land, 2021)
+    crop, _ = crop_label(0, EPSG, land, 2021, 0.0)
     grown = crop[crop > 0]
     assert all((grown == plant.code).mean() > 0.02 for plant in CROPS.values())
 

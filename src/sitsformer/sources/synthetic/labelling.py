@@ -58,13 +58,6 @@ def true_cover(ground: Ground) -> Ints:
     return _with_features(ground, np.array([COVER_OF_USE[use] for use in USES])[ground.parcels.use])
 
 
-def true_crop(seed: int, epsg: int, ground: Ground, year: int) -> Ints:
-    """CDL code of each point in a year, without errors; 0 where nothing is grown."""
-    codes = np.array([crop.code for crop in CROPS.values()])
-    crop = codes[crop_of(seed, epsg, ground.parcels, year)][ground.parcel]
-    return np.where(true_cover(ground) == COVER_OF_USE["cropland"], crop, 0)
-
-
 def land_cover(seed: int, epsg: int, ground: Ground, error: float) -> Ints:
     """WorldCover label of each point; `error` of the fields are wrong, features never are."""
     truth = np.array([COVER_OF_USE[use] for use in USES])[ground.parcels.use]
