@@ -2,7 +2,7 @@
 
     python benchmarks/patches.py             the comparison, one cube of 252 x 252 px, 73 dates
     python benchmarks/patches.py --quick     the same on 126 x 126 px
-    python benchmarks/patches.py --large     and a cube of 10 GB under 2 GB of memory (minutes, 12 GB of disk)
+    python benchmarks/patches.py --large     and a cube of 10 GB within 2 GB of memory (12 GB disk)
 
 The bound is the time to decode the cube once plus the time to write the samples. Every variant
 cuts the same patches around the same pixels (5 x 5 px, all clear, at most 50 dates); the peers
@@ -163,7 +163,7 @@ class Case:
         return out
 
     def xbatcher(self) -> np.ndarray:
-        """xbatcher's generator over every patch of the tile; the drawn ones are kept.
+        """Patches of the generator of xbatcher over the whole tile.
 
         It cuts regular tilings only, so overlap 4 visits every centre; only some are looked at
         and the rest is extrapolated by `main`.
