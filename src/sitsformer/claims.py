@@ -70,14 +70,19 @@ def _sentence(word: str, claim: str, row: Mapping[Hashable, Any], level: float) 
         if "best baseline" in str(row["comparison"])
         else ""
     )
+    seeds, blocks = (_interval(row, kind) for kind in ("seeds", "blocks"))
     text = (
         f"{word}: {claim[0].lower()}{claim[1:]}{beside}; "
-        f"difference in macro F1 {row['mean']:+.3f}, "
-        f"{level:.0%} interval {row['low_seeds']:+.3f} to {row['high_seeds']:+.3f} over seeds and "
-        f"{row['low_blocks']:+.3f} to {row['high_blocks']:+.3f} over test blocks."
+        f"difference in macro F1 {row['mean']:+.3f}, {level:.0%} interval {seeds} over seeds and "
+        f"{blocks} over test blocks."
     )
     runs = int(row["runs"])
     if runs < ENOUGH_RUNS:
         times = "one pretraining run" if runs == 1 else f"{runs} pretraining runs"
         text += f" This rests on {times}; another run may differ."
     return text
+
+
+def _interval(row: Mapping[Hashable, Any], kind: str) -> str:
+    low, high = row[f"low_{kind}"], row[f"high_{kind}"]
+    return "unknown (too few)" if low != low else f"{low:+.3f} to {high:+.3f}"

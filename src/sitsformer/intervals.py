@@ -16,6 +16,9 @@ from scipy import stats
 
 Floats = npt.NDArray[np.float64]
 
+ENOUGH_BLOCKS = 5
+"""Test blocks from which on they are resampled: with fewer, an interval would only look narrow."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -113,9 +116,11 @@ def resampled(
         score: (..., K, K) -> (...).
 
     Returns:
-        (resample,) float64.
+        (resample,) float64; NaN with fewer than `ENOUGH_BLOCKS` blocks.
     """
     blocks, classes, _ = matrices.shape
+    if blocks < ENOUGH_BLOCKS:
+        return np.full(len(weights), np.nan)
     flat = weights @ matrices.reshape(blocks, classes * classes).astype(np.float64)
     return score(flat.reshape(-1, classes, classes))
 

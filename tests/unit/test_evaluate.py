@@ -142,6 +142,19 @@ def test_a_missing_seed_is_named() -> None:
         evaluate.gather(table, evaluate.score_cells(table, SETTINGS), samples.block, SETTINGS)
 
 
+def test_few_blocks_decide_nothing() -> None:
+    samples = phenology.make(600, blocks=12)
+    table = table_of(phenology.cells(samples, {"none": 0.2, "dual": 1.2}), samples)
+    assert len(np.unique(samples.block[samples.split == 2])) == 3
+    scores = evaluate.score_cells(table, SETTINGS)
+    results = evaluate.gather(table, scores, samples.block, SETTINGS)
+    found = evaluate.compare(results, 0.95)
+    assert found.low_blocks.isna().all()
+    assert set(found.verdict) == {"undecided"}
+    sentences = claims.decide(found, "full", 0.95).sentence
+    assert all("unknown (too few) over test blocks" in text for text in sentences)
+
+
 def test_confusion_and_conformal_tables_add_up() -> None:
     samples = phenology.make(600)
     table = table_of(phenology.cells(samples), samples)
