@@ -29,7 +29,6 @@ from sitsformer.steps import Layout, make_layout, order_by_length
 from sitsformer.tasks import ClassifyBatch, ClassifyTask
 from sitsformer.training import Row
 
-
 STACKED_MOST = 64 * 64
 """Hidden width times samples a step up to which networks are trained as one; see `pays`."""
 
@@ -71,7 +70,8 @@ class Ensemble(nn.Module):
             self.stacks[_key(name)] = nn.Parameter(stack, requires_grad=learns)
 
     def __getitem__(self, name: str) -> Tensor:
-        return self.stacks[_key(name)]
+        found: Tensor = self.stacks[_key(name)]
+        return found
 
     @torch.no_grad()
     def unstack(self) -> None:
@@ -85,7 +85,7 @@ class Ensemble(nn.Module):
         """Clip each network's gradient norm by itself; the sum of the norms."""
         grads = [p.grad for p in self.parameters() if p.grad is not None]
         squares = torch.stack([grad.flatten(1).square().sum(1) for grad in grads]).sum(0)
-        norm = squares.sqrt()
+        norm: Tensor = squares.sqrt()
         scale = (largest / (norm + 1e-6)).clamp_max(1.0)
         for grad in grads:
             grad.mul_(scale.view(-1, *[1] * (grad.ndim - 1)))

@@ -228,7 +228,7 @@ class SITSFormer(nn.Module):
             )
         self._check(reflectance, doy)
         try:
-            series = make_series(reflectance, doy, self.mean.cpu(), self.std.cpu())
+            series = make_series(reflectance, doy, self.mean.cpu().numpy(), self.std.cpu().numpy())
         except ValueError as error:
             raise SitsError(f"these samples cannot be predicted: {error}") from None
         out = np.empty((len(reflectance), self.architecture.classes), np.float32)

@@ -1,0 +1,196 @@
+"""Real processes that are killed, terminated, short of disk, or several."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import training_data
+
+pytestmark = pytest.mark.long
+
+ENVIRONMENT = {**os.environ, "SITSFORMER_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+def command(folder, name, *more, embedding="linear", dropout=0.1):
+    config = training_data.config(folder / f"{name}.yaml", embedding, dropout)
+    return [
+        sys.executable, "-m", "sitsformer", "pretrain", "--config", str(config),
+        "--objective", "dual", "--seed", "3", "--samples", str(folder / "made.zarr"),
+        "--checkpoint", str(folder / name / "checkpoint"), "--out", str(folder / name / "model"),
+        *more,
+    ]  # fmt: skip
+
+
+def run(arguments, **options):
+    return subprocess.run(
+        arguments, capture_output=True, text=True, env=ENVIRONMENT, timeout=120, **options
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("training")
+    training_data.store(made / "made.zarr", unlabelled=0.2)
+    finished = run(command(made, "whole"))
+    assert finished.returncode == 0, finished.stderr
+    return made
+
+
+def same_bytes(folder, name):
+    return all(
+        (folder / name / "model" / file).read_bytes()
+        == (folder / "whole" / "model" / file).read_bytes()
+        for file in ("model.safetensors", "config.json", "history.csv", "provenance.json")
+    )
+
+
+def wait_for(path, process, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.005)
+
+
+def test_two_processes_write_the_same_bytes(folder):
+    assert run(command(folder, "again")).returncode == 0
+    assert same_bytes(folder, "again")
+
+
+def test_killed_and_started_again_gives_the_same_bytes(folder):
+    """SIGKILL at several moments of one run, each time the same command again."""
+    for pause in (0.0, 0.02, 0.05):
+        process = subprocess.Popen(
+            command(folder, "killed"), stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+        )
+        wait_for(folder / "killed" / "checkpoint" / "checkpoint.safetensors", process)
+        time.sleep(pause)
+        process.kill()
+        process.communicate()
+    finished = run(command(folder, "killed"))
+    assert finished.returncode == 0, finished.stderr
+    assert "goes on from" in finished.stderr
+    assert same_bytes(folder, "killed")
+
+
+def test_sigterm_saves_and_asks_for_another_try(folder):
+    arguments = [part if part != "3" else "4" for part in command(folder, "terminated")]
+    config = folder / "terminated.yaml"
+    config.write_text(config.read_text().replace("epochs: 3", "epochs: 500"))
+    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    wait_for(folder / "terminated" / "checkpoint" / "checkpoint.safetensors", process)
+    process.send_signal(signal.SIGTERM)
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "terminated: saved after step" in messages
+    assert not (folder / "terminated" / "model").exists()
+
+
+def test_no_room_leaves_the_last_checkpoint_whole(folder):
+    """A limit on the size of files stands for a full disk: the write itself fails half-way."""
+    assert run(command(folder, "full")).returncode == 0
+    checkpoint = folder / "full" / "checkpoint" / "checkpoint.safetensors"
+    before = checkpoint.read_bytes()
+    config = folder / "full.yaml"
+    arguments = command(folder, "full")
+    config.write_text(config.read_text().replace("epochs: 3", "epochs: 4"))
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    failed = run(arguments, preexec_fn=limit)
+    assert failed.returncode == 1
+    assert "cannot be written" in failed.stderr and "Traceback" not in failed.stderr
+    assert checkpoint.read_bytes() == before
+    assert [item.name for item in checkpoint.parent.iterdir()] == [checkpoint.name]
+
+
+@pytest.mark.parametrize("embedding", ["linear", "conv3d"])
+def test_two_processes_train_what_one_trains(folder, embedding):
+    """Same batches, masks, BatchNorm statistics and losses; dropout off, since its masks differ."""
+    one = run(command(folder, f"one-{embedding}", embedding=embedding, dropout=0.0))
+    assert one.returncode == 0, one.stderr
+    arguments = command(folder, f"two-{embedding}", embedding=embedding, dropout=0.0)
+    launcher = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
+        "--master-port", "29517", *arguments[1:],
+    ]  # fmt: skip
+    two = run(launcher)
+    assert two.returncode == 0, two.stderr
+    histories = [
+        (folder / f"{name}-{embedding}" / "model" / "history.csv").read_text().splitlines()
+        for name in ("one", "two")
+    ]
+    for first, second in zip(*histories, strict=True):
+        if not first.startswith("epoch"):
+            values = [list(map(float, line.split(","))) for line in (first, second)]
+            assert values[0] == pytest.approx(values[1], rel=2e-4)
+    found = [
+        load_file(folder / f"{name}-{embedding}" / "model" / "model.safetensors")
+        for name in ("one", "two")
+    ]
+    for name, value in found[0].items():
+        assert torch.allclose(value.float(), found[1][name].float(), atol=2e-3), name
+
+
+def test_the_whole_way_from_pretraining_to_cells(folder):
+    from sitsformer.fewshot import read_cells
+
+    config = training_data.config(folder / "whole.yaml")
+    out, saved = folder / "cells.parquet", folder / "crop"
+    finished = run([
+        sys.executable, "-m", "sitsformer", "fewshot", "--config", str(config),
+        "--samples", str(folder / "made.zarr"), "--init", "dual", "--pretrain-seed", "3",
+        "--init-model", str(folder / "whole" / "model"), "--shots", "5", "--seeds", "0-2",
+        "--out", str(out), "--save-model", str(saved),
+    ])  # fmt: skip
+    assert finished.returncode == 0, finished.stderr
+    table = read_cells(out)
+    assert [cell.seed for cell in table.cells] == [0, 1, 2]
+    assert table.cells[0].learner.name == "dual-p3-full"
+    assert table.class_names == training_data.CLASSES
+    record = json.loads((saved / "provenance.json").read_text())
+    assert set(record["inputs"]) == {"samples", "init"}
+
+
+def test_the_original_command_line_works(folder):
+    pretrained, tuned = folder / "paper", folder / "paper-tuned"
+    first = run([
+        sys.executable, "-m", "sitsformer", "pretrain", "--dataset-path",
+        str(folder / "made.zarr"), "--pretrain-path", str(pretrained), "--epochs", "1",
+        "--batch-size", "128",
+    ])  # fmt: skip
+    assert first.returncode == 0, first.stderr
+    second = run([
+        sys.executable, "-m", "sitsformer", "finetune", "--dataset-path",
+        str(folder / "made.zarr"), "--pretrain-path", str(pretrained), "--finetune-path",
+        str(tuned), "--epochs", "1", "--batch-size", "128",
+    ])  # fmt: skip
+    assert second.returncode == 0, second.stderr
+    assert "test_accuracy" in second.stdout
+    assert (tuned / "model" / "model.safetensors").exists()
+
+
+def test_mistakes_are_one_line(folder, tmp_path):
+    training_data.store(tmp_path / "five.zarr", patch=5)
+    config = training_data.config(tmp_path / "c.yaml")
+    wrong = run([
+        sys.executable, "-m", "sitsformer", "fewshot", "--config", str(config),
+        "--samples", str(tmp_path / "five.zarr"), "--init", "dual", "--init-model",
+        str(folder / "whole" / "model"), "--shots", "5", "--seeds", "0", "--out",
+        str(tmp_path / "o.parquet"),
+    ])  # fmt: skip
+    assert wrong.returncode == 1
+    assert "patches of 1 x 1 pixels; found 5 x 5" in wrong.stderr
+    assert "Traceback" not in wrong.stderr

@@ -1,0 +1,370 @@
+"""The fast network against the published one, written plainly in reference_model.py."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sitsformer.dropout import Noise, factor, relu_drop, threshold
+from sitsformer.embedding import kernels
+from sitsformer.errors import SitsError
+from sitsformer.model import Architecture, SITSFormer, flops
+from sitsformer.steps import MISSING, Steps, make_layout, make_series, pack, subset
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from reference_model import Reference
+
+MEAN, STD = np.full(10, 0.3), np.full(10, 0.2)
+
+
+def samples(count, time, seed=0, least=4, bands=10, patch=5):
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(min(least, time), time + 1, count)
+    lengths[0] = time
+    doy = np.zeros((count, time), np.int16)
+    for row, n in zip(doy, lengths, strict=True):
+        row[:n] = np.sort(rng.choice(366, n, replace=False) + 1)
+    values = rng.integers(0, 9000, (count, time, bands, patch, patch)).astype(np.uint16)
+    values[doy == 0] = MISSING
+    return values, doy
+
+
+def padded(values, doy):
+    """Normalised input of the reference."""
+    x = torch.from_numpy((values.astype(np.float32) * 1e-4 - 0.3) / 0.2)
+    x[torch.from_numpy(doy) == 0] = 0
+    return x, torch.from_numpy(doy.astype(np.int64))
+
+
+def pair(dtype=torch.float32, norm_first=False, bands=10, patch=5, dropout=0.0):
+    """The reference and the fast network with the same weights, BatchNorms far from identity."""
+    torch.manual_seed(1)
+    reference = Reference(
+        bands,
+        patch,
+        hidden=32,
+        layers=2,
+        heads=4,
+        dropout=dropout,
+        classes=5,
+        kernels=kernels(bands, patch),
+        norm_first=norm_first,
+    )
+    for module in reference.modules():
+        if isinstance(module, torch.nn.BatchNorm3d):
+            module.weight.data.uniform_(0.5, 2)
+            module.bias.data.normal_()
+            module.running_mean.uniform_(0, 1)
+            module.running_var.uniform_(0.5, 2)
+    shape = Architecture(
+        bands=bands,
+        patch=patch,
+        hidden=32,
+        layers=2,
+        heads=4,
+        dropout=dropout,
+        attention_dropout=dropout,
+        norm="pre" if norm_first else "post",
+        classes=5,
+    )
+    model = SITSFormer(shape, np.full(bands, 0.3), np.full(bands, 0.2))
+    loaded = model.load_state_dict(reference.state_dict(), strict=False)
+    assert set(loaded.missing_keys) == {"mask_token", "band_token", "mean", "std"}
+    assert not loaded.unexpected_keys
+    return reference.to(dtype), model.to(dtype)
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+@pytest.mark.parametrize("full", [False, True])
+def test_evaluation_equals_the_reference(norm_first, full):
+    reference, model = pair(norm_first=norm_first)
+    values, doy = samples(40, 30, least=30 if full else 4)
+    reference.eval()
+    with torch.no_grad():
+        expected = torch.softmax(reference.classify(*padded(values, doy)), 1)
+    assert np.abs(model.eval().predict(values, doy) - expected.numpy()).max() < 1e-5
+
+
+def test_the_default_size_equals_the_reference():
+    torch.manual_seed(0)
+    reference = Reference(classes=3).eval()
+    model = SITSFormer(Architecture(classes=3), MEAN, STD).eval()
+    model.load_state_dict(reference.state_dict(), strict=False)
+    values, doy = samples(6, 24)
+    with torch.no_grad():
+        expected = torch.softmax(reference.classify(*padded(values, doy)), 1)
+    assert np.abs(model.predict(values, doy) - expected.numpy()).max() < 1e-5
+
+
+@pytest.mark.parametrize(("bands", "patch"), [(10, 5), (5, 1), (8, 3), (13, 7), (9, 9)])
+def test_every_patch_size_equals_nn_conv3d(bands, patch):
+    reference, model = pair(bands=bands, patch=patch)
+    values, doy = samples(5, 9, bands=bands, patch=patch)
+    reference.eval()
+    with torch.no_grad():
+        expected = torch.softmax(reference.classify(*padded(values, doy)), 1)
+    assert np.abs(model.eval().predict(values, doy) - expected.numpy()).max() < 1e-5
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_training_without_padding_equals_the_reference(norm_first):
+    """Loss, every gradient and the BatchNorm statistics; float64, so that a tie stays a tie."""
+    reference, model = pair(torch.float64, norm_first)
+    values, doy = samples(12, 10, least=10)
+    x, days = padded(values, doy)
+    label = torch.arange(12) % 5
+    series = make_series(values, doy, MEAN, STD)
+    steps, order = pack(series, np.arange(12))
+    # The packed values are float32: both sides get exactly those.
+    x = steps.values.view(12, 10, 10, 5, 5).double()
+    days = steps.doy.view(12, 10)
+    label = label[torch.from_numpy(order)]
+    expected = torch.nn.functional.cross_entropy(reference.train().classify(x, days), label)
+    expected.backward()
+    steps = Steps(steps.values.double(), steps.doy, steps.layout)
+    logits = model.train().classify(model.encode(steps), steps.layout)
+    found = torch.nn.functional.cross_entropy(logits, label)
+    found.backward()
+    assert abs(float((found - expected).detach())) < 1e-10
+    gradients = dict(model.named_parameters())
+    checked = 0
+    for name, parameter in reference.named_parameters():
+        if parameter.grad is not None:
+            scale = float(parameter.grad.abs().max()) + 1e-12
+            assert float((gradients[name].grad - parameter.grad).abs().max()) / scale < 1e-6, name
+            checked += 1
+    assert checked > 30
+    buffers = dict(model.named_buffers())
+    for name, value in reference.named_buffers():
+        assert torch.allclose(buffers[name].double(), value.double(), atol=1e-6), name
+
+
+def test_padding_changes_nothing_in_training():
+    """The reference's BatchNorm statistics depend on the padding; ours must not."""
+    _, model = pair()
+    values, doy = samples(9, 12)
+    longer = np.pad(values, ((0, 0), (0, 30), (0, 0), (0, 0), (0, 0)), constant_values=MISSING)
+    days = np.pad(doy, ((0, 0), (0, 30)))
+    outputs, statistics = [], []
+    for v, d in ((values, doy), (longer, days)):
+        _, model = pair()
+        steps, _ = pack(make_series(v, d, MEAN, STD), np.arange(9))
+        outputs.append(model.train().classify(model.encode(steps), steps.layout))
+        statistics.append({k: v.clone() for k, v in model.named_buffers()})
+    assert torch.equal(*outputs)
+    assert all(torch.equal(statistics[0][k], statistics[1][k]) for k in statistics[0])
+    reference, _ = pair()
+    few = reference.train().classify(*padded(values, doy))
+    reference, _ = pair()
+    many = reference.train().classify(*padded(longer, days))
+    assert (few - many).abs().max() > 1e-2  # the flaw is real
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 20), min_size=1, max_size=60),
+    ratio=st.sampled_from([0.0, 0.5, 0.75, 1.0]),
+)
+def test_groups_do_not_change_the_result(lengths, ratio):
+    """However series are grouped, each sample is as if it were alone."""
+    torch.manual_seed(0)
+    shape = Architecture(bands=3, patch=1, embedding="linear", hidden=8, layers=2, heads=2)
+    model = SITSFormer(shape).eval()
+    order = np.sort(np.array(lengths))[::-1].copy()
+    values = torch.randn(int(order.sum()), 3, 1)
+    doy = torch.randint(1, 367, (int(order.sum()),))
+    with torch.no_grad():
+        together = model.encode(Steps(values, doy, make_layout(order, ratio=ratio)))
+        ends = np.cumsum(order)
+        for end, length in list(zip(ends, order, strict=True))[:5]:
+            part = slice(int(end - length), int(end))
+            alone = Steps(values[part], doy[part], make_layout(np.array([length])))
+            assert torch.allclose(together[part], model.encode(alone), atol=1e-5)
+
+
+def test_the_lean_last_layer_equals_the_whole_one():
+    _, model = pair()
+    values, doy = samples(20, 16)
+    steps, _ = pack(make_series(values, doy, MEAN, STD), np.arange(20))
+    hidden = np.random.default_rng(0).random(steps.layout.steps) < 0.3
+    results = []
+    for lean in (False, True):
+        model.zero_grad()
+        model.eval()
+        encoded = model.encode(steps, hidden, only_masked=lean)
+        encoded = encoded if lean else encoded[torch.from_numpy(hidden)]
+        encoded.square().sum().backward()
+        results.append((encoded.detach(), model.mask_token.grad.clone()))
+    assert torch.allclose(results[0][0], results[1][0], atol=1e-5)
+    assert torch.allclose(results[0][1], results[1][1], rtol=1e-3, atol=1e-4)
+
+
+def test_what_is_hidden_has_no_influence():
+    _, model = pair()
+    values, doy = samples(6, 8)
+    index = np.arange(6)
+    steps, _ = pack(make_series(values, doy, MEAN, STD), index)
+    hidden = np.zeros(steps.layout.steps, bool)
+    hidden[::3] = True
+    other = steps.values.clone()
+    other[torch.from_numpy(hidden)] = 99.0
+    for mode in (True, False):
+        model.train(mode)
+        with torch.no_grad():
+            first = model.encode(steps, hidden)
+            second = model.encode(Steps(other, steps.doy, steps.layout), hidden)
+        assert torch.equal(first, second)
+
+
+def test_the_mask_token_is_learned_and_saved():
+    _, model = pair()
+    assert "mask_token" in model.state_dict()
+    values, doy = samples(6, 8)
+    steps, _ = pack(make_series(values, doy, MEAN, STD), np.arange(6))
+    hidden = np.arange(steps.layout.steps) % 2 == 0
+    model.reconstruct(model.encode(steps, hidden)).sum().backward()
+    assert float(model.mask_token.grad.abs().max()) > 0
+    bands = np.zeros((steps.layout.steps, 10), bool)
+    bands[:, 3] = True
+    model.reconstruct(model.encode(steps, bands)).sum().backward()
+    assert float(model.band_token.grad[3].abs()) > 0
+
+
+def test_layers_start_with_different_weights():
+    model = SITSFormer(Architecture(hidden=16, heads=2))
+    first, second = (layer.linear1.weight for layer in model.transformer_encoder.layers[:2])
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("pooling", ["max", "mean", "mean_max"])
+def test_pooling_sees_valid_steps_alone(pooling):
+    shape = Architecture(3, 1, "linear", 8, 1, 2, pooling=pooling, classes=2)
+    model = SITSFormer(shape)
+    lengths = np.array([5, 3, 1])
+    encoded = torch.randn(9, 8) - 5  # a pooled 0 would be a padding that leaked
+    found = model.pool(encoded, make_layout(lengths, ratio=0))
+    parts = encoded.split([5, 3, 1])
+    mean = torch.stack([part.mean(0) for part in parts])
+    most = torch.stack([part.max(0).values for part in parts])
+    expected = {"max": most, "mean": mean, "mean_max": torch.cat([mean, most], 1)}[pooling]
+    assert torch.allclose(found, expected, atol=1e-6)
+
+
+def test_dropout_keeps_the_share_and_the_expectation():
+    noise = Noise()
+    mask = noise.mask((400, 500), 0.1).float()
+    assert abs(float(1 - mask.mean()) - threshold(0.1) / 256) < 0.003
+    assert factor(0.1, torch.device("cpu")) == pytest.approx(1 / (1 - 26 / 256))
+    noise.seed([3, 1])
+    again = Noise()
+    again.seed([3, 1])
+    assert torch.equal(noise.mask((64,), 0.5), again.mask((64,), 0.5))
+
+
+def test_dropout_gradients_flow_where_values_do():
+    x = torch.randn(50, 40, requires_grad=True)
+    y = relu_drop(x * 1.0, 0.3, Noise())
+    y.sum().backward()
+    assert torch.equal(x.grad, (y > 0).float())
+    assert 0 < float((y > 0).float().mean()) < 0.5
+
+
+def test_dropout_changes_training_and_not_evaluation():
+    _, model = pair(dropout=0.2)
+    values, doy = samples(6, 8)
+    steps, _ = pack(make_series(values, doy, MEAN, STD), np.arange(6))
+    with torch.no_grad():
+        model.train()
+        assert not torch.equal(model.encode(steps), model.encode(steps))
+        model.eval()
+        assert torch.equal(model.encode(steps), model.encode(steps))
+
+
+def test_missing_pixels_become_the_mean():
+    values, doy = samples(3, 4, least=4)
+    values[1, 2, 5, 0, 0] = MISSING
+    series = make_series(values, doy, MEAN, STD)
+    assert series.gaps
+    steps, _ = pack(series, np.arange(3))
+    assert float(steps.values.view(3, 4, 10, 25)[1, 2, 5, 0]) == 0.0
+
+
+def test_saturated_values_are_not_negative():
+    """Stored values above 32767 share their bits with negative int16."""
+    values, doy = samples(2, 3, least=3)
+    values[0, 0] = 60000
+    steps, _ = pack(make_series(values, doy, MEAN, STD), np.arange(2))
+    assert float(steps.values[0].min()) == pytest.approx((6.0 - 0.3) / 0.2, rel=1e-5)
+
+
+def test_day_366_works_and_367_is_refused():
+    values, doy = samples(2, 3, least=3)
+    doy[:, -1] = 366
+    assert np.isfinite(pair()[1].eval().predict(values, doy)).all()
+    doy[0, -1] = 367
+    with pytest.raises(SitsError, match="367"):
+        pair()[1].predict(values, doy)
+
+
+def test_one_sample_and_long_series_work():
+    values, doy = samples(1, 200)
+    found = pair()[1].eval().predict(values, doy)
+    assert found.shape == (1, 5)
+    assert float(found.sum()) == pytest.approx(1)
+
+
+def test_prediction_keeps_the_order_of_samples():
+    model = pair()[1].eval()
+    values, doy = samples(30, 20)
+    together = model.predict(values, doy, batch_size=7)
+    alone = np.concatenate([model.predict(values[i : i + 1], doy[i : i + 1]) for i in range(30)])
+    assert np.abs(together - alone).max() < 1e-5
+
+
+def test_samples_that_do_not_fit_are_refused():
+    model = pair()[1]
+    values, doy = samples(2, 3, least=3)
+    with pytest.raises(SitsError, match=r"10, 5, 5"):
+        model.predict(values[:, :, :8], doy)
+    with pytest.raises(SitsError, match="float32"):
+        model.predict(values.astype(np.float32), doy)
+    with pytest.raises(SitsError, match="days of year"):
+        model.predict(values, doy[:, :2])
+    with pytest.raises(SitsError, match="no classifier"):
+        SITSFormer(Architecture(hidden=16, heads=2)).predict(values, doy)
+    with pytest.raises(ValueError, match="5 or more"):
+        kernels(4, 5)
+
+
+def test_subset_of_a_layout_keeps_samples_and_groups():
+    layout = make_layout(np.array([6, 5, 2, 2]), ratio=0.75)
+    chosen = np.zeros(15, bool)
+    chosen[[0, 1, 12]] = True
+    part = subset(layout, chosen, torch.device("cpu"))
+    assert part.lengths.tolist() == [2, 0, 1, 0]
+    assert len(part.groups) == len(layout.groups)
+
+
+def test_flops_of_a_case_counted_by_hand():
+    shape = Architecture(bands=2, patch=1, embedding="linear", hidden=4, layers=1, heads=1)
+    lengths = np.array([3, 1])
+    embedding = 2 * 4 * (2 * 4)
+    layer = 2 * 4 * (4 * 16 + 2 * 4 * 16)
+    attention = 2 * 2 * (9 + 1) * 4
+    assert flops(shape, lengths) == embedding + layer + attention
+
+
+def test_bf16_runs_forward_and_backward():
+    _, model = pair(dropout=0.1)
+    values, doy = samples(20, 8)
+    steps, _ = pack(make_series(values, doy, MEAN, STD), np.arange(20))
+    exact = model.eval().classify(model.encode(steps), steps.layout)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = model.classify(model.encode(steps), steps.layout).float()
+        assert (rough - exact).abs().max() < 0.2
+        model.train().classify(model.encode(steps), steps.layout).float().sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
