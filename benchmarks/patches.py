@@ -172,7 +172,10 @@ class Case:
 
         data = cube.open_cube(self.cube)[["reflectance"]].load()
         generator = xbatcher.BatchGenerator(
-            data, input_dims={"y": 5, "x": 5}, input_overlap={"y": 4, "x": 4}, preload_batch=False
+            data,
+            input_dims={"time": data.sizes["time"], "band": 10, "y": 5, "x": 5},
+            input_overlap={"y": 4, "x": 4},
+            preload_batch=False,
         )
         out, across = self.empty(), self.tile.size - 4
         for i in range(min(len(self.steps), 300)):
