@@ -177,7 +177,7 @@ def confusion(table: pd.DataFrame, summary: pd.DataFrame, names: Sequence[str]) 
     # From scratch, the last pretrained one (dual where it ran), the best baseline: at most three.
     wanted = list(dict.fromkeys([arms[0], *arms[-2:]]))
     # Room for the longest name, which stands upright below.
-    drawn = figure((3.0 if len(wanted) > 2 else 4.2) + 0.075 * max(map(len, names)))
+    drawn = figure(3.1 + 0.075 * max(map(len, names)))
     panels = drawn.subplots(1, len(wanted), squeeze=False, sharey=True)[0]
     size = min(8.0, 62 / len(names) * (3 / max(len(wanted), 3)))
     image = None
@@ -185,7 +185,7 @@ def confusion(table: pd.DataFrame, summary: pd.DataFrame, names: Sequence[str]) 
         part = table[(table.arm == arm) & (table.shots == shots)]
         shares = part.pivot(index="truth", columns="predicted", values="share_of_truth")
         values = 100 * shares.loc[list(names), list(names)].to_numpy(float)
-        image = axes.imshow(values, cmap="Blues", vmin=0, vmax=100, aspect="equal")
+        image = axes.imshow(values, cmap="Blues", vmin=0, vmax=100, aspect="auto")
         for i, row in enumerate(values):
             for j, value in enumerate(row):
                 if value >= 0.5:
