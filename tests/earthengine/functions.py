@@ -370,6 +370,7 @@ def _filter_equals(
     return lambda item: bool(item.properties.get(leftField) == rightValue)
 
 
+@function("Filter.listContains")
 @function("Filter.inList")
 def _filter_list(
     context: Context, leftField: Any = None, rightValue: Any = None, rightField: Any = None,
@@ -558,10 +559,11 @@ def _unmask(context: Context, input: Image, value: Any = 0, sameFootprint: bool 
 
 
 @function("Image.mask")
-def _mask(context: Context, image: Image, mask: Any = None) -> Image:
-    if mask is not None:
-        raise EarthEngineError("Image.mask: setting a mask is not simulated; use updateMask.")
-    return image.with_bands([images.mask_of(band) for band in image.bands])
+def _mask(context: Context, image: Any, mask: Any = None) -> Image:
+    if mask is None:
+        return image.with_bands([images.mask_of(band) for band in image.bands])
+    pairs = broadcast(to_image(image), to_image(mask))
+    return to_image(image).with_bands([images.remasked(a, b) for a, b in pairs])
 
 
 @function("Image.updateMask")

@@ -232,6 +232,16 @@ def masked_by(band: Band, other: Band) -> Band:
     return replace(band, read=read)
 
 
+def remasked(band: Band, mask: Band) -> Band:
+    """Image.mask with a mask: valid where the mask is not 0, whatever the band's own mask."""
+
+    def read(grid: Grid) -> Pixels:
+        test, test_mask = mask.read(grid)
+        return band.read(grid)[0], test_mask & (test != 0)
+
+    return replace(band, read=read)
+
+
 def mask_of(band: Band) -> Band:
     """The mask as a band of 0 and 1."""
 

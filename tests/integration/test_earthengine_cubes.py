@@ -13,12 +13,13 @@ import xarray as xr
 from pydantic import ValidationError
 
 from earthengine import fixtures
-from earthengine.catalogue import Place
+from earthengine.catalogue import S2, Place
 from earthengine.fixtures import area, assert_equal, attribute, in_place, only_tile
 from earthengine.reference import expected
 from earthengine.server import LocalEarthEngine
 from sitsformer import cube
-from sitsformer.config import Area, EarthEngine
+from sitsformer.config import BANDS, Area, EarthEngine
+from sitsformer.sources.earthengine.collections import EE_BANDS
 from sitsformer.sources.earthengine.errors import EarthEngineError
 from sitsformer.sources.earthengine.export import EarthEngineSource
 
@@ -270,3 +271,38 @@ def test_a_failed_batch_task_says_why(tmp_path: Path, monkeypatch: pytest.Monkey
         )
         with pytest.raises(EarthEngineError, match="started without a folder for exports"):
             written(chosen, settings, tmp_path / "cube.zarr")
+
+
+def test_xee_gives_the_same_reflectances(server: LocalEarthEngine, tmp_path: Path) -> None:
+    """The same images on the same grid through another client of the same service."""
+    import ee
+    import xee  # noqa: F401 (registers the engine)
+
+    # One granule covers this tile: an image is a date, but where the datatake was split.
+    chosen = area((-92.6, 42.0, -92.596, 42.003), labels=("worldcover",))
+    tile = only_tile(chosen)
+    ours = written(
+        chosen, fixtures.settings(server.url, tmp_path / "cache"), tmp_path / "cube.zarr"
+    )
+    single = [number for number, stack in enumerate(ours.attrs["images"]) if len(stack) == 1]
+    images = [ours.attrs["images"][number][0] for number in single]
+    ours = ours.isel(time=single)
+    assert len(images) > 8
+    collection = ee.ImageCollection(S2).filter(ee.Filter.inList("system:index", images))
+    theirs = xr.open_dataset(
+        collection.select(list(EE_BANDS)),
+        engine="ee",
+        crs=f"EPSG:{tile.epsg}",
+        crs_transform=(10, 0, tile.west, 0, -10, tile.north),
+        shape_2d=(tile.size, tile.size),
+    )
+    np.testing.assert_array_equal(
+        theirs.time.values.astype("datetime64[ms]"), ours.time.values.astype("datetime64[ms]")
+    )
+    np.testing.assert_allclose(theirs.x.values, ours.x.values)
+    np.testing.assert_allclose(theirs.y.values, ours.y.values)
+    for band, name in zip(BANDS, EE_BANDS, strict=True):
+        values = ours.reflectance.sel(band=band).values
+        np.testing.assert_array_equal(
+            theirs[name].values, np.where(values == cube.MISSING, np.nan, values)
+        )

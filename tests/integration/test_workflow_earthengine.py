@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from earthengine.catalogue import Place
-from earthengine.server import LocalEarthEngine
 from workflow import ROOT, command
 
+from earthengine.catalogue import Place
+from earthengine.server import LocalEarthEngine
 from sitsformer import cube, provenance
 from sitsformer.config import Config, parse
 from sitsformer.layout import Layout

@@ -73,7 +73,9 @@ def show(config_path: Path | None) -> None:
     found = entries(expand(settings.cache))
     for entry in found:
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used))
-        click.echo(f"{entry.size / 1e6:>9,.1f} MB  {entry.requests:>5} requests  {used}  {entry.name}")
+        click.echo(
+            f"{entry.size / 1e6:>9,.1f} MB  {entry.requests:>5} requests  {used}  {entry.name}"
+        )
     total = sum(entry.size for entry in found) / 1e9
     click.echo(f"{total:.2f} GB of at most {settings.cache_gb:g} GB in {settings.cache}")
 
