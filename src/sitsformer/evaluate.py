@@ -143,8 +143,10 @@ def gather(
                 values = intervals.resampled(matrices, weights, metrics.SCORES[name])
                 resampled[name] += values / len(positions)
         found.setdefault(arm, {})[shots] = Result(tables, resampled)
+    # Over the same numbers of shots for every arm, also where some arms have run with more.
+    common = set.intersection(*(set(by_shots) for by_shots in found.values())) - {"all"}
     for by_shots in found.values():
-        few = [result for shots, result in by_shots.items() if shots != "all"]
+        few = [result for shots, result in by_shots.items() if shots in common]
         if few:
             by_shots[FEW] = _average(few)
     return found

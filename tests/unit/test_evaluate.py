@@ -114,6 +114,17 @@ def test_few_is_the_mean_over_numbers_of_shots() -> None:
     assert list(results[Arm("sitsformer", "dual", "full")]) == ["1", "5", "10", "all", "few"]
 
 
+def test_few_is_over_the_same_shots_for_all() -> None:
+    samples = phenology.make(400)
+    more = phenology.cells(samples, {"none": 0.2}, shots=(1, 5, 10))
+    table = table_of([*more, *phenology.cells(samples, {"dual": 0.8}, shots=(1, 5))], samples)
+    scores = evaluate.score_cells(table, SETTINGS)
+    results = evaluate.gather(table, scores, samples.block, SETTINGS)
+    none = results[Arm("sitsformer", "none", "full")]
+    expected = (none["1"].scores["macro_f1"] + none["5"].scores["macro_f1"]) / 2
+    np.testing.assert_allclose(none["few"].scores["macro_f1"], expected)
+
+
 def test_differences_are_paired() -> None:
     # The same predictions twice: no difference, and no interval around it.
     samples = phenology.make(400)
