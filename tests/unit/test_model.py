@@ -13,6 +13,7 @@ from sitsformer.dropout import Noise, factor, relu_drop, threshold
 from sitsformer.embedding import kernels
 from sitsformer.errors import SitsError
 from sitsformer.model import Architecture, SITSFormer, flops
+from sitsformer.quantise import quantised
 from sitsformer.steps import MISSING, Steps, make_layout, make_series, pack, subset
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -368,3 +369,13 @@ def test_bf16_runs_forward_and_backward():
         assert (rough - exact).abs().max() < 0.2
         model.train().classify(model.encode(steps), steps.layout).float().sum().backward()
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_8_bit_prediction_is_close(norm_first):
+    _, model = pair(norm_first=norm_first)
+    values, doy = samples(60, 20)
+    exact = model.eval().predict(values, doy)
+    rough = quantised(model).predict(values, doy)
+    assert 0 < np.abs(exact - rough).max() < 0.1
+    assert (exact.argmax(1) == rough.argmax(1)).mean() > 0.9

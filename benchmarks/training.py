@@ -1,0 +1,171 @@
+"""Training steps a second: ours against the published network, same weights, batch, dropout.
+
+    python benchmarks/training.py [--quick]          one CPU thread
+    python benchmarks/training.py --device cuda      samples a second and share of peak on a GPU
+
+Needs torch and numpy only. A step is forward, reconstruction loss, backward, clipping, Adam; ours
+also gathers its batch from stored integers and draws the masks. Times are CPU seconds of the
+process (one thread), variants take turns, ratios are medians over rounds.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+import model_data as data
+from sitsformer.model import Architecture, SITSFormer, flops
+from sitsformer.tasks import PretrainSettings, PretrainTask
+from sitsformer.training import Plan, make_optimiser
+
+BATCH, MASK = 32, 0.3
+
+PEAK_BF16 = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
+"""Dense bfloat16 FLOP/s by the makers' data sheets, by a part of the device's name."""
+
+
+def reference_step(reference, values, doy):
+    """The published step: hidden patches replaced by a constant, everything computed."""
+    x, days = data.padded(values, doy)
+    rng = np.random.default_rng(0)
+    hidden = torch.from_numpy((rng.random(days.shape) < MASK) & (doy > 0))
+    target = x[:, :, :, 2, 2].clone()
+    token = 0.01 * torch.randn(x.shape[2:])
+    optimiser = torch.optim.Adam(reference.parameters(), lr=1e-4)
+    reference.train()
+
+    def step():
+        masked = torch.where(hidden[:, :, None, None, None], token, x)
+        out = reference.reconstruct(masked, days)
+        loss = ((out - target).square() * hidden.unsqueeze(-1)).sum() / (hidden.sum() * 10)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(reference.parameters(), 5.0)
+        optimiser.step()
+
+    return step
+
+
+def our_step(model, values, doy, objective="ssl", device="cpu", precision="float32"):
+    """One step of the training loop's work on the same samples."""
+    series = data.series(values, doy, device)
+    label = np.arange(len(values)) % max(model.architecture.classes, 1)
+    task = PretrainTask(series, label, PretrainSettings(objective, len(values), mask_rate=MASK))
+    plan = Plan(optimiser="adam", learning_rate=1e-4)
+    optimiser = make_optimiser(model, plan)
+    model.train()
+    count = [0]
+
+    def step():
+        count[0] += 1
+        (batch,) = next(task.batches(count[0], 0))
+        model.noise.seed((0, count[0]))
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+            sums = task.sums(model, batch)
+        loss = sum(value / batch.counts[name] for name, value in sums.items())
+        loss.backward()
+        model.clip_gradients(5.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+
+    return step
+
+
+def cpu(rounds: int, cases) -> dict[str, dict]:
+    torch.set_num_threads(1)
+    gemm = data.gemm_rate()
+    print(f"float32 matrix products: {gemm / 1e9:.0f} GFLOP/s (1 thread)")
+    print(f"{'case':10}{'reference':>12}{'ours':>9}{'ratio':>7}{'no att. dropout':>17}{'ratio':>7}"
+          f"{'of GEMM':>9}")  # fmt: skip
+    results = {}
+    for case in cases:
+        values, doy = data.samples(case, BATCH)
+        reference, model = data.networks()
+        _, light = data.networks(attention_dropout=0.0)
+        variants = {
+            "reference": reference_step(reference, values, doy),
+            "ours": our_step(model, values, doy),
+            "light": our_step(light, values, doy),
+        }
+        seconds = data.interleave(variants, rounds)
+        rate = {name: BATCH / float(np.median(s)) for name, s in seconds.items()}
+        same = data.median_ratio(seconds, "reference", "ours")
+        cheap = data.median_ratio(seconds, "reference", "light")
+        work = 3 * flops(model.architecture, (doy > 0).sum(1).astype(np.int64), MASK)
+        share = work / BATCH * rate["ours"] / gemm
+        print(f"{case:10}{rate['reference']:12.1f}{rate['ours']:9.1f}{same:7.2f}"
+              f"{rate['light']:17.1f}{cheap:7.2f}{share:9.0%}")  # fmt: skip
+        for name, value, ratio in (
+            ("same dropout", rate["ours"], same),
+            ("no dropout of attention weights", rate["light"], cheap),
+        ):
+            results[f"training step, {case}, {name}"] = {
+                "value": round(value, 1),
+                "unit": "samples/s, 1 CPU thread",
+                "against": f"reference {rate['reference']:.1f}",
+                "ratio": round(ratio, 2),
+            }
+    return results
+
+
+def gpu(rounds: int) -> dict[str, dict]:
+    """Samples a second and share of peak of one GPU, fed from its memory and from the host's."""
+    name = torch.cuda.get_device_name()
+    peak = next((value for key, value in PEAK_BF16.items() if key in name), None)
+    results = {}
+    for batch in (512, 2048):
+        values, doy = data.samples("T <= 50", batch)
+        for feed in ("GPU memory", "host memory"):
+            for precision in ("float32", "bf16"):
+                torch.manual_seed(0)
+                model = SITSFormer(Architecture(attention_dropout=0.0), data.MEAN, data.STD).cuda()
+                step = our_step(model, values, doy, "ssl", "cuda", precision)
+                if feed == "host memory":
+                    step = _from_host(model, values, doy, precision)
+                for _ in range(5):
+                    step()
+                torch.cuda.synchronize()
+                start = time.perf_counter()
+                for _ in range(rounds):
+                    step()
+                torch.cuda.synchronize()
+                rate = rounds * batch / (time.perf_counter() - start)
+                lengths = (doy > 0).sum(1).astype(np.int64)
+                work = 3 * flops(model.architecture, lengths, MASK) / batch * rate
+                share = f"{work / peak:.1%} of peak" if peak else "peak unknown"
+                print(f"{name}, batch {batch}, {feed}, {precision}: {rate:.0f} samples/s, {share}")
+                results[f"GPU training, batch {batch}, {feed}, {precision}"] = {
+                    "value": round(rate),
+                    "unit": "samples/s",
+                    "against": share,
+                    "ratio": round(work / peak, 3) if peak else None,
+                }
+    return results
+
+
+def _from_host(model, values, doy, precision):
+    """A step that copies its stored integers to the GPU first."""
+
+    def step():
+        our_step(model, values, doy, "ssl", "cuda", precision)()
+
+    return step
+
+
+def main(quick: bool = False, device: str = "cpu") -> dict[str, dict]:
+    if device == "cuda":
+        return gpu(5 if quick else 30)
+    cases = ("T = 24", "T <= 75") if quick else tuple(data.CASES)
+    return cpu(3 if quick else 11, cases)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    options = parser.parse_args()
+    main(options.quick, options.device)
