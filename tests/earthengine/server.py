@@ -426,6 +426,14 @@ class _Handler(BaseHTTPRequestHandler):
         request = json.loads(body) if body else {}
         if path == "/$discovery/rest":
             return "application/json", service.discovery
+        if path == "/local/forget":
+            service.calls.clear()
+            return "application/json", b"{}"
+        if path == "/local/calls":
+            calls = [[call.path, call.status, call.bytes] for call in service.calls]
+            return "application/json", json.dumps(calls).encode()
+        if match := re.fullmatch(r"/local/bytes/(\d+)", path):
+            return "application/octet-stream", bytes(int(match[1]))
         if match := re.fullmatch(r"/storage/v1/b/([^/]+)/o", path):
             return self._list_objects(match[1])
         if match := re.fullmatch(r"/download/storage/v1/b/([^/]+)/o/(.+)", path):
@@ -507,9 +515,16 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8899)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before every answer")
     parser.add_argument("--folder", type=Path, default=None, help="where exports write")
+    parser.add_argument("--bandwidth", type=float, default=None, help="bytes/s of all answers")
+    parser.add_argument("--remember", action="store_true", help="compute each answer once")
     options = parser.parse_args()
     with LocalEarthEngine(
-        EXAMPLES, port=options.port, latency=options.latency, folder=options.folder
+        EXAMPLES,
+        port=options.port,
+        latency=options.latency,
+        folder=options.folder,
+        bandwidth=options.bandwidth,
+        remember=options.remember,
     ) as server:
         print(f"serving {len(server.catalogue.scenes)} scenes on {server.url}", flush=True)
         threading.Event().wait()

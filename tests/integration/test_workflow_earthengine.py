@@ -44,9 +44,10 @@ def example(name: str) -> dict[str, Any]:
         chosen["purity"] = 1
         chosen["confidence"] = 0
         chosen["split"] = {"by": "block", "block": 120, "fractions": [0.5, 0.2, 0.3]}
-    values["pretrain"] |= {"epochs": 1, "batch_size": 64}
+    objective = values["pretrain"]["objectives"][-1]
+    values["pretrain"] |= {"epochs": 1, "batch_size": 64, "objectives": [objective]}
     values["fewshot"] |= {
-        "shots": [3], "seeds": 2, "steps": 8, "batch_size": 16, "baselines": ["nearest_centroid"],
+        "inits": ["none", objective], "shots": [3], "seeds": 2, "steps": 8, "batch_size": 16, "baselines": ["nearest_centroid"],
     }  # fmt: skip
     values["maps"]["shots"] = 3
     values["evaluation"] = {"bootstrap": 20}

@@ -1,0 +1,143 @@
+"""auth, doctor, plan, cache and view as a user runs them, against the local server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from earthengine import faults, fixtures
+from earthengine.fixtures import in_place, only_tile, run
+from earthengine.server import LocalEarthEngine
+from sitsformer.config import Config
+
+CHOSEN = in_place(fixtures.OVERLAP)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LocalEarthEngine]:
+    with LocalEarthEngine([fixtures.OVERLAP]) as running:
+        yield running
+
+
+def written(folder: Path, server: LocalEarthEngine, **changes: object) -> tuple[Path, Config]:
+    settings = fixtures.settings(server.url, Path("cache"), **changes)
+    config = fixtures.config({"here": CHOSEN}, settings)
+    return fixtures.write_config(folder / "config.yaml", config), config
+
+
+def test_doctor_says_that_everything_answers(server: LocalEarthEngine, tmp_path: Path) -> None:
+    path, _ = written(tmp_path, server)
+    status, out, err = run("doctor", "--config", path, cwd=tmp_path)
+    assert status == 0, err
+    lines = out.splitlines()
+    assert lines[-1] == "Everything answers."
+    assert all(line.startswith("ok") for line in lines[:-1])
+    for word in ("credentials", "project", "S2_SR_HARMONIZED", "CLOUD_SCORE", "CDL", "pixels"):
+        assert word in out
+    assert len(lines) < 20
+
+
+def test_doctor_says_what_does_not_answer_and_what_to_do(
+    server: LocalEarthEngine, tmp_path: Path
+) -> None:
+    path, _ = written(tmp_path, server, project="forbidden")
+    status, out, err = run("doctor", "--config", path, cwd=tmp_path)
+    assert status == 1
+    assert "FAIL  service" in out
+    assert "set earthengine.project" in out
+    assert "does not answer fully: service" in err
+    assert "Traceback" not in err
+
+
+def test_doctor_without_anything_says_how_to_begin(tmp_path: Path) -> None:
+    status, out, err = run("doctor", cwd=tmp_path)
+    assert status == 1
+    assert "FAIL  credentials" in out
+    assert "sitsformer auth" in out
+    assert "Traceback" not in err
+
+
+def test_a_collection_that_is_gone_is_named(server: LocalEarthEngine, tmp_path: Path) -> None:
+    path, _ = written(tmp_path, server)
+    gone = server.catalogue.collections.pop("USDA/NASS/CDL")
+    try:
+        status, out, _ = run("doctor", "--config", path, cwd=tmp_path)
+    finally:
+        server.catalogue.collections["USDA/NASS/CDL"] = gone
+    assert status == 1
+    (failed,) = [line for line in out.splitlines() if line.startswith("FAIL")]
+    assert "USDA/NASS/CDL" in failed
+
+
+def test_plan_counts_what_the_export_then_sends(server: LocalEarthEngine, tmp_path: Path) -> None:
+    path, _ = written(tmp_path, server, min_clear=0.0)
+    status, out, err = run("plan", path, cwd=tmp_path)
+    assert status == 0, err
+    assert "1 tiles, 20 dates, at most 4 requests, 2 MB" in out
+    assert "EECU-hours" in out
+    before = len(server.calls)
+    tile = only_tile(CHOSEN)
+    status, _, err = run(
+        "cube", "--config", path, "here", tile.name, tmp_path / "out.zarr", cwd=tmp_path
+    )
+    assert status == 0, err
+    asked = [c for c in server.calls[before:] if c.path.endswith((":compute", ":computePixels"))]
+    assert len(asked) == 4
+    # The same estimate stands in the log of the export.
+    assert "at most 4 requests, 2 MB" in err
+
+
+def test_plan_of_a_config_without_earth_engine(tmp_path: Path) -> None:
+    demo = Path(__file__).parents[2] / "config" / "config.yaml"
+    status, out, _ = run("plan", demo, cwd=tmp_path)
+    assert status == 0
+    assert "no area of this config comes from Earth Engine" in out
+
+
+def test_the_cache_is_shown_and_emptied(server: LocalEarthEngine, tmp_path: Path) -> None:
+    path, _ = written(tmp_path, server)
+    tile = only_tile(CHOSEN)
+    out_store = tmp_path / "out.zarr"
+    status, _, err = run("cube", "--config", path, "here", tile.name, out_store, cwd=tmp_path)
+    assert status == 0, err
+    status, out, _ = run("cache", "show", "--config", path, cwd=tmp_path)
+    assert status == 0
+    assert "3 requests" in out
+    assert f"here-{tile.name}" in out
+
+    # A second export of the same cube asks Earth Engine for nothing, not even to log in.
+    before = len(server.calls)
+    status, _, err = run("cube", "--config", path, "here", tile.name, out_store, cwd=tmp_path)
+    assert status == 0, err
+    assert len(server.calls) == before
+
+    status, out, _ = run("cache", "clear", "--config", path, cwd=tmp_path)
+    assert status == 0
+    assert "MB removed" in out
+    _, out, _ = run("cache", "show", "--config", path, cwd=tmp_path)
+    assert "0.00 GB" in out
+
+
+def test_the_progress_says_dates_speed_and_retries(
+    server: LocalEarthEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a line slow enough that the bar shows at all: it waits ten seconds in a log."""
+    from sitsformer import progress
+    from sitsformer.sources.earthengine.export import EarthEngineSource
+
+    lines: list[str] = []
+    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.0)
+    monkeypatch.setattr(progress.logger, "info", lambda text, *args: lines.append(text % args))
+    server.fault = faults.Planned(":computePixels", ["503"])
+    try:
+        monkeypatch.chdir(tmp_path)
+        _, config = written(tmp_path, server)
+        EarthEngineSource(config).cube("here", CHOSEN, only_tile(CHOSEN))
+    finally:
+        server.fault = None
+    shown = [line for line in lines if "MB/s" in line]
+    assert shown
+    assert "20 dates" in "".join(shown)
+    assert "1 retries" in "".join(shown)
