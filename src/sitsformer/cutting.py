@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -220,34 +221,28 @@ def _groups(
         yield group
 
 
-class _scheduler:  # noqa: N801 - used as a function
-    """Options for `dask.compute`: threads, or a client of the scheduler at an address."""
-
-    def __init__(self, address: str | None) -> None:
-        self._address = address
-        self._client: Any = None
-
-    def __enter__(self) -> dict[str, Any]:
-        if self._address is None:
-            return {"scheduler": "threads", "num_workers": shards.threads()}
-        try:
-            from distributed import Client
-
-            self._client = Client(self._address, timeout="20s", set_as_default=False)  # type: ignore[no-untyped-call]
-        except ImportError:
-            raise SitsError(
-                "patches.scheduler needs the package `distributed`: install sitsformer[cluster], "
-                "or leave the key out to use threads"
-            ) from None
-        except (OSError, ValueError) as error:
-            raise SitsError(
-                f"patches.scheduler: no Dask scheduler answers at {self._address}: {error}"
-            ) from None
-        return {"scheduler": self._client}
-
-    def __exit__(self, *_: object) -> None:
-        if self._client is not None:
-            self._client.close()
+@contextmanager
+def _scheduler(address: str | None) -> Iterator[dict[str, Any]]:
+    """Options for `compute`: threads, or a client of the Dask scheduler at an address."""
+    if address is None:
+        yield {"scheduler": "threads", "num_workers": shards.threads()}
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise SitsError(
+            "patches.scheduler needs the package `distributed`: install sitsformer[cluster], "
+            "or leave the key out to use threads"
+        ) from None
+    try:
+        # Not as default: the cube's own small arrays are read here, not on the cluster.
+        client = Client(address, timeout="20s", set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise SitsError(
+            f"patches.scheduler: no Dask scheduler answers at {address}: {error}"
+        ) from None
+    with client:
+        yield {"scheduler": client}
 
 
 class Spool:
