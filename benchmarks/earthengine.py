@@ -81,7 +81,7 @@ def ours(url: str, side: int, folder: Path) -> Callable[[], int]:
 
 
 def xee(url: str, side: int, folder: Path, *, dask: bool = False) -> Callable[[], int]:
-    """xee as its README shows it, with as many workers as the quota allows."""
+    """As the README of xee shows, with as many workers as the quota allows."""
     import ee
     import xarray as xr
     import xee as _  # noqa: F401 (registers the engine)
@@ -115,13 +115,14 @@ def xee(url: str, side: int, folder: Path, *, dask: bool = False) -> Callable[[]
         return lazy.compute(scheduler="threads", num_workers=CONCURRENT)
 
     def run() -> int:
-        return int([load(part).sizes["time"] for part in parts][0])
+        opened = [load(part) for part in parts]
+        return int(opened[0].sizes["time"])
 
     return run
 
 
 def xee_dask(url: str, side: int, folder: Path) -> Callable[[], int]:
-    """xee through Dask: all bands at once."""
+    """The same through Dask: all bands at once."""
     return xee(url, side, folder, dask=True)
 
 
@@ -223,7 +224,7 @@ def child(name: str, url: str, side: int) -> None:
 
 
 def line_speed(url: str) -> float:
-    """Bytes a second of the loopback: sixteen answers of 16 MB, eight at once, latency taken out."""
+    """Bytes a second of the loopback: 16 answers of 16 MB, 8 at once, latency taken out."""
     import requests
 
     def get(_: int) -> int:
@@ -283,7 +284,8 @@ def show(figures: Figures) -> None:
     """Print the table."""
     for name, figure in figures.items():
         ratio = "" if figure["ratio"] is None else f"x {figure['ratio']:.2f}"
-        print(f"{name:<58} {figure['value']:>8.2f} {figure['unit']}  {ratio:<8} {figure['against']}")
+        value = f"{figure['value']:>8.2f} {figure['unit']}"
+        print(f"{name:<58} {value}  {ratio:<8} {figure['against']}")
 
 
 if __name__ == "__main__":

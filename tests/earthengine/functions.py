@@ -510,6 +510,33 @@ def _mosaic(context: Context, collection: Collection) -> Image:
     )
 
 
+@function("reduce.median")
+def _median(context: Context, collection: Collection) -> Image:
+    names = collection.items[0].names()
+    stacks = [[pick(item, name) for item in collection.items] for name in names]
+    return Image(tuple(images.median(stack) for stack in stacks))
+
+
+@function("Image.remap")
+def _remap(
+    context: Context, image: Image, from_: Any = None, to: Any = None, defaultValue: Any = None,
+    bandName: str | None = None, **reserved: Any,
+) -> Image:  # fmt: skip
+    source = pick(image, bandName or 0)
+    return Image((images.remap(source, reserved["from"], to),), image.properties)
+
+
+@function("Image.visualize")
+def _visualize(
+    context: Context, image: Image, bands: Any = None, gain: Any = None, bias: Any = None,
+    min: Any = None, max: Any = None, gamma: Any = None, opacity: Any = None,
+    palette: Any = None, forceRgbOutput: bool = False,
+) -> Image:  # fmt: skip
+    """The bands that would be painted; nothing looks at the colours here."""
+    chosen = [pick(image, name) for name in bands] if bands else list(image.bands)
+    return Image(tuple(images.cast(band, images.UINT8) for band in chosen))
+
+
 @function("ImageCollection.toBands")
 def _to_bands(context: Context, collection: Collection) -> Image:
     bands = []

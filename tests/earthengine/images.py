@@ -273,6 +273,32 @@ def mosaic(bands: list[Band]) -> Band:
     return Band(bands[0].name, kind, WORLD, read, within)
 
 
+def median(bands: list[Band]) -> Band:
+    """Median of the valid pixels of a stack."""
+
+    def read(grid: Grid) -> Pixels:
+        read_ = [band.read(grid) for band in bands]
+        values = np.ma.array([v for v, _ in read_], mask=[~m for _, m in read_], dtype=float)
+        found = np.ma.median(values, axis=0)
+        return np.ma.filled(found, 0.0), ~np.ma.getmaskarray(found)
+
+    return Band(bands[0].name, DOUBLE, WORLD, read)
+
+
+def remap(band: Band, codes: list[float], targets: list[float]) -> Band:
+    """Replace codes; others are masked."""
+
+    def read(grid: Grid) -> Pixels:
+        values, mask = band.read(grid)
+        out, known = np.zeros(values.shape, np.int32), np.zeros(values.shape, bool)
+        for code, target in zip(codes, targets, strict=True):
+            out[values == code] = target
+            known |= values == code
+        return out, mask & known
+
+    return Band("remapped", PixelType("int", min(targets), max(targets)), WORLD, read)
+
+
 def calculate(
     first: Band,
     second: Band | None,

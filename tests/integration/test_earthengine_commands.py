@@ -141,3 +141,18 @@ def test_the_progress_says_dates_speed_and_retries(
     assert shown
     assert "20 dates" in "".join(shown)
     assert "1 retries" in "".join(shown)
+
+
+def test_view_writes_a_page_with_imagery_labels_and_tiles(
+    server: LocalEarthEngine, tmp_path: Path
+) -> None:
+    pytest.importorskip("geemap", reason="the extra `explore` is not installed")
+    path, _ = written(tmp_path, server)
+    before = len(server.sent("/maps"))
+    status, out, err = run("view", path, tmp_path / "map.html", cwd=tmp_path)
+    assert status == 0, err
+    assert len(server.sent("/maps")) == before + 3  # imagery, WorldCover, CDL
+    page = (tmp_path / "map.html").read_text()
+    assert f"{server.url}/v1/projects/proj-test/maps/local/tiles/" in page
+    for word in ("here, clear sky", "worldcover", "cdl", "1 tiles", '"Polygon"'):
+        assert word in page
