@@ -17,6 +17,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -26,7 +27,7 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from sitsformer import config, cube, grid, patches, samples
+from sitsformer import config, cube, grid, merge, patches, samples, splits
 from sitsformer.labels import load_legend
 
 ROUNDS = 5
@@ -113,7 +114,9 @@ class Case:
         self.samples = samples.load_samples(self.store)
         dataset = samples.open_samples(self.store)
         self.common = samples.about(dataset)
-        self.columns = {name: dataset[name].values for name in ("doy", "date", "label", "x", "y")}
+        self.columns = {
+            name: dataset[name].values for name in ("doy", "date", "label", "x", "y", "lon", "lat")
+        }
         self.row = ((self.tile.north - dataset.y.values) / 10).astype(int)
         self.column = ((dataset.x.values - self.tile.west) / 10).astype(int)
         days = xr.open_zarr(self.cube).time.values.astype("datetime64[D]").astype(int)
@@ -185,6 +188,41 @@ class Case:
         return out
 
 
+class Tiles:
+    """Stores of several tiles of 1,100 samples each, and their set."""
+
+    def __init__(self, case: Case, count: int) -> None:
+        self.folder, self.count = case.folder, count
+        rows = np.arange(1100) % len(case.samples)
+        self.reflectance = case.samples.reflectance[rows]
+        self.columns = {name: values[rows] for name, values in case.columns.items()}
+        self.columns["epsg"] = np.full(len(rows), case.tile.epsg)
+        manifest = samples.read_manifest(case.store)
+        self.config, self.common = case.config, case.common
+        self.stores = []
+        for number in range(count):
+            path = self.folder / f"tile{number}.zarr"
+            shift = number * case.tile.size * 10.0
+            x, y = self.columns["x"] + shift, self.columns["y"]
+            block = splits.block_ids(case.tile.epsg, x, y, case.common.block)
+            columns = self.columns | {"x": x, "block": block}
+            common = replace(case.common, tiles=(f"farm/{number:03}",))
+            samples.write_samples(path, self.reflectance, columns, common, manifest=manifest)
+            self.stores.append(path)
+
+    def merge(self) -> None:
+        merge.merge(self.config, "land", self.folder / "set.zarr", self.stores)
+
+    def rewrite(self) -> None:
+        """What a merge by decoding does at least: read all samples, write them into one store."""
+        parts = [samples.load_samples(path) for path in self.stores]
+        columns = {
+            name: np.concatenate([values] * self.count) for name, values in self.columns.items()
+        }
+        reflectance = np.concatenate([part.reflectance for part in parts])
+        samples.write_samples(self.folder / "again.zarr", reflectance, columns, self.common)
+
+
 def seconds(work: Callable[[], Any]) -> float:
     start = perf_counter()
     work()
@@ -201,6 +239,7 @@ def compare(quick: bool) -> dict[str, dict[str, Any]]:
             assert (variant() == case.samples.reflectance).all(), variant.__name__
         seen = min(count, 300)
         assert (case.xbatcher()[:seen] == case.samples.reflectance[:seen]).all()
+        tiles = Tiles(case, 4 if quick else 16)
         times: dict[str, list[float]] = {}
         for _ in range(2 if quick else ROUNDS):
             for key, work in {
@@ -211,6 +250,8 @@ def compare(quick: bool) -> dict[str, dict[str, Any]]:
                 "xarray isel": case.xarray_loop,
                 "rolling construct": case.rolling_construct,
                 "xbatcher": case.xbatcher,
+                "merge": tiles.merge,
+                "rewrite": tiles.rewrite,
             }.items():
                 times.setdefault(key, []).append(seconds(work))
     took = {key: median(values) for key, values in times.items()}
@@ -227,6 +268,12 @@ def compare(quick: bool) -> dict[str, dict[str, Any]]:
         figures[f"patches: against {peer}"] = figure(
             count / theirs, "samples/s", "times as fast as it", theirs / took["ours"]
         )
+    figures["patches: merge of tiles"] = figure(
+        1100 * tiles.count / took["merge"],
+        "samples/s",
+        "times as fast as decoding and writing",
+        took["rewrite"] / took["merge"],
+    )
     return figures
 
 

@@ -66,8 +66,9 @@ def _samples(path: Path) -> list[str]:
     for name, counts in manifest.get("dropped", {}).items():
         lines.append(f"dropped, {name}: {sum(counts.values()):,} pixels")
     for row in manifest.get("leakage", []):
+        apart = "unknown" if row["nearest"] is None else f"{row['nearest']:,.0f} m at least"
         lines.append(
-            f"{row['first']} to {row['second']}: {row['nearest']:,.0f} m at least, "
+            f"{row['first']} to {row['second']}: {apart}, "
             f"{row['overlapping']} overlapping, {row['shared_blocks']} shared blocks"
         )
     return lines + [f"warning: {line}" for line in manifest.get("warnings", [])]

@@ -54,7 +54,7 @@ class Leakage:
     Attributes:
         first, second: names of the groups.
         nearest: smallest distance between patch centres of the two, metres; None when one group
-            is empty.
+            is empty or its places are not known.
         overlapping: samples of `second` whose patch shares pixels on the ground with a patch of
             `first` (in the same UTM zone).
         shared_blocks: blocks in which both have samples.
@@ -151,10 +151,12 @@ def _nearest(first: Group, second: Group) -> float | None:
     """Smallest straight distance between centres, metres; also across UTM zones."""
     from scipy.spatial import cKDTree
 
-    if len(first.lon) == 0 or len(second.lon) == 0:
+    places = [_geocentric(group.lon, group.lat) for group in (first, second)]
+    # Stores made from arrays may not know where their samples lie.
+    known = [place[np.isfinite(place).all(axis=1)] for place in places]
+    if not all(map(len, known)):
         return None
-    tree = cKDTree(_geocentric(first.lon, first.lat))
-    distance, _ = tree.query(_geocentric(second.lon, second.lat))
+    distance, _ = cKDTree(known[0]).query(known[1])
     return float(distance.min())
 
 
@@ -172,6 +174,12 @@ def _geocentric(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[n
     )
 
 
+def _planar(group: Group, zone: int) -> NDArray[np.float64]:
+    """Known places (sample, 2), metres, of the samples in a UTM zone."""
+    known = (group.epsg == zone) & np.isfinite(group.x) & np.isfinite(group.y)
+    return np.column_stack([group.x[known], group.y[known]])
+
+
 def _overlapping(first: Group, second: Group) -> int:
     """Samples of `second` that share pixels with `first`: centres nearer than a patch both ways."""
     from scipy.spatial import cKDTree
@@ -179,11 +187,8 @@ def _overlapping(first: Group, second: Group) -> int:
     count = 0
     reach = (first.side + second.side) / 2
     for zone in np.intersect1d(first.epsg, second.epsg):
-        a, b = first.epsg == zone, second.epsg == zone
-        tree = cKDTree(np.column_stack([first.x[a], first.y[a]]))
-        distance, _ = tree.query(
-            np.column_stack([second.x[b], second.y[b]]), p=np.inf, distance_upper_bound=reach
-        )
+        a, b = (_planar(group, int(zone)) for group in (first, second))
+        distance, _ = cKDTree(a).query(b, p=np.inf, distance_upper_bound=reach)
         # Centres lie on the 10 m grid; half a pixel keeps rounding out of the comparison.
         count += int((distance < reach - PIXEL / 2).sum())
     return count

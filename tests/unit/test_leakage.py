@@ -59,6 +59,11 @@ def test_what_is_shared_and_seen():
 
 def test_an_empty_group_has_no_distance():
     assert compare(group("train", [], []), group("test", [5.0], [5.0])).nearest is None
+    unknown = np.array([np.nan])
+    lost = replace(group("train", [5.0], [5.0]), lon=unknown, lat=unknown, x=unknown, y=unknown)
+    for first, second in ((lost, group("test", [5.0], [5.0])), (lost, lost)):
+        found = compare(first, second)
+        assert found.nearest is None and found.overlapping == 0
 
 
 def test_pretraining_is_compared_with_every_split(tmp_path):
