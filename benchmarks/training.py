@@ -19,7 +19,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import model_data as data
 from sitsformer.model import Architecture, SITSFormer, flops
-from sitsformer.tasks import PretrainSettings, PretrainTask
+from sitsformer.tasks import InMemory, PretrainSettings, PretrainTask
 from sitsformer.training import Plan, make_optimiser
 
 BATCH, MASK = 32, 0.3
@@ -54,7 +54,9 @@ def our_step(model, values, doy, objective="ssl", device="cpu", precision="float
     """One step of the training loop's work on the same samples."""
     series = data.series(values, doy, device)
     label = np.arange(len(values)) % max(model.architecture.classes, 1)
-    task = PretrainTask(series, label, PretrainSettings(objective, len(values), mask_rate=MASK))
+    task = PretrainTask(
+        InMemory(series, label), PretrainSettings(objective, len(values), mask_rate=MASK)
+    )
     plan = Plan(optimiser="adam", learning_rate=1e-4)
     optimiser = make_optimiser(model, plan)
     model.train()

@@ -128,6 +128,11 @@ class Loader:
         if self.samples == 0:
             raise SampleError(f"{len(self._rows)} samples cannot serve {world} processes")
 
+    @property
+    def held(self) -> Samples | None:
+        """The samples, where they are kept in memory."""
+        return self._memory
+
     def __len__(self) -> int:
         """Batches of an epoch, the same for every process."""
         return self.samples // self._batch if self._drop_last else -(-self.samples // self._batch)

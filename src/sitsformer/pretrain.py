@@ -2,14 +2,16 @@
 
     sitsformer pretrain --config C --objective dual --seed 0 --samples S --checkpoint K --out M
 
-Samples stay in memory as stored integers and are gathered, augmented, normalised and masked batch
-by batch; the artefact is written once, after the last epoch, and the checkpoint lives elsewhere, so
-that a workflow which clears outputs before a retry does not clear the progress.
+Samples stay in memory as stored integers, or come from disk in the same order where they do not
+fit, and are gathered, augmented, normalised and masked batch by batch. The artefact is written
+once, after the last epoch; the checkpoint lives elsewhere, so that a workflow which clears outputs
+before a retry does not clear the progress.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,20 @@ import torch
 
 from sitsformer import augment, config, parallel, provenance
 from sitsformer.errors import SitsError
+from sitsformer.loader import Batch, Loader, order
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.modelstore import Origin, save_model
 from sitsformer.observers import bar, observers
-from sitsformer.samples import Samples, about, load_samples, open_samples, statistics
+from sitsformer.samples import (
+    About,
+    about,
+    load_samples,
+    open_samples,
+    split_rows,
+    statistics,
+)
 from sitsformer.steps import Series, make_series
-from sitsformer.tasks import PretrainSettings, PretrainTask
+from sitsformer.tasks import InMemory, Ints, PretrainSettings, PretrainTask, Source
 from sitsformer.training import Plan, Row, fit
 
 logger = logging.getLogger("sitsformer")
@@ -106,31 +116,44 @@ def run(
         SitsError: the samples do not serve the objective, or the training fails.
     """
     place = parallel.start(device)
-    train, validation = _load(where.samples)
-    if objective != "ssl" and not (train.label >= 0).any():
+    stats = statistics(where.samples)
+
+    def series(samples: Batch) -> Series:
+        return make_series(samples["reflectance"], samples["doy"], stats.mean, stats.std, place)
+
+    loader = Loader(
+        where.samples,
+        settings.batch_size // parallel.world(),
+        seed,
+        rank=parallel.rank(),
+        world=parallel.world(),
+        mode=settings.loader,
+        drop_last=True,
+    )
+    common = about(open_samples(where.samples))
+    labels, shape = _look(where.samples)
+    if objective != "ssl" and not (labels >= 0).any():
         raise SitsError(
             f"{where.samples} has no land-cover label in its training split, which the objective "
             f"{objective!r} needs: pretrain with `ssl`, or give the set a label layer"
         )
-    stats = statistics(where.samples)
-    bands, patch = train.reflectance.shape[2], train.reflectance.shape[3]
-    classes = 0 if objective == "ssl" else len(train.class_names)
+    classes = 0 if objective == "ssl" else len(common.class_names)
     torch.manual_seed(seed)
-    names = () if objective == "ssl" else train.class_names
     model = SITSFormer(
-        architecture(model_settings, bands, patch, classes),
+        architecture(model_settings, shape[0], shape[1], classes),
         stats.mean,
         stats.std,
-        train.bands,
-        names,
+        common.bands,
+        common.class_names if classes else (),
     ).to(place)
-
-    def series(samples: Samples) -> Series:
-        return make_series(samples.reflectance, samples.doy, stats.mean, stats.std, place)
-
+    source: Source
+    if loader.held is not None:
+        train = vars(loader.held)
+        source = InMemory(series(train), train["label"], _order(train, seed))
+    else:
+        source = Streamed(loader, settings.batch_size // parallel.world(), series)
     task = PretrainTask(
-        series(train),
-        train.label,
+        source,
         PretrainSettings(
             objective,
             settings.batch_size,
@@ -142,8 +165,8 @@ def run(
             seed,
             strength(settings.augment),
         ),
-        _class_weights(train.label, classes).to(place) if settings.class_balanced else None,
-        None if validation is None else (series(validation), validation.label),
+        _class_weights(labels, classes).to(place) if settings.class_balanced else None,
+        _validation(where.samples, series),
     )
     recipe = plan(
         settings.recipe,
@@ -177,27 +200,61 @@ def run(
     if parallel.rank() == 0:
         origin = Origin(
             objective,
-            _data(where.samples, train),
+            _data(common, labels),
             identity,
             {"samples": where.samples},
             seed,
             {k: v for k, v in _best(history).items() if k.startswith("validation_")},
-            train.class_colours if classes else (),
+            common.class_colours if classes else (),
         )
         save_model(where.out, model, origin, history)
     parallel.wait()
     return history
 
 
-def _load(path: Path) -> tuple[Samples, Samples | None]:
-    samples = load_samples(path)
-    train, validation = (samples.take(np.flatnonzero(samples.split == k)) for k in (0, 1))
-    if not len(train):
-        raise SitsError(f"{path} has no sample in its training split")
-    return train, validation if len(validation) else None
+class Streamed:
+    """Samples read from disk as they are needed: each process its own part of every batch."""
+
+    shared = False
+
+    def __init__(self, loader: Loader, size: int, series: Callable[[Batch], Series]) -> None:
+        self.loader, self.size, self.series = loader, size, series
+        self.count = loader.samples
+
+    def batches(self, size: int, epoch: int, start: int) -> Iterator[tuple[Series, Ints, Ints]]:
+        """See `tasks.Source`."""
+        if size != self.size:
+            raise SitsError(
+                f"the set has {self.count} samples a process, fewer than a batch: use a smaller "
+                "pretrain.batch_size, or pretrain.loader: memory"
+            )
+        for batch in self.loader.epoch(epoch, start):
+            label = batch["label"].astype(np.int64)
+            yield self.series(batch), label, np.arange(len(label))
 
 
-def _class_weights(label: np.ndarray[Any, np.dtype[np.int64]], classes: int) -> torch.Tensor:
+def _order(train: Mapping[str, Any], seed: int) -> Callable[[int], Ints]:
+    """The loader's order as positions in `train`, so that memory and stream train the same."""
+    rows, size = train["index"], int(np.prod(train["reflectance"].shape[1:])) * 2
+    return lambda epoch: np.searchsorted(rows, order(rows, size, seed, epoch).rows)
+
+
+def _look(path: Path) -> tuple[Ints, tuple[int, int]]:
+    """Labels of the training split, and (bands, patch) of the samples, without reading them."""
+    dataset = open_samples(path)
+    labels = dataset.label.values[split_rows(dataset, path, "train")].astype(np.int64)
+    return labels, (dataset.sizes["band"], dataset.sizes["px"])
+
+
+def _validation(path: Path, series: Callable[[Batch], Series]) -> tuple[Series, Ints] | None:
+    """Series and labels of the validation split, in memory; None where there is none."""
+    if not (open_samples(path).split.values == 1).any():
+        return None
+    samples = vars(load_samples(path, "validation"))
+    return series(samples), samples["label"]
+
+
+def _class_weights(label: Ints, classes: int) -> torch.Tensor:
     """Weights inverse to the frequency of each class, 1 on average over samples."""
     count = np.bincount(label[label >= 0], minlength=classes).astype(np.float64)
     weight = count.sum() / np.maximum(count, 1) / max((count > 0).sum(), 1)
@@ -209,9 +266,8 @@ def _best(history: list[Row]) -> Row:
     return min(validated, key=lambda row: row["validation_loss"], default=history[-1])
 
 
-def _data(path: Path, train: Samples) -> dict[str, str]:
+def _data(common: About, labels: Ints) -> dict[str, str]:
     """Lines on the samples for the model card."""
-    common = about(open_samples(path))
     seasons = [
         f"{area} (season from {year})"
         for area, year in zip(common.areas, common.years, strict=True)
@@ -220,6 +276,6 @@ def _data(path: Path, train: Samples) -> dict[str, str]:
         "sample set": common.name,
         "areas": ", ".join(seasons) or "not recorded",
         "label product": common.label,
-        "training samples": str(len(train)),
-        "of them with land cover": str(int((train.label >= 0).sum())),
+        "training samples": str(len(labels)),
+        "of them with land cover": str(int((labels >= 0).sum())),
     }

@@ -1,15 +1,17 @@
 """The two tasks: masked reconstruction and land cover together, and classification.
 
-Batches are drawn for all processes at once, from the seed and the number of the step, and each
-process packs its share: one process or four see the same samples, masks and augmentation.
+Batches from memory are drawn for all processes at once, from the seed and the number of the step,
+and each process packs its share: one process or four see the same samples, masks and augmentation.
 
 Axes: N packed steps, B samples, C bands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -63,15 +65,55 @@ class PretrainSettings:
     augment: augment.Strength = augment.NOTHING
 
 
+class Source(Protocol):
+    """Where pretraining takes its samples from.
+
+    Attributes:
+        count: samples that a process, or all together if `shared`, see in an epoch.
+        shared: whether every process is given the whole batch, to take its part of it.
+    """
+
+    count: int
+    shared: bool
+
+    def batches(self, size: int, epoch: int, start: int) -> Iterator[tuple[Series, Ints, Ints]]:
+        """Full batches of an epoch after the first `start`: series, labels, and which of them."""
+
+
+class InMemory:
+    """Samples held in one table.
+
+    Args:
+        series: all of them.
+        label: (sample,) class index, -1 = none.
+        order: positions of the samples in the order of an epoch; default: shuffled.
+    """
+
+    shared = True
+
+    def __init__(
+        self, series: Series, label: Ints, order: Callable[[int], Ints] | None = None
+    ) -> None:
+        self.series, self.label = series, label
+        self.count = len(label)
+        self.order = order or (lambda epoch: _rng(_EPOCH, epoch).permutation(self.count))
+
+    def batches(self, size: int, epoch: int, start: int) -> Iterator[tuple[Series, Ints, Ints]]:
+        """See `Source`."""
+        order = self.order(epoch)
+        for first in range(start * size, self.count - size + 1, size):
+            yield self.series, self.label, order[first : first + size]
+
+
 class PretrainTask:
     """Reconstruction of hidden values (`ssl`), land cover (`sl`), or both (`dual`).
 
     In `dual` one pass over the masked series serves both losses. Samples without land cover take
-    part in reconstruction alone.
+    part in reconstruction alone. Batches are full: the few samples of an epoch that would make a
+    small last one sit out, others each time; a set smaller than a batch is one batch.
 
     Args:
-        train: series to learn from.
-        label: (sample,) class index, -1 = none.
+        source: samples to learn from.
         settings: see `PretrainSettings`.
         class_weights: (class,) weight of each class in the land-cover loss; None: all 1.
         validation: series and labels of the validation split, if there is one.
@@ -79,39 +121,42 @@ class PretrainTask:
 
     def __init__(
         self,
-        train: Series,
-        label: Ints,
+        source: Source,
         settings: PretrainSettings,
         class_weights: Tensor | None = None,
         validation: tuple[Series, Ints] | None = None,
     ) -> None:
-        self.train, self.label, self.settings = train, label, settings
+        self.source, self.settings = source, settings
         self.class_weights, self.validation = class_weights, validation
         both = {"ssl": settings.ssl_weight, "sl": settings.sl_weight}
         self.weights: Mapping[str, float] = (
             both if settings.objective == "dual" else {settings.objective: 1.0}
         )
-        self.usable = np.arange(len(label)) if "ssl" in self.weights else np.flatnonzero(label >= 0)
-        self.batches_a_step = settings.accumulate
-        per_step = settings.batch_size * settings.accumulate
-        self.steps = -(-len(self.usable) // per_step)
+        each = settings.batch_size if source.shared else settings.batch_size // parallel.world()
+        self.size = max(1, min(each, source.count // settings.accumulate))
+        self.steps = max(1, source.count // (self.size * settings.accumulate))
 
     def batches(self, epoch: int, start: int) -> Iterator[list[PretrainBatch]]:
-        """Shuffled batches of nearly equal size: no small last one."""
-        order = _rng(self.settings.seed, _EPOCH, epoch).permutation(self.usable)
-        for step, chosen in enumerate(np.array_split(order, self.steps)):
-            if step >= start:
-                micro = np.array_split(chosen, self.settings.accumulate)
-                number = epoch * self.steps + step
-                yield [self._batch(index, number, i) for i, index in enumerate(micro)]
+        """Micro-batches of each step of an epoch."""
+        several = self.settings.accumulate
+        parts = self.source.batches(self.size, epoch, start * several)
+        for step in range(start, self.steps):
+            number = epoch * self.steps + step
+            yield [self._batch(*part, number, i) for i, part in enumerate(islice(parts, several))]
 
-    def _batch(self, index: Ints, number: int, micro: int) -> PretrainBatch:
+    def _batch(
+        self, series: Series, label: Ints, index: Ints, number: int, micro: int
+    ) -> PretrainBatch:
         s = self.settings
-        rng = _rng(s.seed, _BATCH, number, micro)
-        time, bands = self.train.doy.shape[1], self.train.mean.shape[0]
-        change = augment.draw(self.train.lengths[index], time, bands, s.augment, rng)
+        if "ssl" not in self.weights:
+            index = index[label[index] >= 0]
+        own = 0 if self.source.shared else parallel.rank()
+        rng = _rng(s.seed, _BATCH, number, micro, own)
+        time, bands = series.doy.shape[1], series.mean.shape[0]
+        change = augment.draw(series.lengths[index], time, bands, s.augment, rng)
         mask = int(rng.integers(2**62))
-        return make_batch(self.train, self.label, index, change, s, self.weights, mask)
+        share = (parallel.rank(), parallel.world()) if self.source.shared else (0, 1)
+        return make_batch(series, label, index, change, s, self.weights, mask, share)
 
     def sums(self, model: SITSFormer, batch: PretrainBatch) -> dict[str, Tensor]:
         """Squared errors over hidden values, cross-entropies over labelled samples."""
@@ -138,18 +183,19 @@ class PretrainTask:
         sums = dict.fromkeys(self.weights, 0.0)
         counts = dict.fromkeys(self.weights, 0.0)
         usable = np.arange(len(label)) if "ssl" in self.weights else np.flatnonzero(label >= 0)
-        right = 0.0
         model.eval()
         with torch.inference_mode():
             for i, index in enumerate(_chunks(usable, s.batch_size)):
-                batch = make_batch(series, label, index, None, s, self.weights, VALIDATION_SEED + i)
+                mask = VALIDATION_SEED + i
+                share = (parallel.rank(), parallel.world())
+                batch = make_batch(series, label, index, None, s, self.weights, mask, share)
                 for name, value in self.sums(model, batch).items():
                     sums[name] += float(value)
                 for name, count in batch.counts.items():
                     counts[name] += count
         model.train()
         names = list(sums)
-        total = parallel.add_up([*sums.values(), *counts.values(), right], series.values.device)
+        total = parallel.add_up([*sums.values(), *counts.values()], series.values.device)
         row = {name: total[i] / max(total[len(names) + i], 1.0) for i, name in enumerate(names)}
         row["loss"] = sum(self.weights[name] * row[name] for name in names)
         return row
@@ -163,8 +209,9 @@ def make_batch(
     settings: PretrainSettings,
     weights: Mapping[str, float],
     mask_seed: int,
+    share: tuple[int, int],
 ) -> PretrainBatch:
-    """Pack this process's share of a batch and hide a part of it."""
+    """Pack this process's share (number, of how many) of a batch and hide a part of it."""
     bands = series.mean.shape[0]
     hidden = None
     if "ssl" in weights:
@@ -175,7 +222,7 @@ def make_batch(
             lengths = (change.keep & valid).sum(1)
         strategy = masking.STRATEGIES[settings.mask]
         hidden = strategy(lengths, bands, settings.mask_rate, _rng(mask_seed))
-    mine = np.arange(parallel.rank(), len(index), parallel.world())
+    mine = np.arange(share[0], len(index), share[1])
     if change is not None:
         change = Change(*(getattr(change, name)[mine] for name in Change.__dataclass_fields__))
     steps, order = pack(series, index[mine], change)

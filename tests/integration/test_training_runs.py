@@ -67,6 +67,17 @@ def test_two_processes_write_the_same_bytes(folder):
     assert same_bytes(folder, "again")
 
 
+def test_a_stream_from_disk_trains_the_same_as_memory(folder):
+    """Weights and history to the bit, with another number of reading threads too."""
+    arguments = command(folder, "stream")
+    config = folder / "stream.yaml"
+    config.write_text(config.read_text().replace("  epochs: 3", "  epochs: 3\n  loader: stream"))
+    assert run(arguments).returncode == 0
+    for file in ("model.safetensors", "history.csv"):
+        streamed = (folder / "stream" / "model" / file).read_bytes()
+        assert streamed == (folder / "whole" / "model" / file).read_bytes()
+
+
 def test_killed_and_started_again_gives_the_same_bytes(folder):
     """SIGKILL at several moments of one run, each time the same command again."""
     for pause in (0.0, 0.02, 0.05):

@@ -19,7 +19,13 @@ from sitsformer.model import Architecture, SITSFormer
 from sitsformer.modelstore import load_model, read_history
 from sitsformer.samples import load_samples
 from sitsformer.steps import make_series
-from sitsformer.tasks import ClassifySettings, ClassifyTask, PretrainSettings, PretrainTask
+from sitsformer.tasks import (
+    ClassifySettings,
+    ClassifyTask,
+    InMemory,
+    PretrainSettings,
+    PretrainTask,
+)
 from sitsformer.training import Plan, fit, learning_rate, make_optimiser
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -40,7 +46,7 @@ def task(objective="dual", unlabelled=0.0, validation=True, **settings):
     series = [make_series(values[i], doy[i], MEAN, STD) for i in (train, held)]
     chosen = PretrainSettings(objective, 24, **settings)
     held_out = (series[1], label[held]) if validation else None
-    return PretrainTask(series[0], label[train], chosen, validation=held_out)
+    return PretrainTask(InMemory(series[0], label[train]), chosen, validation=held_out)
 
 
 def weights(model):
@@ -85,8 +91,9 @@ def test_samples_without_land_cover_take_part_in_reconstruction_alone():
     )
     assert sums["sl"].shape == expected.shape
     only = task("sl", unlabelled=0.5)
-    assert (only.label[only.usable] >= 0).all()
-    assert len(task("ssl", unlabelled=0.5).usable) == 144
+    (batch,) = next(only.batches(0, 0))
+    assert (batch.label >= 0).all() and len(batch.label) < 24
+    assert len(next(task("ssl", unlabelled=0.5).batches(0, 0))[0].label) == 24
 
 
 def test_a_batch_without_labels_does_no_harm():
@@ -114,15 +121,20 @@ def test_accumulated_batches_equal_one_batch():
     for accumulate in (1, 4):
         chosen = PretrainSettings("sl", 48 // accumulate, accumulate)
         model = network(shape=shape)
-        fit(model, PretrainTask(series, label, chosen), Plan(epochs=1, optimiser="adam"))
+        fit(model, PretrainTask(InMemory(series, label), chosen), Plan(epochs=1, optimiser="adam"))
         found.append(weights(model))
     assert (found[0] - found[1]).abs().max() < 1e-4
 
 
-def test_epochs_have_no_small_last_batch():
-    sizes = [len(micro[0].label) for micro in task("sl").batches(0, 0)]
-    assert sum(sizes) == 144
-    assert max(sizes) - min(sizes) <= 1
+@pytest.mark.parametrize(("size", "steps", "full"), [(24, 6, 24), (50, 2, 50), (999, 1, 144)])
+def test_batches_are_full(size, steps, full):
+    values, doy, label, _ = training_data.arrays()
+    series = make_series(values[:144], doy[:144], MEAN, STD)
+    chosen = PretrainTask(InMemory(series, label[:144]), PretrainSettings("sl", size))
+    assert chosen.steps == steps
+    assert [len(micro[0].label) for micro in chosen.batches(0, 0)] == [full] * steps
+    later = [micro[0].label for micro in chosen.batches(0, steps - 1)]
+    assert torch.equal(later[0], list(chosen.batches(0, 0))[-1][0].label)
 
 
 def test_learning_rates_of_the_recipes():
@@ -198,7 +210,9 @@ def test_going_on_from_every_checkpoint_gives_the_same_bits(tmp_path, embedding)
     plan = Plan(epochs=2, checkpoint_every=1)
 
     def start():
-        return network(shape=shape), PretrainTask(series, label[split == 0], settings, None, held)
+        return network(shape=shape), PretrainTask(
+            InMemory(series, label[split == 0]), settings, None, held
+        )
 
     model, whole = start()
     expected_history = fit(model, whole, plan)
