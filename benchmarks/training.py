@@ -71,8 +71,8 @@ def our_step(model, values, doy, objective="ssl", device="cpu", precision="float
         loss = sum(value / batch.counts[name] for name, value in sums.items())
         loss.backward()
         model.clip_gradients(5.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.step(plan.learning_rate)
+        optimiser.clear()
 
     return step
 

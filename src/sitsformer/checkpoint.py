@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from sitsformer.errors import SitsError
+from sitsformer.optimiser import Adam
 
 FILE = "checkpoint.safetensors"
 
@@ -34,7 +34,7 @@ def save(
     folder: Path,
     model: nn.Module,
     best: Mapping[str, Tensor],
-    optimiser: torch.optim.Optimizer,
+    optimiser: Adam,
     state: Mapping[str, Any],
 ) -> None:
     """Write the checkpoint of a run; the one before stays whole until this one is.
@@ -53,8 +53,7 @@ def save(
 
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"best.{k}": v for k, v in best.items()}
-    for i, moments in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{i}.{k}": v for k, v in moments.items()}
+    tensors |= {f"optimiser.{k}": v for k, v in optimiser.tensors().items()}
     tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     partial = folder / f".{FILE}.partial"
     try:
@@ -107,19 +106,12 @@ def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def restore(
-    tensors: Mapping[str, Tensor], model: nn.Module, optimiser: torch.optim.Optimizer
-) -> dict[str, Tensor]:
+def restore(tensors: Mapping[str, Tensor], model: nn.Module, optimiser: Adam) -> dict[str, Tensor]:
     """Put a checkpoint's tensors where they came from.
 
     Returns:
         The best weights so far.
     """
     model.load_state_dict(part(tensors, "model."))
-    held = optimiser.state_dict()
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, value in part(tensors, "optimiser.").items():
-        number, _, key = name.partition(".")
-        moments.setdefault(int(number), {})[key] = value
-    optimiser.load_state_dict({"state": moments, "param_groups": held["param_groups"]})
+    optimiser.load(part(tensors, "optimiser."))
     return part(tensors, "best.")

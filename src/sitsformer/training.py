@@ -27,6 +27,7 @@ from sitsformer import checkpoint as checkpoints
 from sitsformer import parallel
 from sitsformer.errors import SitsError
 from sitsformer.model import SITSFormer
+from sitsformer.optimiser import Adam
 
 if TYPE_CHECKING:
     from sitsformer.ensemble import Ensemble
@@ -137,21 +138,17 @@ def learning_rate(plan: Plan, step: int, steps: int, epoch: int) -> float:
     return plan.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def make_optimiser(model: SITSFormer | Ensemble, plan: Plan) -> torch.optim.Optimizer:
+def make_optimiser(model: SITSFormer | Ensemble, plan: Plan) -> Adam:
     """Adam or AdamW of what requires a gradient.
 
     Matrices alone decay: biases, norms and tokens have a meaning at 0.
     """
     chosen = [p for p in model.parameters() if p.requires_grad]
-    if plan.optimiser == "adam":
-        return torch.optim.Adam(chosen, lr=plan.learning_rate, fused=True)
     # Vectors of stacked networks are matrices.
     vector = 1 + model.stacked
-    groups = [
-        {"params": [p for p in chosen if p.ndim > vector], "weight_decay": plan.weight_decay},
-        {"params": [p for p in chosen if p.ndim <= vector], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=plan.learning_rate, fused=True)
+    decay = plan.weight_decay if plan.optimiser == "adamw" else 0.0
+    matrices = [p for p in chosen if p.ndim > vector]
+    return Adam([(matrices, decay), ([p for p in chosen if p.ndim <= vector], 0.0)])
 
 
 def fit(
@@ -209,7 +206,7 @@ class _Loop:
         self.checkpoint, self.fingerprint = checkpoint, fingerprint
         self.device = model.mask_token.device
         self.optimiser = make_optimiser(model, plan)
-        self.trained = [p for group in self.optimiser.param_groups for p in group["params"]]
+        self.rate = plan.learning_rate
         self.best: dict[str, Tensor] = {}
         self.run = _Run()
         self.pending = torch.zeros(len(task.weights) + 1, device=self.device, dtype=torch.float64)
@@ -264,9 +261,7 @@ class _Loop:
     def step(self, micro: Sequence[Batch], done: int, steps: int, stop: _Sigterm) -> bool:
         """One step of the optimiser; whether any process was asked to stop."""
         plan, run = self.plan, self.run
-        rate = learning_rate(plan, done, steps, run.epoch)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        self.rate = learning_rate(plan, done, steps, run.epoch)
         names = list(self.task.weights)
         counts = [sum(batch.counts[name] for batch in micro) for name in names]
         *counts, asked = parallel.add_up([*counts, float(stop.arrived)], self.device)
@@ -286,15 +281,15 @@ class _Loop:
                 for k, name in enumerate(names):
                     if name in sums:
                         self.pending[k] += sums[name]
-        parallel.add_gradients(self.trained)
+        parallel.add_gradients(self.optimiser.parameters)
         norm = self.model.clip_gradients(plan.clip)
         # A gradient that is not finite must show in the loss that is looked at.
         self.pending[-1] += norm * 0
         self.waiting += 1
         if self.waiting == self.look:
             self.look_at_loss()
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.step(self.rate)
+        self.optimiser.clear()
         for name, count in zip(names, counts, strict=True):
             run.counts[name] = run.counts.get(name, 0.0) + count
         return asked > 0
@@ -324,7 +319,7 @@ class _Loop:
         raise SitsError(
             f"the training loss {what} ({value:.4g}, first {run.first_loss:.4g}) in epoch "
             f"{run.epoch + 1}, step {run.step + 1}, at learning rate "
-            f"{self.optimiser.param_groups[0]['lr']:.2g}; {kept}. Lower the learning rate, "
+            f"{self.rate:.2g}; {kept}. Lower the learning rate, "
             "lengthen the warm-up, or look for broken samples"
         )
 
@@ -340,7 +335,7 @@ class _Loop:
         row: Row = {
             "epoch": run.epoch + 1,
             "step": (run.epoch + 1) * self.task.steps,
-            "learning_rate": self.optimiser.param_groups[0]["lr"],
+            "learning_rate": self.rate,
         }
         for name, value in run.sums.items():
             row[f"train_{name}"] = value / max(run.counts[name], 1.0)
@@ -380,9 +375,12 @@ class _Sigterm:
 @contextmanager
 def _deterministic(wanted: bool) -> Iterator[None]:
     """Only algorithms that add up in a fixed order (on GPUs; CPUs use no others here)."""
+    if not wanted:
+        # Even switching it off imports a compiler, for a second.
+        yield
+        return
     before = torch.are_deterministic_algorithms_enabled()
-    if wanted:
-        torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         yield
     finally:

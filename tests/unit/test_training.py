@@ -17,6 +17,7 @@ from sitsformer.errors import SitsError
 from sitsformer.finetune import Standard, freeze, run_cells, run_standard
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.modelstore import load_model, read_history
+from sitsformer.optimiser import Adam
 from sitsformer.samples import load_samples
 from sitsformer.steps import make_series
 from sitsformer.tasks import (
@@ -150,10 +151,33 @@ def test_learning_rates_of_the_recipes():
 
 
 def test_only_matrices_decay():
-    groups = make_optimiser(network(), Plan(weight_decay=0.1)).param_groups
-    assert {p.ndim for p in groups[0]["params"]} == {2}
-    assert {p.ndim for p in groups[1]["params"]} == {1}
-    assert [group["weight_decay"] for group in groups] == [0.1, 0.0]
+    groups = make_optimiser(network(), Plan(weight_decay=0.1)).groups
+    assert {p.ndim for p in groups[0].parameters} == {2}
+    assert {p.ndim for p in groups[1].parameters} == {1}
+    assert [group.weight_decay for group in groups] == [0.1, 0.0]
+    plain = make_optimiser(network(), Plan(weight_decay=0.1, optimiser="adam")).groups
+    assert [group.weight_decay for group in plain] == [0.0, 0.0]
+
+
+def test_the_optimiser_equals_the_librarys():
+    """AdamW of torch, parameters without a gradient included; state survives a round trip."""
+    torch.manual_seed(0)
+    ours = [torch.nn.Parameter(torch.randn(4, 3)) for _ in range(3)]
+    theirs = [torch.nn.Parameter(p.detach().clone()) for p in ours]
+    library = torch.optim.AdamW(theirs, lr=0.01, weight_decay=0.1)
+    optimiser = Adam([(ours, 0.1)])
+    for step in range(6):
+        for i, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+            gradient = None if i == step % 3 else torch.randn(4, 3)
+            a.grad, b.grad = gradient, None if gradient is None else gradient.clone()
+        if step == 3:
+            state = {name: value.clone() for name, value in optimiser.tensors().items()}
+            optimiser = Adam([(ours, 0.1)])
+            optimiser.load(state)
+        optimiser.step(0.01)
+        library.step()
+    for a, b in zip(ours, theirs, strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
 
 
 def test_early_stopping_keeps_the_best_weights():
