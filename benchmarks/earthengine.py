@@ -1,4 +1,4 @@
-"""Exporting one tile and season from a local Earth Engine: against the bound, xee and geedim.
+"""Exporting one tile and season from a local Earth Engine: against the bound and xee.
 
     python benchmarks/earthengine.py            252 px, nine months, 300 ms latency, 40 at once
     python benchmarks/earthengine.py --side 510
@@ -11,6 +11,9 @@ the client (the same for all) is not counted. Two lines: the loopback as fast as
 The bound is requests x latency / concurrency + bytes / bandwidth. An export also has three steps
 that must wait for each other (which images, which are clear, their pixels): the second bound adds
 the two round trips that this costs at least.
+
+geemap and geedim are not in the table: geemap 0.37.2 hands over to a version of xee that it no longer
+fits, and geedim 2.0.0 fetches each image by a thumbnail of its own, which the local server lacks.
 """
 
 from __future__ import annotations
@@ -126,33 +129,6 @@ def xee_dask(url: str, side: int, folder: Path) -> Callable[[], int]:
     return xee(url, side, folder, dask=True)
 
 
-def geedim(url: str, side: int, folder: Path) -> Callable[[], int]:
-    """geedim: a collection to one array per image, all bands together."""
-    import ee
-    import geedim as gd  # noqa: F401 (adds the accessor `gd`)
-
-    _initialize(url)
-    place = ee.Geometry.Rectangle([WEST, NORTH - 10 * side, WEST + 10 * side, NORTH],
-                                  f"EPSG:{EPSG}", False)  # fmt: skip
-    bands = ["B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12"]
-    images = (
-        ee.ImageCollection("COPERNICUS/S2_SR_HARMONIZED")
-        .filterDate(START, "2021-12-01")
-        .filterBounds(place)
-        .select(bands)
-    )
-
-    def run() -> int:
-        prepared = images.gd.prepareForExport(
-            crs=f"EPSG:{EPSG}", crs_transform=(10, 0, WEST, 0, -10, NORTH), shape=(side, side),
-            dtype="uint16",
-        )  # fmt: skip
-        found = prepared.gd.toXarray(max_requests=CONCURRENT)
-        return int(found.sizes["time"])
-
-    return run
-
-
 def _initialize(url: str) -> None:
     import ee
     from requests import Session
@@ -165,7 +141,7 @@ def _initialize(url: str) -> None:
     ee.Initialize(credentials=None, url=url, project="proj-test")
 
 
-EXPORTERS = {"sitsformer": ours, "xee": xee, "xee_dask": xee_dask, "geedim": geedim}
+EXPORTERS = {"sitsformer": ours, "xee": xee, "xee_dask": xee_dask}
 
 
 # --- measuring ------------------------------------------------------------------------------------

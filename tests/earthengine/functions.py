@@ -421,6 +421,8 @@ def _rectangle(
     context: Context, coordinates: list[Any], crs: Projection | None = None,
     geodesic: bool | None = None, evenOdd: bool = True,
 ) -> Polygon:  # fmt: skip
+    if not isinstance(coordinates[0], list):
+        coordinates = [coordinates[:2], coordinates[2:]]
     (west, south), (east, north) = coordinates
     ring = [[west, south], [east, south], [east, north], [west, north]]
     return _polygon(context, ring, crs)
@@ -556,10 +558,10 @@ def _link(
     for candidate in imageCollection.items:
         if candidate.properties.get(matchPropertyName) == wanted:
             return input.with_bands([*input.bands, *(pick(candidate, name) for name in names)])
-    # Without a partner Earth Engine adds bands that are masked everywhere.
-    nothing = [images.masked_by(images.constant(0), images.constant(0)) for _ in names]
-    added = [replace(band, name=name) for band, name in zip(nothing, names, strict=True)]
-    return input.with_bands([*input.bands, *added])
+    # Without a partner Earth Engine adds the bands masked everywhere.
+    model = imageCollection.items[0]
+    nothing = [images.masked_by(pick(model, name), images.constant(0)) for name in names]
+    return input.with_bands([*input.bands, *nothing])
 
 
 # --- masks and types --------------------------------------------------------------------------

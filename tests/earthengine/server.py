@@ -372,8 +372,13 @@ class _Handler(BaseHTTPRequestHandler):
             if fault == "hang":
                 time.sleep(self.service.hang_seconds)
             try:
-                kind, content = self._answer(path, body, digest, fault)
-                status = 200
+                try:
+                    kind, content = self._answer(path, body, digest, fault)
+                    status = 200
+                except (TypeError, ValueError, AttributeError, LookupError) as mistake:
+                    # A mistake of this server or of the expression: as a permanent refusal.
+                    said = f"{type(mistake).__name__}: {mistake}"
+                    raise EarthEngineError(said) from mistake
             except EarthEngineError as error:
                 status, kind = error.status, "application/json"
                 answer = {"code": error.status, "message": str(error), "status": error.code}
