@@ -17,6 +17,7 @@ coordinate = st.floats(-1e7, 1e7)
 PLACE = (-95.0, 43.0, 500_000.0, 4_760_000.0)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32), st.lists(st.integers(-(2**40), 2**40), min_size=1, max_size=4))
 def test_uniform_is_a_function_of_its_indices_alone(key: int, indices: list[int]) -> None:
     alone = uniform(key, *indices)
@@ -25,7 +26,7 @@ def test_uniform_is_a_function_of_its_indices_alone(key: int, indices: list[int]
     assert 0 < alone < 1
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(coordinate, coordinate, st.integers(0, 100))
 def test_smooth_noise_does_not_depend_on_what_else_is_asked(x: float, y: float, layer: int) -> None:
     alone = smooth(5, x, y, 300.0, layer)
