@@ -28,6 +28,10 @@ _WIDTH = 2**22
 
 _TOLERANCE = 1e-12
 """Smallest gain for which the improvement of an assignment moves a block."""
+_PASSES = 4
+"""Rounds of improvement over all blocks at most."""
+_FEW_BLOCKS = 300
+"""Up to so many blocks, pairs are tried too; with more, single ones get close enough."""
 
 
 class SplitError(SitsError):
@@ -149,7 +153,8 @@ def assign_blocks(
     the split that lacks most of the class (iterative stratification: Sechidis, Tsoumakas &
     Vlahavas 2011, ECML PKDD, applied to blocks). When no more blocks of a class are left than
     splits without it, these go to such splits: train first, then test, then validation. At the end
-    single blocks are moved while that brings the shares closer and takes no class from a split.
+    blocks are moved or exchanged while that brings the shares closer and takes no class from a
+    split.
 
     Args:
         counts: (block, class) samples.
@@ -200,36 +205,82 @@ def _draft(counts: NDArray[np.int64], shares: NDArray[np.float64]) -> NDArray[np
 def _improve(
     counts: NDArray[np.int64], shares: NDArray[np.float64], split: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Move single blocks while the squared error of the shares (all samples, and classes) falls."""
-    total = counts.sum(axis=0)
-    # One more column, of all samples, weighs as much as all classes together.
-    kept = counts[:, total > 0]
-    weights = np.concatenate([np.full(kept.shape[1], 1 / max(1, kept.shape[1])), [1.0]])
-    scaled = np.column_stack([kept / kept.sum(axis=0), counts.sum(axis=1) / max(1, total.sum())])
-    held = np.stack([scaled[split == s].sum(axis=0) for s in range(len(shares))])
-    blocks_of = np.stack([(kept[split == s] > 0).sum(axis=0) for s in range(len(shares))])
-    allowed = np.flatnonzero(shares > 0)
-    for _ in range(4):
+    """Move or exchange blocks while the squared error of the shares falls."""
+    plan = _Plan(counts, shares, split)
+    for _ in range(_PASSES):
         moved = False
         for block in range(len(counts)):
-            source, amount, present = split[block], scaled[block], kept[block] > 0
-            if (blocks_of[source][present] <= 1).any():
-                continue
-            error = held - shares[:, None]
-            # Change of the error when the block leaves `source` for each split.
-            change = ((2 * (error - error[source]) * amount + 2 * amount**2) * weights).sum(axis=1)
-            target = allowed[int(np.argmin(np.where(allowed == source, 0.0, change[allowed])))]
-            if target == source or change[target] >= -_TOLERANCE:
-                continue
-            held[source] -= amount
-            held[target] += amount
-            blocks_of[source] -= present
-            blocks_of[target] += present
-            split[block] = target
-            moved = True
+            moved |= plan.move(block)
+            if len(counts) <= _FEW_BLOCKS:
+                moved |= plan.exchange(block)
         if not moved:
             break
-    return split
+    return plan.split
+
+
+class _Plan:
+    """An assignment under improvement, with the sums that tell what a change is worth.
+
+    The error is the squared difference of shares from what is wanted, where all samples together
+    count as much as all classes together. No change takes the last block of a class from a split.
+    """
+
+    def __init__(
+        self, counts: NDArray[np.int64], shares: NDArray[np.float64], split: NDArray[np.int64]
+    ) -> None:
+        total = counts.sum(axis=0)
+        kept = counts[:, total > 0]
+        classes = max(1, kept.shape[1])
+        self.split = split
+        self._shares = shares[:, None]
+        self._amount = np.column_stack(
+            [kept / kept.sum(axis=0), counts.sum(axis=1) / max(1, total.sum())]
+        )
+        self._weights = np.concatenate([np.full(kept.shape[1], 1 / classes), [1.0]])
+        self._present = (kept > 0).astype(np.int64)
+        every = range(len(shares))
+        self._held = np.stack([self._amount[split == s].sum(axis=0) for s in every])
+        self._blocks = np.stack([self._present[split == s].sum(axis=0) for s in every])
+
+    def move(self, block: int) -> bool:
+        """Give a block to the split where it helps most; whether it moved."""
+        source, amount = self.split[block], self._amount[block]
+        if (self._blocks[source][self._present[block] > 0] == 1).any():
+            return False
+        error = self._held - self._shares
+        change = (2 * (error - error[source]) * amount + 2 * amount**2) @ self._weights
+        change[(self._shares[:, 0] == 0) | (np.arange(len(change)) == source)] = 0.0
+        target = int(np.argmin(change))
+        if change[target] >= -_TOLERANCE:
+            return False
+        self._give(block, target)
+        return True
+
+    def exchange(self, block: int) -> bool:
+        """Exchange a block for the one of another split that helps most; whether it did."""
+        source = self.split[block]
+        error = self._held - self._shares
+        amount = self._amount[block] - self._amount  # what `source` would lose, for each other
+        change = (2 * (error[self.split] - error[source]) * amount + 2 * amount**2) @ self._weights
+        gain = self._present[block] - self._present
+        here, there = self._blocks[source], self._blocks[self.split]
+        lost = ((here > 0) & (here == gain)) | ((there > 0) & (there == -gain))
+        change[(self.split == source) | lost.any(axis=1)] = 0.0
+        other = int(np.argmin(change))
+        if change[other] >= -_TOLERANCE:
+            return False
+        target = int(self.split[other])
+        self._give(block, target)
+        self._give(other, int(source))
+        return True
+
+    def _give(self, block: int, target: int) -> None:
+        source = self.split[block]
+        self._held[source] -= self._amount[block]
+        self._held[target] += self._amount[block]
+        self._blocks[source] -= self._present[block]
+        self._blocks[target] += self._present[block]
+        self.split[block] = target
 
 
 def check_presence(

@@ -1,5 +1,6 @@
 """Splits: blocks, shares, classes, polygons, lists of areas."""
 
+from itertools import product
 from pathlib import Path
 
 import geopandas
@@ -90,6 +91,25 @@ def test_shares_are_met_with_many_blocks():
         mine = counts[split == value]
         assert abs(mine.sum() / counts.sum() - fraction) < 0.01
         assert (np.abs(mine.sum(axis=0) / counts.sum(axis=0) - fraction) < 0.06).all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_few_blocks_come_near_the_best_there_is(seed):
+    rng = np.random.default_rng(seed)
+    counts = rng.poisson(rng.gamma(1, 20, (6, 2))) + 1
+    shares = np.array([0.6, 0.2, 0.2])
+
+    def error(split: np.ndarray) -> float:
+        held = np.stack([counts[split == s].sum(axis=0) for s in range(3)])
+        classes = held / counts.sum(axis=0) - shares[:, None]
+        everything = held.sum(axis=1) / counts.sum() - shares
+        return float((classes**2).sum() / 2 + (everything**2).sum())
+
+    possible = (np.array(split) for split in product(range(3), repeat=6))
+    best = min(error(split) for split in possible if len(set(split.tolist())) == 3)
+    found = splits.assign_blocks(counts, (0.6, 0.2, 0.2), seed)
+    assert set(found.tolist()) == {0, 1, 2}
+    assert error(found) < best + 0.05
 
 
 def test_assignment_is_seeded_and_order_is_the_blocks():
