@@ -12,7 +12,7 @@ The bound is requests x latency / concurrency + bytes / bandwidth. An export als
 that must wait for each other (which images, which are clear, their pixels): the second bound adds
 the two round trips that this costs at least.
 
-geemap and geedim are not in the table: geemap 0.37.2 hands over to a version of xee that it no longer
+geemap and geedim are not in the table: geemap 0.37.2 hands over to an xee that it no longer
 fits, and geedim 2.0.0 fetches each image by a thumbnail of its own, which the local server lacks.
 """
 
