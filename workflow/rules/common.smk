@@ -80,8 +80,11 @@ def section(name: str, *skip: str) -> list[str]:
 
 
 def targets() -> list[str]:
-    """Everything that `snakemake` without a target makes."""
-    return [f"{RESULTS}/report.html", *LAYOUT.maps()]
+    """Everything that `snakemake` without a target makes.
+
+    Cubes are named too, so that a deleted tile is made again though nothing else misses it.
+    """
+    return [f"{RESULTS}/report.html", *LAYOUT.maps(), *LAYOUT.cubes()]
 
 
 def area_files(wildcards):
