@@ -60,7 +60,7 @@ FIGURES = {
         "Left: how often a prediction of some confidence is right; on the diagonal a probability "
         "means what it says. Middle: expected calibration error. Right: conformal prediction sets, "
         "calibrated on half of the test blocks and checked on the other half: share of sets that "
-        "hold the true class, with their mean number of classes beside the points.",
+        "hold the true class (dotted: what was promised), and the mean number of classes in them.",
     ),
     "phenology": Figure(
         "NDVI of each class over the season",

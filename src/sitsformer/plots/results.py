@@ -243,10 +243,11 @@ def calibration(
     sets = conformal.groupby(["arm", "shots"])[["coverage", "size", "promised"]].mean()
     right.axhline(float(sets.promised.iloc[0]), color=MUTED, linewidth=1, linestyle=":")
     _lines(right, sets.reset_index(), "coverage", arms)
-    _sizes(right, sets.reset_index(), arms[-1:] if len(arms) < 2 else arms[-2:-1])
+    _sizes(right, sets.reset_index(), arms[-2] if len(arms) > 1 else arms[0])
     right.set_title("Prediction sets")
     right.set_ylabel("share of sets with the true class")
-    right.set_ylim(max(0.0, float(sets.coverage.min()) - 0.05), 1.005)
+    right.set_ylim(max(0.0, float(sets.coverage.min()) - 0.04), 1.05)
+    right.set_yticks([tick for tick in right.get_yticks() if tick <= 1])
     handles, labels = left.get_legend_handles_labels()
     drawn.legend(handles, labels, loc="outside lower center", ncols=len(arms))
     return drawn
@@ -264,10 +265,15 @@ def _lines(axes: Axes, part: pd.DataFrame, column: str, arms: Sequence[str]) -> 
         )  # fmt: skip
 
 
-def _sizes(axes: Axes, sets: pd.DataFrame, arms: Sequence[str]) -> None:
+def _sizes(axes: Axes, sets: pd.DataFrame, arm: str) -> None:
+    """Mean number of classes in a set of one arm, in a row at the top."""
     places = shot_axis(axes, sets.shots)
-    for row in sets[sets.arm.isin(list(arms))].to_dict("records"):
-        axes.annotate(
-            f"{row['size']:.1f}", (places[row["shots"]], row["coverage"]), (0, 9),
-            textcoords="offset points", ha="center", fontsize=8, color=INK,
+    for row in sets[sets.arm == arm].to_dict("records"):
+        axes.text(
+            places[row["shots"]], 0.9, f"{row['size']:.1f}", ha="center", fontsize=8.5, color=INK,
+            transform=axes.get_xaxis_transform(),
         )  # fmt: skip
+    axes.text(
+        0.02, 0.97, f"classes in a set, {look(arm).label}:", fontsize=8.5, color=INK, va="center",
+        transform=axes.transAxes,
+    )  # fmt: skip
