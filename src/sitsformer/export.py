@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from sitsformer import cube
-from sitsformer.config import Area, Config, ConfigError
-from sitsformer.grid import find_tile
+from sitsformer.config import Area, Config, ConfigError, expand
+from sitsformer.grid import find_tile, geometry_file
+from sitsformer.labels import legend_path
 from sitsformer.sources import get_source
 
 logger = logging.getLogger("sitsformer")
@@ -25,7 +26,13 @@ def export(config: Config, area_name: str, tile_name: str, out: Path) -> None:
     area = find_area(config, area_name)
     tile = find_tile(area_name, area, tile_name)
     dataset = get_source(config, area_name).cube(area_name, area, tile)
-    cube.write(dataset, out, config=settings(config, area_name), seed=_seed(config, area))
+    cube.write(
+        dataset,
+        out,
+        config=settings(config, area_name),
+        inputs=_label_files(area),
+        seed=_seed(config, area),
+    )
     days = dataset.time.values.astype("datetime64[D]")
     logger.info(
         "%s: %d dates from %s to %s, %d x %d px, labels %s",
@@ -63,6 +70,15 @@ def settings(config: Config, area_name: str) -> dict[str, object]:
             mode="json", include={"min_clear", "clear_score", "cloud_score"}
         )
     return values
+
+
+def _label_files(area: Area) -> dict[str, Path]:
+    """Label rasters, legends and outline that an area is made from, by the key that names them."""
+    files = {"geometry": geometry_file(area)}
+    for layer, label in (area.rasters.labels if area.rasters else {}).items():
+        files[f"labels.{layer}"] = expand(label.path)
+        files[f"legends.{layer}"] = legend_path(label.legend)
+    return {key: path for key, path in files.items() if path is not None}
 
 
 def _seed(config: Config, area: Area) -> int | None:

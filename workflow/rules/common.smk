@@ -92,7 +92,11 @@ def area_files(wildcards):
     area = CONFIG.areas[wildcards.area]
     files = [geometry_file(area)]
     if area.rasters is not None:
-        files.append(expand(area.rasters.path))
+        folder = expand(area.rasters.path)
+        files.append(folder)
+        if folder.suffix != ".zarr":
+            # Each acquisition, since a folder does not change when a file in it does.
+            files += sorted(folder.glob(area.rasters.pattern))
         for label in area.rasters.labels.values():
             files += [expand(label.path), legend_path(label.legend)]
     return [str(path) for path in files if path is not None]
