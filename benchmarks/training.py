@@ -1,6 +1,7 @@
 """Training steps a second: ours against the published network, same weights, batch, dropout.
 
     python benchmarks/training.py [--quick]          one CPU thread
+    python benchmarks/training.py --choices          what each choice brings, by taking it away
     python benchmarks/training.py --device cuda      samples a second and share of peak on a GPU
 
 Needs torch and numpy only. A step is forward, reconstruction loss, backward, clipping, Adam; ours
@@ -18,6 +19,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import model_data as data
+from sitsformer import steps as steps_module
+from sitsformer.dropout import Noise
 from sitsformer.model import Architecture, SITSFormer, flops
 from sitsformer.tasks import InMemory, PretrainSettings, PretrainTask
 from sitsformer.training import Plan, make_optimiser
@@ -50,13 +53,13 @@ def reference_step(reference, values, doy):
     return step
 
 
-def our_step(model, values, doy, objective="ssl", device="cpu", precision="float32"):
+def our_step(
+    model, values, doy, objective="ssl", device="cpu", precision="float32", kind=PretrainTask
+):
     """One step of the training loop's work on the same samples."""
     series = data.series(values, doy, device)
     label = np.arange(len(values)) % max(model.architecture.classes, 1)
-    task = PretrainTask(
-        InMemory(series, label), PretrainSettings(objective, len(values), mask_rate=MASK)
-    )
+    task = kind(InMemory(series, label), PretrainSettings(objective, len(values), mask_rate=MASK))
     plan = Plan(optimiser="adam", learning_rate=1e-4)
     optimiser = make_optimiser(model, plan)
     model.train()
@@ -114,6 +117,51 @@ def cpu(rounds: int, cases) -> dict[str, dict]:
     return results
 
 
+class WholeTask(PretrainTask):
+    """As PretrainTask, with the last layer computed for every step."""
+
+    def sums(self, model, batch):
+        encoded = model.encode(batch.steps, batch.hidden)[torch.from_numpy(batch.hidden)]
+        target = batch.steps.values[:, :, 12][torch.from_numpy(batch.hidden)]
+        return {"ssl": (model.reconstruct(encoded) - target).square().sum()}
+
+
+def _library_mask(self, shape, rate):
+    return torch.empty(tuple(shape), dtype=torch.uint8).bernoulli_(1 - rate)
+
+
+def choices(rounds: int) -> None:
+    """Slow-down of a step when one of our choices is taken away."""
+    torch.set_num_threads(1)
+    print(f"{'case':10}{'whole last layer':>18}{'library dropout':>17}{'one group':>11}{'dual':>7}")
+    for case in data.CASES:
+        values, doy = data.samples(case, BATCH)
+        _, model = data.networks(classes=8)
+        plain = our_step(model, values, doy)
+
+        def other(name, value, holder, call=plain):
+            def step():
+                before = getattr(holder, name)
+                setattr(holder, name, value)
+                try:
+                    call()
+                finally:
+                    setattr(holder, name, before)
+
+            return step
+
+        variants = {
+            "ours": plain,
+            "whole": our_step(model, values, doy, kind=WholeTask),
+            "dropout": other("mask", _library_mask, Noise),
+            "group": other("GROUP_RATIO", 0.0, steps_module),
+            "dual": our_step(model, values, doy, "dual"),
+        }
+        seconds = data.interleave(variants, rounds)
+        found = [data.median_ratio(seconds, name, "ours") for name in list(variants)[1:]]
+        print(f"{case:10}{found[0]:18.2f}{found[1]:17.2f}{found[2]:11.2f}{found[3]:7.2f}")
+
+
 def gpu(rounds: int) -> dict[str, dict]:
     """Samples a second and share of peak of one GPU, fed from its memory and from the host's."""
     name = torch.cuda.get_device_name()
@@ -169,5 +217,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--choices", action="store_true")
     options = parser.parse_args()
-    main(options.quick, options.device)
+    if options.choices:
+        choices(3 if options.quick else 7)
+    else:
+        main(options.quick, options.device)

@@ -61,10 +61,15 @@ def drop(x: Tensor, rate: float, noise: Noise) -> Tensor:
     return torch.dropout(x, rate, True) * (1.0 - rate)
 
 
+def relu(x: Tensor) -> Tensor:
+    """ReLU; in place where no gradient is wanted, which spares fresh memory."""
+    return torch.relu(x) if torch.is_grad_enabled() else x.clamp_min_(0)
+
+
 def relu_drop(x: Tensor, rate: float, noise: Noise) -> Tensor:
     """ReLU, then `drop`; one pass backward, because both leave a zero where nothing flows."""
     if rate == 0.0:
-        return torch.relu(x)
+        return relu(x)
     if x.device.type == "cpu":
         return cast(Tensor, cast(Any, _ReluDrop).apply(x, noise.mask(x.shape, rate)))
     return torch.dropout(torch.relu(x), rate, True) * (1.0 - rate)

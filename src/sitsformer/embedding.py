@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from sitsformer.dropout import relu
 from sitsformer.steps import LAST_DAY
 
 CHANNELS = (32, 64)
@@ -179,7 +180,7 @@ def _relu_and_norm(
     assert norm.running_mean is not None and norm.running_var is not None
     if not training:
         gain = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-        return torch.relu(x), gain, norm.bias - norm.running_mean * gain
+        return relu(x), gain, norm.bias - norm.running_mean * gain
     x, total, squares = cast(Any, _ReluSums).apply(x)
     count = _all_sum(x.shape[0]) * (x.shape[1] // channels)
     mean = total.view(-1, channels).sum(0) / count

@@ -202,10 +202,8 @@ def _statistics(samples: Samples) -> tuple[npt.NDArray[np.float64], npt.NDArray[
 
 def predict(model: SITSFormer, series: Series, index: Ints) -> npt.NDArray[np.float32]:
     """Class probabilities (sample, class) float32 of some samples of a series table."""
-    order = index[np.argsort(-series.lengths[index], kind="stable")]
     out = np.empty((int(index.max(initial=-1)) + 1, model.architecture.classes), np.float32)
-    for start in range(0, len(order), PREDICT_BATCH):
-        part = order[start : start + PREDICT_BATCH]
+    for part in model.portions(series.lengths, index, PREDICT_BATCH):
         out[part] = predict_batch(model, series, part)
     return out[index]
 

@@ -28,6 +28,11 @@ from sitsformer.errors import SitsError
 from sitsformer.steps import Layout, Steps, make_series, pack, subset
 
 
+CACHED_BYTES = 3 * 2**19
+"""Size of the largest activation of a batch of prediction on a CPU: about the second-level cache.
+Larger batches were a fifth slower."""
+
+
 @dataclass(frozen=True)
 class Architecture:
     """Everything that decides the shape and the function of a network.
@@ -232,12 +237,28 @@ class SITSFormer(nn.Module):
         except ValueError as error:
             raise SitsError(f"these samples cannot be predicted: {error}") from None
         out = np.empty((len(reflectance), self.architecture.classes), np.float32)
-        # Samples of one batch are of similar length, so that none is padded for another's sake.
-        order = np.argsort(-series.lengths, kind="stable")
-        for start in range(0, len(order), batch_size):
-            index = order[start : start + batch_size]
+        for index in self.portions(series.lengths, np.arange(len(out)), batch_size):
             out[index] = predict_batch(self, series, index)
         return out
+
+    def portions(
+        self, lengths: npt.NDArray[np.int64], index: npt.NDArray[np.int64], most: int
+    ) -> list[npt.NDArray[np.int64]]:
+        """Cut samples into batches of prediction: of similar length, and small on a CPU.
+
+        Args:
+            lengths: (sample,) steps of all samples.
+            index: which of them.
+            most: samples of a batch at most.
+        """
+        a = self.architecture
+        order = index[np.argsort(-lengths[index], kind="stable")]
+        if self.mean.device.type != "cpu":
+            return np.array_split(order, max(1, -(-len(order) // most)))
+        steps = CACHED_BYTES // (4 * (a.feedforward or 4 * a.hidden))
+        ends = np.cumsum(lengths[order])
+        number = np.maximum(ends // max(steps, 1), np.arange(len(order)) // most)
+        return np.split(order, np.flatnonzero(np.diff(number)) + 1)
 
     def _check(self, reflectance: npt.NDArray[np.uint16], doy: npt.NDArray[np.integer]) -> None:
         a = self.architecture

@@ -379,3 +379,25 @@ def test_8_bit_prediction_is_close(norm_first):
     rough = quantised(model).predict(values, doy)
     assert 0 < np.abs(exact - rough).max() < 0.1
     assert (exact.argmax(1) == rough.argmax(1)).mean() > 0.9
+
+
+def test_the_librarys_attention_equals_ours():
+    """The one runs off the CPU, the other on it."""
+    from sitsformer import encoder
+
+    torch.manual_seed(0)
+    layout = make_layout(np.array([7, 5, 4]), ratio=0)
+    query, pair_of = torch.randn(16, 8), torch.randn(16, 16)
+    ours = encoder.attend(query, pair_of, layout, layout, 2, 0.0, Noise())
+    group = layout.groups[0]
+    library = encoder._library_attention(query, pair_of, group, group, 2, 0.0)
+    assert torch.allclose(ours, library, atol=1e-6)
+
+
+def test_portions_cover_every_sample_once():
+    model = pair()[1]
+    lengths = np.random.default_rng(0).integers(1, 60, 500)
+    index = np.random.default_rng(1).permutation(500)[:300]
+    portions = model.portions(lengths, index, 64)
+    assert sorted(np.concatenate(portions)) == sorted(index)
+    assert max(map(len, portions)) <= 64
