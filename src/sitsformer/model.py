@@ -27,7 +27,6 @@ from sitsformer.encoder import Encoder, Layer
 from sitsformer.errors import SitsError
 from sitsformer.steps import Layout, Steps, make_series, pack, subset
 
-
 CACHED_BYTES = 3 * 2**19
 """Size of the largest activation of a batch of prediction on a CPU: about the second-level cache.
 Larger batches were a fifth slower."""
@@ -257,8 +256,8 @@ class SITSFormer(nn.Module):
             return np.array_split(order, max(1, -(-len(order) // most)))
         steps = CACHED_BYTES // (4 * (a.feedforward or 4 * a.hidden))
         ends = np.cumsum(lengths[order])
-        number = np.maximum(ends // max(steps, 1), np.arange(len(order)) // most)
-        return np.split(order, np.flatnonzero(np.diff(number)) + 1)
+        by_steps, by_count = ends // max(steps, 1), np.arange(len(order)) // most
+        return np.split(order, np.flatnonzero(np.diff(by_steps) | np.diff(by_count)) + 1)
 
     def _check(self, reflectance: npt.NDArray[np.uint16], doy: npt.NDArray[np.integer]) -> None:
         a = self.architecture
