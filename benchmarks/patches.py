@@ -11,7 +11,6 @@ leave them in memory, so the time to write them is added to theirs.
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -64,13 +63,13 @@ def settings(size: int, per_tile: int, memory_gb: float = 1.0) -> config.Config:
     )
 
 
-def landscape(rng: np.random.Generator, size: int, date: int) -> np.ndarray:
+def landscape(noise: np.ndarray, size: int, date: int) -> np.ndarray:
     """Reflectance (band, y, x) of a date: parcels with a season, and a little noise."""
     side = -(-size // 14)
     season = 0.5 + 0.5 * np.sin(date / 12)
     parcel = np.random.default_rng(1).integers(300, 3500, (10, side, side))
-    field = (parcel * season).repeat(14, 1).repeat(14, 2)[:, :size, :size]
-    return (field + rng.integers(0, 120, field.shape)).astype(np.uint16)
+    level = (parcel * season).astype(np.uint16)
+    return level.repeat(14, 1).repeat(14, 2)[:, :size, :size] + np.roll(noise, 7 * date, axis=2)
 
 
 def make_cube(path: Path, tile: grid.Tile, dates: int) -> Path:
@@ -79,13 +78,13 @@ def make_cube(path: Path, tile: grid.Tile, dates: int) -> Path:
 
     size = tile.size
     rng = np.random.default_rng(0)
+    noise = rng.integers(0, 120, (10, size, size), dtype=np.uint16)
     day = np.linspace(0, 364, dates).round().astype(int)
     times = np.datetime64("2020-10-01T10:00", "ns") + day.astype("timedelta64[D]")
 
     def block(block_info: Any = None) -> np.ndarray:
         (first, last), *_ = block_info[None]["array-location"]
-        own = np.random.default_rng(first)
-        return np.stack([landscape(own, size, date) for date in range(first, last)])
+        return np.stack([landscape(noise, size, date) for date in range(first, last)])
 
     pieces = tuple(min(12, dates - first) for first in range(0, dates, 12))
     reflectance = da.map_blocks(
@@ -339,7 +338,9 @@ def cut(path: str, out: str) -> None:
     start = perf_counter()
     manifest = patches.make_tile_store(chosen, "land", "farm", tile.name, Path(path), Path(out))
     took = perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    # Not ru_maxrss: that starts from the size of the process that started this one.
+    status = Path("/proc/self/status").read_text()
+    peak = int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9
     print(took, peak, sum(manifest["kept"].values()))
 
 

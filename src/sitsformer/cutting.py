@@ -62,16 +62,21 @@ def clear_strips(path: Path, settings: Patches) -> Iterator[tuple[int, NDArray[n
     times, height, width = clear.shape
     half = settings.size // 2
     least = int(np.ceil(settings.clear_share * settings.size**2 - 1e-9))
+    workers = shards.threads()
     chunk = clear.chunks[1]
-    fitting = settings.memory_gb * 1e9 / (_CLEAR_COPIES * times * width)
+    fitting = settings.memory_gb * 1e9 / (_CLEAR_COPIES * (workers + 1) * times * width)
     rows = max(chunk, int(fitting) // chunk * chunk)
-    for top in range(0, height, rows):
+
+    def strip(top: int) -> tuple[int, NDArray[np.bool_]]:
         bottom = min(top + rows, height)
         first, last = max(0, top - half), min(height, bottom + half)
         score = np.asarray(clear[:, first:last])
         good = (score >= settings.clear_score) & (score != CLEAR_MISSING)
         margin = ((0, 0), (first - top + half, bottom + half - last), (half, half))
-        yield top, _windows(np.pad(good.view(np.uint8), margin), settings.size) >= least
+        return top, _windows(np.pad(good.view(np.uint8), margin), settings.size) >= least
+
+    with ThreadPoolExecutor(workers) as pool:
+        yield from shards.ahead(pool, strip, range(0, height, rows), workers)
 
 
 def _windows(values: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -169,14 +174,20 @@ def patches(
     jobs = list(_jobs(path, row, column, spool.sample_bytes, settings))
     cut = delayed(read_parts, pure=False)
     with _scheduler(settings.scheduler) as options:
-        for group in _groups(jobs, spool.sample_bytes, settings.memory_gb):
+
+        def run(group: list[tuple[Box, NDArray[np.int64]]]) -> list[NDArray[np.uint16]]:
             tasks = [
                 cut(path, box, row[who], column[who], steps[who], settings.size)
                 for box, who in group
             ]
-            parts = compute(*tasks, **options)
-            for (_, who), part in zip(group, parts, strict=True):
-                spool.add(who, part)
+            return list(compute(*tasks, **options))
+
+        groups = list(_groups(jobs, spool.sample_bytes, settings.memory_gb))
+        # The next group is cut while this one is put in place.
+        with ThreadPoolExecutor(1) as pool:
+            for group, parts in zip(groups, shards.ahead(pool, run, groups, 2), strict=True):
+                for (_, who), part in zip(group, parts, strict=True):
+                    spool.add(who, part)
 
 
 def _jobs(
@@ -190,7 +201,7 @@ def _jobs(
     source = _array(path, "reflectance")
     height, width = source.shape[2:]
     half = settings.size // 2
-    most = max(1, int(settings.memory_gb * 1e9 / 8 / sample_bytes))
+    most = max(1, int(settings.memory_gb * 1e9 / 16 / sample_bytes))
     by_row = np.argsort(row, kind="stable")
     rows = row[by_row]
     for top in range(0, height, source.chunks[2]):
@@ -207,12 +218,12 @@ def _jobs(
 def _groups(
     jobs: list[tuple[Box, NDArray[np.int64]]], sample_bytes: int, memory_gb: float
 ) -> Iterator[list[tuple[Box, NDArray[np.int64]]]]:
-    """Jobs that run side by side: their results together take at most a quarter of the memory."""
+    """Jobs that run side by side: their results together take at most an eighth of the memory."""
     group: list[tuple[Box, NDArray[np.int64]]] = []
     held = 0
     for job in jobs:
         size = len(job[1]) * sample_bytes
-        if group and held + size > memory_gb * 1e9 / 4:
+        if group and held + size > memory_gb * 1e9 / 8:
             yield group
             group, held = [], 0
         group.append(job)
