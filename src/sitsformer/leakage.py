@@ -122,7 +122,8 @@ def split_groups(dataset: xr.Dataset) -> list[Group]:
 def group(dataset: xr.Dataset, name: str, rows: NDArray[np.int64]) -> Group:
     """Some samples of an opened store."""
     common = about(dataset)
-    areas = np.unique(dataset.area.values[rows]).tolist()
+    # A store made elsewhere may name no areas.
+    areas = np.unique(dataset.area.values[rows]).tolist() if common.areas else []
     return Group(
         name=name,
         **{key: dataset[key].values[rows] for key in ("lon", "lat", "x", "y", "epsg", "block")},

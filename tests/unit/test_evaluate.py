@@ -192,6 +192,27 @@ def test_leakage_says_what_is_shared(tmp_path: Path) -> None:
     assert facts.shared_blocks["train", "test"] > 0
 
 
+def test_leakage_of_a_converted_table(tmp_path: Path) -> None:
+    from sitsformer.convert import table
+
+    rng = np.random.default_rng(0)
+    made = {
+        "x": rng.integers(500, 3000, (60, 8, 10)).astype(np.uint16),
+        "label": rng.integers(0, 2, 60),
+        "label_names": np.array(["rice", "grapes"]),
+        "lon": -121 + rng.random(60) * 3,
+        "lat": 37 + rng.random(60) * 3,
+        "dates": np.array([f"2021-0{month}-11" for month in range(1, 9)]),
+    }
+    np.savez(tmp_path / "made.npz", **made)
+    table(tmp_path / "made.npz", tmp_path / "made.zarr", fractions=(0.5, 0.2, 0.3))
+    facts = evaluate.leakage(tmp_path / "made.zarr", tmp_path / "made.zarr")
+    assert facts.nearest_metres.notna().all()
+    between = facts.set_index(["first", "second"]).shared_blocks
+    assert between["train", "test"] == 0
+    assert between["pretraining", "test"] == 0
+
+
 def test_config_knows_the_baselines() -> None:
     from sitsformer.baselines import MODULES
 
