@@ -22,6 +22,7 @@ from sitsformer import cube, provenance
 from sitsformer.config import Config
 from sitsformer.sources.earthengine.errors import EarthEngineError
 from sitsformer.sources.earthengine.export import EarthEngineSource
+from sitsformer.sources.earthengine.fetch import WORKER
 
 CHOSEN = in_place(fixtures.OVERLAP)
 TILE = only_tile(CHOSEN)
@@ -225,7 +226,9 @@ def test_a_permanent_error_does_not_wait_for_requests_that_hang(
         hanging = [c for c in server.calls if "computePixels" in c.path and c.status == 0]
         assert hanging
         # Nor does the process: what still waits are daemons.
-        assert all(t.daemon for t in threading.enumerate() if t is not threading.main_thread())
+        workers = [thread for thread in threading.enumerate() if thread.name == WORKER]
+        assert workers
+        assert all(thread.daemon for thread in workers)
 
 
 @pytest.mark.long

@@ -47,8 +47,13 @@ def example(name: str) -> dict[str, Any]:
     objective = values["pretrain"]["objectives"][-1]
     values["pretrain"] |= {"epochs": 1, "batch_size": 64, "objectives": [objective]}
     values["fewshot"] |= {
-        "inits": ["none", objective], "shots": [3], "seeds": 2, "steps": 8, "batch_size": 16, "baselines": ["nearest_centroid"],
-    }  # fmt: skip
+        "inits": ["none", objective],
+        "shots": [3],
+        "seeds": 2,
+        "steps": 8,
+        "batch_size": 16,
+        "baselines": ["nearest_centroid"],
+    }
     values["maps"]["shots"] = 3
     values["evaluation"] = {"bootstrap": 20}
     return values

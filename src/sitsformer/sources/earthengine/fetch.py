@@ -20,6 +20,8 @@ from sitsformer.sources.earthengine.limiter import StoppedError
 from sitsformer.sources.earthengine.requests import ITEMSIZE, Request
 from sitsformer.sources.earthengine.session import Session
 
+WORKER = "earthengine-request"
+"""Name of the threads that fetch."""
 DECODING = 2
 """Answers decoded at once: each takes twice its size (up to 32 MB) of memory."""
 
@@ -83,9 +85,9 @@ class _Fetching:
     def run(self) -> None:
         """Fetch everything."""
         self._hire(self.open)
-        with self.bar:
-            while not self._finished():
-                self._show()
+        with self.bar, self.done:
+            self.done.wait_for(lambda: self.open == 0 or self.failure is not None)
+        self.stop.set()
         if self.failure is not None:
             raise self.failure
 
@@ -94,20 +96,16 @@ class _Fetching:
             wanted = min(wanted, self.session.limiter.concurrent - self.workers)
             self.workers += wanted
         for _ in range(wanted):
-            threading.Thread(target=self._work, daemon=True).start()
+            threading.Thread(target=self._work, name=WORKER, daemon=True).start()
 
-    def _finished(self) -> bool:
-        with self.done:
-            self.done.wait_for(lambda: self.open == 0 or self.failure is not None, timeout=0.5)
-            if self.failure is not None:
-                self.stop.set()
-            return self.open == 0 or self.failure is not None
-
-    def _show(self) -> None:
+    def _show(self, size: int) -> None:
         seconds = max(time.monotonic() - self.began, 1e-3)
         received = self.session.transport.received - self.received_before
         retries = self.session.limiter.retries - self.retries_before
-        self.bar.set_postfix_str(f"{received / seconds / 1e6:.1f} MB/s, {retries} retries")
+        text = f"{received / seconds / 1e6:.1f} MB/s, {retries} retries"
+        with self.done:
+            self.bar.set_postfix_str(text, refresh=False)
+            self.bar.update(size)
 
     def _work(self) -> None:
         while self.failure is None:
@@ -126,14 +124,14 @@ class _Fetching:
                     self.failure = self.failure or error
                     self.done.notify_all()
                 return
+            if not parts:
+                self._show(request.size)
             with self.done:
                 self.open += len(parts) - 1
                 self.done.notify_all()
             for part in parts:
                 self.queue.put(part)
             self._hire(len(parts) - 1)
-            if not parts:
-                self.bar.update(request.size)
 
     def _fetch(self, request: Request) -> list[Request]:
         """Fetch one request; the halves to fetch instead, if it is too big."""
