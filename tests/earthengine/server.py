@@ -101,6 +101,8 @@ class LocalEarthEngine:
         self.fault = fault
         self.byte_limit = BYTE_LIMIT
         self.hang_seconds = 3.0
+        self.token: str | None = None
+        """Where set, every call needs it, and `/token` gives it."""
         self.calls: list[Call] = []
         self.operations: dict[str, dict[str, Any]] = {}
         self.busy = 0
@@ -162,6 +164,13 @@ class LocalEarthEngine:
             self._line = max(self._line, time.monotonic()) + size / self.bandwidth
             until = self._line
         time.sleep(max(0.0, until - time.monotonic()))
+
+    def give_token(self) -> bytes:
+        """What Google's token server answers to a service account."""
+        if self.token is None:
+            raise EarthEngineError("invalid_grant: account not found", 400)
+        answer = {"access_token": self.token, "expires_in": 3600, "token_type": "Bearer"}
+        return json.dumps(answer).encode()
 
     # --- methods of the protocol ---------------------------------------------------------------
 
@@ -381,8 +390,9 @@ class _Handler(BaseHTTPRequestHandler):
                     raise EarthEngineError(said) from mistake
             except EarthEngineError as error:
                 status, kind = error.status, "application/json"
-                answer = {"code": error.status, "message": str(error), "status": error.code}
-                content = json.dumps({"error": answer}).encode()
+                said = {"code": error.status, "message": str(error), "status": error.code}
+                answer = {"error": said if path != "/token" else str(error)}
+                content = json.dumps(answer).encode()
             if fault == "html":
                 status, kind, content = 502, "text/html", b"<html>Bad gateway</html>"
             self._send(call, status, kind, content, fault)
@@ -428,9 +438,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _route(self, path: str, body: bytes) -> tuple[str, bytes]:
         service = self.service
+        if path == "/token":
+            return "application/json", service.give_token()
         request = json.loads(body) if body else {}
         if path == "/$discovery/rest":
             return "application/json", service.discovery
+        if path.startswith("/v1/") and service.token is not None:
+            self._check_token(service.token)
         if path == "/local/forget":
             service.calls.clear()
             return "application/json", b"{}"
@@ -487,6 +501,12 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             raise EarthEngineError(f"Unknown method {rest}.", 404, "NOT_FOUND")
         return "application/json", json.dumps(answer).encode()
+
+    def _check_token(self, token: str) -> None:
+        if self.headers.get("Authorization") != f"Bearer {token}":
+            raise EarthEngineError(
+                "Request had invalid authentication credentials.", 401, "UNAUTHENTICATED"
+            )
 
     def _bucket(self, name: str) -> Path:
         folder = self.service.folder

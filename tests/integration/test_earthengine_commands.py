@@ -29,7 +29,7 @@ def written(folder: Path, server: LocalEarthEngine, **changes: object) -> tuple[
 
 def test_doctor_says_that_everything_answers(server: LocalEarthEngine, tmp_path: Path) -> None:
     path, _ = written(tmp_path, server)
-    status, out, err = run("doctor", "--config", path, cwd=tmp_path)
+    status, out, err = run("doctor", path, cwd=tmp_path)
     assert status == 0, err
     lines = out.splitlines()
     assert lines[-1] == "Everything answers."
@@ -43,7 +43,7 @@ def test_doctor_says_what_does_not_answer_and_what_to_do(
     server: LocalEarthEngine, tmp_path: Path
 ) -> None:
     path, _ = written(tmp_path, server, project="forbidden")
-    status, out, err = run("doctor", "--config", path, cwd=tmp_path)
+    status, out, err = run("doctor", path, cwd=tmp_path)
     assert status == 1
     assert "FAIL  service" in out
     assert "set earthengine.project" in out
@@ -63,7 +63,7 @@ def test_a_collection_that_is_gone_is_named(server: LocalEarthEngine, tmp_path: 
     path, _ = written(tmp_path, server)
     gone = server.catalogue.collections.pop("USDA/NASS/CDL")
     try:
-        status, out, _ = run("doctor", "--config", path, cwd=tmp_path)
+        status, out, _ = run("doctor", path, cwd=tmp_path)
     finally:
         server.catalogue.collections["USDA/NASS/CDL"] = gone
     assert status == 1
@@ -102,7 +102,7 @@ def test_the_cache_is_shown_and_emptied(server: LocalEarthEngine, tmp_path: Path
     out_store = tmp_path / "out.zarr"
     status, _, err = run("cube", "--config", path, "here", tile.name, out_store, cwd=tmp_path)
     assert status == 0, err
-    status, out, _ = run("cache", "show", "--config", path, cwd=tmp_path)
+    status, out, _ = run("cache", "show", path, cwd=tmp_path)
     assert status == 0
     assert "3 requests" in out
     assert f"here-{tile.name}" in out
@@ -113,10 +113,10 @@ def test_the_cache_is_shown_and_emptied(server: LocalEarthEngine, tmp_path: Path
     assert status == 0, err
     assert len(server.calls) == before
 
-    status, out, _ = run("cache", "clear", "--config", path, cwd=tmp_path)
+    status, out, _ = run("cache", "clear", path, cwd=tmp_path)
     assert status == 0
     assert "MB removed" in out
-    _, out, _ = run("cache", "show", "--config", path, cwd=tmp_path)
+    _, out, _ = run("cache", "show", path, cwd=tmp_path)
     assert "0.00 GB" in out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import threading
@@ -142,6 +143,67 @@ def test_the_quota_is_kept(server: LocalEarthEngine, tmp_path: Path) -> None:
     config = whole(server, tmp_path / "cache", concurrent=4)
     written(config, tmp_path / "cube.zarr")
     assert 2 <= server.busiest <= 4
+
+
+def key_file(folder: Path, url: str) -> Path:
+    """A service account's key whose token server is the local one."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    private = rsa.generate_private_key(public_exponent=65_537, key_size=2_048).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path = folder / "key.json"
+    path.write_text(
+        json.dumps(
+            {
+                "type": "service_account",
+                "project_id": "proj-of-key",
+                "private_key_id": "1",
+                "private_key": private.decode(),
+                "client_email": "robot@proj-of-key.iam.gserviceaccount.com",
+                "token_uri": f"{url}/token",
+            }
+        )
+    )
+    return path
+
+
+def test_a_service_account_signs_every_request(
+    server: LocalEarthEngine, undisturbed: xr.Dataset, tmp_path: Path
+) -> None:
+    """The project comes from the key; the token appears nowhere."""
+    key = key_file(tmp_path, server.url)
+    config = whole(server, Path("cache"), project=None, service_account_key=str(key))
+    path = fixtures.write_config(tmp_path / "config.yaml", config)
+    store = tmp_path / "out.zarr"
+    server.token = "ya29.SECRET-token"
+    before = len(server.calls)
+    try:
+        status, out, err = fixtures.run(
+            "cube", "--config", path, "here", TILE.name, store, cwd=tmp_path
+        )
+    finally:
+        server.token = None
+    assert status == 0, err
+    xr.testing.assert_identical(cube.open_cube(store).load(), undisturbed)
+    calls = server.calls[before:]
+    assert sum(call.path == "/token" for call in calls) == 1
+    assert all("proj-of-key" in call.path for call in calls if call.path.startswith("/v1/"))
+    kept = [p.read_bytes() for p in (tmp_path / "out.zarr").rglob("*") if p.is_file()]
+    kept += [p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()]
+    for text in (out.encode(), err.encode(), *kept):
+        assert b"SECRET" not in text
+        assert b"PRIVATE KEY" not in text
+
+
+def test_an_account_that_is_gone_is_said(server: LocalEarthEngine, tmp_path: Path) -> None:
+    key = key_file(tmp_path, server.url)
+    config = whole(server, Path("cache"), service_account_key=str(key))
+    path = fixtures.write_config(tmp_path / "config.yaml", config)
+    _fails(tmp_path, path, ["invalid_grant", "sitsformer auth"])
 
 
 PERMANENT = {

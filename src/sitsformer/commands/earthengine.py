@@ -6,12 +6,8 @@ from pathlib import Path
 
 import click
 
-_CONFIG = click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Config whose earthengine section is used; default: the defaults.",
+_CONFIG = click.argument(
+    "config_path", metavar="[CONFIG]", type=click.Path(path_type=Path), required=False
 )
 
 
@@ -29,7 +25,10 @@ def auth(mode: str | None, force: bool) -> None:
 @click.command()
 @_CONFIG
 def doctor(config_path: Path | None) -> None:
-    """Test credentials, project, collections and pixels of Earth Engine."""
+    """Test credentials, project, collections and pixels of Earth Engine.
+
+    With the earthengine section of CONFIG, or with the defaults.
+    """
     from sitsformer.errors import SitsError
     from sitsformer.sources.earthengine.doctor import examine, screen
 

@@ -34,6 +34,8 @@ POLL_SECONDS = 15.0
 """Between two looks at the tasks; they take minutes to hours."""
 DRIVE_LOOKS = 40
 """Looks for a file that Drive may still be bringing to this computer."""
+MOST_PIXELS = 10**12
+"""What a task may export; its own default, 10^8, is less than four big tiles."""
 BLOCK = 256
 """Side of the blocks that a task computes; files have sides of a multiple of it."""
 
@@ -117,7 +119,7 @@ def _start(
                     "expression": request.expression(),
                     "description": name,
                     "grid": request.grid,
-                    "maxPixels": {"value": str(request.window.height * request.window.width)},
+                    "maxPixels": {"value": str(MOST_PIXELS)},
                     "fileExportOptions": _destination(request, settings),
                 },
             ),

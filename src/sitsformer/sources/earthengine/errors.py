@@ -83,7 +83,9 @@ class Failure:
 def sort_failure(error: BaseException) -> Failure:
     """Sort an exception of the client into a `Failure`."""
     status, wait = _http(error)
-    message = redact(str(error)) or type(error).__name__
+    # google.auth adds the whole answer of the token server after its message.
+    said = error.args[0] if _named(error, "GoogleAuthError") and error.args else error
+    message = redact(str(said)) or type(error).__name__
     if isinstance(error, DamagedAnswerError | ConnectionError):
         return Failure("transient", message)
     if isinstance(error, TimeoutError):

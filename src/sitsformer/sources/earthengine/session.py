@@ -20,11 +20,6 @@ from sitsformer.sources.earthengine.transport import Transport
 logger = logging.getLogger("sitsformer")
 
 PROJECT_VARIABLE = "EARTHENGINE_PROJECT"
-SCOPES = (
-    "https://www.googleapis.com/auth/earthengine",
-    "https://www.googleapis.com/auth/cloud-platform",
-    "https://www.googleapis.com/auth/devstorage.read_only",
-)
 WORKLOAD = "sitsformer"
 """Tag of our requests: Cloud Monitoring shows the compute used under it."""
 
@@ -137,11 +132,12 @@ def find_project(settings: EarthEngine, credentials: Any) -> str | None:
 
 
 def _service_account(path: Path) -> Any:
+    import ee
     from google.oauth2 import service_account
 
     try:
         return service_account.Credentials.from_service_account_file(  # type: ignore[no-untyped-call]
-            str(path), scopes=SCOPES
+            str(path), scopes=ee.oauth.SCOPES
         )
     except OSError as error:
         raise EarthEngineError(
