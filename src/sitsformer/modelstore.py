@@ -222,7 +222,7 @@ def _card(model: SITSFormer, origin: Origin, history: Sequence[Mapping[str, floa
         "## Use",
         "",
         "    import sitsformer",
-        f'    model = sitsformer.load_model("{origin.task}")  # this directory',
+        '    model = sitsformer.load_model("path/of/this/directory")',
         "    probabilities = model.predict(reflectance, doy)",
         "",
         "Normalisation is part of the model: feed stored integers (reflectance x 10,000, 65535 = "

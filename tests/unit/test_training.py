@@ -17,6 +17,7 @@ from sitsformer.errors import SitsError
 from sitsformer.finetune import Standard, freeze, run_cells, run_standard
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.modelstore import load_model, read_history
+from sitsformer.observers import observers
 from sitsformer.optimiser import Adam
 from sitsformer.samples import load_samples
 from sitsformer.steps import make_series
@@ -379,3 +380,28 @@ def test_standard_fine_tuning_writes_a_model_that_predicts(store, tmp_path):
     test = samples.split == 2
     assert (found == samples.label)[test].mean() == pytest.approx(metrics["test_accuracy"])
     assert len(read_history(out)) == 10
+
+
+def test_tensorboard_gets_every_epoch(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    watchers = observers(tmp_path, None, {})
+    fit(network(), task("ssl"), Plan(epochs=3), observers=watchers)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert "loss/validation" in events.Tags()["scalars"]
+    assert [event.step for event in events.Scalars("ssl/train")] == [6, 12, 18]
+
+
+def test_mlflow_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    with pytest.raises(SitsError, match=r"pip install sitsformer\[mlflow\]"):
+        observers(None, "file:runs", {})
+
+
+def test_bf16_reaches_about_the_same_loss():
+    found = []
+    for precision in ("float32", "bf16"):
+        model = network()
+        plan = Plan(epochs=6, learning_rate=3e-3, precision=precision)
+        found.append(fit(model, task("dual"), plan)[-1]["validation_loss"])
+    assert found[1] == pytest.approx(found[0], rel=0.1)
