@@ -109,7 +109,7 @@ def test_a_deleted_tile_is_made_again(finished: Path, tmp_path: Path) -> None:
     subprocess.run(["rm", "-r", str(lost)], check=True)
     assert planned(tmp_path, tiny())["cube"] == 1
     target = str(lost.relative_to(tmp_path))
-    assert run(tmp_path, tiny(), target).returncode == 0
+    assert run(tmp_path, tiny(), "--", target).returncode == 0
     assert provenance.digest(lost) == before
 
 
