@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from sitsformer import shards
 from sitsformer.config import Split
+from sitsformer.samplelayout import rechunk
 from sitsformer.samples import SampleError, Samples, load_samples, open_samples, split_rows
 
 WINDOW_BYTES = 2**28
@@ -177,36 +178,15 @@ class Loader:
         stretches = [
             whole.rows[start:stop] for start, stop in pairwise(edges.tolist()) if start < stop
         ]
-        rest: NDArray[np.uint16] | None = None
         taken = first
-        workers = shards.threads()
         with (
             shards.Reader(self._path / "reflectance") as reader,
-            ThreadPoolExecutor(workers) as pool,
+            ThreadPoolExecutor(shards.threads()) as pool,
         ):
-            coming = _Window(reader, pool, stretches[0]) if stretches else None
-            for position in range(len(stretches)):
-                assert coming is not None
-                current, coming = coming, None
-                if position + 1 < len(stretches):
-                    coming = _Window(reader, pool, stretches[position + 1])
-                values = current.values()
-                if rest is not None and len(rest):
-                    fill = self._batch - len(rest)
-                    joined = np.concatenate([rest, values[:fill]])
-                    if len(joined) == self._batch:
-                        yield self._batch_of(whole, taken, joined)
-                        taken += len(joined)
-                        values = values[fill:]
-                    else:
-                        values = joined
-                full = len(values) // self._batch * self._batch
-                for start in range(0, full, self._batch):
-                    yield self._batch_of(whole, taken, values[start : start + self._batch])
-                    taken += self._batch
-                rest = values[full:]
-            if rest is not None and len(rest):
-                yield self._batch_of(whole, taken, rest)
+            windows = _read_ahead(reader, pool, stretches)
+            for reflectance in rechunk(windows, self._batch):
+                yield self._batch_of(whole, taken, reflectance)
+                taken += len(reflectance)
 
     def _batch_of(self, whole: Order, taken: int, reflectance: NDArray[np.uint16]) -> Batch:
         rows = whole.rows[taken : taken + len(reflectance)]
@@ -216,6 +196,19 @@ class Loader:
             "doy": self._doy[rows],
             "label": self._label[rows].astype(np.int64),
         }
+
+
+def _read_ahead(
+    reader: shards.Reader, pool: ThreadPoolExecutor, stretches: list[NDArray[np.int64]]
+) -> Iterator[NDArray[np.uint16]]:
+    """Samples of each stretch; the next one is being read while one is in use."""
+    coming: _Window | None = None
+    for stretch in stretches:
+        current, coming = coming, _Window(reader, pool, stretch)
+        if current is not None:
+            yield current.values()
+    if coming is not None:
+        yield coming.values()
 
 
 class _Window:

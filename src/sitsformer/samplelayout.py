@@ -113,10 +113,17 @@ def rechunk(parts: Iterable[NDArray[np.uint16]], rows: int) -> Iterator[NDArray[
     """Pieces of any length -> pieces of `rows`, the last one shorter."""
     rest: NDArray[np.uint16] | None = None
     for part in parts:
-        rest = part if rest is None or len(rest) == 0 else np.concatenate([rest, part])
-        while len(rest) >= rows:
-            yield rest[:rows]
-            rest = rest[rows:]
+        if rest is not None and len(rest):
+            fill = rows - len(rest)
+            rest = np.concatenate([rest, part[:fill]])
+            part = part[fill:]
+            if len(rest) < rows:
+                continue
+            yield rest
+        whole = len(part) // rows * rows
+        for start in range(0, whole, rows):
+            yield part[start : start + rows]
+        rest = part[whole:]
     if rest is not None and len(rest):
         yield rest
 

@@ -2,14 +2,18 @@
 
 import warnings
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
 
 import phenology
 from sitsformer import provenance, samples
+from sitsformer.samplelayout import rechunk
 from sitsformer.samples import SPLITS, SampleError, load_samples, statistics
 
 
@@ -121,3 +125,16 @@ def test_other_stores_are_refused(tmp_path):
         load_samples(tmp_path / "x.zarr")
     with pytest.raises(SampleError, match="cannot be opened"):
         load_samples(tmp_path / "none.zarr")
+
+
+@given(
+    lengths=st.lists(st.integers(0, 30), max_size=12),
+    rows=st.integers(1, 17),
+)
+def test_pieces_of_any_length_become_pieces_of_one(lengths, rows):
+    ends = np.cumsum([0, *lengths])
+    parts = [np.arange(a, b) for a, b in pairwise(ends.tolist())]
+    found = list(rechunk(parts, rows))
+    assert all(len(piece) == rows for piece in found[:-1])
+    assert all(0 < len(piece) <= rows for piece in found)
+    assert np.concatenate([*found, []]).tolist() == list(range(ends[-1]))
