@@ -21,6 +21,7 @@ PLACE = Place(-93.1, 41.9, -92.8, 42.1, START, END)
 @pytest.fixture(scope="module")
 def server() -> Iterator[LocalEarthEngine]:
     with LocalEarthEngine([PLACE]) as running:
+        ee.Reset()
         ee.deprecation.deprecated_assets = {"": None}
         ee.Initialize(credentials=None, url=running.url, project="proj-test")
         ee.data.setMaxRetries(0)

@@ -35,7 +35,7 @@ from sitsformer.sources.earthengine.listing import Listing, Observation
 from sitsformer.sources.earthengine.plan import announce
 from sitsformer.sources.earthengine.requests import UNSCORED, Request
 from sitsformer.sources.earthengine.session import Session, connect
-from sitsformer.sources.earthengine.stored import Stored
+from sitsformer.sources.earthengine.stored import Scores, Stored
 
 logger = logging.getLogger("sitsformer")
 
@@ -160,23 +160,20 @@ def _stored_labels(
     return {name: (values[i], legends.get(name)) for i, name in enumerate(names)}
 
 
-def _lazy(stored: Stored, dates: int) -> Any:
+def _reflectance(group: Group, packed: Sequence[Request]) -> Any:
     import dask.array as da
 
-    chunks = (dates, stored.shape[1], cube.CHUNK["y"], cube.CHUNK["x"])
+    stored = _stored(group, packed, len(BANDS))
+    chunks = (cube.CHUNK["time"], len(BANDS), cube.CHUNK["y"], cube.CHUNK["x"])
     return da.from_array(stored, chunks=chunks, name=False, asarray=False, fancy=False)
-
-
-def _reflectance(group: Group, packed: Sequence[Request]) -> Any:
-    return _lazy(_stored(group, packed, len(BANDS)), cube.CHUNK["time"])
 
 
 def _clear(score: Stored, kept: Sequence[int]) -> Any:
     import dask.array as da
 
-    scores = _lazy(score, 1)[:, 0]
-    chosen = da.concatenate([scores[index : index + 1] for index in kept])
-    return da.where(chosen == UNSCORED, np.uint8(cube.CLEAR_MISSING), chosen)
+    chosen = Scores(score, kept)
+    chunks = (cube.CHUNK["time"], cube.CHUNK["y"], cube.CHUNK["x"])
+    return da.from_array(chosen, chunks=chunks, name=False, asarray=False, fancy=False)
 
 
 def attributes(

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sitsformer.cube import CLEAR_MISSING
 from sitsformer.sources.earthengine.cache import Group
-from sitsformer.sources.earthengine.requests import ITEMSIZE, Request
+from sitsformer.sources.earthengine.requests import ITEMSIZE, UNSCORED, Request
 
 
 class Stored:
@@ -56,3 +57,26 @@ class Stored:
                 filled += piece.size
         assert filled == block.size, "requests must cover the tile exactly once"
         return block
+
+
+class Scores:
+    """The layer `clear` (date, y, x) of the dates that are kept, by slices.
+
+    Args:
+        stored: scores of all dates.
+        kept: positions of the dates of the cube.
+    """
+
+    def __init__(self, stored: Stored, kept: Sequence[int]) -> None:
+        self.stored, self.kept = stored, kept
+        self.shape, self.ndim = (len(kept), *stored.shape[2:]), 3
+        self.dtype = stored.dtype
+
+    def __getitem__(self, slices: tuple[slice, slice, slice]) -> NDArray[Any]:
+        """A block; steps are 1. What was seen but not scored is missing."""
+        dates = [
+            self.stored[date : date + 1, 0:1, slices[1], slices[2]][0, 0]
+            for date in self.kept[slices[0]]
+        ]
+        block = np.stack(dates)
+        return np.where(block == UNSCORED, block.dtype.type(CLEAR_MISSING), block)
