@@ -302,7 +302,12 @@ def parameters_count(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
-def flops(a: Architecture, lengths: npt.NDArray[np.int64], hidden_share: float = 0.0) -> float:
+def flops(
+    a: Architecture,
+    lengths: npt.NDArray[np.int64],
+    hidden_share: float = 0.0,
+    last_share: float = 1.0,
+) -> float:
     """Floating-point operations of one forward pass (a training step takes three times as many).
 
     A multiplication and an addition count as two; norms, softmax and dropout are left out, as is
@@ -313,10 +318,11 @@ def flops(a: Architecture, lengths: npt.NDArray[np.int64], hidden_share: float =
         a: the network.
         lengths: (B,) valid steps of each sample.
         hidden_share: share of the steps behind the mask token, which are not embedded.
+        last_share: share of the steps that the last layer serves; the others are keys alone.
     """
     steps = float(lengths.sum())
     width = a.feedforward or 4 * a.hidden
-    layer = 2 * steps * (4 * a.hidden**2 + 2 * a.hidden * width)
+    keys, rest = 2 * a.hidden**2, 2 * a.hidden**2 + 2 * a.hidden * width
     attention = 4 * float((lengths.astype(np.float64) ** 2).sum()) * a.hidden
     if a.embedding == "linear":
         embed = a.bands * a.patch**2 * a.hidden
@@ -329,7 +335,9 @@ def flops(a: Architecture, lengths: npt.NDArray[np.int64], hidden_share: float =
         embed = first * side**2 * depth1 * side1**2 * CHANNELS[0]
         embed += outer * depth2 * side2**2 * CHANNELS[0] * CHANNELS[1]
         embed += outer * CHANNELS[1] * a.hidden
-    return a.layers * (layer + attention) + 2 * steps * (1 - hidden_share) * embed
+    served = a.layers - 1 + last_share
+    encoder = 2 * steps * (a.layers * keys + served * rest) + served * attention
+    return encoder + 2 * steps * (1 - hidden_share) * embed
 
 
 def _vector(values: npt.ArrayLike | None, size: int, default: float) -> Tensor:

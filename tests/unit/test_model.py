@@ -401,3 +401,12 @@ def test_portions_cover_every_sample_once():
     portions = model.portions(lengths, index, 64)
     assert sorted(np.concatenate(portions)) == sorted(index)
     assert max(map(len, portions)) <= 64
+
+
+def test_flops_of_a_last_layer_for_some_steps():
+    shape = Architecture(bands=2, patch=1, embedding="linear", hidden=4, layers=1, heads=1)
+    lengths = np.array([3, 1])
+    whole, none = flops(shape, lengths), flops(shape, lengths, last_share=0.0)
+    keys = 2 * 4 * (2 * 16)  # keys and values alone
+    assert none == 2 * 4 * (2 * 4) + keys
+    assert flops(shape, lengths, last_share=0.5) == (whole + none) / 2
