@@ -284,6 +284,7 @@ def run_standard(
     identity = {
         "epochs": settings.epochs,
         "batch_size": settings.batch_size,
+        "seed": settings.seed,
         "recipe": settings.recipe.model_dump(mode="json"),
         "model": vars(model.architecture),
         "inputs": {name: provenance.digest(path) for name, path in inputs.items()},
