@@ -148,9 +148,9 @@ EXPORTERS = {"sitsformer": ours, "xee": xee, "xee_dask": xee_dask}
 
 
 @contextmanager
-def server(port: int, bandwidth: float | None) -> Iterator[str]:
+def server(bandwidth: float | None) -> Iterator[str]:
     """A local Earth Engine as a process of its own."""
-    words = ["--port", str(port), "--latency", str(LATENCY), "--remember"]
+    words = ["--port", "0", "--latency", str(LATENCY), "--remember"]
     if bandwidth:
         words += ["--bandwidth", str(bandwidth)]
     with subprocess.Popen(
@@ -224,7 +224,7 @@ def main() -> Figures:
         return {}
     figures: Figures = {}
     for line, bandwidth in (("loopback", None), ("25 MB/s", SLOW_LINE)):
-        with server(8931 + bool(bandwidth), bandwidth) as url:
+        with server(bandwidth) as url:
             speed = bandwidth or line_speed(url)
             found = {name: measure(name, url, options.side) for name in EXPORTERS}
         figures.update(_figures(f"earthengine {line}", found, speed))
