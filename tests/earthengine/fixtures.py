@@ -19,6 +19,7 @@ from earthengine.catalogue import Place
 from earthengine.reference import Expected
 from sitsformer.config import Area, Config, EarthEngine, Tiles, parse
 from sitsformer.grid import Tile, tiles
+from sitsformer.sources.earthengine import listing
 
 START, END = date(2021, 5, 1), date(2021, 7, 30)
 """Nineteen passes: each oddity of the archive happens at least once."""
@@ -126,3 +127,25 @@ def attribute(cube: xr.Dataset, name: str) -> Any:
     """An attribute of a cube; dictionaries are stored as JSON."""
     value = cube.attrs[name]
     return json.loads(value) if isinstance(value, str) and value.startswith("{") else value
+
+
+HOUR = 3_600_000
+FIRST = 1_620_000_000_000
+
+
+def row(
+    number: int, *, take: str = "GS2A_20210503T170851_030625", mgrs: str = "15TVG",
+    strip: str = "20210503T170851", baseline: str = "05.00", generated: int = 1,
+    time: int | None = None,
+) -> list[Any]:  # fmt: skip
+    return [
+        f"I{number}", FIRST + number * 1000 if time is None else time, f"{take}_N{baseline}",
+        f"S2A_OPER_MSI_L2A_DS_VGS2_20210503T211500_S{strip}_N{baseline}", mgrs, baseline, generated,
+    ]  # fmt: skip
+
+
+def observed(count: int) -> list[listing.Observation]:
+    rows = [
+        row(i, take=f"GS2A_{i:08d}T170851_0306{i:02d}", time=FIRST + i * HOUR) for i in range(count)
+    ]
+    return list(listing.group(rows, set(), 32615)[0])

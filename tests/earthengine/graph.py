@@ -11,8 +11,9 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from earthengine.functions import FUNCTIONS, Context
+from earthengine import functions, image_functions  # noqa: F401 (they register themselves)
 from earthengine.images import EarthEngineError
+from earthengine.values import FUNCTIONS, Context
 
 Function = Callable[..., Any]
 

@@ -8,29 +8,24 @@ or, in a test, `with LocalEarthEngine([Place(...)]) as server: ...; server.url`.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import io
 import json
-import re
-import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import date
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
 from earthengine import faults
 from earthengine.catalogue import Catalogue, Place
-from earthengine.functions import Context, describe, pick, to_image
 from earthengine.graph import Graph
+from earthengine.handler import Call, Handler, Server
 from earthengine.images import EarthEngineError, Grid, Image
+from earthengine.values import Context, pick, to_image
 
 BYTE_LIMIT = 50_331_648
 """48 MiB: the largest computePixels request, counting one mask byte a pixel and band."""
@@ -53,19 +48,6 @@ def algorithm_list() -> dict[str, Any]:
     """The algorithms in the client's wheel."""
     found: dict[str, Any] = json.loads((FILES / "algorithms.json").read_text())
     return found
-
-
-@dataclass
-class Call:
-    """One request as the server saw it."""
-
-    method: str
-    path: str
-    digest: str
-    status: int = 0
-    """0: no whole answer was sent."""
-    bytes: int = 0
-    request: dict[str, Any] = field(default_factory=dict)
 
 
 class LocalEarthEngine:
@@ -122,8 +104,8 @@ class LocalEarthEngine:
                 for item in self.algorithms["algorithms"]
             },
         )
-        handler = type("Handler", (_Handler,), {"service": self})
-        self.http = _Server((host, port), handler)
+        handler = type("Handler", (Handler,), {"service": self})
+        self.http = Server((host, port), handler)
         self.url = f"http://{host}:{self.http.server_address[1]}"
 
     def __enter__(self) -> LocalEarthEngine:
@@ -266,6 +248,11 @@ class LocalEarthEngine:
         where = options["driveDestination"]
         return self.folder / "drive" / where["folder"] / f"{where['filenamePrefix']}.tif"
 
+    def get_asset(self, asset: str) -> dict[str, Any]:
+        if asset not in self.catalogue.images:
+            raise EarthEngineError(f"Asset '{asset}' not found.", 404, "NOT_FOUND")
+        return _asset(self.catalogue.images[asset])
+
     def list_assets(self, parent: str, query: Mapping[str, list[str]]) -> dict[str, Any]:
         if parent not in self.catalogue.collections:
             raise EarthEngineError(f"Asset '{parent}' not found.", 404, "NOT_FOUND")
@@ -337,193 +324,6 @@ def _geotiff(image: Image, grid: Grid) -> bytes:
                 target.write(np.where(mask, values, 0).astype(dtype), number)
                 target.set_band_description(number, band.name)
         return bytes(memory.read())
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away (killed on purpose in tests) is not worth a traceback."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    service: LocalEarthEngine
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        self._serve(b"")
-
-    def do_POST(self) -> None:
-        self._serve(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-
-    def _serve(self, body: bytes) -> None:
-        path = unquote(urlsplit(self.path).path)
-        digest = hashlib.sha256(path.encode() + body).hexdigest()
-        call = Call(self.command, path, digest)
-        if path.endswith(("computePixels", "getPixels", "export")) and body:
-            call.request = {k: v for k, v in json.loads(body).items() if k != "expression"}
-        with self.service.lock:
-            self.service.calls.append(call)
-        with self.service.slot() as free:
-            time.sleep(self.service.latency)
-            fault = self.service.fault(path, body) if self.service.fault else None
-            if not free:
-                fault = fault or "429"
-            if fault == "drop":
-                self.connection.shutdown(socket.SHUT_RDWR)
-                self.close_connection = True
-                return
-            if fault == "hang":
-                time.sleep(self.service.hang_seconds)
-            try:
-                try:
-                    kind, content = self._answer(path, body, digest, fault)
-                    status = 200
-                except (TypeError, ValueError, AttributeError, LookupError) as mistake:
-                    # A mistake of this server or of the expression: as a permanent refusal.
-                    said = f"{type(mistake).__name__}: {mistake}"
-                    raise EarthEngineError(said) from mistake
-            except EarthEngineError as error:
-                status, kind = error.status, "application/json"
-                said = {"code": error.status, "message": str(error), "status": error.code}
-                answer = {"error": said if path != "/token" else str(error)}
-                content = json.dumps(answer).encode()
-            if fault == "html":
-                status, kind, content = 502, "text/html", b"<html>Bad gateway</html>"
-            self._send(call, status, kind, content, fault)
-
-    def _send(
-        self, call: Call, status: int, kind: str, content: bytes, fault: faults.Fault | None
-    ) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        if fault == "429-wait":
-            self.send_header("Retry-After", "1")
-        self.end_headers()
-        if fault == "truncate":
-            self.wfile.write(content[: len(content) // 2])
-            self.close_connection = True
-            return
-        if fault == "slow":
-            for start in range(0, len(content), max(1, len(content) // 8)):
-                self.wfile.write(content[start : start + max(1, len(content) // 8)])
-                time.sleep(0.4)
-        else:
-            self.service.wait_for_line(len(content))
-            self.wfile.write(content)
-        self.wfile.flush()
-        call.status, call.bytes = status, len(content)
-
-    def _answer(
-        self, path: str, body: bytes, digest: str, fault: faults.Fault | None
-    ) -> tuple[str, bytes]:
-        if fault in faults.ANSWERS:
-            status, code, message = faults.ANSWERS[fault]
-            raise EarthEngineError(message, status, code)
-        memory = self.service.memory
-        if memory is not None and digest in memory:
-            return "application/octet-stream" if "Pixels" in path else "application/json", memory[
-                digest
-            ]
-        kind, content = self._route(path, body)
-        if memory is not None and self.command == "POST" and not path.endswith("export"):
-            memory[digest] = content
-        return kind, content
-
-    def _route(self, path: str, body: bytes) -> tuple[str, bytes]:
-        service = self.service
-        if path == "/token":
-            return "application/json", service.give_token()
-        request = json.loads(body) if body else {}
-        if path == "/$discovery/rest":
-            return "application/json", service.discovery
-        if path.startswith("/v1/") and service.token is not None:
-            self._check_token(service.token)
-        if path == "/local/forget":
-            service.calls.clear()
-            return "application/json", b"{}"
-        if path == "/local/calls":
-            calls = [[call.path, call.status, call.bytes] for call in service.calls]
-            return "application/json", json.dumps(calls).encode()
-        if match := re.fullmatch(r"/local/bytes/(\d+)", path):
-            return "application/octet-stream", bytes(int(match[1]))
-        if match := re.fullmatch(r"/storage/v1/b/([^/]+)/o", path):
-            return self._list_objects(match[1])
-        if match := re.fullmatch(r"/download/storage/v1/b/([^/]+)/o/(.+)", path):
-            return "image/tiff", (self._bucket(match[1]) / match[2]).read_bytes()
-        match = re.fullmatch(r"/v1/projects/([^/:]+)(/.*)", path)
-        if match is None:
-            raise EarthEngineError(f"Unknown path {path}.", 404, "NOT_FOUND")
-        project, rest = match[1], match[2]
-        if project == "forbidden":
-            raise EarthEngineError(
-                "Caller does not have required permission to use project forbidden. Grant the "
-                "caller the roles/serviceusage.serviceUsageConsumer role.",
-                403,
-                "PERMISSION_DENIED",
-            )
-        answer: Any
-        if rest == "/algorithms":
-            answer = service.algorithms
-        elif rest == "/value:compute":
-            answer = {"result": describe(service.evaluate(request["expression"]))}
-        elif rest == "/image:computePixels":
-            return "application/octet-stream", service.compute_pixels(request)
-        elif rest == "/image:export":
-            answer = service.export(project, request)
-        elif rest == "/maps":
-            service.evaluate(request["expression"])
-            answer = {"name": f"projects/{project}/maps/local"}
-        elif rest == "/operations":
-            answer = {"operations": list(service.operations.values())}
-        elif rest.startswith("/operations/"):
-            name = path.removeprefix("/v1/")
-            if name not in service.operations:
-                raise EarthEngineError("Operation not found.", 404, "NOT_FOUND")
-            answer = service.operations[name]
-        elif rest.startswith("/assets/") and rest.endswith(":getPixels"):
-            asset = rest.removeprefix("/assets/").removesuffix(":getPixels")
-            return "application/octet-stream", service.get_pixels(asset, request)
-        elif rest.startswith("/assets/") and rest.endswith(":listAssets"):
-            parent = rest.removeprefix("/assets/").removesuffix(":listAssets")
-            answer = service.list_assets(parent, parse_qs(urlsplit(self.path).query))
-        elif rest.startswith("/assets/"):
-            asset = rest.removeprefix("/assets/")
-            if asset not in service.catalogue.images:
-                raise EarthEngineError(f"Asset '{asset}' not found.", 404, "NOT_FOUND")
-            answer = _asset(service.catalogue.images[asset])
-        else:
-            raise EarthEngineError(f"Unknown method {rest}.", 404, "NOT_FOUND")
-        return "application/json", json.dumps(answer).encode()
-
-    def _check_token(self, token: str) -> None:
-        if self.headers.get("Authorization") != f"Bearer {token}":
-            raise EarthEngineError(
-                "Request had invalid authentication credentials.", 401, "UNAUTHENTICATED"
-            )
-
-    def _bucket(self, name: str) -> Path:
-        folder = self.service.folder
-        if folder is None or not (folder / "bucket" / name).is_dir():
-            raise EarthEngineError("The specified bucket does not exist.", 404, "NOT_FOUND")
-        return folder / "bucket" / name
-
-    def _list_objects(self, bucket: str) -> tuple[str, bytes]:
-        root = self._bucket(bucket)
-        prefix = parse_qs(urlsplit(self.path).query).get("prefix", [""])[0]
-        names = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
-        items = [
-            {"name": name, "bucket": bucket, "size": str((root / name).stat().st_size)}
-            for name in names
-            if name.startswith(prefix)
-        ]
-        return "application/json", json.dumps({"items": items}).encode()
 
 
 EXAMPLES = (

@@ -1,0 +1,91 @@
+"""Products become observations: grouping, order, label years."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from earthengine import fixtures
+from earthengine.fixtures import FIRST, area, in_place, observed, only_tile, row
+from sitsformer.sources.earthengine import collections, listing
+
+
+def test_granules_of_one_datatake_are_one_date_whatever_the_order() -> None:
+    rows = [row(0, mgrs="15TVG"), row(1, mgrs="15TWG"), row(2, take="GS2B_20210504T170851_021000")]
+    for given_rows in (rows, rows[::-1]):
+        seen, superseded = listing.group(given_rows, {"I0", "I1", "I2"}, 32615)
+        assert [len(item.granules) for item in seen] == [2, 1]
+        assert seen[0].time == FIRST
+        assert superseded == ()
+
+
+def test_of_two_processings_the_newest_is_kept() -> None:
+    rows = [
+        row(0, baseline="05.10", generated=5),
+        row(1, baseline="03.00", generated=9),
+        row(2, baseline="05.10", generated=7),
+    ]
+    seen, superseded = listing.group(rows, set(), 32615)
+    assert [granule.index for granule in seen[0].granules] == ["I2"]
+    assert superseded == ("I0", "I1")
+
+
+def test_two_datastrips_of_one_granule_are_both_kept() -> None:
+    rows = [row(0), row(1, strip="20210503T170910")]
+    seen, superseded = listing.group(rows, set(), 32615)
+    assert len(seen[0].granules) == 2
+    assert superseded == ()
+
+
+def test_scored_granules_and_those_of_the_own_zone_lie_on_top() -> None:
+    rows = [row(0, mgrs="15TVG"), row(1, mgrs="14TQM"), row(2, mgrs="15TWG")]
+    seen, _ = listing.group(rows, {"I0", "I1"}, 32615)
+    assert [granule.index for granule in seen[0].granules] == ["I2", "I1", "I0"]
+
+
+def test_two_observations_of_one_millisecond_stay_two() -> None:
+    rows = [row(0, time=FIRST), row(1, take="GS2B_20210504T170851_021000", time=FIRST)]
+    seen, _ = listing.group(rows, set(), 32615)
+    assert [item.time for item in seen] == [FIRST, FIRST + 1]
+
+
+def test_a_product_without_properties_is_grouped_by_its_index() -> None:
+    rows = [[f"20210503T170851_20210503T17154{i}_T15TVG", FIRST, None, None, None, None, None]
+            for i in range(2)]  # fmt: skip
+    seen, superseded = listing.group(rows, set(), 32615)
+    assert len(seen) == 1
+    assert superseded == (rows[0][0],)
+
+
+def test_a_listing_survives_json() -> None:
+    found = listing.Listing(tuple(observed(3)), ("X",), "ESA/WorldCover/v200", ("cropland",))
+    assert listing.Listing.from_json(found.to_json()) == found
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "year", "worldcover"),
+    [
+        (date(2021, 3, 1), date(2021, 11, 30), 2021, 2021),
+        (date(2020, 10, 1), date(2021, 7, 31), 2021, 2021),
+        (date(2019, 8, 1), date(2020, 2, 1), 2019, 2020),
+        (date(2023, 3, 1), date(2023, 9, 1), 2023, 2021),
+        (date(2016, 12, 31), date(2017, 1, 1), 2017, 2020),
+    ],
+)
+def test_label_years_follow_the_days_of_the_season(
+    start: date, end: date, year: int, worldcover: int
+) -> None:
+    chosen = area((-93.0, 42.0, -92.99, 42.01), start=start, end=end)
+    assert collections.season_year(chosen) == year
+    assert collections.worldcover_year(chosen) == worldcover
+
+
+def test_the_outline_of_a_tile_goes_around_it_once() -> None:
+    from shapely.geometry import Polygon
+
+    tile = only_tile(in_place(fixtures.OVERLAP))
+    ring = Polygon(listing.outline(tile))
+    assert ring.is_valid
+    # 600 m x 600 m in square degrees at 42 degrees north.
+    assert ring.area == pytest.approx(600 / 111_320 / 0.743 * 600 / 111_060, rel=0.01)
