@@ -18,7 +18,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import model_data as data
 from sitsformer.model import flops
-from sitsformer.quantise import quantised
+from sitsformer.model.quantise import quantised
 
 COUNT, CLASSES = 128, 8
 

@@ -23,9 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from sitsformer import samplelayout, samples, shards
-from sitsformer.describe import describe
-from sitsformer.loader import Loader
+from sitsformer import samples
+from sitsformer.samples import layout as samplelayout
+from sitsformer.samples import shards
+from sitsformer.samples.describe import describe
+from sitsformer.samples.loader import Loader
 
 ROUNDS = 5
 BATCH = 512

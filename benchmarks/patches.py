@@ -26,8 +26,9 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from sitsformer import config, cube, grid, merge, patches, samples, splits
+from sitsformer import config, cube, grid, patches, samples
 from sitsformer.labels import load_legend
+from sitsformer.patches import merge, splits
 
 ROUNDS = 5
 DATES = 73

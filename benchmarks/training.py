@@ -19,11 +19,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import model_data as data
-from sitsformer import steps as steps_module
-from sitsformer.dropout import Noise
 from sitsformer.model import Architecture, SITSFormer, flops
-from sitsformer.tasks import InMemory, PretrainSettings, PretrainTask
+from sitsformer.model import steps as steps_module
+from sitsformer.model.dropout import Noise
 from sitsformer.training import Plan, make_optimiser
+from sitsformer.training.tasks import InMemory, PretrainSettings, PretrainTask
 
 BATCH, MASK = 32, 0.3
 

@@ -11,7 +11,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from reference_model import Reference
 from sitsformer.model import Architecture, SITSFormer
-from sitsformer.steps import MISSING, make_series
+from sitsformer.model.steps import MISSING, make_series
 
 MEAN, STD = np.full(10, 0.25), np.full(10, 0.15)
 

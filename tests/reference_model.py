@@ -46,7 +46,7 @@ class Embedding(nn.Module):
 
 
 class Reference(nn.Module):
-    """Encoder and heads; `x` (sample, time, band, py, px) float32 normalised, padding at the end."""
+    """Encoder and heads; `x` (sample, time, band, py, px) float32 normalised, padding last."""
 
     def __init__(
         self,

@@ -101,8 +101,8 @@ def _read_state(path: Path) -> dict[str, Any]:
 
 def _architecture(path: Path, state: Mapping[str, Any]) -> Any:
     """Shape of the network from its tensors; the number of heads is the paper's 8."""
-    from sitsformer.embedding import kernels
     from sitsformer.model import Architecture
+    from sitsformer.model.embedding import kernels
 
     needed = ("embedding.conv1.0.weight", "embedding.linear.weight", "embedding.position.pe")
     missing = [name for name in needed if name not in state]

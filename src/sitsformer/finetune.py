@@ -19,18 +19,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sitsformer import config, fewshot, parallel
-from sitsformer.augment import Strength
-from sitsformer.ensemble import Ensemble, EnsembleTask, can_stack, pays
+from sitsformer import config, fewshot
 from sitsformer.fewshot import TEST, TRAIN, VALIDATION, Cell, Draw, Learner, validation_score
 from sitsformer.model import SITSFormer, predict_batch
+from sitsformer.model.steps import SCALE, Series, make_series
 from sitsformer.modelstore import Origin, load_model, save_model
-from sitsformer.observers import bar, observers
 from sitsformer.pretrain import architecture, plan, strength
 from sitsformer.samples import Samples, load_samples, statistics
-from sitsformer.steps import SCALE, Series, make_series
-from sitsformer.tasks import ClassifySettings, ClassifyTask
-from sitsformer.training import Row, fit
+from sitsformer.training import Row, fit, parallel
+from sitsformer.training.augment import Strength
+from sitsformer.training.ensemble import Ensemble, EnsembleTask, can_stack, pays
+from sitsformer.training.observers import bar, observers
+from sitsformer.training.tasks import ClassifySettings, ClassifyTask
 
 logger = logging.getLogger("sitsformer")
 

@@ -18,11 +18,11 @@ import xarray as xr
 from sitsformer import provenance
 from sitsformer.config import Patches
 from sitsformer.cube import CHUNK, MISSING, open_cube, tile_of
-from sitsformer.cutting import clear_strips
 from sitsformer.errors import SitsError
 from sitsformer.labels import Classes
+from sitsformer.patches.cutting import clear_strips
+from sitsformer.patches.thinning import thin
 from sitsformer.progress import Progress
-from sitsformer.thinning import thin
 
 Predict = Callable[[npt.NDArray[np.uint16], npt.NDArray[np.int64]], npt.NDArray[np.floating]]
 """(sample, time, band, py, px) uint16 and (sample, time) days of year -> (sample, class)."""

@@ -19,12 +19,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from sitsformer import augment, config, parallel, provenance
+from sitsformer import config, provenance
 from sitsformer.errors import SitsError
-from sitsformer.loader import Batch, Loader, order
 from sitsformer.model import Architecture, SITSFormer
+from sitsformer.model.steps import Series, make_series
 from sitsformer.modelstore import Origin, save_model
-from sitsformer.observers import bar, observers
 from sitsformer.samples import (
     About,
     about,
@@ -33,9 +32,10 @@ from sitsformer.samples import (
     split_rows,
     statistics,
 )
-from sitsformer.steps import Series, make_series
-from sitsformer.tasks import InMemory, Ints, PretrainSettings, PretrainTask, Source
-from sitsformer.training import Plan, Row, fit
+from sitsformer.samples.loader import Batch, Loader, order
+from sitsformer.training import Plan, Row, augment, fit, parallel
+from sitsformer.training.observers import bar, observers
+from sitsformer.training.tasks import InMemory, Ints, PretrainSettings, PretrainTask, Source
 
 logger = logging.getLogger("sitsformer")
 

@@ -13,7 +13,7 @@ from sitsformer import cube
 from sitsformer.config import Config, load
 from sitsformer.export import export
 from sitsformer.grid import tiles
-from sitsformer.splits import polygon_map
+from sitsformer.patches.splits import polygon_map
 
 ROOT = Path(__file__).parents[2]
 MAIZE, GRASS, LEGUMES = 1200, 9120, 7900

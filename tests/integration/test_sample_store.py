@@ -18,18 +18,18 @@ from shapely.geometry import box
 
 from cubes import make_config, make_cube, tiles
 from plain_thinning import plain_thin
-from sitsformer import cube, provenance, samples, shards
+from sitsformer import cube, provenance, samples
 from sitsformer.commands import patches as commands
 from sitsformer.config import Config
 from sitsformer.cube import CubeError
-from sitsformer.describe import describe
-from sitsformer.leakage import leakage_table
-from sitsformer.merge import merge
 from sitsformer.patches import make_tile_store
-from sitsformer.samples import SPLITS, UNASSIGNED, SampleError, load_samples, open_samples
-from sitsformer.sampling import tile_seed
-from sitsformer.splits import SplitError
-from sitsformer.trace import trace
+from sitsformer.patches.leakage import leakage_table
+from sitsformer.patches.merge import merge
+from sitsformer.patches.sampling import tile_seed
+from sitsformer.patches.splits import SplitError
+from sitsformer.samples import SPLITS, UNASSIGNED, SampleError, load_samples, open_samples, shards
+from sitsformer.samples.describe import describe
+from sitsformer.samples.trace import trace
 
 WORLD = {"max_length": 16, "clear_share": 0.5, "min_dates": 2}
 """Tiles of more than one chunk of 1,024 samples."""

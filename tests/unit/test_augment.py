@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sitsformer import augment
-from sitsformer.augment import LEAST_STEPS, NOTHING, Strength
-from sitsformer.steps import MISSING, make_series, pack
+from sitsformer.model.steps import MISSING, make_series, pack
+from sitsformer.training import augment
+from sitsformer.training.augment import LEAST_STEPS, NOTHING, Strength
 
 MEAN, STD = np.full(10, 0.3), np.full(10, 0.2)
 

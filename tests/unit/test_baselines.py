@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import phenology
-from sitsformer import baselines, fewshot, metrics
+from sitsformer import baselines, fewshot
 from sitsformer.baselines import series
 from sitsformer.config import FewShot
 from sitsformer.errors import SitsError
+from sitsformer.evaluation import metrics
 
 SETTINGS = FewShot(set="crops", steps=60, batch_size=32, validation=5)
 

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sitsformer import configdocs
 from sitsformer.config import Config, ConfigError, expand, load, parse
+from sitsformer.config import docs as configdocs
 from sitsformer.layout import Layout, problems
 
 ROOT = Path(__file__).parents[2]

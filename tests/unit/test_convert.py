@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from sitsformer.commands.convert import convert
 from sitsformer.convert import checkpoint, folder, table
 from sitsformer.errors import SitsError
+from sitsformer.model.steps import MISSING, make_series, pack
 from sitsformer.modelstore import load_model
 from sitsformer.samples import load_samples, open_samples
-from sitsformer.steps import MISSING, make_series, pack
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from reference_model import Reference

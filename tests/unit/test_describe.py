@@ -8,8 +8,8 @@ import pytest
 import phenology
 from cubes import make_config, make_cube, tiles
 from sitsformer import provenance
-from sitsformer.describe import describe
 from sitsformer.provenance import ArtefactError
+from sitsformer.samples.describe import describe
 
 
 def test_a_cube(tmp_path):

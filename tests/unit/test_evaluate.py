@@ -13,11 +13,12 @@ from click.testing import CliRunner
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
 import phenology
-from sitsformer import claims, evaluate, fewshot, tables
+from sitsformer import fewshot
 from sitsformer.commands.evaluate import evaluate as command
 from sitsformer.config import BASELINES, ConfigError, Evaluation, parse
 from sitsformer.errors import SitsError
-from sitsformer.evaluate import Arm
+from sitsformer.evaluation import claims, evaluate, tables
+from sitsformer.evaluation.evaluate import Arm
 from sitsformer.samples import Samples
 
 SETTINGS = Evaluation(bootstrap=200)

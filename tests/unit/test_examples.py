@@ -8,7 +8,7 @@ import pytest
 from sitsformer.config import load
 from sitsformer.grid import tiles
 from sitsformer.labels import load_legend
-from sitsformer.splits import polygon_map
+from sitsformer.patches.splits import polygon_map
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted([*(ROOT / "config").glob("*.yaml"), *(ROOT / "config/examples").glob("*.yaml")])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sitsformer import intervals, metrics
+from sitsformer.evaluation import intervals, metrics
 
 
 def test_one_run_is_students_interval() -> None:

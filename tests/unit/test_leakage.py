@@ -7,8 +7,8 @@ import pytest
 from pyproj import Geod, Transformer
 
 import phenology
-from sitsformer import leakage
-from sitsformer.leakage import Group, compare, leakage_table
+from sitsformer.patches import leakage
+from sitsformer.patches.leakage import Group, compare, leakage_table
 
 
 def group(name: str, x: list[float], y: list[float], epsg: int = 32631, **changes) -> Group:

@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phenology
-from sitsformer import loader, shards
-from sitsformer.loader import Loader, batches, order
-from sitsformer.samples import SampleError, load_samples
+from sitsformer.samples import SampleError, load_samples, loader, shards
+from sitsformer.samples.loader import Loader, batches, order
 
 
 @pytest.fixture(scope="module")

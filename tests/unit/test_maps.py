@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import rasterio
 
-from sitsformer import areas, cube, maps
+from sitsformer import cube, maps
 from sitsformer.config import Patches
 from sitsformer.errors import SitsError
+from sitsformer.evaluation import areas
 from sitsformer.grid import Tile
 from sitsformer.labels import Classes, load_legend
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sitsformer import masking
+from sitsformer.model import masking
 
 LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=50)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from sitsformer import metrics
+from sitsformer.evaluation import metrics
 
 
 @settings(max_examples=80, deadline=None)

@@ -9,12 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sitsformer.dropout import Noise, factor, relu_drop, threshold
-from sitsformer.embedding import kernels
 from sitsformer.errors import SitsError
 from sitsformer.model import Architecture, SITSFormer, flops
-from sitsformer.quantise import quantised
-from sitsformer.steps import MISSING, Steps, make_layout, make_series, pack, subset
+from sitsformer.model.dropout import Noise, factor, relu_drop, threshold
+from sitsformer.model.embedding import kernels
+from sitsformer.model.quantise import quantised
+from sitsformer.model.steps import MISSING, Steps, make_layout, make_series, pack, subset
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from reference_model import Reference
@@ -383,7 +383,7 @@ def test_8_bit_prediction_is_close(norm_first):
 
 def test_the_librarys_attention_equals_ours():
     """The one runs off the CPU, the other on it."""
-    from sitsformer import encoder
+    from sitsformer.model import encoder
 
     torch.manual_seed(0)
     layout = make_layout(np.array([7, 5, 4]), ratio=0)

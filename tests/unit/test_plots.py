@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 import phenology
-from sitsformer import claims, evaluate, fewshot, plots
+from sitsformer import fewshot, plots
 from sitsformer.config import Evaluation, parse
+from sitsformer.evaluation import claims, evaluate
 from sitsformer.labels import Classes
 from sitsformer.plots import data, results, style, training
 

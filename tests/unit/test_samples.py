@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import phenology
 from sitsformer import provenance, samples
-from sitsformer.samplelayout import rechunk
 from sitsformer.samples import SPLITS, SampleError, load_samples, statistics
+from sitsformer.samples.layout import rechunk
 
 
 @pytest.fixture(scope="module")

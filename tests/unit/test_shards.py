@@ -6,7 +6,7 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sitsformer import shards
+from sitsformer.samples import shards
 
 
 def write(path, values):

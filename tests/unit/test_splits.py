@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from shapely.geometry import box
 
 from cubes import make_config, tiles
-from sitsformer import splits
 from sitsformer.config import SplitBy
+from sitsformer.patches import splits
 from sitsformer.samples import UNASSIGNED
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plain_thinning import plain_thin
-from sitsformer.thinning import thin, uniform
+from sitsformer.patches.thinning import thin, uniform
 
 
 @given(

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sitsformer import cube, tile_view
+from sitsformer import cube
 from sitsformer.config import BANDS, Area, Synthetic
 from sitsformer.grid import Tile
 from sitsformer.labels import Legend
+from sitsformer.plots import tile as tile_view
 from sitsformer.sources.synthetic import SyntheticSource
 
 LEGEND = Legend("crops", (1, 5, 7), ("corn", "soy", "rare"), ("#ff0000", "#00ff00", "#0000ff"))

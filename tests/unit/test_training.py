@@ -9,26 +9,26 @@ import numpy as np
 import pytest
 import torch
 
-from sitsformer import checkpoint as checkpoints
 from sitsformer import config, fewshot
-from sitsformer.augment import Strength
-from sitsformer.ensemble import Ensemble, EnsembleTask, can_stack
 from sitsformer.errors import SitsError
 from sitsformer.finetune import Standard, freeze, run_cells, run_standard
 from sitsformer.model import Architecture, SITSFormer
+from sitsformer.model.steps import make_series
 from sitsformer.modelstore import load_model, read_history
-from sitsformer.observers import observers
-from sitsformer.optimiser import Adam
 from sitsformer.samples import load_samples
-from sitsformer.steps import make_series
-from sitsformer.tasks import (
+from sitsformer.training import Plan, fit, learning_rate, make_optimiser
+from sitsformer.training import checkpoint as checkpoints
+from sitsformer.training.augment import Strength
+from sitsformer.training.ensemble import Ensemble, EnsembleTask, can_stack
+from sitsformer.training.observers import observers
+from sitsformer.training.optimiser import Adam
+from sitsformer.training.tasks import (
     ClassifySettings,
     ClassifyTask,
     InMemory,
     PretrainSettings,
     PretrainTask,
 )
-from sitsformer.training import Plan, fit, learning_rate, make_optimiser
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import training_data

@@ -7,7 +7,8 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-from sitsformer import export, plots, tables
+from sitsformer import export, plots
+from sitsformer.evaluation import tables
 from sitsformer import config as definitions
 from sitsformer.config import Config, ConfigError, expand
 from sitsformer.fewshot import parse_learner

@@ -50,7 +50,7 @@ def tiles(path: Path) -> None:
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("config"))
 def docs(folder: Path) -> None:
     """Write FOLDER/schema.json and FOLDER/README.md from the definitions of the keys."""
-    from sitsformer import configdocs
+    from sitsformer.config import docs as configdocs
     from sitsformer.provenance import create_file
 
     for name, text in (("schema.json", configdocs.schema()), ("README.md", configdocs.table())):

@@ -17,9 +17,10 @@ def evaluate(
     config_path: Path, store: Path, pretrain: Path | None, out: Path, cells: tuple[Path, ...]
 ) -> None:
     """Score predictions (CELLS, Parquet) with intervals, and compare methods in pairs."""
-    from sitsformer import claims, fewshot, tables
-    from sitsformer import evaluate as stage
+    from sitsformer import fewshot
     from sitsformer.config import load
+    from sitsformer.evaluation import claims, tables
+    from sitsformer.evaluation import evaluate as stage
     from sitsformer.samples import open_samples
 
     config = load(config_path)

@@ -17,9 +17,10 @@ def map_command(
     config_path: Path, model_path: Path, cube_path: Path, store: Path, out: Path
 ) -> None:
     """Predict a whole tile: classes, confidence, a picture, and crop areas with intervals."""
-    from sitsformer import areas, maps, modelstore, provenance
+    from sitsformer import maps, modelstore, provenance
     from sitsformer.config import load
     from sitsformer.cube import open_cube
+    from sitsformer.evaluation import areas
     from sitsformer.labels import Classes
     from sitsformer.plots import crop_map
     from sitsformer.samples import about, load_samples, open_samples, read_manifest

@@ -37,7 +37,7 @@ def patches(config_path: Path, set_name: str, area: str, tile: str, cube: Path, 
 def merge(config_path: Path, set_name: str, out: Path, stores: tuple[Path, ...]) -> None:
     """Make the store OUT of SET from its tiles' STORES, and assign the splits."""
     from sitsformer.config import load
-    from sitsformer.merge import merge as merge_stores
+    from sitsformer.patches.merge import merge as merge_stores
 
     manifest = merge_stores(load(config_path), set_name, out, stores)
     parts = ", ".join(
@@ -53,7 +53,7 @@ def merge(config_path: Path, set_name: str, out: Path, stores: tuple[Path, ...])
 def trace(store: Path, index: int, cubes: Path | None) -> None:
     """Trace sample INDEX of STORE back to the pixels of its cube, and compare."""
     from sitsformer.errors import SitsError
-    from sitsformer.trace import trace as trace_sample
+    from sitsformer.samples.trace import trace as trace_sample
 
     found = trace_sample(store, index, cubes)
     for name, value in found.sample.items():
@@ -72,7 +72,7 @@ def trace(store: Path, index: int, cubes: Path | None) -> None:
 @click.argument("paths", type=_PATH, nargs=-1, required=True, metavar="PATH...")
 def inspect(paths: tuple[Path, ...]) -> None:
     """Describe cubes, sample stores and models: sizes, classes, splits, what was dropped."""
-    from sitsformer.describe import describe
+    from sitsformer.samples.describe import describe
 
     for path in paths:
         for line in describe(path):

@@ -15,7 +15,7 @@ def picture(cube: Path, out: Path) -> None:
 
     OUT is a PNG, JPEG or PDF file.
     """
-    from sitsformer import tile_view
     from sitsformer.cube import open_cube
+    from sitsformer.plots import tile as tile_view
 
     tile_view.draw(open_cube(cube), out)

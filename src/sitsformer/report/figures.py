@@ -145,9 +145,9 @@ def reconstruct(
     """
     import torch
 
-    from sitsformer import masking
+    from sitsformer.model import masking
+    from sitsformer.model.steps import SCALE, make_series, pack
     from sitsformer.modelstore import load_model
-    from sitsformer.steps import SCALE, make_series, pack
 
     model = load_model(m.models[name])
     band = samples.bands.index("B08")
@@ -198,8 +198,8 @@ def encode(m: Material, name: str, samples: Samples) -> npt.NDArray[np.float32]:
     """Pooled encodings (sample, width) of samples by a model, before any fine-tuning."""
     import torch
 
+    from sitsformer.model.steps import make_series, pack
     from sitsformer.modelstore import load_model
-    from sitsformer.steps import make_series, pack
 
     model = load_model(m.models[name])
     series = make_series(samples.reflectance, samples.doy, model.mean.numpy(), model.std.numpy())

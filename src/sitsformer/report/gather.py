@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from sitsformer import provenance, tables
+from sitsformer import provenance
 from sitsformer.config import Config, expand, load
 from sitsformer.errors import SitsError
+from sitsformer.evaluation import tables
 
 
 @dataclass(frozen=True)

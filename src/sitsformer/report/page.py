@@ -12,7 +12,7 @@ import jinja2
 import pandas as pd
 
 from sitsformer import plots, provenance
-from sitsformer.evaluate import FEW
+from sitsformer.evaluation.evaluate import FEW
 from sitsformer.fewshot import shots_order
 from sitsformer.plots import style
 from sitsformer.report.gather import Material

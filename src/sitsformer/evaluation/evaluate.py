@@ -17,11 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sitsformer import fewshot, intervals, metrics
+from sitsformer import fewshot
 from sitsformer.config import Evaluation
 from sitsformer.errors import SitsError
+from sitsformer.evaluation import intervals, metrics
 from sitsformer.fewshot import NETWORK, NO_WAY, Cell, CellTable
-from sitsformer.leakage import leakage_table
+from sitsformer.patches.leakage import leakage_table
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sitsformer import cube, grid
 from sitsformer.config import PIXEL
 from sitsformer.samples import MISSING, SPLITS, About, SampleError, about, open_samples
-from sitsformer.shards import Reader
+from sitsformer.samples.shards import Reader
 
 _DEGREES = 1e-9
 """Agreement asked of lon and lat, degrees (a tenth of a millimetre)."""

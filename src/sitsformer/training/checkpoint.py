@@ -19,7 +19,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sitsformer.errors import SitsError
-from sitsformer.optimiser import Adam
+from sitsformer.training.optimiser import Adam
 
 FILE = "checkpoint.safetensors"
 

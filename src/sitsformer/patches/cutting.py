@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer import shards
 from sitsformer.config import Patches
 from sitsformer.errors import SitsError
-from sitsformer.samplelayout import MISSING
+from sitsformer.samples import shards
+from sitsformer.samples.layout import MISSING
 
 if TYPE_CHECKING:
     import zarr

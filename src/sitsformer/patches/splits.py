@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sitsformer.config import PIXEL, SplitBy, expand
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
-from sitsformer.samplelayout import SPLITS, UNASSIGNED
+from sitsformer.samples.layout import SPLITS, UNASSIGNED
 
 _OFFSET = 2**21
 """Makes grid positions positive: at 10 m blocks it reaches 20,000 km to either side."""

@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sitsformer import parallel
 from sitsformer.errors import SitsError
-from sitsformer.training import Row
+from sitsformer.training import Row, parallel
 
 
 @contextmanager

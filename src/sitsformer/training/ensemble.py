@@ -22,12 +22,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from sitsformer.dropout import Noise, drop, factor, relu_drop
-from sitsformer.encoder import Layer, attend
 from sitsformer.model import SITSFormer
-from sitsformer.steps import Layout, make_layout, order_by_length
-from sitsformer.tasks import ClassifyBatch, ClassifyTask
+from sitsformer.model.dropout import Noise, drop, factor, relu_drop
+from sitsformer.model.encoder import Layer, attend
+from sitsformer.model.steps import Layout, make_layout, order_by_length
 from sitsformer.training import Row
+from sitsformer.training.tasks import ClassifyBatch, ClassifyTask
 
 STACKED_MOST = 64 * 64
 """Hidden width times samples a step up to which networks are trained as one; see `pays`."""

@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer import provenance, shards
+from sitsformer import provenance
 from sitsformer.config import BANDS, Split
-from sitsformer.samplelayout import (
+from sitsformer.samples import shards
+from sitsformer.samples.layout import (
     COLUMNS,
     KIND,
     MISSING,

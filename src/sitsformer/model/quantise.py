@@ -13,10 +13,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from sitsformer.dropout import Noise
-from sitsformer.encoder import Layer, attend
 from sitsformer.model import SITSFormer
-from sitsformer.steps import Layout
+from sitsformer.model.dropout import Noise
+from sitsformer.model.encoder import Layer, attend
+from sitsformer.model.steps import Layout
 
 LEVELS = 127
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sitsformer.steps import Change
+from sitsformer.model.steps import Change
 
 LEAST_STEPS = 3
 """A series is never thinned below this many steps (or its own length, if shorter)."""

@@ -17,15 +17,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer import cube, provenance, samplelayout, shards, splits
+from sitsformer import cube, provenance
 from sitsformer.config import BANDS, Config, Patches, SampleSet
-from sitsformer.cutting import Spool, clear_strips
-from sitsformer.cutting import patches as cut_patches
 from sitsformer.grid import Tile, find_tile, to_lonlat
 from sitsformer.labels import Classes, Legend, group
-from sitsformer.samplelayout import MISSING, About, SampleError
-from sitsformer.sampling import Draw, Layers, draw, tile_seed
-from sitsformer.thinning import thin
+from sitsformer.patches import splits
+from sitsformer.patches.cutting import Spool, clear_strips
+from sitsformer.patches.cutting import patches as cut_patches
+from sitsformer.patches.sampling import Draw, Layers, draw, tile_seed
+from sitsformer.patches.thinning import thin
+from sitsformer.samples import layout as samplelayout
+from sitsformer.samples import shards
+from sitsformer.samples.layout import MISSING, About, SampleError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -169,7 +172,7 @@ def _one_split(
     tile: Tile, chosen: SampleSet, settings: Patches, split_map: NDArray[np.uint8] | None
 ) -> NDArray[np.bool_]:
     """Pixels (y, x) whose patch lies wholly within what one split may use."""
-    from sitsformer.sampling import uniform_window
+    from sitsformer.patches.sampling import uniform_window
 
     if chosen.split.by == "block":
         return splits.inside_blocks(tile, chosen.split.block, settings.size)

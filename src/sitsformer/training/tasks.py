@@ -19,10 +19,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from sitsformer import augment, masking, parallel
-from sitsformer.model import SITSFormer
-from sitsformer.steps import Change, Series, Steps, pack
-from sitsformer.training import Row
+from sitsformer.model import SITSFormer, masking
+from sitsformer.model.steps import Change, Series, Steps, pack
+from sitsformer.training import Row, augment, parallel
 
 Ints = npt.NDArray[np.int64]
 

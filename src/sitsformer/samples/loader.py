@@ -21,10 +21,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer import shards
 from sitsformer.config import Split
-from sitsformer.samplelayout import rechunk
-from sitsformer.samples import SampleError, Samples, load_samples, open_samples, split_rows
+from sitsformer.samples import SampleError, Samples, load_samples, open_samples, shards, split_rows
+from sitsformer.samples.layout import rechunk
 
 WINDOW_BYTES = 2**28
 """Samples shuffled together, before compression. A stream holds two windows: the one that is being

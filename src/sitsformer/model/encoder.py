@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from sitsformer.dropout import Noise, drop, factor, relu_drop, threshold
-from sitsformer.steps import Group, Layout
+from sitsformer.model.dropout import Noise, drop, factor, relu_drop, threshold
+from sitsformer.model.steps import Group, Layout
 
 
 class SelfAttention(nn.Module):

@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer import leakage, provenance, samplelayout, samples, splits
+from sitsformer import provenance, samples
 from sitsformer.config import Config, SampleSet
-from sitsformer.samplelayout import SPLITS, UNASSIGNED, About, SampleError
-from sitsformer.shards import Reader
+from sitsformer.patches import leakage, splits
+from sitsformer.samples import layout as samplelayout
+from sitsformer.samples.layout import SPLITS, UNASSIGNED, About, SampleError
+from sitsformer.samples.shards import Reader
 
 log = logging.getLogger(__name__)
 

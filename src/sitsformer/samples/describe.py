@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sitsformer import provenance, samplelayout
+from sitsformer import provenance
 from sitsformer.errors import SitsError
+from sitsformer.samples import layout as samplelayout
 
 
 def describe(path: Path) -> list[str]:
@@ -76,7 +77,7 @@ def _samples(path: Path) -> list[str]:
 
 def _class_table(names: tuple[str, ...], manifest: dict[str, Any]) -> list[str]:
     """Samples by class and, where there are any, split."""
-    from sitsformer.samplelayout import NO_CLASS_NAME
+    from sitsformer.samples.layout import NO_CLASS_NAME
 
     columns: dict[str, dict[str, int]] = {"all": manifest.get("kept", {})}
     columns |= manifest.get("splits", {})

@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
-from sitsformer import checkpoint as checkpoints
-from sitsformer import parallel
 from sitsformer.errors import SitsError
 from sitsformer.model import SITSFormer
-from sitsformer.optimiser import Adam
+from sitsformer.training import checkpoint as checkpoints
+from sitsformer.training import parallel
+from sitsformer.training.optimiser import Adam
 
 if TYPE_CHECKING:
-    from sitsformer.ensemble import Ensemble
+    from sitsformer.training.ensemble import Ensemble
 
 logger = logging.getLogger("sitsformer")
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer import shards
 from sitsformer.config import BANDS, Split
 from sitsformer.errors import SitsError
+from sitsformer.samples import shards
 
 MISSING = 65535
 """Stored reflectance of padding, as in cubes."""

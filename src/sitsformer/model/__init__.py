@@ -21,11 +21,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from sitsformer.dropout import Noise, drop, factor
-from sitsformer.embedding import ConvEmbedding, LinearEmbedding
-from sitsformer.encoder import Encoder, Layer
 from sitsformer.errors import SitsError
-from sitsformer.steps import Layout, Steps, make_series, pack, subset
+from sitsformer.model.dropout import Noise, drop, factor
+from sitsformer.model.embedding import ConvEmbedding, LinearEmbedding
+from sitsformer.model.encoder import Encoder, Layer
+from sitsformer.model.steps import Layout, Steps, make_series, pack, subset
 
 CACHED_BYTES = 3 * 2**19
 """Size of the largest activation of a batch of prediction on a CPU: about the second-level cache.
@@ -291,7 +291,7 @@ def predict_batch(
 
 def move(steps: Steps, device: torch.device) -> Steps:
     """The same batch on another device."""
-    from sitsformer.steps import make_layout
+    from sitsformer.model.steps import make_layout
 
     layout = make_layout(steps.layout.lengths, device)
     return Steps(steps.values.to(device), steps.doy.to(device), layout)
@@ -327,7 +327,7 @@ def flops(
     if a.embedding == "linear":
         embed = a.bands * a.patch**2 * a.hidden
     else:
-        from sitsformer.embedding import CHANNELS, kernels
+        from sitsformer.model.embedding import CHANNELS, kernels
 
         (depth1, side1), (depth2, side2) = kernels(a.bands, a.patch)
         first, outer = a.bands - depth1 + 1, a.bands - depth1 - depth2 + 2

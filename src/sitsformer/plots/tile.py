@@ -1,6 +1,7 @@
 """A picture of a cube: true colour through the season, clouds, labels, NDVI of each class.
 
-from sitsformer import cube, tile_view
+from sitsformer import cube
+from sitsformer.plots import tile as tile_view
 tile_view.draw(cube.open_cube(path), Path("tile.png"))
 """
 

@@ -22,8 +22,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from sitsformer.dropout import relu
-from sitsformer.steps import LAST_DAY
+from sitsformer.model.dropout import relu
+from sitsformer.model.steps import LAST_DAY
 
 CHANNELS = (32, 64)
 """Channels of the two convolutions (SITS-Former)."""

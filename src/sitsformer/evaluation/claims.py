@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from sitsformer.evaluate import FEW, HEADLINE
+from sitsformer.evaluation.evaluate import FEW, HEADLINE
 
 CLAIMS = (
     (

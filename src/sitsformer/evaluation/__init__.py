@@ -1,0 +1,1 @@
+"""Predictions -> tables with intervals, and crop areas."""

@@ -1,0 +1,102 @@
+"""The rules of docs/architecture.md: who may import whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "src" / "sitsformer"
+TORCH_ONLY = {"torch", "numpy", "sitsformer", "tqdm"}
+
+
+def imported(path: Path) -> set[str]:
+    """Full names of the modules that a file imports, at its head or inside functions."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def modules(*rooms: str) -> list[Path]:
+    return [path for room in rooms for path in sorted((PACKAGE / room).rglob("*.py"))]
+
+
+@pytest.mark.parametrize(
+    "path", modules("model", "training"), ids=lambda p: f"{p.parent.name}/{p.stem}"
+)
+def test_model_and_training_need_torch_and_numpy_alone(path: Path) -> None:
+    outside = {name.split(".")[0] for name in imported(path)} - set(sys.stdlib_module_names)
+    allowed = TORCH_ONLY | ({"tensorboard", "mlflow"} if path.stem == "observers" else set())
+    assert outside <= allowed
+
+
+def test_no_stage_or_contract_imports_a_source() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        room = path.relative_to(PACKAGE).parts[0]
+        if room in ("sources", "commands", "export.py"):
+            continue
+        found = {name for name in imported(path) if name.startswith("sitsformer.sources")}
+        assert not found, path
+
+
+def test_nothing_imports_the_command_line() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        if path.relative_to(PACKAGE).parts[0] in ("cli.py", "__main__.py", "commands"):
+            continue
+        assert not {name for name in imported(path) if name.startswith("sitsformer.commands")}, path
+
+
+def test_geemap_is_imported_where_people_look_and_nowhere_else() -> None:
+    users = [path for path in PACKAGE.rglob("*.py") if "geemap" in imported(path)]
+    assert {path.relative_to(PACKAGE).parts[0] for path in users} <= {"sources", "commands"}
+
+
+def test_what_snakemake_loads_at_every_start_is_light() -> None:
+    code = (
+        "import sys\n"
+        "from sitsformer import export, layout, plots\n"
+        "from sitsformer.evaluation import tables\n"
+        "print(sorted({'torch', 'sklearn', 'matplotlib', 'ee', 'geemap'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def test_there_is_no_circle_of_imports() -> None:
+    graph: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        name = ".".join(("sitsformer", *path.relative_to(PACKAGE).with_suffix("").parts))
+        graph[name.removesuffix(".__init__")] = {
+            found for found in top_level(path) if found.startswith("sitsformer")
+        }
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, " -> ".join((*trail, name))
+        if name in done or name not in graph:
+            return
+        for other in graph[name]:
+            if other != name and not name.startswith(f"{other}."):
+                visit(other, (*trail, name))
+        done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def top_level(path: Path) -> set[str]:
+    """What a file imports when it is imported (not inside functions or for type checkers)."""
+    names: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
