@@ -27,10 +27,10 @@ demo: env  ## From the embedded landscape to results/report.html, a few minutes
 	@echo "The report: $(CURDIR)/results/report.html"
 
 test: env  ## The whole test suite
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(CORES) --dist loadfile
 
 test-fast: env  ## The tests that take seconds
-	$(BIN)/pytest -m "not long"
+	$(BIN)/pytest --numprocesses $(CORES) --dist loadfile -m "not long"
 
 lint: env  ## ruff, mypy, snakefmt, snakemake --lint
 	$(BIN)/ruff check .

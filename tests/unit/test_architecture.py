@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src" / "sitsformer"
-TORCH_ONLY = {"torch", "numpy", "sitsformer", "tqdm"}
+TORCH_ONLY = {"torch", "numpy", "sitsformer"}
+BESIDE = {"observers": {"tensorboard", "mlflow"}, "checkpoint": {"safetensors"}}
+"""What single modules import besides, inside the functions that need it."""
 
 
 def imported(path: Path) -> set[str]:
@@ -31,8 +33,7 @@ def modules(*rooms: str) -> list[Path]:
 )
 def test_model_and_training_need_torch_and_numpy_alone(path: Path) -> None:
     outside = {name.split(".")[0] for name in imported(path)} - set(sys.stdlib_module_names)
-    allowed = TORCH_ONLY | ({"tensorboard", "mlflow"} if path.stem == "observers" else set())
-    assert outside <= allowed
+    assert outside <= TORCH_ONLY | BESIDE.get(path.stem, set())
 
 
 def test_no_stage_or_contract_imports_a_source() -> None:

@@ -23,7 +23,7 @@ def table() -> str:
     lines = [
         "# Every key of the config",
         "",
-        "Written by `sitsformer config docs` from `src/sitsformer/config.py`; do not edit.",
+        "Written by `sitsformer config docs` from `src/sitsformer/config/`; do not edit.",
         "`<name>` stands for a name of your choice. Keys without a default must be given.",
         "",
         "| key | type | default | meaning |",

@@ -1,0 +1,74 @@
+"""Names, types and constants that every section of the config uses."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
+"""The ten Sentinel-2 bands of 10 m and 20 m, in the order of every store (SITS-Former's choice)."""
+
+PIXEL = 10
+"""Side of a pixel of every cube, metres."""
+
+TILE_STEP = 6
+"""Tile sides are multiples of 6 pixels (60 m), so that 10, 20 and 60 m bands nest."""
+
+Split = Literal["train", "validation", "test"]
+Objective = Literal["ssl", "sl", "dual"]
+Init = Literal["none", "ssl", "sl", "dual"]
+BASELINES = (
+    "random_forest",
+    "gradient_boosting",
+    "logistic_regression",
+    "nearest_centroid",
+    "nearest_neighbour",
+    "temporal_cnn",
+    "ltae",
+)
+"""Baselines that ship with the package."""
+Way = Literal["full", "linear", "bias"]
+Shots = Annotated[int, Field(ge=1)] | Literal["all"]
+PatchSize = Literal[1, 3, 5, 7, 9]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+def _is_name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is not a name: use a letter, then letters, digits or '_' "
+            "(names become file names and wildcards of the workflow)"
+        )
+    return value
+
+
+Name = Annotated[str, AfterValidator(_is_name)]
+
+
+class ConfigError(ValueError):
+    """A config that cannot be used; the message lists every mistake with the path of its key."""
+
+
+class Section(BaseModel):
+    """A section of the config: unknown keys are mistakes, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def expand(path: str) -> Path:
+    """Expand `~` and `$VAR` in a path of the config.
+
+    Raises:
+        ConfigError: a variable that is not set.
+    """
+    expanded = os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111
+    left = re.search(r"\$\{?(\w+)", expanded)
+    if left:
+        raise ConfigError(f"path {path!r}: the environment variable {left.group(1)} is not set")
+    return Path(expanded)

@@ -1,0 +1,152 @@
+"""The network, its pretraining, and the few-shot sweep."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from sitsformer.config.base import Fraction, Init, Name, Objective, Section, Shots, Way
+
+
+class Model(Section):
+    """Size of the transformer; defaults are SITS-Former's."""
+
+    embedding: Literal["conv3d", "linear"] = "conv3d"
+    """Patch embedding: 3-D convolutions, or one linear layer over all values of the patch."""
+    hidden: int = Field(256, ge=8, multiple_of=2)
+    """Width of the encoder."""
+    layers: int = Field(3, ge=1)
+    """Encoder layers."""
+    heads: int = Field(8, ge=1)
+    """Attention heads; divide `hidden`."""
+    feedforward: int | None = None
+    """Width of the feed-forward layer; default 4 x `hidden`."""
+    dropout: float = Field(0.1, ge=0, lt=1)
+    """Share of activations set to zero while training."""
+    attention_dropout: float | None = Field(None, ge=0, lt=1)
+    """Dropout of the attention weights; default: as `dropout`. 0 trains faster."""
+    norm: Literal["post", "pre"] = "post"
+    """Layer norm after (SITS-Former) or before each block."""
+    pooling: Literal["max", "mean", "mean_max"] = "max"
+    """Pooling over valid time steps for classification."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Model:
+        if self.hidden % self.heads:
+            raise ValueError(f"hidden {self.hidden} must be a multiple of heads {self.heads}")
+        return self
+
+
+class Optimiser(Section):
+    """One training recipe."""
+
+    optimiser: Literal["adam", "adamw"] = "adamw"
+    """Adam, or Adam with decoupled weight decay."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """Largest learning rate."""
+    weight_decay: float = Field(0.01, ge=0)
+    """Only for `adamw`."""
+    warmup: float = Field(0.1, ge=0, le=1)
+    """Share of the steps with a linearly growing learning rate."""
+    schedule: Literal["cosine", "exponential", "constant"] = "cosine"
+    """Course of the learning rate after the warm-up."""
+    decay: float = Field(0.99, gt=0, le=1)
+    """`exponential`: factor an epoch (SITS-Former: 0.99)."""
+    clip: float = Field(5.0, gt=0)
+    """Largest gradient norm."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """`bf16`: mixed precision, for GPUs (slower than `float32` on most CPUs)."""
+
+
+class Augment(Section):
+    """Changes made to a series each time it is trained on."""
+
+    day_shift: int = Field(8, ge=0)
+    """Largest shift of the whole series, days."""
+    drop: Fraction = 0.2
+    """Share of the time steps left out."""
+    gain: float = Field(0.05, ge=0)
+    """Standard deviation of a factor common to all values of a sample."""
+    noise: float = Field(0.01, ge=0)
+    """Standard deviation of a per-band shift, units of reflectance."""
+
+
+class Pretrain(Section):
+    """Pretraining."""
+
+    set: Name
+    """Sample set to learn from."""
+    objectives: tuple[Objective, ...] = ("ssl", "sl", "dual")
+    """`ssl` reconstruction, `sl` land cover, `dual` both."""
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    """One model is trained per objective and seed."""
+    epochs: int = Field(50, ge=1)
+    """Passes over the training split."""
+    batch_size: int = Field(512, ge=2)
+    """Samples a step."""
+    recipe: Optimiser = Optimiser()
+    mask: Literal["steps", "spans", "bands"] = "steps"
+    """What is hidden: whole time steps, runs of steps, or bands."""
+    mask_rate: float = Field(0.3, gt=0, lt=1)
+    """Share hidden."""
+    ssl_weight: float = Field(1.0, ge=0)
+    """Weight of the reconstruction loss in `dual`."""
+    sl_weight: float = Field(1.0, ge=0)
+    """Weight of the land-cover loss in `dual`."""
+    class_balanced: bool = False
+    """Weigh land-cover classes inversely to their frequency."""
+    augment: Augment = Augment(day_shift=0, drop=0, gain=0, noise=0)
+    """Changes made to the series; default: none."""
+    patience: int | None = Field(None, ge=1)
+    """Epochs without a better validation loss before it stops; default: never."""
+    checkpoint_every: int = Field(200, ge=1)
+    """Steps between checkpoints (and one at each epoch's end)."""
+    accumulate: int = Field(1, ge=1)
+    """Batches whose gradients are added before a step."""
+    loader: Literal["auto", "memory", "stream"] = "auto"
+    """Keep the set in memory, or stream shuffled chunks; `auto` goes by size."""
+    compile: bool = False
+    """Use torch.compile (pays on GPUs)."""
+    deterministic: bool = True
+    """Same seed, same bytes; on GPUs this costs speed."""
+
+
+class FewShot(Section):
+    """The few-shot sweep."""
+
+    set: Name
+    """Sample set with crop labels."""
+    shots: tuple[Shots, ...] = (1, 5, 10, 20, 50, 100, "all")
+    """Labelled samples a class, for training and again for validation."""
+    seeds: int = Field(5, ge=1)
+    """Draws of shots, shared by all methods and nested over shots."""
+    seeds_per_job: int = Field(5, ge=1)
+    """Seeds trained in one process."""
+    inits: tuple[Init, ...] = ("none", "ssl", "sl", "dual")
+    """What fine-tuning starts from: random weights, or a pretrained model of an objective."""
+    ways: tuple[Way, ...] = ("full",)
+    """`full`: all weights; `linear`: frozen encoder; `bias`: biases, norms and the head."""
+    validation: int = Field(20, ge=1)
+    """Validation samples a class at most (never more than the shots)."""
+    steps: int = Field(300, ge=1)
+    """Fine-tuning steps."""
+    batch_size: int = Field(64, ge=2)
+    """Samples a step (fewer where the draw has fewer)."""
+    recipe: Optimiser = Optimiser()
+    learning_rates: tuple[float, ...] = Field((1e-3,), min_length=1)
+    """Tried on the validation samples; the best is recorded."""
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    """Share of the target spread over all classes."""
+    augment: Augment = Augment()
+    baselines: tuple[Name, ...] = (
+        "random_forest",
+        "gradient_boosting",
+        "logistic_regression",
+        "nearest_centroid",
+        "nearest_neighbour",
+        "temporal_cnn",
+    )
+    """Methods without pretraining, by name; see docs/evaluation.md for adding one."""
+    options: dict[Name, dict[str, Any]] = {}
+    """Options of single baselines, by their name (a path of weights, say)."""
