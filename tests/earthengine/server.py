@@ -330,9 +330,12 @@ EXAMPLES = (
     Place(-94.2, 41.7, -92.8, 42.5, date(2021, 3, 1), date(2021, 11, 30)),
     Place(-96.2, 41.8, -95.8, 42.2, date(2021, 3, 1), date(2021, 11, 30)),
     Place(-89.6, 39.8, -88.8, 40.4, date(2021, 3, 1), date(2021, 11, 30)),
-    Place(1.5, 48.0, 2.2, 48.5, date(2020, 10, 1), date(2021, 10, 31)),
+    Place(-92.4, 41.7, -91.7, 42.2, date(2021, 3, 1), date(2021, 11, 30)),
+    Place(1.5, 48.0, 2.2, 48.5, date(2020, 10, 1), date(2021, 9, 30)),
+    Place(2.3, 48.0, 2.8, 48.4, date(2020, 10, 1), date(2021, 9, 30)),
 )
-"""Central Iowa, the border of UTM zones 14 and 15, Illinois, and the Beauce in France."""
+"""Central Iowa, the border of UTM zones 14 and 15, Illinois, eastern Iowa, and two plains in
+France: what config/examples/iowa.yaml and beauce.yaml ask for."""
 
 
 def main() -> None:
