@@ -1,14 +1,11 @@
 """For the benchmarks of the model: series with realistic numbers of dates, and both networks."""
 
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))
 from reference_model import Reference
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.model.steps import MISSING, make_series

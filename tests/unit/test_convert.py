@@ -1,22 +1,17 @@
 """Checkpoints and samples made by others."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
 
+from reference_model import Reference
 from sitsformer.commands.convert import convert
 from sitsformer.convert import checkpoint, folder, table
 from sitsformer.errors import SitsError
 from sitsformer.model.steps import MISSING, make_series, pack
 from sitsformer.modelstore import load_model
 from sitsformer.samples import load_samples, open_samples
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from reference_model import Reference
 
 MEAN, STD = np.linspace(0.05, 0.3, 10), np.linspace(0.05, 0.15, 10)
 

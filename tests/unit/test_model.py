@@ -1,23 +1,18 @@
 """The fast network against the published one, written plainly in reference_model.py."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reference_model import Reference
 from sitsformer.errors import SitsError
 from sitsformer.model import Architecture, SITSFormer, flops
 from sitsformer.model.dropout import Noise, factor, relu_drop, threshold
 from sitsformer.model.embedding import kernels
 from sitsformer.model.quantise import quantised
 from sitsformer.model.steps import MISSING, Steps, make_layout, make_series, pack, subset
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from reference_model import Reference
 
 MEAN, STD = np.full(10, 0.3), np.full(10, 0.2)
 

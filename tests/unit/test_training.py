@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import training_data
 from sitsformer import config, fewshot
 from sitsformer.errors import SitsError
 from sitsformer.finetune import Standard, freeze, run_cells, run_standard
@@ -29,9 +30,6 @@ from sitsformer.training.tasks import (
     PretrainSettings,
     PretrainTask,
 )
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import training_data
 
 MEAN, STD = np.full(10, 0.2), np.full(10, 0.1)
 SHAPE = Architecture(10, 1, "linear", 16, 2, 2, norm="pre", pooling="mean_max", classes=3)
