@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 import yaml
+from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 from workflow import ROOT, command, contents, planned, run, tiny
 
 from sitsformer import provenance
@@ -52,6 +53,33 @@ def test_the_table_has_the_promised_columns_and_every_cell(finished: Path) -> No
     promised = ["method", "init", "shots", "seed", "overall_accuracy", "kappa", "macro_f1"]
     assert list(table.columns[:7]) == promised
     assert len(table) == 3 * 2 * 2  # learners x shots x seeds
+
+
+def test_tables_and_report_are_what_the_stored_predictions_say(finished: Path) -> None:
+    results = finished / "results"
+    table = pd.read_csv(results / "tables" / "fewshot.csv", dtype={"shots": str})
+    table = table.set_index(["learner", "shots", "seed"])
+    found = 0
+    for path in sorted((results / "fewshot").rglob("*.parquet")):
+        for key, cell in pd.read_parquet(path).groupby(["learner", "shots", "seed"]):
+            columns = [name for name in cell if name.startswith("p_")]
+            guess = cell[columns].to_numpy().argmax(1)
+            row = table.loc[(key[0], str(key[1]), key[2])]
+            classes = range(len(columns))
+            scores = {
+                "overall_accuracy": accuracy_score(cell.truth, guess),
+                "kappa": cohen_kappa_score(cell.truth, guess),
+                "macro_f1": f1_score(
+                    cell.truth, guess, labels=classes, average="macro", zero_division=0
+                ),
+            }
+            for name, value in scores.items():
+                assert row[name] == pytest.approx(value, abs=1e-6), (key, name)
+            found += 1
+    assert found == len(table)
+    page = (results / "report.html").read_text()
+    for (_, _), cells in table.groupby(["learner", "shots"]):
+        assert f"{cells.macro_f1.mean():.3f}" in page
 
 
 def test_stores_show_what_the_readme_says(finished: Path) -> None:
