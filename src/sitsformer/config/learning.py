@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from sitsformer.config.base import Fraction, Init, Name, Objective, Section, Shots, Way
+from sitsformer.config.base import BASELINES, Fraction, Init, Name, Objective, Section, Shots, Way
 
 
 class Model(Section):
@@ -139,14 +139,7 @@ class FewShot(Section):
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     """Share of the target spread over all classes."""
     augment: Augment = Augment()
-    baselines: tuple[Name, ...] = (
-        "random_forest",
-        "gradient_boosting",
-        "logistic_regression",
-        "nearest_centroid",
-        "nearest_neighbour",
-        "temporal_cnn",
-    )
+    baselines: tuple[Name, ...] = BASELINES
     """Methods without pretraining, by name; see docs/evaluation.md for adding one."""
     options: dict[Name, dict[str, Any]] = {}
     """Options of single baselines, by their name (a path of weights, say)."""

@@ -1,6 +1,6 @@
 """How a sample store lies on disk: its arrays, their attributes, and how they are written.
 
-The contract that users see is described in samples.py; this is the part of it that writes.
+The contract that users see is described in samples/__init__.py; this is the part of it that writes.
 """
 
 from __future__ import annotations
