@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -85,6 +86,8 @@ def create_file(path: Path) -> Iterator[Path]:
     """Give a temporary file name that becomes `path` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last: writers choose the format by it.
+    stem, suffix = re.escape(path.stem), re.escape(path.suffix)
+    _remove_left_overs(path.parent, rf"\.{stem}\.partial-(\d+){suffix}")
     partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
     try:
         yield partial
@@ -146,11 +149,30 @@ def check(path: Path) -> list[str]:
 def _partial(path: Path) -> Path:
     """Temporary sibling of `path`; left-overs of killed processes are removed first."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    for stale in path.parent.glob(f".{path.name}.partial-*"):
-        owner = int(stale.name.rsplit("-", 1)[1])
-        if owner == os.getpid() or not Path(f"/proc/{owner}").exists():
-            shutil.rmtree(stale, ignore_errors=True)
+    _remove_left_overs(path.parent, rf"\.{re.escape(path.name)}\.partial-(\d+)(-old)?")
     return path.with_name(f".{path.name}.partial-{os.getpid()}")
+
+
+def _remove_left_overs(folder: Path, pattern: str) -> None:
+    """Remove what processes that no longer run left; group 1 of the pattern is the process."""
+    for stale in folder.iterdir():
+        found = re.fullmatch(pattern, stale.name)
+        if found is None or (int(found[1]) != os.getpid() and _runs(int(found[1]))):
+            continue
+        if stale.is_dir():
+            shutil.rmtree(stale, ignore_errors=True)
+        else:
+            stale.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's process
+    return True
 
 
 def _files(directory: Path) -> list[str]:

@@ -1,5 +1,6 @@
 """Artefacts: whole or not at all, the same bytes, damage found."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -71,6 +72,20 @@ def test_left_overs_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     assert [item.name.startswith(".a.partial-") for item in tmp_path.iterdir()] == [True]
     make(tmp_path / "a")
     assert [item.name for item in tmp_path.iterdir()] == ["a"]
+
+
+def test_left_overs_of_a_replacement_and_of_a_file_are_removed(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for name in (f".a.partial-{ended.pid}", f".a.partial-{ended.pid}-old"):
+        (tmp_path / name).mkdir()
+    (tmp_path / f".t.partial-{ended.pid}.csv").touch()
+    living = tmp_path / f".a.partial-{os.getppid()}"
+    living.mkdir()
+    make(tmp_path / "a")
+    with provenance.create_file(tmp_path / "t.csv") as partial:
+        partial.write_text("whole")
+    assert {item.name for item in tmp_path.iterdir()} == {"a", "t.csv", living.name}
 
 
 def test_check_finds_missing_altered_and_foreign_files(tmp_path: Path) -> None:
