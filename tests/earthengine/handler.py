@@ -90,7 +90,8 @@ class Handler(BaseHTTPRequestHandler):
                 content = json.dumps(answer).encode()
             if fault == "html":
                 status, kind, content = 502, "text/html", b"<html>Bad gateway</html>"
-            self._send(call, status, kind, content, fault)
+        # Outside the slot: a client that has its answer may ask again before this thread goes on.
+        self._send(call, status, kind, content, fault)
 
     def _send(
         self, call: Call, status: int, kind: str, content: bytes, fault: faults.Fault | None
@@ -105,15 +106,20 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(content[: len(content) // 2])
             self.close_connection = True
             return
-        if fault == "slow":
-            for start in range(0, len(content), max(1, len(content) // 8)):
-                self.wfile.write(content[start : start + max(1, len(content) // 8)])
-                time.sleep(0.4)
-        else:
-            self.service.wait_for_line(len(content))
-            self.wfile.write(content)
-        self.wfile.flush()
+        piece = max(1, len(content) // 8) if fault == "slow" else max(1, len(content))
+        *first, last = [content[start : start + piece] for start in range(0, len(content), piece)]
+        for part in first:
+            self.wfile.write(part)
+            time.sleep(0.4)
+        self.service.wait_for_line(len(content))
+        # Before the last bytes leave: a client may look at the calls as soon as it has them.
         call.status, call.bytes = status, len(content)
+        try:
+            self.wfile.write(last)
+            self.wfile.flush()
+        except OSError:
+            call.status = call.bytes = 0
+            raise
 
     def _answer(
         self, path: str, body: bytes, digest: str, fault: faults.Fault | None
