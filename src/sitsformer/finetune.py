@@ -131,7 +131,11 @@ class _Job:
         tasks = []
         for draw, seed in zip(drawn, seeds, strict=True):
             settings = ClassifySettings(
-                s.steps, s.batch_size, seed, s.label_smoothing, strength(s.augment)
+                s.steps_for(len(draw.train)),
+                s.batch_size,
+                seed,
+                s.label_smoothing,
+                strength(s.augment),
             )
             tasks.append(ClassifyTask(self.series, self.samples.label, draw.train, settings))
         models = [

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sitsformer.config import Config, ConfigError, expand, load, parse
+from sitsformer.config import Config, ConfigError, FewShot, expand, load, parse
 from sitsformer.config import docs as configdocs
 from sitsformer.layout import Layout, problems
 
@@ -165,3 +165,8 @@ def test_adding_a_seed_adds_cells_and_keeps_full_jobs(seeds, per_job, shots, run
     lost = before - after
     assert len(after - before) == learners
     assert not lost or (seeds % per_job and len(lost) == learners)
+
+
+@pytest.mark.parametrize(("drawn", "steps"), [(6, 300), (1_920, 300), (1_921, 301), (4_800, 750)])
+def test_large_draws_are_passed_through_as_often_as_asked(drawn: int, steps: int) -> None:
+    assert FewShot(set="crops", steps=300, passes=10, batch_size=64).steps_for(drawn) == steps

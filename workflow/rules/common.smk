@@ -105,6 +105,7 @@ def area_files(wildcards):
 
 SWEEP_PARAMS = (
     "steps",
+    "passes",
     "batch_size",
     "recipe",
     "learning_rates",

@@ -174,21 +174,20 @@ def _fit(build: Callable[[Task, int, int], nn.Module], regular: bool) -> Callabl
 def _train(network: nn.Module, task: Task, batches: _Batches, view: str, rate: float) -> None:
     """AdamW with warm-up and cosine, class-balanced batches: the recipe of fine-tuning."""
     settings = task.settings
+    steps = settings.steps_for(len(task.label))
     rng = np.random.default_rng([task.seed, 1])
     optimiser = torch.optim.AdamW(
         network.parameters(), rate, weight_decay=settings.recipe.weight_decay
     )
-    warm = max(1, round(settings.recipe.warmup * settings.steps))
+    warm = max(1, round(settings.recipe.warmup * steps))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser,
-        lambda step: (
-            min(1.0, (step + 1) / warm) * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
-        ),
+        lambda step: min(1.0, (step + 1) / warm) * 0.5 * (1 + math.cos(math.pi * step / steps)),
     )
     weight = 1 / np.bincount(task.label, minlength=task.classes)[task.label]
     weight /= weight.sum()
     network.train()
-    for _ in range(settings.steps):
+    for _ in range(steps):
         rows = rng.choice(len(task.label), settings.batch_size, p=weight)
         values, day = batches.augmented(task.train.take(rows), view, settings.augment, rng)
         loss = nn.functional.cross_entropy(

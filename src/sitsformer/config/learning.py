@@ -130,7 +130,9 @@ class FewShot(Section):
     validation: int = Field(20, ge=1)
     """Validation samples a class at most (never more than the shots)."""
     steps: int = Field(300, ge=1)
-    """Fine-tuning steps."""
+    """Fine-tuning steps, at least."""
+    passes: int = Field(10, ge=0)
+    """Passes over the drawn samples, at least: raises the steps of large draws (`all`)."""
     batch_size: int = Field(64, ge=2)
     """Samples a step (fewer where the draw has fewer)."""
     recipe: Optimiser = Optimiser()
@@ -143,3 +145,7 @@ class FewShot(Section):
     """Methods without pretraining, by name; see docs/evaluation.md for adding one."""
     options: dict[Name, dict[str, Any]] = {}
     """Options of single baselines, by their name (a path of weights, say)."""
+
+    def steps_for(self, drawn: int) -> int:
+        """Fine-tuning steps for a draw of so many training samples."""
+        return max(self.steps, -(-self.passes * drawn // self.batch_size))
