@@ -104,7 +104,7 @@ def test_answers_are_read_field_by_field() -> None:
     answer = np.zeros((6, 6), [(f"b{i}", "<u2") for i in range(10)])
     for i in range(10):
         answer[f"b{i}"] = values[i]
-    np.testing.assert_array_equal(decode(npy(answer), request), values)
+    np.testing.assert_array_equal(decode(npy(answer), request), np.moveaxis(values, 0, -1))
     body = npy(answer)
     for wrong in (
         body[:-1],
@@ -117,6 +117,14 @@ def test_answers_are_read_field_by_field() -> None:
     ):
         with pytest.raises(DamagedAnswerError):
             decode(wrong, request)
+
+
+def test_an_answer_of_as_many_bands_as_there_may_be_is_read() -> None:
+    """Its header is longer than NumPy takes without being told."""
+    tile = Tile("here", "t", 32615, 500_040, 4_650_000, 6)
+    (request,) = requests.pack("reflectance", tile, observed(102))
+    answer = np.zeros((6, 6), [(f"a_rather_long_name_{i}", "<u2") for i in range(1020)])
+    assert decode(npy(answer), request).shape == (6, 6, 1020)
 
 
 @settings(max_examples=30, deadline=None)
@@ -140,7 +148,7 @@ def test_a_block_of_a_stored_array_is_what_the_requests_hold(
         w = item.window
         part = values[item.first : item.first + len(item.observations), :,
                       w.row : w.row + w.height, w.column : w.column + w.width]  # fmt: skip
-        group.save(item.key, part.reshape(-1, w.height, w.width))
+        group.save(item.key, np.moveaxis(part.reshape(-1, w.height, w.width), 0, -1))
     stored = Stored(group, leaves, values.shape)
     cuts = tuple(
         slice(

@@ -243,13 +243,13 @@ def _local(session: Session, item: Any, folder: Path) -> Path:
 
 
 def _convert(group: Group, request: Request, files: Iterable[Path]) -> None:
-    """GeoTIFFs of one task -> the finished request in the cache, band by band."""
+    """GeoTIFFs of one task -> the finished request in the cache, some rows at a time."""
     import rasterio
 
     window = request.window
     west = request.tile.west + window.column * PIXEL
     north = request.tile.north - window.row * PIXEL
-    shape = (request.fields, window.height, window.width)
+    shape = (window.height, window.width, request.fields)
     dtype = np.dtype(f"<u{ITEMSIZE[request.kind]}")
     covered = 0
     with tempfile.TemporaryDirectory(dir=group.path, prefix=".convert-") as folder:
@@ -269,10 +269,12 @@ def _convert(group: Group, request: Request, files: Iterable[Path]) -> None:
                         f"{source.crs}; {request.fields} bands on the grid of tile "
                         f"{request.tile.name} were exported: was it replaced?"
                     )
-                rows = slice(int(row), int(row) + source.height)
                 columns = slice(int(column), int(column) + source.width)
-                for band in range(bands):
-                    target[band, rows, columns] = source.read(band + 1)
+                for start in range(0, source.height, BLOCK):
+                    stop = min(start + BLOCK, source.height)
+                    values = source.read(window=((start, stop), (0, source.width)))
+                    rows = slice(int(row) + start, int(row) + stop)
+                    target[rows, columns] = np.moveaxis(values, 0, -1)
                 covered += source.height * source.width
         if covered != window.height * window.width:
             raise EarthEngineError(

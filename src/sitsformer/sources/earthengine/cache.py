@@ -3,7 +3,7 @@
     <cache>/<area>-<tile>-<hash>/    a group: everything of one tile and season
         lock                         held by the exports that use it; its time is the last use
         listing.json                 what there is for the tile
-        <key>.npy                    a finished request, (field, y, x) integers
+        <key>.npy                    a finished request, (y, x, field) integers
         <key>.split                  a request that was too big: its halves are here instead
 
 Files appear whole (temporary name, then rename). The cache lives outside the workflow's outputs,
@@ -58,7 +58,7 @@ class Group:
         return self._file(key, "npy").exists()
 
     def load(self, key: str) -> NDArray[Any]:
-        """A finished request, (field, y, x), read from disk where it is used."""
+        """A finished request, (y, x, field), read from disk where it is used."""
         try:
             found: NDArray[Any] = np.load(self._file(key, "npy"), mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:

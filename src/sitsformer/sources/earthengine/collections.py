@@ -24,9 +24,9 @@ EE_BANDS = tuple(band.replace("B0", "B") for band in BANDS)
 CONTERMINOUS_US = (-125.0, 24.0, -66.5, 49.6)
 """West, south, east, north of what CDL covers, degrees, generously."""
 
-RECIPE = 1
-"""Version of what the requests ask for. Raise it when an expression changes its result: finished
-requests of older versions are then asked for again."""
+RECIPE = 2
+"""Version of what the requests ask for and of how answers are kept. Raise it when an expression
+changes its result: finished requests of older versions are then asked for again."""
 
 
 def season_year(area: Area) -> int:

@@ -106,18 +106,18 @@ def clear_shares(score: Stored, threshold: int) -> NDArray[np.float64]:
 
     Pixels that were seen but not scored count as clear: a date is not lost for want of a score.
     """
-    shares = []
-    for date in range(score.shape[0]):
-        clear = seen = 0
-        # A date of the largest tile has 25 million pixels: rows are taken some at a time.
-        for row in range(0, score.shape[2], 512):
-            values = score[date : date + 1, 0:1, row : row + 512, 0 : score.shape[3]]
-            valid = values != cube.CLEAR_MISSING
-            seen += int(valid.sum())
-            clear += int((valid & ((values >= threshold) & (values != UNSCORED))).sum())
-            clear += int((values == UNSCORED).sum())
-        shares.append(clear / (score.shape[2] * score.shape[3]) if seen else np.nan)
-    return np.array(shares)
+    dates, _, height, width = score.shape
+    seen, clear = np.zeros(dates, np.int64), np.zeros(dates, np.int64)
+    for request in score.requests:
+        # As it lies on disk, (y, x, date): one pass over at most half of a request's limit.
+        values = score.group.load(request.key)
+        here = slice(request.first, request.first + values.shape[2])
+        unscored = values == UNSCORED
+        clear[here] += np.count_nonzero(
+            unscored | ((values >= threshold) & (values < UNSCORED)), axis=(0, 1)
+        )
+        seen[here] += np.count_nonzero(values != cube.CLEAR_MISSING, axis=(0, 1))
+    return np.where(seen > 0, clear / (height * width), np.nan)
 
 
 def _choose(

@@ -22,8 +22,8 @@ from sitsformer.sources.earthengine.session import Session
 
 WORKER = "earthengine-request"
 """Name of the threads that fetch."""
-DECODING = 2
-"""Answers decoded at once: each takes twice its size (up to 32 MB) of memory."""
+HEADER_LIMIT = 1 << 17
+"""Longest header of an answer, characters: 1,024 fields need about 20,000."""
 
 
 def leaves(request: Request, group: Group) -> Iterator[Request]:
@@ -66,7 +66,6 @@ class _Fetching:
         self.open = len(requests)
         self.failure: BaseException | None = None
         self.stop = threading.Event()
-        self.decoding = threading.Semaphore(DECODING)
         self.done = threading.Condition()
         self.began = time.monotonic()
         self.retries_before = session.limiter.retries
@@ -154,12 +153,11 @@ class _Fetching:
         body = ee.data.computePixels(
             {"expression": request.expression(), "fileFormat": "NPY", "grid": request.grid}
         )
-        with self.decoding:
-            return decode(body, request)
+        return decode(body, request)
 
 
 def decode(body: bytes, request: Request) -> NDArray[Any]:
-    """A structured array (y, x) with a field a band -> (field, y, x).
+    """A structured array (y, x) with a field a band -> (y, x, field), without a copy.
 
     Raises:
         DamagedAnswerError: it is cut short, or not of the shape and types asked for.
@@ -178,12 +176,14 @@ def decode(body: bytes, request: Request) -> NDArray[Any]:
         )
     if any(answer.dtype[name] != kind for name in names):
         raise DamagedAnswerError(f"the answer has the types {answer.dtype}, not {kind}")
-    flat = answer.view(kind).reshape(*shape, len(names))
-    return np.ascontiguousarray(np.moveaxis(flat, -1, 0))
+    return answer.view(kind).reshape(*shape, len(names))
 
 
 def _structured(body: bytes) -> NDArray[Any]:
-    """Read the NPY format without a copy of the pixels (numpy.lib.format, version 1 and 2)."""
+    """Read the NPY format without a copy of the pixels (numpy.lib.format, version 1 and 2).
+
+    NumPy's own limit on the header, 10,000 characters, is one of some 500 fields.
+    """
     stream = io.BytesIO(body)
     version = np.lib.format.read_magic(stream)
     read = (
@@ -191,7 +191,7 @@ def _structured(body: bytes) -> NDArray[Any]:
         if version == (1, 0)
         else (np.lib.format.read_array_header_2_0)
     )
-    shape, _, dtype = read(stream)
+    shape, _, dtype = read(stream, max_header_size=HEADER_LIMIT)
     if dtype.hasobject:
         raise ValueError("it holds Python objects")
     return np.frombuffer(body, dtype, math.prod(shape), stream.tell()).reshape(shape)

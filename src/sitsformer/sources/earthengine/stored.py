@@ -1,4 +1,7 @@
-"""Arrays of a whole tile that live in the cache: read piece by piece, never whole."""
+"""Arrays of a whole tile that live in the cache: read piece by piece, never whole.
+
+An answer is kept as it came, (y, x, field), and turned where it is read: one copy of the pixels.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,8 @@ class Stored:
                 out_of.append(slice(low - start, high - start))
             if all(item.stop > item.start for item in into):
                 whole = self.group.load(request.key)
-                piece = whole.reshape(dates, self.shape[1], *whole.shape[1:])[tuple(out_of)]
+                fields = whole.reshape(*whole.shape[:2], dates, self.shape[1])
+                piece = fields.transpose(2, 3, 0, 1)[tuple(out_of)]
                 block[tuple(into)] = piece
                 filled += piece.size
         assert filled == block.size, "requests must cover the tile exactly once"
@@ -74,9 +78,9 @@ class Scores:
 
     def __getitem__(self, slices: tuple[slice, slice, slice]) -> NDArray[Any]:
         """A block; steps are 1. What was seen but not scored is missing."""
-        dates = [
-            self.stored[date : date + 1, 0:1, slices[1], slices[2]][0, 0]
-            for date in self.kept[slices[0]]
-        ]
-        block = np.stack(dates)
-        return np.where(block == UNSCORED, block.dtype.type(CLEAR_MISSING), block)
+        dates = np.array(self.kept[slices[0]])
+        first = int(dates.min())
+        near = self.stored[first : int(dates.max()) + 1, 0:1, slices[1], slices[2]]
+        block: NDArray[Any] = near[dates - first, 0]
+        block[block == UNSCORED] = CLEAR_MISSING
+        return block

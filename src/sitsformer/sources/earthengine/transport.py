@@ -6,6 +6,7 @@ limit and, with one set, limits each wait for the next bytes rather than the who
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from typing import Any
@@ -79,12 +80,12 @@ class Transport:
         return httplib2.Response(fields), content
 
     def _read(self, response: requests.Response, end: float) -> bytes:
-        pieces = []
+        content = io.BytesIO()
         while piece := response.raw.read1(PIECE, decode_content=True):
-            pieces.append(piece)
+            content.write(piece)
             if time.monotonic() > end:
                 raise TimeoutError(f"the answer was not whole after {self.deadline:g} s")
-        return b"".join(pieces)
+        return content.getvalue()  # without a copy
 
 
 def _reason(error: BaseException) -> str:
