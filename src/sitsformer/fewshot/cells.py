@@ -1,0 +1,212 @@
+"""The table of predictions of one job: written, read, put together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sitsformer import provenance
+from sitsformer.config import Shots
+from sitsformer.errors import SitsError
+from sitsformer.fewshot.learners import Learner, parse_shots, shots_order
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+_COLUMNS = ("learner", "method", "init", "way", "pretrain_seed", "shots", "seed")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Predictions of one learner, shot count and seed.
+
+    Attributes:
+        learner: who.
+        shots: labelled samples a class it was trained on.
+        seed: seed of the draw (and of the learner).
+        sample: (sample,) int64, rows of the sample store: its test split.
+        truth: (sample,) int64, class index.
+        probabilities: (sample, class) float32, rows sum to 1.
+        choice: hyper-parameters that validation chose, and its score; JSON values.
+    """
+
+    learner: Learner
+    shots: Shots
+    seed: int
+    sample: Ints
+    truth: Ints
+    probabilities: Floats
+    choice: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CellTable:
+    """The cells of a Parquet file and what they share.
+
+    Attributes:
+        cells: sorted by seed.
+        class_names: (class,) names.
+        class_colours: (class,) '#rrggbb'.
+        provenance: what made the table (see `sitsformer.provenance`).
+    """
+
+    cells: tuple[Cell, ...]
+    class_names: tuple[str, ...]
+    class_colours: tuple[str, ...]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_cells(
+    path: Path,
+    cells: Sequence[Cell],
+    class_names: Sequence[str],
+    class_colours: Sequence[str],
+    made_by: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the cells of one job, whole or not at all.
+
+    Columns: learner, method, init, way, pretrain_seed, shots (text, since `all` is one), seed,
+    sample, truth, p_0, p_1 ... (float32). Class names, colours, choices and provenance are JSON in
+    the schema's metadata under `sitsformer`. Pages carry checksums, which `read_cells` verifies.
+
+    Args:
+        path: the Parquet file.
+        cells: of one learner and shot count, or of several.
+        class_names: (class,).
+        class_colours: (class,) '#rrggbb'.
+        made_by: provenance: config values, digests of inputs.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    tables = [_table(cell) for cell in sorted(cells, key=lambda cell: cell.seed)]
+    choices = [
+        {"learner": c.learner.name, "shots": str(c.shots), "seed": c.seed, **c.choice}
+        for c in sorted(cells, key=lambda cell: cell.seed)
+    ]
+    metadata = {
+        "kind": "cells",
+        "versions": provenance.versions(),
+        "class_names": list(class_names),
+        "class_colours": list(class_colours),
+        "choices": choices,
+        "provenance": dict(made_by or {}),
+    }
+    table = pa.concat_tables(tables).replace_schema_metadata(
+        {"sitsformer": json.dumps(metadata, sort_keys=True)}
+    )
+    with provenance.create_file(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+
+
+def _table(cell: Cell) -> Any:
+    import pyarrow as pa
+
+    count = len(cell.sample)
+    values = (
+        cell.learner.name,
+        cell.learner.method,
+        cell.learner.init,
+        cell.learner.way,
+        cell.learner.pretrain_seed,
+        str(cell.shots),
+        cell.seed,
+    )
+    columns: dict[str, Any] = {
+        name: pa.repeat(pa.scalar(value), count)
+        for name, value in zip(_COLUMNS, values, strict=True)
+    }
+    columns["sample"] = cell.sample.astype(np.int64)
+    columns["truth"] = cell.truth.astype(np.int64)
+    for k in range(cell.probabilities.shape[1]):
+        columns[f"p_{k}"] = np.ascontiguousarray(cell.probabilities[:, k], dtype=np.float32)
+    return pa.table(columns)
+
+
+def read_cells(path: Path) -> CellTable:
+    """Read and check a file written by `write_cells`.
+
+    Raises:
+        SitsError: the file is missing, damaged, or no table of cells.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise SitsError(f"{path} cannot be read as a table of cells: {error}") from None
+    raw = (table.schema.metadata or {}).get(b"sitsformer")
+    metadata = json.loads(raw) if raw else {}
+    if metadata.get("kind") != "cells":
+        raise SitsError(f"{path} is a Parquet file, but no table of few-shot cells")
+    names = tuple(metadata["class_names"])
+    choices = {(c["learner"], c["shots"], c["seed"]): c for c in metadata["choices"]}
+    frame = table.to_pandas()
+    columns = [f"p_{k}" for k in range(len(names))]
+    cells = []
+    for key, rows in frame.groupby(list(_COLUMNS), sort=True):
+        learner, method, init, way, pretrain_seed, shots, seed = key
+        choice = choices[learner, shots, seed]
+        cells.append(
+            Cell(
+                Learner(method, init, way, int(pretrain_seed)),
+                parse_shots(shots),
+                int(seed),
+                rows["sample"].to_numpy(np.int64),
+                rows["truth"].to_numpy(np.int64),
+                rows[columns].to_numpy(np.float32),
+                {k: v for k, v in choice.items() if k not in ("learner", "shots", "seed")},
+            )
+        )
+    return CellTable(
+        tuple(sorted(cells, key=_order)),
+        names,
+        tuple(metadata["class_colours"]),
+        metadata["provenance"],
+    )
+
+
+def _order(cell: Cell) -> tuple[str, float, int]:
+    return cell.learner.name, shots_order(cell.shots), cell.seed
+
+
+def read_all(paths: Iterable[Path]) -> CellTable:
+    """Read the tables of a whole sweep as one.
+
+    Raises:
+        SitsError: no file, different classes or test samples, or the same cell twice.
+    """
+    tables = {path: read_cells(path) for path in sorted(paths)}
+    if not tables:
+        raise SitsError("no table of cells was given: run the few-shot sweep first")
+    first_path, first = next(iter(tables.items()))
+    seen: dict[tuple[str, str, int], Path] = {}
+    for path, table in tables.items():
+        if table.class_names != first.class_names:
+            raise SitsError(f"{path} has other classes than {first_path}: they cannot be compared")
+        for cell in table.cells:
+            if not np.array_equal(cell.sample, first.cells[0].sample):
+                raise SitsError(
+                    f"{path} was tested on other samples than {first_path}: make both again "
+                    "from the same sample store"
+                )
+            key = (cell.learner.name, str(cell.shots), cell.seed)
+            if key in seen:
+                raise SitsError(f"{path} and {seen[key]} hold the same cell {key}")
+            seen[key] = path
+    cells = [cell for table in tables.values() for cell in table.cells]
+    return CellTable(
+        tuple(sorted(cells, key=_order)), first.class_names, first.class_colours, first.provenance
+    )
+
+
+def predicted(cell: Cell) -> Ints:
+    """(sample,) class index with the largest probability."""
+    return np.asarray(cell.probabilities.argmax(1), dtype=np.int64)

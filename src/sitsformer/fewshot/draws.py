@@ -1,0 +1,111 @@
+"""Draws of labelled samples, shared by all learners of a seed and nested over shots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sitsformer.config import Shots
+from sitsformer.errors import SitsError
+
+Ints = npt.NDArray[np.int64]
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+"""Codes of the variable `split` of a sample store."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Labelled samples of one shot count and seed, as positions in the arrays drawn from.
+
+    Attributes:
+        train: (sample,) int64, sorted.
+        validation: (sample,) int64, sorted; no sample of `train` or of the test split.
+    """
+
+    train: Ints
+    validation: Ints
+
+
+def draw(
+    label: npt.NDArray[np.integer],
+    split: npt.NDArray[np.integer],
+    shots: Shots,
+    seed: int,
+    validation_cap: int,
+) -> Draw:
+    """Draw `shots` samples of every class for training, and at most as many for validation.
+
+    Training samples come from split 0 and validation samples from split 1, so that they are as far
+    apart as the test samples are from either. For each class and seed one shuffled order is made
+    and the first samples of it are taken: a draw of 5 is part of the draw of 10. The draw depends
+    on nothing but its arguments, so every learner of a seed sees the same samples.
+
+    Args:
+        label: (sample,) class index, -1 = none.
+        split: (sample,) 0 train, 1 validation, 2 test.
+        shots: samples a class; a class with fewer gives all it has. `all`: every sample.
+        seed: seed of the draw.
+        validation_cap: validation samples a class at most.
+
+    Returns:
+        Positions of the drawn samples.
+
+    Raises:
+        SitsError: a class of the test split has no training sample, or nothing is left to validate.
+    """
+    classes = np.unique(label[label >= 0])
+    untrained = [int(k) for k in classes if not np.any((label == k) & (split == TRAIN))]
+    if untrained:
+        raise SitsError(
+            f"class {untrained[0]} has no sample in the training split "
+            f"({len(untrained)} such classes of {len(classes)}): draw more samples, use smaller "
+            "blocks or another split seed, or leave the class out of `classes`"
+        )
+    many = len(label) if shots == "all" else shots
+    train = [_first(label, split, TRAIN, int(k), seed, many) for k in classes]
+    few = min(many, validation_cap)
+    validation = [_first(label, split, VALIDATION, int(k), seed, few) for k in classes]
+    found = Draw(np.sort(np.concatenate(train)), np.sort(np.concatenate(validation)))
+    if not len(found.validation):
+        raise SitsError(
+            "no labelled sample in the validation split, which chooses the hyper-parameters: "
+            "give it a share in `split.fractions` or more blocks"
+        )
+    return found
+
+
+def _first(
+    label: npt.NDArray[np.integer],
+    split: npt.NDArray[np.integer],
+    part: int,
+    k: int,
+    seed: int,
+    count: int,
+) -> Ints:
+    """The first `count` samples of class `k` and split `part` in the order of this seed."""
+    positions = np.flatnonzero((label == k) & (split == part))
+    order = np.random.default_rng([seed, part, k]).permutation(len(positions))
+    return positions[order[:count]].astype(np.int64)
+
+
+def validation_score(truth: Ints, probabilities: npt.NDArray[np.floating]) -> tuple[float, float]:
+    """What hyper-parameters are chosen by: balanced accuracy, then mean log likelihood.
+
+    With a handful of validation samples many candidates tie on accuracy; the likelihood decides
+    among those. Compare the pairs as tuples: larger is better.
+
+    Args:
+        truth: (sample,) class index.
+        probabilities: (sample, class).
+
+    Returns:
+        Balanced accuracy over the classes present, and the mean natural log of the probability of
+        the truth (probabilities are cut at 1e-6, so that one confident error does not decide).
+    """
+    right = probabilities.argmax(1) == truth
+    balanced = float(np.mean([right[truth == k].mean() for k in np.unique(truth)]))
+    likelihood = probabilities[np.arange(len(truth)), truth].astype(np.float64)
+    return balanced, float(np.log(np.clip(likelihood, 1e-6, 1.0)).mean())

@@ -1,0 +1,90 @@
+"""Names of learners, jobs and shots, as they stand in paths, tables and configs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sitsformer.config import Shots
+from sitsformer.errors import SitsError
+
+NETWORK = "sitsformer"
+"""Method of every cell made by fine-tuning; other methods are baselines."""
+
+NO_WAY = "-"
+"""Way of a baseline: there is nothing pretrained to fine-tune."""
+
+_LEARNER = re.compile(r"(?P<init>[a-z]+)(-p(?P<seed>\d+))?-(?P<way>[a-z]+)")
+
+
+@dataclass(frozen=True)
+class Learner:
+    """Who made a cell.
+
+    Attributes:
+        method: `sitsformer`, or the name of a baseline.
+        init: what the weights start from: `none`, `ssl`, `sl` or `dual`.
+        way: how they are fine-tuned: `full`, `linear`, `bias`; `-` for baselines.
+        pretrain_seed: which pretraining run; -1 where there is none.
+    """
+
+    method: str
+    init: str = "none"
+    way: str = NO_WAY
+    pretrain_seed: int = -1
+
+    @property
+    def name(self) -> str:
+        """Folder of the learner's cells: `dual-p0-full`, `none-full`, `random_forest`."""
+        if self.method != NETWORK:
+            return self.method
+        run = "" if self.pretrain_seed < 0 else f"-p{self.pretrain_seed}"
+        return f"{self.init}{run}-{self.way}"
+
+
+def parse_learner(name: str) -> Learner:
+    """The inverse of `Learner.name`."""
+    found = _LEARNER.fullmatch(name)
+    if found is None:
+        return Learner(method=name)
+    seed = -1 if found["seed"] is None else int(found["seed"])
+    return Learner(NETWORK, found["init"], found["way"], seed)
+
+
+def seed_jobs(seeds: int, per_job: int) -> list[str]:
+    """Names of the jobs that share `seeds` seeds, `per_job` a job: `["0-4", "5-9"]`.
+
+    Only the last name changes when seeds are added to a full job, so finished jobs stay finished.
+    """
+    starts = range(0, seeds, per_job)
+    return [f"{start}-{min(start + per_job, seeds) - 1}" for start in starts]
+
+
+def parse_seeds(name: str) -> range:
+    """Seeds of a job: `"0-4"` is 0, 1, 2, 3, 4; `"3"` is 3.
+
+    Raises:
+        SitsError: the name is not of this form.
+    """
+    found = re.fullmatch(r"(\d+)(?:-(\d+))?", name)
+    if found is None or int(found[2] or found[1]) < int(found[1]):
+        raise SitsError(f"seeds {name!r}: give one number or a range such as 0-4")
+    return range(int(found[1]), int(found[2] or found[1]) + 1)
+
+
+def parse_shots(name: str) -> Shots:
+    """Shots from their name: a number of at least 1, or `all`.
+
+    Raises:
+        SitsError: anything else.
+    """
+    if name == "all":
+        return "all"
+    if not name.isdecimal() or int(name) < 1:
+        raise SitsError(f"shots {name!r}: give a number of samples a class, or `all`")
+    return int(name)
+
+
+def shots_order(shots: Shots | str) -> float:
+    """Sort key of shots: numbers ascend, `all` is last."""
+    return float("inf") if shots == "all" else float(shots)
