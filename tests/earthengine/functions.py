@@ -85,6 +85,17 @@ def _map(
     return Collection([item for item in found if not (dropNulls and item is None)])
 
 
+@function("ImageCollection.merge")
+def _merge(context: Context, collection1: Collection, collection2: Collection) -> Collection:
+    """Both, told apart by a number before each index."""
+    found = []
+    for number, collection in enumerate((collection1, collection2), start=1):
+        for item in collection.items:
+            index = f"{number}_{item.properties.get('system:index')}"
+            found.append(replace(item, properties={**item.properties, "system:index": index}))
+    return Collection(found)
+
+
 @function("List.map")
 def _list_map(
     context: Context, list: list[Any], baseAlgorithm: Callable[..., Any], dropNulls: bool = False
@@ -288,6 +299,11 @@ def _filter_list(
 @function("Filter.and")
 def _filter_and(context: Context, filters: list[Callable[..., bool]]) -> Callable[[Any], bool]:
     return lambda item: all(test(item) for test in filters)
+
+
+@function("Filter.not")
+def _filter_not(context: Context, filter: Callable[..., bool]) -> Callable[[Any], bool]:
+    return lambda item: not filter(item)
 
 
 @function("ErrorMargin")

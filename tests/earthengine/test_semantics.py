@@ -192,6 +192,20 @@ def test_link_collection_masks_where_there_is_no_partner(server: LocalEarthEngin
         assert (pixels(mask, x=x, y=y)["cs"] == int(scored)).all()
 
 
+def test_merged_collections_become_bands_with_number_index_and_name(
+    server: LocalEarthEngine,
+) -> None:
+    images = ee.ImageCollection(S2).filterDate("2021-05-01", "2021-05-02").select(["B2"])
+    (index,) = images.limit(1).aggregate_array("system:index").getInfo()
+    one = ee.Filter.eq("system:index", index)
+    merged = images.filter(one).merge(images.filter(one).map(lambda image: image.add(1)))
+    assert merged.toBands().bandNames().getInfo() == [f"1_{index}_B2", f"2_{index}_B2"]
+    nothing = images.filter(one.Not()).filter(one)
+    assert nothing.size().getInfo() == 0
+    assert nothing.merge(images.filter(one)).toBands().bandNames().getInfo() == [f"2_{index}_B2"]
+    assert images.filter(one.Not()).size().getInfo() == images.size().getInfo() - 1
+
+
 def test_filters_by_date_and_place(server: LocalEarthEngine) -> None:
     images = ee.ImageCollection(S2)
     assert images.size().getInfo() == len(server.catalogue.scenes)

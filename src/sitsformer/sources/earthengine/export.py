@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import threading
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from sitsformer import cube
 from sitsformer.config import BANDS, Area, Config, EarthEngine, expand
 from sitsformer.grid import Tile
 from sitsformer.labels import Legend, load_legend
-from sitsformer.sources.earthengine import batch, listing, requests
+from sitsformer.sources.earthengine import batch, early, listing, requests
 from sitsformer.sources.earthengine.cache import Group, open_group, trim
 from sitsformer.sources.earthengine.collections import (
     CDL,
@@ -58,17 +59,22 @@ class EarthEngineSource:
         group = open_group(expand(self.settings.cache), area_name, area, tile)
         trim(expand(self.settings.cache), self.settings.cache_gb * GIGABYTE)
         session = partial(connect, self.settings)
-        found = _listing(session, group, area_name, area, tile)
-        announce(tile, found, self.settings, season_year(area))
+        layers, labels = requests.label_layers(area), requests.label_requests(tile, area)
+        found, early_scores = _look(session, group, area_name, area, tile, self.settings)
+        announce(tile, found, area, self.settings)
 
-        layers = requests.label_layers(found, season_year(area))
-        labels = requests.label_requests(tile, found, season_year(area))
         scores = requests.pack("scores", tile, found.observations, (self.settings.cloud_score,))
+        for request in scores:
+            answer = early.compose(request, early_scores) if early_scores else None
+            if answer is not None:
+                group.save(request.key, answer)
         fetch(session, group, [*scores, *labels])
         score = _stored(group, scores, 1)
         shares = clear_shares(score, self.settings.clear_score)
         kept = _choose(area_name, found.observations, shares, self.settings)
         label = _stored_labels(group, labels, tuple(layers))
+        if "confidence" not in found.cdl:
+            label.pop("cdl_confidence", None)
         if "cdl" in label and not (label["cdl"][0] != 0).any():
             raise cdl_outside(area_name, tile)
 
@@ -90,15 +96,35 @@ class EarthEngineSource:
         )
 
 
-def _listing(
-    session: partial[Session], group: Group, area_name: str, area: Area, tile: Tile
-) -> Listing:
+def _look(
+    connection: partial[Session],
+    group: Group,
+    area_name: str,
+    area: Area,
+    tile: Tile,
+    settings: EarthEngine,
+) -> tuple[Listing, early.Scores]:
+    """The list of images, and scores that came with it; labels are fetched meanwhile."""
     known = group.load_listing()
     if known is not None:
-        return Listing.from_json(known)
-    found = listing.ask(session(), area_name, area, tile)
-    group.save_listing(found.to_json())
-    return found
+        return Listing.from_json(known), {}
+    session, stop = connection(), threading.Event()
+    listed = early.Ahead(lambda: listing.ask(session, area_name, area, tile))
+    scores: early.Ahead[early.Scores] | None = None
+    if group.is_new and early.fits(area, tile):
+        scores = early.Ahead(lambda: early.ask(session, area, tile, settings.cloud_score, stop))
+    labels = early.Ahead(
+        lambda: fetch(connection, group, requests.label_requests(tile, area), stop)
+    )
+    try:
+        found = listed.result()
+        early_scores = scores.result() if scores else {}
+        labels.result()
+        group.save_listing(found.to_json())
+    except BaseException:
+        stop.set()
+        raise
+    return found, early_scores
 
 
 def clear_shares(score: Stored, threshold: int) -> NDArray[np.float64]:

@@ -36,13 +36,19 @@ def leaves(request: Request, group: Group) -> Iterator[Request]:
         yield from leaves(half, group)
 
 
-def fetch(connect: Callable[[], Session], group: Group, requests: Iterable[Request]) -> None:
+def fetch(
+    connect: Callable[[], Session],
+    group: Group,
+    requests: Iterable[Request],
+    stop: threading.Event | None = None,
+) -> None:
     """Bring all requests into the cache.
 
     Args:
         connect: gives the session; only called where something is missing.
         group: the cache.
         requests: what is wanted.
+        stop: set by others when the requests are not wanted any more.
 
     Raises:
         EarthEngineError: a request failed for good; those under way are abandoned.
@@ -51,7 +57,7 @@ def fetch(connect: Callable[[], Session], group: Group, requests: Iterable[Reque
         leaf for request in requests for leaf in leaves(request, group) if not group.has(leaf.key)
     ]
     if missing:
-        _Fetching(connect(), group, missing).run()
+        _Fetching(connect(), group, missing, stop or threading.Event()).run()
 
 
 class _Fetching:
@@ -60,12 +66,18 @@ class _Fetching:
     The workers are daemons: a request that hangs must not keep a failed export alive.
     """
 
-    def __init__(self, session: Session, group: Group, requests: Sequence[Request]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        group: Group,
+        requests: Sequence[Request],
+        stop: threading.Event,
+    ) -> None:
         self.session, self.group = session, group
         self.queue: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self.open = len(requests)
         self.failure: BaseException | None = None
-        self.stop = threading.Event()
+        self.stop = stop
         self.done = threading.Condition()
         self.began = time.monotonic()
         self.retries_before = session.limiter.retries
@@ -73,7 +85,8 @@ class _Fetching:
         dates = {seen for request in requests for seen in request.observations}
         self.bar = Progress(
             total=sum(request.size for request in requests),
-            desc=f"{requests[0].kind} of {requests[0].tile.name}, {len(dates)} dates",
+            desc=f"{requests[0].kind} of {requests[0].tile.name}"
+            + (f", {len(dates)} dates" if dates else ""),
             unit="B",
             unit_scale=True,
         )
@@ -163,7 +176,7 @@ def decode(body: bytes, request: Request) -> NDArray[Any]:
         DamagedAnswerError: it is cut short, or not of the shape and types asked for.
     """
     try:
-        answer = _structured(body)
+        answer = read_structured(body)
     except (ValueError, EOFError, OSError) as error:
         raise DamagedAnswerError(f"the answer is no array: {error}") from None
     names = answer.dtype.names or ()
@@ -179,7 +192,7 @@ def decode(body: bytes, request: Request) -> NDArray[Any]:
     return answer.view(kind).reshape(*shape, len(names))
 
 
-def _structured(body: bytes) -> NDArray[Any]:
+def read_structured(body: bytes) -> NDArray[Any]:
     """Read the NPY format without a copy of the pixels (numpy.lib.format, version 1 and 2).
 
     NumPy's own limit on the header, 10,000 characters, is one of some 500 fields.

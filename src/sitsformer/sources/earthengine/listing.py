@@ -158,19 +158,22 @@ def ask(session: Session, area_name: str, area: Area, tile: Tile) -> Listing:
     return listing
 
 
-def _query(area: Area, tile: Tile) -> Any:
+def within(collection: str, area: Area, tile: Tile) -> Any:
+    """The images of a collection that touch a tile in its season."""
     import ee
 
     place = ee.Geometry.Polygon([outline(tile)], None, False)
     start, end = str(area.start), str(area.end + timedelta(days=1))
+    return ee.ImageCollection(collection).filterDate(start, end).filterBounds(place)
 
-    def within(collection: str) -> Any:
-        return ee.ImageCollection(collection).filterDate(start, end).filterBounds(place)
 
-    images = within(SENTINEL2).toList(MOST_IMAGES)
+def _query(area: Area, tile: Tile) -> Any:
+    import ee
+
+    images = within(SENTINEL2, area, tile).toList(MOST_IMAGES)
     wanted: dict[str, Any] = {
         "images": images.map(lambda image: [ee.Image(image).get(name) for name in PROPERTIES]),
-        "scores": within(CLOUD_SCORE).aggregate_array("system:index"),
+        "scores": within(CLOUD_SCORE, area, tile).aggregate_array("system:index"),
     }
     if "cdl" in area.labels:
         maps = ee.ImageCollection(CDL)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from sitsformer.config import Area, Config, EarthEngine
 from sitsformer.grid import Tile, tiles
 from sitsformer.sources.earthengine import listing, requests
-from sitsformer.sources.earthengine.collections import check_area, season_year
+from sitsformer.sources.earthengine.collections import check_area
 from sitsformer.sources.earthengine.listing import Listing
 from sitsformer.sources.earthengine.session import WORKLOAD, Session
 
@@ -59,11 +59,11 @@ class Estimate:
         )
 
 
-def estimate(tile: Tile, found: Listing, settings: EarthEngine, year: int) -> Estimate:
+def estimate(tile: Tile, found: Listing, area: Area, settings: EarthEngine) -> Estimate:
     """What one tile costs at most."""
     packed = [
         *requests.pack("scores", tile, found.observations, (settings.cloud_score,)),
-        *requests.label_requests(tile, found, year),
+        *requests.label_requests(tile, area),
         *requests.pack("reflectance", tile, found.observations),
     ]
     size = sum(
@@ -87,14 +87,14 @@ def add(estimates: Iterable[Estimate], scale: float = 1.0) -> Estimate:
     )
 
 
-def announce(tile: Tile, found: Listing, settings: EarthEngine, year: int) -> None:
+def announce(tile: Tile, found: Listing, area: Area, settings: EarthEngine) -> None:
     """Say in the log what is about to be asked for."""
     unscored = sum(not granule.scored for granule in found.granules)
     logger.info(
         "Earth Engine, tile %s of %s: %s; %d granules, %d superseded, %d without Cloud Score+",
         tile.name,
         tile.area,
-        estimate(tile, found, settings, year),
+        estimate(tile, found, area, settings),
         len(found.granules),
         len(found.superseded),
         unscored,
@@ -114,7 +114,7 @@ def plan_area(session: Session, name: str, area: Area, settings: EarthEngine) ->
     for tile in sample:
         check_area(name, area, tile)
         listed = listing.ask(session, name, area, tile)
-        found.append(estimate(tile, listed, settings, season_year(area)))
+        found.append(estimate(tile, listed, area, settings))
     return add(found, len(all_tiles) / len(sample))
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sitsformer.config import BANDS, PIXEL, TILE_STEP
+from sitsformer.config import BANDS, PIXEL, TILE_STEP, Area
 from sitsformer.cube import CLEAR_MISSING, MISSING
 from sitsformer.grid import Tile
 from sitsformer.sources.earthengine.collections import (
@@ -24,8 +24,11 @@ from sitsformer.sources.earthengine.collections import (
     EE_BANDS,
     RECIPE,
     SENTINEL2,
+    WORLDCOVER,
+    season_year,
+    worldcover_year,
 )
-from sitsformer.sources.earthengine.listing import Listing, Observation
+from sitsformer.sources.earthengine.listing import Observation
 
 LIMIT = 50_331_648
 """Largest computePixels request, bytes: width x height x sum over bands of itemsize + 1, the mask
@@ -206,20 +209,25 @@ def pack(
     ]
 
 
-def label_requests(tile: Tile, listing: Listing, cdl_year: int) -> list[Request]:
+def label_requests(tile: Tile, area: Area) -> list[Request]:
     """Requests for the label layers of a tile; none where no labels are wanted."""
-    layers = label_layers(listing, cdl_year)
+    layers = label_layers(area)
     return pack("labels", tile, (), tuple(layers.values())) if layers else []
 
 
-def label_layers(listing: Listing, cdl_year: int) -> dict[str, str]:
-    """Layer of the cube -> `collection:band:year:fill` that it comes from, in order."""
+def label_layers(area: Area) -> dict[str, str]:
+    """Layer of the cube -> `collection:band:year:fill` that it comes from, in order.
+
+    They follow from the season alone, so that labels need not wait for the list of images. A band
+    with a question mark is all `fill` in the years that lack it.
+    """
     layers = {}
-    if listing.worldcover is not None:
-        layers["worldcover"] = f"{listing.worldcover}:Map::0"
-    for band, name, fill in (("cropland", "cdl", 0), ("confidence", "cdl_confidence", 255)):
-        if band in listing.cdl:
-            layers[name] = f"{CDL}:{band}:{cdl_year}:{fill}"
+    if "worldcover" in area.labels:
+        layers["worldcover"] = f"{WORLDCOVER[worldcover_year(area)]}:Map::0"
+    if "cdl" in area.labels:
+        year = season_year(area)
+        layers["cdl"] = f"{CDL}:cropland:{year}:0"
+        layers["cdl_confidence"] = f"{CDL}:confidence?:{year}:255"
     return layers
 
 
@@ -276,6 +284,13 @@ def _label(layer: str) -> Any:
     images = ee.ImageCollection(collection)
     if year:
         images = images.filterDate(f"{year}-01-01", f"{int(year) + 1}-01-01")
+    if band.endswith("?"):
+        band = band[:-1]
+        # addBands gives a name that is taken a number: the map's own band keeps its name.
+        substitute = ee.Image.constant(int(fill)).toUint8().rename([band])
+        image = images.mosaic().addBands(substitute).select([band])
+    else:
+        image = images.select([band]).mosaic()
     # A mosaic has no pixels of its own: they are taken from the map, nearest neighbour, on the
     # grid of the request.
-    return images.select([band]).mosaic().unmask(int(fill), False).toUint8().rename([band])
+    return image.unmask(int(fill), False).toUint8().rename([band])
