@@ -125,3 +125,40 @@ def test_a_user_adds_one_in_a_file(tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"options": {"other": {"file": str(file)}}})
     with pytest.raises(SitsError, match="has no baseline 'other'"):
         baselines.run(phenology.make(), "other", 5, [0], settings)
+
+
+def peer(features: Path) -> FewShot:
+    return SETTINGS.model_copy(update={"options": {"peer": {"features": str(features)}}})
+
+
+def test_a_peer_joins_by_its_features(tmp_path: Path) -> None:
+    """Rows belong to samples of the store, not to positions among those that have labels."""
+    samples = phenology.make()
+    store = np.random.default_rng(0).normal(size=(len(samples) + 50, 6)).astype(np.float32)
+    samples.index[:] += 50
+    np.save(tmp_path / "peer.npy", store)
+    (chance,) = baselines.run(samples, "peer", 10, [0], peer(tmp_path / "peer.npy"))
+    store[samples.index, samples.label] += 5
+    np.save(tmp_path / "peer.npy", store)
+    (cell,) = baselines.run(samples, "peer", 10, [0], peer(tmp_path / "peer.npy"))
+    assert macro_f1(cell) > 0.95 > 0.5 > macro_f1(chance)
+    assert cell.choice["chosen"]["C"] in (0.01, 0.1, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (None, "cannot be read"),
+        (np.zeros(5), r"found float64 \(5,\)"),
+        (np.zeros((500, 3), np.int32), r"found int32 \(500, 3\)"),
+        (np.zeros((7, 3)), "has 7 rows, the store has a sample"),
+        (np.full((500, 3), np.nan), "not finite, the first one in row"),
+        (np.array([[{}]], dtype=object), "cannot be read"),
+    ],
+)
+def test_features_that_cannot_be_used(tmp_path: Path, features, message: str) -> None:
+    path = tmp_path / "peer.npy"
+    if features is not None:
+        np.save(path, features)
+    with pytest.raises(SitsError, match=message):
+        baselines.run(phenology.make(), "peer", 5, [0], peer(path))

@@ -125,8 +125,16 @@ NOT_BY_GRADIENT = (
 def sweep_params(learner: str = "") -> list[str]:
     """Values of the sweep that a learner depends on; some baselines know no steps or batches."""
     values = CONFIG.fewshot.model_dump(mode="json")
-    keys = ("validation",) if learner in NOT_BY_GRADIENT else SWEEP_PARAMS
+    options = CONFIG.fewshot.options.get(learner, {})
+    steps_matter = learner not in NOT_BY_GRADIENT and "features" not in options
+    keys = SWEEP_PARAMS if steps_matter else ("validation",)
     return leaves({key: values[key] for key in keys})
+
+
+def baseline_files(learner: str) -> list[str]:
+    """Files of the user that a baseline is made of: its module, or the features of a peer."""
+    options = CONFIG.fewshot.options.get(learner, {})
+    return [str(expand(options[key])) for key in ("file", "features") if key in options]
 
 
 def init_model(learner: str) -> list[str]:

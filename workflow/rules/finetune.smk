@@ -32,6 +32,7 @@ rule fewshot:
 rule baseline:
     input:
         samples=LAYOUT.samples(CONFIG.fewshot.set),
+        files=lambda wildcards: baseline_files(wildcards.learner),
     output:
         f"{RESULTS}/fewshot/{{learner}}/{{shots}}/{{seeds}}.parquet",
     log:

@@ -8,7 +8,9 @@ and its names into `MODULES`, or name the file in the config:
       baselines: [random_forest, mine]
       options: {mine: {file: path/to/mine.py}}
 
-Everything else is shared: draws, choice of settings on validation samples, the table of cells.
+A name with the option `features` is a logistic regression on the features of that file
+(`frozen.py`). Everything else is shared: draws, choice of settings on validation
+samples, the table of cells.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ import numpy.typing as npt
 
 from sitsformer import fewshot
 from sitsformer.baselines.series import Series
-from sitsformer.config import FewShot, Shots
+from sitsformer.config import FewShot, Shots, expand
 from sitsformer.errors import SitsError
 from sitsformer.samples import Samples
 
@@ -106,16 +108,22 @@ def get(name: str, options: Mapping[str, Any] | None = None) -> Baseline:
     Raises:
         SitsError: nobody knows the name, or the user's file does not hold it.
     """
-    file = (options or {}).get("file")
+    options = options or {}
+    if "features" in options:
+        from sitsformer.baselines import frozen
+
+        return frozen.baseline(expand(options["features"]))
+    file = options.get("file")
     if file is None and name not in MODULES:
         raise SitsError(
             f"unknown baseline {name!r}; known are {', '.join(sorted(MODULES))}. For one of your "
-            f"own, name its file: fewshot.options.{name}.file"
+            f"own, name its file (fewshot.options.{name}.file) or its features "
+            f"(fewshot.options.{name}.features)"
         )
     module = (
         import_module(f"sitsformer.baselines.{MODULES[name]}")
         if file is None
-        else _user_module(Path(file))
+        else _user_module(expand(file))
     )
     found = getattr(module, "BASELINES", {}).get(name)
     if not isinstance(found, Baseline):

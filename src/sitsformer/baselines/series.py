@@ -31,12 +31,14 @@ class _Store:
         day: (N, T) int64 days in time order, counted on through New Year; -1 padding.
         grid: (G,) int64 days of the calendar that series are brought to.
         bands: (C,) names.
+        index: (N,) int64 rows of the sample store.
     """
 
     pixels: dict[str, Floats]
     day: Ints
     grid: Ints
     bands: tuple[str, ...]
+    index: Ints
     regular: dict[str, Floats] = field(default_factory=dict)
     features: dict[str, Floats] = field(default_factory=dict)
 
@@ -62,7 +64,8 @@ class Series:
         grid = np.arange(int(day[valid].min()), int(day[valid].max()) + STEP, STEP)
         for values in pixels.values():
             values[~valid] = np.nan
-        return cls(_Store(pixels, day, grid, samples.bands), np.arange(len(samples)))
+        store = _Store(pixels, day, grid, samples.bands, samples.index)
+        return cls(store, np.arange(len(samples)))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -80,6 +83,11 @@ class Series:
     def day(self) -> Ints:
         """(N, T) int64 days in time order; -1 padding."""
         return self.store.day[self.rows]
+
+    @property
+    def index(self) -> Ints:
+        """(N,) int64 rows of the sample store."""
+        return self.store.index[self.rows]
 
     @property
     def grid(self) -> Ints:

@@ -110,10 +110,12 @@ def _cross_checks(config: Config) -> Iterator[str]:
     yield from _unknown("pretrain.set", (config.pretrain.set,), config.sets)
     yield from _unknown("fewshot.set", (config.fewshot.set,), config.sets)
     for name in config.fewshot.baselines:
-        if name not in BASELINES and "file" not in config.fewshot.options.get(name, {}):
+        own = {"file", "features"} & set(config.fewshot.options.get(name, {}))
+        if name not in BASELINES and not own:
             yield (
                 f"fewshot.baselines: unknown baseline {name!r}; known are {sorted(BASELINES)}. "
-                f"For one of your own, name its file: fewshot.options.{name}.file"
+                f"For one of your own, name its file (fewshot.options.{name}.file) or its features "
+                f"(fewshot.options.{name}.features)"
             )
     for init in config.fewshot.inits:
         if init != "none" and init not in config.pretrain.objectives:

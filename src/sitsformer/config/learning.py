@@ -144,7 +144,7 @@ class FewShot(Section):
     baselines: tuple[Name, ...] = BASELINES
     """Methods without pretraining, by name; see docs/evaluation.md for adding one."""
     options: dict[Name, dict[str, Any]] = {}
-    """Options of single baselines, by their name (a path of weights, say)."""
+    """Options of single baselines, by their name (a file of your own, say)."""
 
     def steps_for(self, drawn: int) -> int:
         """Fine-tuning steps for a draw of so many training samples."""
