@@ -200,6 +200,11 @@ def _property(item: Any, name: str) -> Any:
     return item.properties.get(name)
 
 
+@function("String")
+def _string(context: Context, input: Any) -> str:
+    return str(input)
+
+
 @function("Element.get")
 def _get(context: Context, object: Any, property: str) -> Any:
     return _property(object, property)
@@ -325,8 +330,10 @@ def _polygon(
 ) -> Polygon:  # fmt: skip
     rings = coordinates if isinstance(coordinates[0][0], list | tuple) else [coordinates]
     shell = [(float(x), float(y)) for x, y in rings[0]]
-    if crs is not None and crs.crs != "EPSG:4326":
-        points = np.array(shell)
+    if crs is not None and crs != Projection("EPSG:4326"):
+        # Coordinates of a projection with a transform count its pixels.
+        a, b, c, d, e, f = crs.transform
+        points = np.array([(a * x + b * y + c, d * x + e * y + f) for x, y in shell])
         lon, lat = transformer(crs.crs, "EPSG:4326").transform(points[:, 0], points[:, 1])
         shell = list(zip(lon.tolist(), lat.tolist(), strict=True))
     return Polygon(shell)

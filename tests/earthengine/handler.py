@@ -133,7 +133,8 @@ class Handler(BaseHTTPRequestHandler):
                 digest
             ]
         kind, content = self._route(path, body)
-        if memory is not None and self.command == "POST" and not path.endswith("export"):
+        lasting = self.command == "POST" or path.endswith(":getPixels")
+        if memory is not None and lasting and not path.endswith("export"):
             memory[digest] = content
         return kind, content
 
@@ -176,6 +177,10 @@ class Handler(BaseHTTPRequestHandler):
             answer = {"result": describe(service.evaluate(request["expression"]))}
         elif rest == "/image:computePixels":
             return "application/octet-stream", service.compute_pixels(request)
+        elif rest == "/thumbnails":
+            answer = {"name": service.create_thumbnail(project, request)}
+        elif match := re.fullmatch(r"/thumbnails/(\w+):getPixels", rest):
+            return "application/octet-stream", service.get_thumbnail(match[1])
         elif rest == "/image:export":
             answer = service.export(project, request)
         elif rest == "/maps":

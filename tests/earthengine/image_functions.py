@@ -250,6 +250,33 @@ def _round(context: Context, value: Image) -> Image:
     )
 
 
+@function("Image.reproject")
+def _reproject(
+    context: Context, image: Image, crs: Any, crsTransform: list[float] | None = None,
+    scale: float | None = None,
+) -> Image:  # fmt: skip
+    chosen = crs if isinstance(crs, Projection) else Projection(str(crs))
+    transform = tuple(crsTransform or chosen.transform)
+    if scale is not None:
+        transform = (scale, 0, 0, 0, -scale, 0)
+    return image.with_bands([images.reproject(b, chosen.crs, transform) for b in image.bands])
+
+
+@function("Image.clipToBoundsAndScale")
+def _clip_to_bounds(
+    context: Context, input: Image, geometry: Any = None, width: int | None = None,
+    height: int | None = None, maxDimension: int | None = None, scale: float | None = None,
+) -> Image:  # fmt: skip
+    if geometry is None or maxDimension is not None or scale is not None:
+        raise EarthEngineError("Image.clipToBoundsAndScale: only by geometry, width and height.")
+    return input.with_bands([images.clip(b, geometry, width, height) for b in input.bands])
+
+
+@function("Image.slice")
+def _slice(context: Context, image: Image, start: int, end: int | None = None) -> Image:
+    return image.with_bands(list(image.bands[int(start) : None if end is None else int(end)]))
+
+
 @function("Image.projection")
 def _image_projection(context: Context, image: Image) -> Projection:
     first = image.bands[0].native

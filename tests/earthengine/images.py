@@ -6,6 +6,7 @@ values of a masked pixel are 0 once they leave the server.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
+from shapely.geometry import Polygon
 
 Pixels = tuple[NDArray[Any], NDArray[np.bool_]]
 """Values (y, x) and mask (y, x), True = valid."""
@@ -219,6 +221,49 @@ def unmask(band: Band, value: Band, same_footprint: bool) -> Band:
         return filled, valid
 
     return replace(band, type=kind, read=read)
+
+
+def reproject(band: Band, crs: str, transform: tuple[float, ...]) -> Band:
+    """The pixels of another lattice, each the nearest of the band; without bounds until clipped."""
+    a, b, c, d, e, f = transform
+    if b or d:
+        raise EarthEngineError("Image.reproject: no rotated transforms here.")
+    native = Grid(crs, (a, b, c, d, e, f), 2**31, 2**31)
+
+    def read(grid: Grid) -> Pixels:
+        x, y = grid.centres()
+        if grid.crs != crs:
+            x, y = transformer(grid.crs, crs).transform(*np.broadcast_arrays(x, y))
+        column = np.floor((x - c) / a).astype(np.int64)
+        row = np.floor((y - f) / e).astype(np.int64)
+        left, top = int(column.min()), int(row.min())
+        size = int(column.max()) - left + 1, int(row.max()) - top + 1
+        values, mask = band.read(Grid(crs, (a, 0.0, c + left * a, 0.0, e, f + top * e), *size))
+        return values[row - top, column - left], mask[row - top, column - left]
+
+    return replace(band, native=native, read=read)
+
+
+def clip(band: Band, ring: Polygon, width: int | None, height: int | None) -> Band:
+    """Masked outside the bounding box of a ring, in whole pixels of the band; its size is known.
+
+    With a width and height the box must be as many pixels already: nothing is scaled here.
+    """
+    a, b, c, d, e, f = band.native.transform
+    lon, lat = np.array(ring.exterior.coords).T
+    x, y = transformer("EPSG:4326", band.native.crs).transform(lon, lat)
+    column, row = (np.asarray(x) - c) / a, (np.asarray(y) - f) / e
+    left, top = math.floor(column.min() + 1e-4), math.floor(row.min() + 1e-4)
+    size = math.ceil(column.max() - 1e-4) - left, math.ceil(row.max() - 1e-4) - top
+    if (width or size[0], height or size[1]) != size:
+        raise EarthEngineError("Image.clipToBoundsAndScale: scaling is not simulated.")
+    native = Grid(band.native.crs, (a, b, c + left * a, d, e, f + top * e), *size)
+
+    def read(grid: Grid) -> Pixels:
+        values, mask = band.read(grid)
+        return values, mask & locate(grid, native)[2]
+
+    return replace(band, native=native, read=read)
 
 
 def masked_by(band: Band, other: Band) -> Band:

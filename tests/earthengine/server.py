@@ -8,10 +8,12 @@ or, in a test, `with LocalEarthEngine([Place(...)]) as server: ...; server.url`.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
 import json
 import threading
 import time
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
@@ -35,12 +37,15 @@ FILES = Path(__import__("ee").__file__).parent / "tests"
 
 
 def discovery_document() -> dict[str, Any]:
-    """The document in the client's wheel, as v1, with the parameters of listAssets it lacks."""
+    """The document in the client's wheel, as v1, and the parameters that it lacks."""
     text = (FILES / "cloud_api_discovery_document.json").read_text()
     document: dict[str, Any] = json.loads(text.replace("v1alpha", "v1"))
-    listing = document["resources"]["projects"]["resources"]["assets"]["methods"]["listAssets"]
-    for name in ("filter", "view"):
-        listing["parameters"][name] = {"location": "query", "type": "string"}
+    resources = document["resources"]["projects"]["resources"]
+    listing = resources["assets"]["methods"]["listAssets"]["parameters"]
+    thumbnail = resources["thumbnails"]["methods"]["create"]["parameters"]
+    text_in_query = {"location": "query", "type": "string"}
+    listing.update(filter=text_in_query, view=text_in_query)
+    thumbnail.update(workloadTag=text_in_query)
     return document
 
 
@@ -87,6 +92,7 @@ class LocalEarthEngine:
         """Where set, every call needs it, and `/token` gives it."""
         self.calls: list[Call] = []
         self.operations: dict[str, dict[str, Any]] = {}
+        self.thumbnails: dict[str, Mapping[str, Any]] = {}
         self.busy = 0
         self.busiest = 0
         self.lock = threading.Lock()
@@ -167,6 +173,30 @@ class LocalEarthEngine:
         if asset not in self.catalogue.images:
             raise EarthEngineError(f"Asset '{asset}' not found.", 404, "NOT_FOUND")
         return self.pixels(self.catalogue.images[asset], request)
+
+    def create_thumbnail(self, project: str, request: Mapping[str, Any]) -> str:
+        """What ee.Image.getDownloadURL asks for first: a name under which the pixels can be had."""
+        code = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:32]
+        self.thumbnails[code] = request
+        return f"projects/{project}/thumbnails/{code}"
+
+    def get_thumbnail(self, code: str) -> bytes:
+        """The whole image on its own grid."""
+        if code not in self.thumbnails:
+            raise EarthEngineError("Thumbnail not found.", 404, "NOT_FOUND")
+        request = self.thumbnails[code]
+        form = request.get("fileFormat")
+        zipped = form == "ZIPPED_GEO_TIFF"
+        image = to_image(self.evaluate(request["expression"]))
+        content = self.pixels(
+            image, {**request, "grid": None, "fileFormat": "GEO_TIFF" if zipped else form}
+        )
+        if not zipped:
+            return content
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            archive.writestr(f"{request.get('filenamePrefix') or 'download'}.tif", content)
+        return stream.getvalue()
 
     def pixels(self, image: Image, request: Mapping[str, Any]) -> bytes:
         if request.get("bandIds"):

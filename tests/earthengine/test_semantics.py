@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -274,6 +275,45 @@ def test_geotiff_has_the_same_pixels_on_the_same_grid(server: LocalEarthEngine) 
         assert (source.transform.c, source.transform.f) == (x, y)
         assert source.crs.to_epsg() == 32615
         np.testing.assert_array_equal(source.read(2), array["B11"])
+
+
+def test_a_download_has_the_pixels_of_its_grid(server: LocalEarthEngine) -> None:
+    """ee.Image.getDownloadURL: reprojected, clipped to a size or a region, as a file or zipped."""
+    import rasterio
+
+    scene = first_scene(server, keep="all")
+    image = ee.Image(f"{S2}/{scene.index}").select(["B2", "B11"])
+    x, y = scene.granule.west + 60, scene.granule.north - 60
+    array = pixels(image, x=x, y=y)
+    grid = {"crs": "EPSG:32615", "crs_transform": [10, 0, x, 0, -10, y]}
+    corners = [x + 10, y - 40, x + 40, y - 20]
+    region = ee.Geometry.Rectangle(corners, "EPSG:32615", False)
+    whole = image.getDownloadURL({**grid, "dimensions": [4, 4], "format": "GEO_TIFF"})
+    part = image.getDownloadURL(
+        {**grid, "region": region, "scale": None, "filePerBand": False, "name": "part"}
+    )
+    with rasterio.open(io.BytesIO(requests.get(whole, timeout=9).content)) as source:
+        assert (source.transform.c, source.transform.f) == (x, y)
+        assert source.read().shape == (2, 4, 4)
+        np.testing.assert_array_equal(source.read(1), array["B2"])
+        np.testing.assert_array_equal(source.read(2), array["B11"])
+    with zipfile.ZipFile(io.BytesIO(requests.get(part, timeout=9).content)) as archive:
+        assert archive.namelist() == ["part.tif"]
+        with rasterio.open(io.BytesIO(archive.read("part.tif"))) as source:
+            assert (source.transform.c, source.transform.f) == (x + 10, y - 20)
+            np.testing.assert_array_equal(source.read(2), array["B11"][2:4, 1:4])
+    missing = f"{server.url}/v1/projects/proj-test/thumbnails/0:getPixels"
+    assert requests.get(missing, timeout=9).status_code == 404
+
+
+def test_reprojection_takes_the_nearest_pixel_and_keeps_it(server: LocalEarthEngine) -> None:
+    """On a coarser lattice, looked at finely: blocks of the pixel under each block's centre."""
+    scene = first_scene(server, keep="all")
+    image = ee.Image(f"{S2}/{scene.index}").select("B2")
+    x, y = scene.granule.west + 600, scene.granule.north - 600
+    coarse = image.reproject("EPSG:32615", [30, 0, x, 0, -30, y])
+    fine, found = pixels(image, x=x, y=y, size=6)["B2"], pixels(coarse, x=x, y=y, size=6)["B2"]
+    np.testing.assert_array_equal(found, np.kron(fine[1::3, 1::3], np.ones((3, 3), int)))
 
 
 def test_get_pixels_reads_an_asset_as_it_is(server: LocalEarthEngine) -> None:
