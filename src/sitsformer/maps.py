@@ -20,7 +20,7 @@ from sitsformer.config import Patches
 from sitsformer.cube import CHUNK, MISSING, open_cube, tile_of
 from sitsformer.errors import SitsError
 from sitsformer.labels import Classes
-from sitsformer.patches.cutting import clear_strips
+from sitsformer.patches.clear import clear_strips
 from sitsformer.patches.thinning import thin
 from sitsformer.progress import Progress
 

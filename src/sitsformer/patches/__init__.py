@@ -22,9 +22,10 @@ from sitsformer.config import BANDS, Config, Patches, SampleSet
 from sitsformer.grid import Tile, find_tile, to_lonlat
 from sitsformer.labels import Classes, Legend, group
 from sitsformer.patches import splits
-from sitsformer.patches.cutting import Spool, clear_strips
+from sitsformer.patches.clear import ClearDates
 from sitsformer.patches.cutting import patches as cut_patches
 from sitsformer.patches.sampling import Draw, Layers, draw, tile_seed
+from sitsformer.patches.spool import Spool
 from sitsformer.patches.thinning import thin
 from sitsformer.samples import layout as samplelayout
 from sitsformer.samples import shards
@@ -65,10 +66,11 @@ def make_tile_store(
     classes = group(_legend(dataset, chosen, cube_path), chosen.classes)
     seed = tile_seed(chosen.seed, area_name, tile_name)
     split_map = _split_map(tile, chosen)
+    clear = ClearDates(cube_path, settings)
     drawn = draw(
         Layers(
             codes=dataset[str(chosen.label)].values,
-            dates=_count_dates(cube_path, settings, tile.size),
+            dates=clear.counts,
             one_split=_one_split(tile, chosen, settings, split_map),
             confidence=_confidence(dataset, chosen, cube_path),
         ),
@@ -79,7 +81,7 @@ def make_tile_store(
         seed,
     )
     x, y = tile.x[drawn.column], tile.y[drawn.row]
-    steps = _choose_dates(cube_path, settings, drawn, x, y, seed)
+    steps = _choose_dates(clear, settings.max_length, drawn, x, y, seed)
     shape = (len(steps), settings.max_length, len(BANDS), settings.size, settings.size)
     record = {"set": chosen.model_dump(mode="json"), "patches": _lasting(settings)}
     with provenance.create(
@@ -183,32 +185,21 @@ def _one_split(
     return np.ones((tile.size, tile.size), bool)
 
 
-def _count_dates(path: Path, settings: Patches, size: int) -> NDArray[np.uint16]:
-    """Clear dates (y, x) of the patch around each pixel."""
-    counts = np.zeros((size, size), np.uint16)
-    for top, clear in clear_strips(path, settings):
-        clear.sum(axis=0, dtype=np.uint16, out=counts[top : top + clear.shape[1]])
-    return counts
-
-
 def _choose_dates(
-    path: Path,
-    settings: Patches,
+    clear: ClearDates,
+    length: int,
     drawn: Draw,
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     seed: int,
 ) -> NDArray[np.int16]:
     """Positions (sample, length) on the time axis of the dates that each sample keeps."""
-    steps = np.full((len(drawn.row), settings.max_length), -1, np.int16)
+    dates = clear.of(drawn.row, drawn.column)
     east, north = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
-    for top, clear in clear_strips(path, settings):
-        inside = np.flatnonzero((drawn.row >= top) & (drawn.row < top + clear.shape[1]))
-        for start in range(0, len(inside), _THIN_ROWS):
-            who = inside[start : start + _THIN_ROWS]
-            dates = clear[:, drawn.row[who] - top, drawn.column[who]].T
-            steps[who] = thin(dates, settings.max_length, seed, east[who], north[who])
-    return steps
+    pieces = [slice(first, first + _THIN_ROWS) for first in range(0, len(dates), _THIN_ROWS)]
+    with ThreadPoolExecutor(shards.threads()) as pool:
+        kept = pool.map(lambda i: thin(dates[i], length, seed, east[i], north[i]), pieces)
+        return np.concatenate([np.empty((0, length), np.int16), *kept])
 
 
 def _write_reflectance(

@@ -1,153 +1,68 @@
-"""Reading a cube box by box: the clear dates of every pixel, and the values of the drawn patches.
+"""Cutting the drawn patches out of a cube, chunk by chunk.
 
-Each chunk of `reflectance` is decoded once. A box is one chunk wide and high; a patch that crosses
-into the next box is put together from parts, each with the missing value wherever its box does not
-reach, of which the minimum is the whole (the missing value is the largest there is). Boxes are
-independent, so they run on threads or on a Dask cluster alike.
+A chunk is decoded, and what it holds of the patches is gathered by one `take` of flat positions.
+A box is the column of chunks of all dates over one piece of ground; a patch that reaches into the
+next box comes in parts. In memory, threads take a chunk each and write straight into the samples;
+where the samples do not fit, and on a Dask cluster, a box is cut as a whole and its parts are put
+together in the spool.
 """
 
 from __future__ import annotations
 
-import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer.config import Patches
 from sitsformer.errors import SitsError
+from sitsformer.patches.chunks import Chunks
+from sitsformer.patches.spool import Spool
 from sitsformer.samples import shards
 from sitsformer.samples.layout import MISSING
 
-if TYPE_CHECKING:
-    import zarr
+_GATHER_VALUES = 2**16
+"""Values gathered at once: their positions (8 bytes each) and they stay in a core's cache."""
 
-CLEAR_MISSING = 255
-"""Cloud score of a pixel that was not scored, as in cubes."""
-
-_CLEAR_COPIES = 5
-"""Arrays of the size of a strip of `clear` alive at once: read, mask, padded, and running sums."""
+_SHARED_PATCHES = threading.Lock()
+"""Held while patches that lie in two boxes are written."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """Rows and columns of a tile, [top, bottom) and [left, right)."""
+    """A column of chunks and the samples whose patches touch it.
 
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-
-def clear_strips(path: Path, settings: Patches) -> Iterator[tuple[int, NDArray[np.bool_]]]:
-    """Which dates are clear for the patch around each pixel, a strip of rows at a time.
-
-    A pixel is clear when its score reaches `clear_score` (a missing score never does), a date when
-    the clear share of the patch reaches `clear_share`. Pixels outside of the tile count as cloudy.
-
-    Args:
-        path: of the cube.
-        settings: `size`, `clear_score`, `clear_share`, `memory_gb` are used.
-
-    Yields:
-        The first row, and (time, y, x) bool.
-    """
-    clear = _array(path, "clear")
-    times, height, width = clear.shape
-    half = settings.size // 2
-    least = int(np.ceil(settings.clear_share * settings.size**2 - 1e-9))
-    workers = shards.threads()
-    chunk = clear.chunks[1]
-    fitting = settings.memory_gb * 1e9 / (_CLEAR_COPIES * (workers + 1) * times * width)
-    rows = max(chunk, int(fitting) // chunk * chunk)
-
-    def strip(top: int) -> tuple[int, NDArray[np.bool_]]:
-        bottom = min(top + rows, height)
-        first, last = max(0, top - half), min(height, bottom + half)
-        score = np.asarray(clear[:, first:last])
-        good = (score >= settings.clear_score) & (score != CLEAR_MISSING)
-        margin = ((0, 0), (first - top + half, bottom + half - last), (half, half))
-        return top, _windows(np.pad(good.view(np.uint8), margin), settings.size) >= least
-
-    with ThreadPoolExecutor(workers) as pool:
-        yield from shards.ahead(pool, strip, range(0, height, rows), workers)
-
-
-def _windows(values: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Sums over windows (time, y, x) of `size` x `size`; at most 81, so bytes hold them."""
-    for axis in (1, 2):
-        length = values.shape[axis] - size + 1
-        total = np.take(values, range(length), axis=axis) if size > 1 else values
-        for shift in range(1, size):
-            part = [slice(None)] * 3
-            part[axis] = slice(shift, shift + length)
-            total += values[tuple(part)]
-        values = total
-    return values
-
-
-def read_parts(
-    path: Path,
-    box: Box,
-    row: NDArray[np.int64],
-    column: NDArray[np.int64],
-    steps: NDArray[np.int16],
-    size: int,
-) -> NDArray[np.uint16]:
-    """Cut what a box holds of some patches.
-
-    Args:
-        path: of the cube.
-        box: whose chunks are read, a few dates at a time.
-        row: (sample,) of the centres.
-        column: (sample,) of the centres.
+    Attributes:
+        place: (y, x) in the grid of chunks.
+        height, width: pixels of the box that lie in the tile.
+        who: (sample,) which samples.
+        row, column: (sample,) upper left pixel of their patches, from that of the box on.
         steps: (sample, length) positions on the time axis; -1 none.
         size: side of a patch, pixels.
-
-    Returns:
-        (sample, length, band, py, px) uint16; MISSING where there is no step or the box ends.
     """
-    source = _array(path, "reflectance")
-    times, bands = source.shape[:2]
-    half = size // 2
-    height, width = box.bottom - box.top + 2 * half, box.right - box.left + 2 * half
-    samples, length = steps.shape
-    out = np.full((samples, length, bands, size * size), MISSING, np.uint16)
-    window = (np.arange(size)[:, None] * width + np.arange(size)).ravel()
-    offsets = np.arange(bands)[:, None] * (height * width) + window
-    corner = (row - half - (box.top - half)) * width + column - half - (box.left - half)
-    places = corner[:, None, None] + offsets  # (sample, band, py px) into one date of the box
-    sample, place = np.nonzero(steps >= 0)
-    date = steps[sample, place]
-    order = np.argsort(date, kind="stable")
-    sample, place, date = sample[order], place[order], date[order]
-    inner = (
-        slice(half, half + box.bottom - box.top),
-        slice(half, half + box.right - box.left),
-    )
 
-    def block(first: int) -> NDArray[np.uint16]:
-        """Some dates of the box, with a margin of missing values around them."""
-        last = min(first + source.chunks[0], times)
-        values = np.full((last - first, bands, height, width), MISSING, np.uint16)
-        values[:, :, *inner] = source[first:last, :, box.top : box.bottom, box.left : box.right]
-        return values
+    place: tuple[int, int]
+    height: int
+    width: int
+    who: NDArray[np.int64]
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+    steps: NDArray[np.int16]
+    size: int
 
-    used = np.unique(date // source.chunks[0]) * source.chunks[0]
-    # The next dates are decoded while the patches of these are gathered.
-    with ThreadPoolExecutor(1) as pool:
-        for first, values in zip(used, shards.ahead(pool, block, used.tolist(), 2), strict=True):
-            cuts = np.searchsorted(date, np.arange(first, first + len(values) + 1))
-            for image, (start, stop) in zip(values, pairwise(cuts.tolist()), strict=True):
-                who = sample[start:stop]
-                out[who, place[start:stop]] = np.take(image.reshape(-1), places[who], mode="clip")
-    return out.reshape(samples, length, bands, size, size)
+    def inside(self) -> NDArray[np.bool_]:
+        """(sample, py * px) whether the pixels of the patches lie in the box."""
+        along = np.arange(self.size)
+        y, x = self.row[:, None] + along, self.column[:, None] + along
+        tall, wide = (y >= 0) & (y < self.height), (x >= 0) & (x < self.width)
+        both: NDArray[np.bool_] = tall[:, :, None] & wide[:, None, :]
+        return both.reshape(len(both), self.size**2)
 
 
 def patches(
@@ -168,76 +83,205 @@ def patches(
         settings: `size`, `memory_gb`, `scheduler` are used.
         spool: filled.
     """
+    chunks = Chunks(path, "reflectance")
+    workers = shards.threads()
+    fitting = settings.memory_gb * 1e9 / spool.sample_bytes
+
+    def boxes(most: float) -> list[Box]:
+        return list(_boxes(chunks, row, column, steps, settings.size, max(1, int(most))))
+
+    if settings.scheduler is not None:
+        _cut_on_cluster(path, boxes(fitting / 16), int(fitting / 8), settings.scheduler, spool)
+    elif spool.array is not None:
+        _cut_in_place(chunks, boxes(len(row)), steps, spool.array, workers)
+    else:
+        _cut_by_box(chunks, boxes(fitting / 2 / workers), spool, workers)
+
+
+def _boxes(
+    chunks: Chunks,
+    row: NDArray[np.int64],
+    column: NDArray[np.int64],
+    steps: NDArray[np.int16],
+    size: int,
+    most: int,
+) -> Iterator[Box]:
+    """Boxes with at most `most` of the samples that touch them; one with more comes again."""
+    height, width = chunks.shape[2:]
+    tall, wide = chunks.chunks[2:]
+    by_row = np.argsort(row, kind="stable")
+    first_row, first_column = row - size // 2, column - size // 2
+    tops = first_row[by_row]
+    for y, top in enumerate(range(0, height, tall)):
+        near = by_row[np.searchsorted(tops, top - size + 1) : np.searchsorted(tops, top + tall)]
+        for x, left in enumerate(range(0, width, wide)):
+            corner = first_column[near]
+            touching = np.sort(near[(corner > left - size) & (corner < left + wide)])
+            for start in range(0, len(touching), most):
+                who = touching[start : start + most]
+                yield Box(
+                    place=(y, x),
+                    height=min(tall, height - top),
+                    width=min(wide, width - left),
+                    who=who,
+                    row=first_row[who] - top,
+                    column=first_column[who] - left,
+                    steps=steps[who],
+                    size=size,
+                )
+
+
+def _cut_in_place(
+    chunks: Chunks,
+    boxes: list[Box],
+    steps: NDArray[np.int16],
+    samples: NDArray[np.uint16],
+    workers: int,
+) -> None:
+    """Cut into an array of all samples; each chunk is decoded once."""
+    rows = samples.reshape(steps.size, int(np.prod(samples.shape[2:])))
+    rows[(steps < 0).ravel()] = MISSING
+    jobs = [(box, block) for box in boxes for block in _blocks(chunks)]
+    with ThreadPoolExecutor(workers) as pool:
+
+        def cut(job: tuple[Box, int]) -> None:
+            box, block = job
+            _gather_chunk(chunks, box, block, rows, box.who)
+
+        for _ in shards.ahead(pool, cut, jobs, 2 * workers):
+            pass
+
+
+def _cut_by_box(chunks: Chunks, boxes: list[Box], spool: Spool, workers: int) -> None:
+    """Cut into the spool's file."""
+
+    def cut(box: Box) -> None:
+        spool.add(box.who, *_cut_box(chunks, box))
+
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in shards.ahead(pool, cut, boxes, workers):
+            pass
+
+
+def _cut_on_cluster(path: Path, boxes: list[Box], samples: int, address: str, spool: Spool) -> None:
+    """Cut boxes on a Dask cluster; the parts of at most `samples` samples are on their way."""
     from dask.base import compute
     from dask.delayed import delayed
 
-    jobs = list(_jobs(path, row, column, spool.sample_bytes, settings))
-    cut = delayed(read_parts, pure=False)
-    with _scheduler(settings.scheduler) as options:
+    cut = delayed(cut_box, pure=False)
+    with _client(address) as client:
 
-        def run(group: list[tuple[Box, NDArray[np.int64]]]) -> list[NDArray[np.uint16]]:
-            tasks = [
-                cut(path, box, row[who], column[who], steps[who], settings.size)
-                for box, who in group
-            ]
-            return list(compute(*tasks, **options))
+        def run(group: list[Box]) -> Any:
+            return compute(*[cut(path, box) for box in group], scheduler=client)
 
-        groups = list(_groups(jobs, spool.sample_bytes, settings.memory_gb))
+        groups = list(_groups(boxes, samples))
         # The next group is cut while this one is put in place.
         with ThreadPoolExecutor(1) as pool:
-            for group, parts in zip(groups, shards.ahead(pool, run, groups, 2), strict=True):
-                for (_, who), part in zip(group, parts, strict=True):
-                    spool.add(who, part)
+            for group, found in zip(groups, shards.ahead(pool, run, groups, 2), strict=True):
+                for box, (parts, whole) in zip(group, found, strict=True):
+                    spool.add(box.who, parts, whole)
 
 
-def _jobs(
-    path: Path,
-    row: NDArray[np.int64],
-    column: NDArray[np.int64],
-    sample_bytes: int,
-    settings: Patches,
-) -> Iterator[tuple[Box, NDArray[np.int64]]]:
-    """Boxes with the samples whose patches touch them, not more at once than memory holds."""
-    source = _array(path, "reflectance")
-    height, width = source.shape[2:]
-    half = settings.size // 2
-    most = max(1, int(settings.memory_gb * 1e9 / 16 / sample_bytes))
-    by_row = np.argsort(row, kind="stable")
-    rows = row[by_row]
-    for top in range(0, height, source.chunks[2]):
-        bottom = min(top + source.chunks[2], height)
-        near = by_row[np.searchsorted(rows, top - half) : np.searchsorted(rows, bottom + half)]
-        for left in range(0, width, source.chunks[3]):
-            right = min(left + source.chunks[3], width)
-            inside = (column[near] >= left - half) & (column[near] < right + half)
-            touching = np.sort(near[inside])
-            for start in range(0, len(touching), most):
-                yield Box(top, bottom, left, right), touching[start : start + most]
+def cut_box(path: Path, box: Box) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
+    """Cut what a box of a cube holds of its samples (a task of a Dask cluster).
+
+    Args:
+        path: of the cube.
+        box: which one, and its samples.
+
+    Returns:
+        (sample, length, band, py, px) uint16, MISSING where there is no step or the box ends, and
+        (sample,) whether that is the whole patch.
+    """
+    return _cut_box(Chunks(path, "reflectance"), box)
 
 
-def _groups(
-    jobs: list[tuple[Box, NDArray[np.int64]]], sample_bytes: int, memory_gb: float
-) -> Iterator[list[tuple[Box, NDArray[np.int64]]]]:
-    """Jobs that run side by side: their results together take at most an eighth of the memory."""
-    group: list[tuple[Box, NDArray[np.int64]]] = []
+def _cut_box(chunks: Chunks, box: Box) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
+    shape = (*box.steps.shape, chunks.shape[1], box.size, box.size)
+    parts = np.empty(shape, np.uint16)
+    whole = np.asarray(box.inside().all(axis=1))
+    parts[~whole] = MISSING
+    rows = parts.reshape(box.steps.size, -1)
+    rows[(box.steps < 0).ravel()] = MISSING
+    for block in _blocks(chunks):
+        _gather_chunk(chunks, box, block, rows, np.arange(len(box.who)))
+    return parts, whole
+
+
+def _blocks(chunks: Chunks) -> range:
+    """Positions of the chunks along the time axis."""
+    return range(-(-chunks.shape[0] // chunks.chunks[0]))
+
+
+def _gather_chunk(
+    chunks: Chunks,
+    box: Box,
+    block: int,
+    rows: NDArray[np.uint16],
+    target: NDArray[np.int64],
+) -> None:
+    """Gather what one chunk holds of the samples of its box.
+
+    Args:
+        chunks: of the cube.
+        box: of the chunk.
+        block: of the chunk, along time.
+        rows: (sample * length, band * py * px) written.
+        target: (sample,) where in `rows` the samples of the box are.
+    """
+    dates, bands, height, width = chunks.chunks
+    sample, place = np.nonzero((box.steps >= block * dates) & (box.steps < (block + 1) * dates))
+    if len(sample) == 0:
+        return
+    date = box.steps[sample, place].astype(np.int64) - block * dates
+    start = (date * bands * height + box.row[sample]) * width + box.column[sample]
+    row = target[sample] * box.steps.shape[1] + place
+    window = (np.arange(box.size)[:, None] * width + np.arange(box.size)).ravel()
+    offsets = (np.arange(bands)[:, None] * (height * width) + window).ravel()
+    pixels = box.inside()
+    whole = np.asarray(pixels.all(axis=1))[sample]
+    values = chunks.read((block, 0, *box.place)).reshape(-1)
+    step = max(1, _GATHER_VALUES // len(offsets))
+    positions = np.empty((step, len(offsets)), np.int64)
+    gathered = np.empty((step, len(offsets)), np.uint16)
+    for some in _pieces(np.flatnonzero(whole), step):
+        at, found = positions[: len(some)], gathered[: len(some)]
+        np.add(start[some, None], offsets, out=at)
+        np.take(values, at, mode="clip", out=found)
+        rows[row[some]] = found
+    for some in _pieces(np.flatnonzero(~whole), step):
+        at, found = positions[: len(some)], gathered[: len(some)]
+        np.add(start[some, None], offsets, out=at)
+        np.take(values, at, mode="clip", out=found)
+        # Another thread may be at the part in the next box.
+        with _SHARED_PATCHES:
+            known = rows[row[some]]
+            np.copyto(known, found, where=np.tile(pixels[sample[some]], bands))
+            rows[row[some]] = known
+
+
+def _pieces(values: NDArray[np.int64], length: int) -> Iterator[NDArray[np.int64]]:
+    for first in range(0, len(values), length):
+        yield values[first : first + length]
+
+
+def _groups(boxes: list[Box], samples: int) -> Iterator[list[Box]]:
+    """Boxes that are cut side by side: together they have at most so many samples, or are one."""
+    group: list[Box] = []
     held = 0
-    for job in jobs:
-        size = len(job[1]) * sample_bytes
-        if group and held + size > memory_gb * 1e9 / 8:
+    for box in boxes:
+        if group and held + len(box.who) > samples:
             yield group
             group, held = [], 0
-        group.append(job)
-        held += size
+        group.append(box)
+        held += len(box.who)
     if group:
         yield group
 
 
 @contextmanager
-def _scheduler(address: str | None) -> Iterator[dict[str, Any]]:
-    """Options for `compute`: threads, or a client of the Dask scheduler at an address."""
-    if address is None:
-        yield {"scheduler": "threads", "num_workers": shards.threads()}
-        return
+def _client(address: str) -> Iterator[Any]:
+    """A client of the Dask scheduler at an address."""
     try:
         from distributed import Client
     except ImportError:
@@ -253,71 +297,4 @@ def _scheduler(address: str | None) -> Iterator[dict[str, Any]]:
             f"patches.scheduler: no Dask scheduler answers at {address}: {error}"
         ) from None
     with client:
-        yield {"scheduler": client}
-
-
-class Spool:
-    """Samples being put together: in memory, or in a file when they would take too much of it."""
-
-    def __init__(self, shape: tuple[int, ...], memory_gb: float, directory: Path) -> None:
-        """Make room for samples.
-
-        Args:
-            shape: (sample, length, band, py, px).
-            memory_gb: half of it may be used here.
-            directory: for the file.
-        """
-        self.shape = shape
-        self.sample_bytes = int(np.prod(shape[1:])) * 2
-        self._begun = np.zeros(shape[0], bool)
-        self._file: Path | None = None
-        self._array: NDArray[np.uint16] | None = None
-        if shape[0] * self.sample_bytes <= memory_gb * 1e9 / 2:
-            self._array = np.empty(shape, np.uint16)
-        else:
-            self._file = directory / "spool"
-            self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT)
-
-    def __enter__(self) -> Spool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            os.close(self._descriptor)
-            self._file.unlink()
-
-    def add(self, who: NDArray[np.int64], part: NDArray[np.uint16]) -> None:
-        """Put parts (sample, length, band, py, px) of some samples in place."""
-        if self._array is not None:
-            old = who[self._begun[who]]
-            merged = np.minimum(self._array[old], part[self._begun[who]]) if len(old) else None
-            self._array[who] = part
-            if merged is not None:
-                self._array[old] = merged
-        else:
-            for position, sample in enumerate(who.tolist()):
-                self._write(sample, part[position])
-        self._begun[who] = True
-
-    def read(self, first: int, last: int) -> NDArray[np.uint16]:
-        """Samples [first, last)."""
-        if self._array is not None:
-            return self._array[first:last]
-        last = min(last, self.shape[0])
-        length = (last - first) * self.sample_bytes
-        data = os.pread(self._descriptor, length, first * self.sample_bytes)
-        return np.frombuffer(data, np.uint16).reshape(-1, *self.shape[1:])
-
-    def _write(self, sample: int, part: NDArray[np.uint16]) -> None:
-        if self._begun[sample]:
-            part = np.minimum(part, self.read(sample, sample + 1)[0])
-        os.pwrite(self._descriptor, part.tobytes(), sample * self.sample_bytes)
-
-
-def _array(path: Path, name: str) -> zarr.Array[Any]:
-    import zarr
-
-    array = zarr.open_group(path, mode="r")[name]
-    if not isinstance(array, zarr.Array):
-        raise SitsError(f"{path}: {name} is not an array; export the cube again")
-    return array
+        yield client

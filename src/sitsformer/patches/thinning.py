@@ -27,8 +27,7 @@ def uniform(seed: int, *keys: NDArray[np.int64]) -> NDArray[np.float64]:
     Returns:
         float64 of the common shape.
     """
-    shape = np.broadcast_shapes(*(key.shape for key in keys))
-    state = np.full(shape, seed % _WORD, np.uint64)
+    state = np.full((1,) * max(key.ndim for key in keys), seed % _WORD, np.uint64)
     for key in keys:
         state = _mix(state ^ np.asarray(key).astype(np.uint64))
     numbers: NDArray[np.float64] = (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
@@ -58,14 +57,17 @@ def thin(
         (sample, length) positions on the time axis, ascending, then -1 where places stay empty.
     """
     places = np.arange(length)
-    count = clear.sum(axis=1)[:, None]
-    # Positions of the clear dates of each sample first, in order.
-    dates = np.argsort(~clear, axis=1, kind="stable").astype(np.int16)
-    start = places * count // length
-    stop = (places + 1) * count // length
-    draw = uniform(seed, x[:, None], y[:, None], places[None])
-    drawn = start + (draw * (stop - start)).astype(np.int64)
-    rank = np.where(count <= length, places, drawn)
-    chosen = np.take_along_axis(dates, np.minimum(rank, clear.shape[1] - 1), axis=1)
-    kept: NDArray[np.int16] = np.where(places < count, chosen, np.int16(-1))
+    count = np.count_nonzero(clear, axis=1)
+    # Clear dates of all samples, one after another, and where those of each begin.
+    dates = np.nonzero(clear)[1].astype(np.int16)
+    begin = np.cumsum(count) - count
+    rank = np.tile(places, (len(clear), 1))
+    many = np.flatnonzero(count > length)
+    start = places * count[many, None] // length
+    stop = (places + 1) * count[many, None] // length
+    draw = uniform(seed, x[many, None], y[many, None], places[None])
+    rank[many] = start + (draw * (stop - start)).astype(np.int64)
+    kept = np.full(rank.shape, -1, np.int16)
+    filled = places < count[:, None]
+    kept[filled] = dates[(begin[:, None] + rank)[filled]]
     return kept
