@@ -21,7 +21,8 @@ import torch
 
 from sitsformer import config, fewshot
 from sitsformer.fewshot import TEST, TRAIN, VALIDATION, Cell, Draw, Learner, validation_score
-from sitsformer.model import SITSFormer, predict_batch
+from sitsformer.model import SITSFormer
+from sitsformer.model.prediction import probabilities
 from sitsformer.model.steps import SCALE, Series, make_series
 from sitsformer.modelstore import Origin, load_model, save_model
 from sitsformer.pretrain import architecture, plan, strength
@@ -89,7 +90,7 @@ def run_cells(
             "train_samples": len(drawn.train),
             "validation_samples": len(drawn.validation),
         }
-        found = predict(tuned.model, series, test)
+        found = probabilities(tuned.model, series, test, PREDICT_BATCH)
         truth = labelled.label[test]
         cells.append(Cell(learner, shots, seed, labelled.index[test], truth, found, choice))
         models.append(tuned.model)
@@ -119,7 +120,8 @@ class _Job:
         for rate in self.settings.learning_rates:
             for i, model in enumerate(self.train(drawn, seeds, rate)):
                 chosen = drawn[i].validation
-                score = validation_score(label[chosen], predict(model, self.series, chosen))
+                found = probabilities(model, self.series, chosen, PREDICT_BATCH)
+                score = validation_score(label[chosen], found)
                 before = best[i]
                 if before is None or score > before.score:
                     best[i] = Tuned(model, rate, score)
@@ -202,14 +204,6 @@ def _statistics(samples: Samples) -> tuple[npt.NDArray[np.float64], npt.NDArray[
     chosen = samples.split == TRAIN
     steps = samples.reflectance[chosen][samples.doy[chosen] > 0].astype(np.float64) * SCALE
     return steps.mean((0, 2, 3)), np.maximum(steps.std((0, 2, 3)), 1e-6)
-
-
-def predict(model: SITSFormer, series: Series, index: Ints) -> npt.NDArray[np.float32]:
-    """Class probabilities (sample, class) float32 of some samples of a series table."""
-    out = np.empty((int(index.max(initial=-1)) + 1, model.architecture.classes), np.float32)
-    for part in model.portions(series.lengths, index, PREDICT_BATCH):
-        out[part] = predict_batch(model, series, part)
-    return out[index]
 
 
 @dataclass(frozen=True)
@@ -304,7 +298,8 @@ def run_standard(
             progress=progress,
         )
     model.eval()
-    metrics = _test(predict(model, series, parts[2]), samples.label[parts[2]])
+    found = probabilities(model, series, parts[2], PREDICT_BATCH)
+    metrics = _test(found, samples.label[parts[2]])
     data = {"samples": store.name, "training samples": str(len(parts[0]))}
     origin = Origin(
         "classification", data, identity, inputs, settings.seed, metrics, samples.class_colours

@@ -11,6 +11,8 @@ from sitsformer.errors import SitsError
 from sitsformer.model import Architecture, SITSFormer, flops
 from sitsformer.model.dropout import Noise, factor, relu_drop, threshold
 from sitsformer.model.embedding import kernels
+from sitsformer.model.packed import LEAST_STEPS, packed, rounded
+from sitsformer.model.prediction import portions, predict_batch
 from sitsformer.model.quantise import quantised
 from sitsformer.model.steps import MISSING, Steps, make_layout, make_series, pack, subset
 
@@ -76,9 +78,12 @@ def pair(dtype=torch.float32, norm_first=False, bands=10, patch=5, dropout=0.0):
 
 @pytest.mark.parametrize("norm_first", [False, True])
 @pytest.mark.parametrize("full", [False, True])
-def test_evaluation_equals_the_reference(norm_first, full):
+@pytest.mark.parametrize("count", [40, 200])
+def test_evaluation_equals_the_reference(norm_first, full, count):
+    """Few samples are predicted with the weights as they are, many with packed ones."""
     reference, model = pair(norm_first=norm_first)
-    values, doy = samples(40, 30, least=30 if full else 4)
+    values, doy = samples(count, 30, least=30 if full else 4)
+    assert (int((doy > 0).sum()) >= LEAST_STEPS) == (count == 200)
     reference.eval()
     with torch.no_grad():
         expected = torch.softmax(reference.classify(*padded(values, doy)), 1)
@@ -103,7 +108,47 @@ def test_every_patch_size_equals_nn_conv3d(bands, patch):
     reference.eval()
     with torch.no_grad():
         expected = torch.softmax(reference.classify(*padded(values, doy)), 1)
-    assert np.abs(model.eval().predict(values, doy) - expected.numpy()).max() < 1e-5
+    for network in (model.eval(), packed(model)):
+        assert np.abs(network.predict(values, doy) - expected.numpy()).max() < 1e-5
+
+
+@pytest.mark.parametrize("usual", [24, 240, 1000])
+def test_rows_that_fill_a_batch_up_have_no_influence(usual):
+    _, model = pair()
+    values, doy = samples(9, 12)
+    series = make_series(values, doy, MEAN, STD)
+    exact = predict_batch(model, series, np.arange(9))
+    steps, _ = pack(series, np.arange(9))
+    assert (len(rounded(steps, usual).values) == len(steps.values)) == (usual == 24)
+    found = predict_batch(packed(model), series, np.arange(9), usual)
+    assert np.abs(found - exact).max() < 1e-6
+
+
+def test_packed_linear_embeddings_equal_the_others():
+    torch.manual_seed(0)
+    shape = Architecture(embedding="linear", hidden=32, layers=2, heads=4, classes=3)
+    model = SITSFormer(shape, MEAN, STD).eval()
+    values, doy = samples(150, 30)
+    parts = [model.predict(values[i : i + 10], doy[i : i + 10]) for i in range(0, 150, 10)]
+    assert int((doy > 0).sum()) >= LEAST_STEPS
+    assert np.abs(model.predict(values, doy) - np.concatenate(parts)).max() < 1e-6
+
+
+def test_prediction_follows_the_weights_and_leaves_the_model_alone():
+    _, model = pair()
+    values, doy = samples(200, 30)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    first = model.train().predict(values, doy)
+    assert model.training
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    assert all(p.requires_grad for p in model.parameters())
+    with torch.no_grad():
+        for parameter in model.transformer_encoder.parameters():
+            parameter.add_(0.05)
+    second = model.predict(values, doy)
+    few = model.predict(values[:5], doy[:5])
+    assert np.abs(first - second).max() > 1e-3
+    assert np.abs(second[:5] - few).max() < 1e-5
 
 
 @pytest.mark.parametrize("norm_first", [False, True])
@@ -367,9 +412,10 @@ def test_bf16_runs_forward_and_backward():
 
 
 @pytest.mark.parametrize("norm_first", [False, True])
-def test_8_bit_prediction_is_close(norm_first):
+@pytest.mark.parametrize("count", [60, 300])
+def test_8_bit_prediction_is_close(norm_first, count):
     _, model = pair(norm_first=norm_first)
-    values, doy = samples(60, 20)
+    values, doy = samples(count, 20)
     exact = model.eval().predict(values, doy)
     rough = quantised(model).predict(values, doy)
     assert 0 < np.abs(exact - rough).max() < 0.1
@@ -392,10 +438,9 @@ def test_the_librarys_attention_equals_ours():
 def test_portions_cover_every_sample_once():
     model = pair()[1]
     lengths = np.random.default_rng(0).integers(1, 60, 500)
-    index = np.random.default_rng(1).permutation(500)[:300]
-    portions = model.portions(lengths, index, 64)
-    assert sorted(np.concatenate(portions)) == sorted(index)
-    assert max(map(len, portions)) <= 64
+    found = portions(model, lengths, 64)
+    assert sorted(np.concatenate(found)) == list(range(500))
+    assert max(map(len, found)) <= 64
 
 
 def test_flops_of_a_last_layer_for_some_steps():

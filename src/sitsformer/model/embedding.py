@@ -108,28 +108,35 @@ class ConvEmbedding(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Embed values (N, C, P) as (N, H)."""
-        conv1, norm1 = self._parts(self.conv1)
-        conv2, norm2 = self._parts(self.conv2)
-        b1, o = self.inner
-        matrix1 = self._first_matrix(conv1.weight)
-        hidden = F.linear(self._columns(values), matrix1, _bias(conv1).repeat(o))
-        hidden, gain, shift = _relu_and_norm(hidden, norm1, self.training)
-        hidden = hidden.view(len(values), b1 * o * o * CHANNELS[0])
+        hidden = F.linear(self.columns(values), *self._first())
+        hidden, gain, shift = _relu_and_norm(hidden, self._parts(self.conv1)[1], self.training)
+        hidden = F.linear(hidden.view(len(values), -1), *self._second(gain, shift))
+        hidden, gain, shift = _relu_and_norm(hidden, self._parts(self.conv2)[1], self.training)
+        return F.linear(hidden, *self._third(gain, shift))
 
-        core = conv2.weight.permute(0, 2, 3, 4, 1)  # channel last, as in `hidden`
-        bias = _bias(conv2) + (core * shift).sum((1, 2, 3, 4))
-        hidden = F.linear(
-            hidden, self._second_matrix((core * gain).flatten(1)), bias.repeat(self.outer)
-        )
-        hidden, gain, shift = _relu_and_norm(hidden, norm2, self.training)
+    def folded(self) -> list[tuple[Tensor, Tensor]]:
+        """Weight and bias of the three products in evaluation mode; a ReLU follows the first two.
 
-        # The published layer reads (channel, band position); `hidden` is the other way round.
+        The first applies to `columns`, the second to its result with a row a step.
+        """
+        norm1, norm2 = (self._parts(block)[1] for block in (self.conv1, self.conv2))
+        return [self._first(), self._second(*_affine(norm1)), self._third(*_affine(norm2))]
+
+    def _first(self) -> tuple[Tensor, Tensor]:
+        conv, _ = self._parts(self.conv1)
+        return self._first_matrix(conv.weight), _bias(conv).repeat(self.inner[1])
+
+    def _second(self, gain: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+        conv, _ = self._parts(self.conv2)
+        core = conv.weight.permute(0, 2, 3, 4, 1)  # channel last, as in the activations
+        bias = _bias(conv) + (core * shift).sum((1, 2, 3, 4))
+        return self._second_matrix((core * gain).flatten(1)), bias.repeat(self.outer)
+
+    def _third(self, gain: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+        # The published layer reads (channel, band position); activations are the other way round.
         weight = self.linear.weight.view(-1, CHANNELS[1], self.outer).transpose(1, 2)
-        return F.linear(
-            hidden,
-            (weight * gain).flatten(1),
-            self.linear.bias + (weight * shift).sum((1, 2)),
-        )
+        bias = self.linear.bias + (weight * shift).sum((1, 2))
+        return (weight * gain).flatten(1), bias
 
     @staticmethod
     def _parts(block: nn.Sequential) -> tuple[nn.Conv3d, nn.BatchNorm3d]:
@@ -137,7 +144,7 @@ class ConvEmbedding(nn.Module):
         assert isinstance(conv, nn.Conv3d) and isinstance(norm, nn.BatchNorm3d)
         return conv, norm
 
-    def _columns(self, values: Tensor) -> Tensor:
+    def columns(self, values: Tensor) -> Tensor:
         """What each row of outputs of the first convolution sees: (N * b1 * o, depth * side * S).
 
         Whole rows of pixels, not single windows: half the copying for a little more arithmetic.
@@ -176,15 +183,14 @@ def _relu_and_norm(
     Returns:
         relu(x), gain (channels,), shift (channels,): the normalised value is relu * gain + shift.
     """
-    channels = norm.num_features
-    assert norm.running_mean is not None and norm.running_var is not None
     if not training:
-        gain = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-        return relu(x), gain, norm.bias - norm.running_mean * gain
+        return relu(x), *_affine(norm)
+    channels = norm.num_features
     x, total, squares = cast(Any, _ReluSums).apply(x)
     count = _all_sum(x.shape[0]) * (x.shape[1] // channels)
     mean = total.view(-1, channels).sum(0) / count
     variance = (squares.view(-1, channels).sum(0) / count - mean * mean).clamp_min(0)
+    assert norm.running_mean is not None and norm.running_var is not None
     with torch.no_grad():
         # As nn.BatchNorm: the running variance is the unbiased one.
         share = norm.momentum if norm.momentum is not None else 0.1
@@ -194,6 +200,13 @@ def _relu_and_norm(
             norm.num_batches_tracked.add_(1)
     gain = norm.weight * torch.rsqrt(variance + norm.eps)
     return x, gain, norm.bias - mean * gain
+
+
+def _affine(norm: nn.BatchNorm3d) -> tuple[Tensor, Tensor]:
+    """Gain and shift (channels,) that a BatchNorm amounts to in evaluation mode."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    gain = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    return gain, norm.bias - norm.running_mean * gain
 
 
 def _several_processes() -> bool:

@@ -143,7 +143,7 @@ def attend(
     """Attention within every sample.
 
     Args:
-        query: (n, H) of the steps of `queries`.
+        query: (n, H) of the steps of `queries`; rows after them are allowed and give 0.
         pair: (N, 2 H) keys and values of the steps of `keys`.
         queries: layout of the n rows wanted; the groups hold the same samples as `keys`.
         keys: layout of the N steps.
@@ -170,6 +170,8 @@ def attend(
             parts.append(cast(Tensor, apply(rows, read, asked, known, heads, mask, keep)))
         else:
             parts.append(_library_attention(rows, read, asked, known, heads, rate))
+    if len(query) > queries.steps:
+        parts.append(query.new_zeros(len(query) - queries.steps, query.shape[1]))
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 

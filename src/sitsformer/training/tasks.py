@@ -20,6 +20,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from sitsformer.model import SITSFormer, masking
+from sitsformer.model.prediction import probabilities
 from sitsformer.model.steps import Change, Series, Steps, pack
 from sitsformer.training import Row, augment, parallel
 
@@ -337,11 +338,7 @@ class ClassifyTask:
         """Cross-entropy and accuracy of the validation samples."""
         if self.validation is None:
             return {}
-        from sitsformer.model import predict_batch
-
-        found = np.concatenate(
-            [predict_batch(model, self.series, i) for i in _chunks(self.validation, 1024)]
-        )
+        found = probabilities(model, self.series, self.validation, 1024)
         truth = self.label[self.validation]
         likelihood = found[np.arange(len(truth)), truth]
         return {
