@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 _THIN_ROWS = 16384
 """Samples thinned at once: (sample, time) tables of them stay below 50 MB for a year of dates."""
 
+_LOOK_ROWS = 8
+"""Samples searched for missing values at once, a few hundred kilobytes."""
+
 
 def make_tile_store(
     config: Config, set_name: str, area_name: str, tile_name: str, cube_path: Path, out: Path
@@ -220,9 +223,7 @@ def _write_reflectance(
 
             def look(first: int) -> tuple[int, NDArray[np.uint16], NDArray[np.bool_]]:
                 part = spool.read(first, first + chunk)
-                wanted = steps[first : first + chunk] >= 0
-                flat = part.reshape(*part.shape[:2], -1)
-                return first, part, wanted & (flat.max(axis=2) == MISSING)
+                return first, part, _broken(part, steps[first : first + chunk] >= 0)
 
             for first, part, broken in shards.ahead(pool, look, firsts, 4):
                 if broken.any():
@@ -236,6 +237,18 @@ def _write_reflectance(
         for packed in samplelayout.encoded(samplelayout.rechunk(whole(), chunk), chunk):
             writer.append(packed)
     return kept, steps
+
+
+def _broken(part: NDArray[np.uint16], wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which steps (sample, length) are wanted and hold a missing value."""
+    broken = np.zeros(wanted.shape, bool)
+    values = int(np.prod(part.shape[2:]))
+    # A few samples at a time stay in a core's cache; mostly nothing is missing but the padding.
+    for some in (slice(i, i + _LOOK_ROWS) for i in range(0, len(part), _LOOK_ROWS)):
+        missing = part[some] == MISSING
+        if np.count_nonzero(missing) > values * np.count_nonzero(~wanted[some]):
+            broken[some] = wanted[some] & missing.any(axis=(2, 3, 4))
+    return broken
 
 
 def _repair(

@@ -1,6 +1,6 @@
 """Cutting the drawn patches out of a cube, chunk by chunk.
 
-A chunk is decoded, and what it holds of the patches is gathered by one `take` of flat positions.
+A chunk is decoded, and what it holds of the patches is gathered line by line of their pixels.
 A box is the column of chunks of all dates over one piece of ground; a patch that reaches into the
 next box comes in parts. In memory, threads take a chunk each and write straight into the samples;
 where the samples do not fit, and on a Dask cluster, a box is cut as a whole and its parts are put
@@ -27,8 +27,8 @@ from sitsformer.patches.spool import Spool
 from sitsformer.samples import shards
 from sitsformer.samples.layout import MISSING
 
-_GATHER_VALUES = 2**16
-"""Values gathered at once: their positions (8 bytes each) and they stay in a core's cache."""
+_GATHER_LINES = 2**14
+"""Lines of patches gathered at once: they and their positions stay in a core's cache."""
 
 _SHARED_PATCHES = threading.Lock()
 """Held while patches that lie in two boxes are written."""
@@ -236,28 +236,28 @@ def _gather_chunk(
     date = box.steps[sample, place].astype(np.int64) - block * dates
     start = (date * bands * height + box.row[sample]) * width + box.column[sample]
     row = target[sample] * box.steps.shape[1] + place
-    window = (np.arange(box.size)[:, None] * width + np.arange(box.size)).ravel()
-    offsets = (np.arange(bands)[:, None] * (height * width) + window).ravel()
+    offsets = np.add.outer(np.arange(bands) * height, np.arange(box.size)).ravel() * width
     pixels = box.inside()
     whole = np.asarray(pixels.all(axis=1))[sample]
     values = chunks.read((block, 0, *box.place)).reshape(-1)
-    step = max(1, _GATHER_VALUES // len(offsets))
-    positions = np.empty((step, len(offsets)), np.int64)
-    gathered = np.empty((step, len(offsets)), np.uint16)
+    lines = _lines(values, box.size)
+    step = max(1, _GATHER_LINES // len(offsets))
     for some in _pieces(np.flatnonzero(whole), step):
-        at, found = positions[: len(some)], gathered[: len(some)]
-        np.add(start[some, None], offsets, out=at)
-        np.take(values, at, mode="clip", out=found)
-        rows[row[some]] = found
+        rows[row[some]] = lines[start[some, None] + offsets].view(np.uint16)
+    each = np.add.outer(offsets, np.arange(box.size)).ravel()
     for some in _pieces(np.flatnonzero(~whole), step):
-        at, found = positions[: len(some)], gathered[: len(some)]
-        np.add(start[some, None], offsets, out=at)
-        np.take(values, at, mode="clip", out=found)
+        found = np.take(values, start[some, None] + each, mode="clip")
         # Another thread may be at the part in the next box.
         with _SHARED_PATCHES:
             known = rows[row[some]]
             np.copyto(known, found, where=np.tile(pixels[sample[some]], bands))
             rows[row[some]] = known
+
+
+def _lines(values: NDArray[np.uint16], size: int) -> NDArray[np.void]:
+    """All runs of `size` pixels of a chunk, as one element each: they overlap in memory."""
+    count = values.size - size + 1
+    return np.ndarray(count, np.dtype((np.void, 2 * size)), values, strides=(2,))
 
 
 def _pieces(values: NDArray[np.int64], length: int) -> Iterator[NDArray[np.int64]]:
