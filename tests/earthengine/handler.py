@@ -141,7 +141,7 @@ class Handler(BaseHTTPRequestHandler):
     def _route(self, path: str, body: bytes) -> tuple[str, bytes]:
         service = self.service
         if path == "/token":
-            return "application/json", service.give_token()
+            return "application/json", service.give_token(parse_qs(body.decode()))
         request = json.loads(body) if body else {}
         if path == "/$discovery/rest":
             return "application/json", service.discovery

@@ -33,6 +33,7 @@ BYTE_LIMIT = 50_331_648
 """48 MiB: the largest computePixels request, counting one mask byte a pixel and band."""
 SIDE_LIMIT = 32_768
 BAND_LIMIT = 1_024
+LOGIN_CODE, REFRESH_TOKEN = "4/right-code", "1//SECRET-refresh-token"
 FILES = Path(__import__("ee").__file__).parent / "tests"
 
 
@@ -92,6 +93,7 @@ class LocalEarthEngine:
         """Where set, every call needs it, and `/token` gives it."""
         self.calls: list[Call] = []
         self.operations: dict[str, dict[str, Any]] = {}
+        self.logins: list[dict[str, str]] = []
         self.thumbnails: dict[str, Mapping[str, Any]] = {}
         self.busy = 0
         self.busiest = 0
@@ -153,11 +155,19 @@ class LocalEarthEngine:
             until = self._line
         time.sleep(max(0.0, until - time.monotonic()))
 
-    def give_token(self) -> bytes:
-        """What Google's token server answers to a service account."""
-        if self.token is None:
+    def give_token(self, form: Mapping[str, list[str]]) -> bytes:
+        """What Google's token server answers to a service account, a login and a stored login."""
+        grant = form.get("grant_type", [""])[0]
+        refused = (
+            (grant == "authorization_code" and form["code"] != [LOGIN_CODE])
+            or (grant == "refresh_token" and form["refresh_token"] != [REFRESH_TOKEN])
+        )  # fmt: skip
+        if self.token is None or refused:
             raise EarthEngineError("invalid_grant: account not found", 400)
         answer = {"access_token": self.token, "expires_in": 3600, "token_type": "Bearer"}
+        if grant == "authorization_code":
+            self.logins.append({name: values[0] for name, values in form.items()})
+            answer["refresh_token"] = REFRESH_TOKEN
         return json.dumps(answer).encode()
 
     # --- methods of the protocol ---------------------------------------------------------------

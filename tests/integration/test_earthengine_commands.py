@@ -76,7 +76,9 @@ def test_plan_counts_what_the_export_then_sends(server: LocalEarthEngine, tmp_pa
     status, out, err = run("plan", path, cwd=tmp_path)
     assert status == 0, err
     assert "1 tiles, 20 dates, at most 4 requests, 2 MB" in out
-    assert "EECU-hours" in out
+    (share,) = [line for line in out.splitlines() if "Share of the monthly" in line]
+    assert "Community 150" in share
+    assert "not stated, for nothing outside Google tells" in share
     before = len(server.calls)
     tile = only_tile(CHOSEN)
     status, _, err = run(

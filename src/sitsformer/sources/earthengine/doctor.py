@@ -10,7 +10,7 @@ from typing import Any
 from sitsformer.config import EarthEngine
 from sitsformer.errors import SitsError
 from sitsformer.sources.earthengine.collections import CDL, CLOUD_SCORE, SENTINEL2, WORLDCOVER
-from sitsformer.sources.earthengine.errors import DamagedAnswerError
+from sitsformer.sources.earthengine.errors import DamagedAnswerError, EarthEngineError
 from sitsformer.sources.earthengine.session import (
     PROJECT_VARIABLE,
     Session,
@@ -81,7 +81,10 @@ def _try(topic: str, test: Callable[[], str]) -> Finding:
 
 
 def _credentials(settings: EarthEngine, found: list[Any]) -> str:
-    credentials, kind = find_credentials(settings)
+    try:
+        credentials, kind = find_credentials(settings)
+    except ConnectionError as error:
+        raise EarthEngineError(f"{error}; is there a way to the internet?") from None
     found.append(credentials)
     return kind
 

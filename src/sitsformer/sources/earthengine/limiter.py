@@ -15,7 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from sitsformer.sources.earthengine.errors import TooBigError, explain, sort_failure
+from sitsformer.sources.earthengine.errors import (
+    EarthEngineError,
+    TooBigError,
+    explain,
+    sort_failure,
+)
 
 logger = logging.getLogger("sitsformer")
 
@@ -96,7 +101,7 @@ class Limiter:
             try:
                 with self.turn(stop):
                     return call()
-            except StoppedError:
+            except (StoppedError, EarthEngineError):
                 raise
             except Exception as error:
                 failure = sort_failure(error)

@@ -138,8 +138,9 @@ def report(config: Config, session: Session) -> str:
             "score only.",
             f"Minutes assume {ASSUMED_SECONDS:.0f} s a full request, {settings.concurrent} at "
             f"once, {ASSUMED_LINE / 1e6:.0f} MB/s, one tile after another.",
-            "Compute cannot be told beforehand. Export one tile, read its EECU-hours in Cloud "
-            f"Monitoring under the workload tag `{WORKLOAD}`,",
-            f"and multiply; non-commercial projects have a month: {tiers} EECU-hours.",
+            f"Share of the monthly non-commercial compute ({tiers} EECU-hours): not stated, for "
+            "nothing outside Google tells what a request costs inside.",
+            "Export one tile, read its EECU-hours in Cloud Monitoring under the workload tag "
+            f"`{WORKLOAD}`, and multiply.",
         ]
     )

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from sitsformer.config import EarthEngine, expand
 from sitsformer.errors import SitsError
-from sitsformer.sources.earthengine.errors import EarthEngineError
+from sitsformer.sources.earthengine.errors import EarthEngineError, redact
 from sitsformer.sources.earthengine.limiter import Limiter
 from sitsformer.sources.earthengine.transport import Transport
 
@@ -68,7 +68,8 @@ def connect(settings: EarthEngine) -> Session:
 def _connect(settings: EarthEngine) -> Session:
     import ee
 
-    credentials, kind = find_credentials(settings)
+    limiter = Limiter(settings.concurrent, settings.rate, settings.attempts)
+    credentials, kind = limiter.run(lambda: find_credentials(settings), "finding credentials")
     project = find_project(settings, credentials)
     if project is None:
         raise EarthEngineError(
@@ -76,7 +77,6 @@ def _connect(settings: EarthEngine) -> Session:
             f"config or the environment variable {PROJECT_VARIABLE}; "
             "https://developers.google.com/earth-engine/guides/access shows how to get one"
         )
-    limiter = Limiter(settings.concurrent, settings.rate, settings.attempts)
     transport = Transport(settings.concurrent, settings.deadline)
     # Retrying is the limiter's work, so that it counts; and the client would fetch its list of
     # deprecated assets from another host without a time limit, unless it had one already.
@@ -103,24 +103,34 @@ def find_credentials(settings: EarthEngine) -> tuple[Any, str]:
     """Credentials and a word for their kind, the first of: key file, stored, default.
 
     Raises:
-        EarthEngineError: there are none, or the key file cannot be used.
+        EarthEngineError: there are none, they are not valid any more, or the key file cannot be
+            used.
+        ConnectionError: Google's token server, which says whether they are valid, did not answer.
     """
     if settings.service_account_key is not None:
         return _service_account(expand(settings.service_account_key)), "a service-account key"
     if is_local(settings.url):
         return None, "no credentials (local server)"
     import ee
+    from google.auth.exceptions import TransportError
 
+    stored = Path(ee.oauth.get_credentials_path())
     try:
         found = ee.data.get_persistent_credentials()
+    except TransportError as error:
+        raise ConnectionError(f"the token server did not answer: {redact(str(error))}") from None
     except ee.EEException:
+        if stored.exists():
+            raise EarthEngineError(
+                f"the Earth Engine credentials in {stored} are not valid any more (a login with "
+                "--mode notebook lasts seven days): run `sitsformer auth --force`"
+            ) from None
         raise EarthEngineError(
             "no Earth Engine credentials were found: run `sitsformer auth`, or set "
             "earthengine.service_account_key to a key file, or provide application-default "
             "credentials (`gcloud auth application-default login`)"
         ) from None
-    stored = Path(ee.oauth.get_credentials_path()).exists()
-    return found, "stored credentials" if stored else "application-default credentials"
+    return found, "stored credentials" if stored.exists() else "application-default credentials"
 
 
 def find_project(settings: EarthEngine, credentials: Any) -> str | None:
@@ -154,13 +164,25 @@ def _service_account(path: Path) -> Any:
 
 
 def authenticate(mode: str | None, force: bool) -> bool:
-    """Run the client's own login; True where credentials were there already."""
+    """Run the client's own login; True where credentials were there already.
+
+    Raises:
+        SitsError: the login did not finish; with the way that works instead.
+    """
     import ee
 
     try:
         return bool(ee.Authenticate(auth_mode=mode, force=force))
-    except (ee.EEException, OSError) as error:
+    except EOFError:
         raise SitsError(
-            f"the login did not finish: {error}; try another way with --mode "
-            "(notebook, localhost, gcloud)"
+            "the login needs a terminal to paste the code into, and there is none: run "
+            "`sitsformer auth --mode notebook` in a terminal, or use a service account's key file "
+            "(earthengine.service_account_key)"
+        ) from None
+    # The client raises bare exceptions: no gcloud, a refused code, an answer without its fields.
+    except Exception as error:
+        said = " ".join(redact(str(error)).split()).rstrip(".") or type(error).__name__
+        raise SitsError(
+            f"the login did not finish: {said}; try another way: --mode notebook (any browser, "
+            "paste a code), --mode localhost (a browser on this computer) or --mode gcloud"
         ) from None
