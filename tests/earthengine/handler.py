@@ -110,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
         *first, last = [content[start : start + piece] for start in range(0, len(content), piece)]
         for part in first:
             self.wfile.write(part)
-            time.sleep(0.4)
+            time.sleep(self.service.drip_seconds)
         self.service.wait_for_line(len(content))
         # Before the last bytes leave: a client may look at the calls as soon as it has them.
         call.status, call.bytes = status, len(content)

@@ -88,7 +88,9 @@ class LocalEarthEngine:
         self.latency, self.concurrent, self.bandwidth = latency, concurrent, bandwidth
         self.fault = fault
         self.byte_limit = BYTE_LIMIT
-        self.hang_seconds = 3.0
+        self.hang_seconds, self.drip_seconds = 3.0, 0.4
+        self.tasks_may_end = threading.Event()
+        self.tasks_may_end.set()
         self.token: str | None = None
         """Where set, every call needs it, and `/token` gives it."""
         self.calls: list[Call] = []
@@ -265,6 +267,7 @@ class LocalEarthEngine:
     def _run(self, operation: dict[str, Any], request: dict[str, Any]) -> None:
         metadata = operation["metadata"]
         metadata["state"] = "RUNNING"
+        self.tasks_may_end.wait()
         time.sleep(0.3)
         try:
             image = to_image(self.evaluate(request["expression"]))

@@ -162,6 +162,25 @@ def test_scores_asked_for_date_by_date_give_the_same_cube(
     assert len(set(sent[0]) - set(sent[1])) == 1
 
 
+def test_early_scores_that_are_refused_are_asked_for_date_by_date(
+    server: LocalEarthEngine,
+    export: Exporter,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    import ee
+
+    def refused(*_: object) -> Any:
+        return ee.Image.constant(1).sqrt()
+
+    monkeypatch.setattr("sitsformer.sources.earthengine.early._expression", refused)
+    chosen = in_place(PLACES["overlap"])
+    with caplog.at_level("INFO", logger="sitsformer"):
+        found = export(chosen)
+    assert "come date by date, not at once" in caplog.text
+    assert_equal(found, expected(server.catalogue, only_tile(chosen), chosen), 60, 0.05)
+
+
 def test_requests_are_few_and_carry_no_region_or_visualisation(
     server: LocalEarthEngine, export: Exporter
 ) -> None:
@@ -274,8 +293,12 @@ def test_a_batch_task_is_not_started_twice(
     chosen = in_place(fixtures.OVERLAP)
     changes = {"export": "batch", "bucket": "other", "min_clear": 0.3}
     hasty = fixtures.settings(server.url, tmp_path / "c", batch_timeout=1e-9, **changes)
-    with pytest.raises(EarthEngineError, match="they go on at Google: run again"):
-        written(chosen, hasty, tmp_path / "cube.zarr")
+    server.tasks_may_end.clear()
+    try:
+        with pytest.raises(EarthEngineError, match="they go on at Google: run again"):
+            written(chosen, hasty, tmp_path / "cube.zarr")
+    finally:
+        server.tasks_may_end.set()
     assert not (tmp_path / "cube.zarr").exists()
     started = len(server.sent("image:export"))
     patient = fixtures.settings(server.url, tmp_path / "c", **changes)

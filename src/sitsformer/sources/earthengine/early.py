@@ -97,7 +97,9 @@ def ask(session: Session, area: Area, tile: Tile, band: str, stop: threading.Eve
 
     try:
         return session.limiter.run(call, what, divisible=True, stop=stop)
-    except (EarthEngineError, TooBigError, StoppedError) as error:
+    except StoppedError:
+        return {}
+    except (EarthEngineError, TooBigError) as error:
         # Whatever is wrong: the ordinary requests meet it again and say it better.
         logger.info("%s come date by date, not at once: %s", what, error)
         return {}
