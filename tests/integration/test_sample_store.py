@@ -347,13 +347,13 @@ def test_the_commands_do_what_the_functions_do(world, tmp_path):
 
 
 def sitsformer(*arguments: str, status: int = 0) -> str:
-    """Run the real command; its output, or its message when it is to fail."""
+    """Run the real command; its output, with its message when it is to fail."""
     run = subprocess.run(
         [sys.executable, "-m", "sitsformer", *arguments], capture_output=True, text=True
     )
     assert run.returncode == status, run.stderr
     assert "Traceback" not in run.stderr
-    return run.stdout if status == 0 else run.stderr
+    return run.stdout if status == 0 else run.stdout + run.stderr
 
 
 def test_an_altered_cube_is_noticed_by_trace(world, tmp_path):
@@ -476,6 +476,30 @@ def test_cubes_that_do_not_fit_are_refused(tmp_path):
         cube.write(changed, broken, config={})
         with pytest.raises(CubeError, match=name):
             cut(config, broken)
+    assert not (tmp_path / "s.zarr").exists()
+
+
+def test_a_damaged_cube_is_refused_and_check_names_the_chunk(tmp_path):
+    config = make_config()
+    tile = tiles(config)[0]
+    path = make_cube(tmp_path / "c.zarr", tile)
+    chunk = path / "reflectance/c/0/0/0/0"
+    good = chunk.read_bytes()
+
+    def cut() -> None:
+        make_tile_store(config, "land", "farm", tile.name, path, tmp_path / "s.zarr")
+
+    chunk.write_bytes(good[:-100])
+    with pytest.raises(SampleError, match=r"damaged: altered: reflectance/c/0/0/0/0 \("):
+        cut()
+    chunk.unlink()
+    with pytest.raises(SampleError, match="damaged: missing: reflectance/c/0/0/0/0;"):
+        cut()
+    assert "missing: reflectance/c/0/0/0/0" in sitsformer("check", str(path), status=1)
+    altered = bytearray(good)
+    altered[len(good) // 2] ^= 1
+    chunk.write_bytes(altered)
+    assert "altered: reflectance/c/0/0/0/0" in sitsformer("check", str(path), status=1)
     assert not (tmp_path / "s.zarr").exists()
 
 

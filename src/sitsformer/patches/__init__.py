@@ -39,9 +39,6 @@ log = logging.getLogger(__name__)
 _THIN_ROWS = 16384
 """Samples thinned at once: (sample, time) tables of them stay below 50 MB for a year of dates."""
 
-_LOOK_ROWS = 8
-"""Samples searched for missing values at once, a few hundred kilobytes."""
-
 
 def make_tile_store(
     config: Config, set_name: str, area_name: str, tile_name: str, cube_path: Path, out: Path
@@ -65,7 +62,7 @@ def make_tile_store(
     chosen, settings = _sample_set(config, set_name, area_name), config.patches
     tile = find_tile(area_name, config.areas[area_name], tile_name)
     dataset = cube.open_cube(cube_path)
-    _check_tile(dataset, tile, cube_path)
+    _check_cube(dataset, tile, cube_path)
     classes = group(_legend(dataset, chosen, cube_path), chosen.classes)
     seed = tile_seed(chosen.seed, area_name, tile_name)
     split_map = _split_map(tile, chosen)
@@ -133,7 +130,14 @@ def _sample_set(config: Config, set_name: str, area_name: str) -> SampleSet:
     return chosen
 
 
-def _check_tile(dataset: xr.Dataset, tile: Tile, path: Path) -> None:
+def _check_cube(dataset: xr.Dataset, tile: Tile, path: Path) -> None:
+    problems = provenance.glance(path)
+    if problems:
+        raise SampleError(
+            f"{path} is damaged: {problems[0]}"
+            + (f" and {len(problems) - 1} more" if problems[1:] else "")
+            + "; `sitsformer check` lists every damaged file, export the cube again"
+        )
     found = cube.tile_of(dataset)
     if found != tile:
         raise SampleError(
@@ -223,7 +227,9 @@ def _write_reflectance(
 
             def look(first: int) -> tuple[int, NDArray[np.uint16], NDArray[np.bool_]]:
                 part = spool.read(first, first + chunk)
-                return first, part, _broken(part, steps[first : first + chunk] >= 0)
+                wanted = steps[first : first + chunk] >= 0
+                flat = part.reshape(*part.shape[:2], -1)
+                return first, part, wanted & (flat.max(axis=2) == MISSING)
 
             for first, part, broken in shards.ahead(pool, look, firsts, 4):
                 if broken.any():
@@ -237,18 +243,6 @@ def _write_reflectance(
         for packed in samplelayout.encoded(samplelayout.rechunk(whole(), chunk), chunk):
             writer.append(packed)
     return kept, steps
-
-
-def _broken(part: NDArray[np.uint16], wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which steps (sample, length) are wanted and hold a missing value."""
-    broken = np.zeros(wanted.shape, bool)
-    values = int(np.prod(part.shape[2:]))
-    # A few samples at a time stay in a core's cache; mostly nothing is missing but the padding.
-    for some in (slice(i, i + _LOOK_ROWS) for i in range(0, len(part), _LOOK_ROWS)):
-        missing = part[some] == MISSING
-        if np.count_nonzero(missing) > values * np.count_nonzero(~wanted[some]):
-            broken[some] = wanted[some] & missing.any(axis=(2, 3, 4))
-    return broken
 
 
 def _repair(

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ class Box:
     steps: NDArray[np.int16]
     size: int
 
+    @cached_property
     def inside(self) -> NDArray[np.bool_]:
         """(sample, py * px) whether the pixels of the patches lie in the box."""
         along = np.arange(self.size)
@@ -63,6 +65,19 @@ class Box:
         tall, wide = (y >= 0) & (y < self.height), (x >= 0) & (x < self.width)
         both: NDArray[np.bool_] = tall[:, :, None] & wide[:, None, :]
         return both.reshape(len(both), self.size**2)
+
+    @cached_property
+    def whole(self) -> NDArray[np.bool_]:
+        """(sample,) whether the box holds the whole patch."""
+        return np.asarray(self.inside.all(axis=1))
+
+    @cached_property
+    def dates(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """(step,) sample, place in it and position on the time axis of all steps, by the latter."""
+        sample, place = np.nonzero(self.steps >= 0)
+        date = self.steps[sample, place]
+        order = np.argsort(date, kind="stable")
+        return sample[order], place[order], date[order].astype(np.int64)
 
 
 def patches(
@@ -156,7 +171,7 @@ def _cut_by_box(chunks: Chunks, boxes: list[Box], spool: Spool, workers: int) ->
     """Cut into the spool's file."""
 
     def cut(box: Box) -> None:
-        spool.add(box.who, *_cut_box(chunks, box))
+        spool.add(box.who, _cut_box(chunks, box))
 
     with ThreadPoolExecutor(workers) as pool:
         for _ in shards.ahead(pool, cut, boxes, workers):
@@ -178,11 +193,11 @@ def _cut_on_cluster(path: Path, boxes: list[Box], samples: int, address: str, sp
         # The next group is cut while this one is put in place.
         with ThreadPoolExecutor(1) as pool:
             for group, found in zip(groups, shards.ahead(pool, run, groups, 2), strict=True):
-                for box, (parts, whole) in zip(group, found, strict=True):
-                    spool.add(box.who, parts, whole)
+                for box, parts in zip(group, found, strict=True):
+                    spool.add(box.who, parts)
 
 
-def cut_box(path: Path, box: Box) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
+def cut_box(path: Path, box: Box) -> NDArray[np.uint16]:
     """Cut what a box of a cube holds of its samples (a task of a Dask cluster).
 
     Args:
@@ -190,22 +205,20 @@ def cut_box(path: Path, box: Box) -> tuple[NDArray[np.uint16], NDArray[np.bool_]
         box: which one, and its samples.
 
     Returns:
-        (sample, length, band, py, px) uint16, MISSING where there is no step or the box ends, and
-        (sample,) whether that is the whole patch.
+        (sample, length, band, py, px) uint16, MISSING where there is no step or the box ends.
     """
     return _cut_box(Chunks(path, "reflectance"), box)
 
 
-def _cut_box(chunks: Chunks, box: Box) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
+def _cut_box(chunks: Chunks, box: Box) -> NDArray[np.uint16]:
     shape = (*box.steps.shape, chunks.shape[1], box.size, box.size)
     parts = np.empty(shape, np.uint16)
-    whole = np.asarray(box.inside().all(axis=1))
-    parts[~whole] = MISSING
+    parts[~box.whole] = MISSING
     rows = parts.reshape(box.steps.size, -1)
     rows[(box.steps < 0).ravel()] = MISSING
     for block in _blocks(chunks):
         _gather_chunk(chunks, box, block, rows, np.arange(len(box.who)))
-    return parts, whole
+    return parts
 
 
 def _blocks(chunks: Chunks) -> range:
@@ -230,15 +243,15 @@ def _gather_chunk(
         target: (sample,) where in `rows` the samples of the box are.
     """
     dates, bands, height, width = chunks.chunks
-    sample, place = np.nonzero((box.steps >= block * dates) & (box.steps < (block + 1) * dates))
+    sample, place, date = box.dates
+    here = slice(*np.searchsorted(date, (block * dates, (block + 1) * dates)).tolist())
+    sample, place, date = sample[here], place[here], date[here] - block * dates
     if len(sample) == 0:
         return
-    date = box.steps[sample, place].astype(np.int64) - block * dates
     start = (date * bands * height + box.row[sample]) * width + box.column[sample]
     row = target[sample] * box.steps.shape[1] + place
     offsets = np.add.outer(np.arange(bands) * height, np.arange(box.size)).ravel() * width
-    pixels = box.inside()
-    whole = np.asarray(pixels.all(axis=1))[sample]
+    whole = box.whole[sample]
     values = chunks.read((block, 0, *box.place)).reshape(-1)
     lines = _lines(values, box.size)
     step = max(1, _GATHER_LINES // len(offsets))
@@ -250,7 +263,7 @@ def _gather_chunk(
         # Another thread may be at the part in the next box.
         with _SHARED_PATCHES:
             known = rows[row[some]]
-            np.copyto(known, found, where=np.tile(pixels[sample[some]], bands))
+            np.copyto(known, found, where=np.tile(box.inside[sample[some]], bands))
             rows[row[some]] = known
 
 

@@ -16,7 +16,9 @@ class Spool:
     """Samples of a tile while they are cut.
 
     A patch may come in several parts, each with the missing value wherever it does not reach; the
-    missing value is the largest there is, so the minimum of the parts is the whole.
+    missing value is the largest there is, so the minimum of the parts is the whole. A file takes
+    parts one after another as they come: written in their final places all over it, they would
+    make the disk work for every one of them.
 
     Attributes:
         shape: (sample, length, band, py, px).
@@ -35,11 +37,13 @@ class Spool:
         self.shape = shape
         self.sample_bytes = int(np.prod(shape[1:])) * 2
         self.array: NDArray[np.uint16] | None = None
-        self._size = shape[0] * self.sample_bytes / 1e9
-        self._begun = np.zeros(shape[0], bool)
-        self._merging = threading.Lock()
+        self._adding = threading.Lock()
+        # Where parts of a sample begin in the file; few samples have more than one.
+        self._place = np.full(shape[0], -1, np.int64)
+        self._more: dict[int, list[int]] = {}
+        self._end = 0
         self._file: Path | None = None
-        if self._size <= memory_gb / 2:
+        if shape[0] * self.sample_bytes <= memory_gb * 1e9 / 2:
             self.array = np.empty(shape, np.uint16)
         else:
             self._file = directory / "spool"
@@ -53,42 +57,49 @@ class Spool:
             os.close(self._descriptor)
             self._file.unlink()
 
-    def add(
-        self, who: NDArray[np.int64], parts: NDArray[np.uint16], whole: NDArray[np.bool_]
-    ) -> None:
+    def add(self, who: NDArray[np.int64], parts: NDArray[np.uint16]) -> None:
         """Put parts of some samples in place; threads may do so side by side.
 
         Args:
-            who: (part,) which samples.
+            who: (part,) which samples, each once.
             parts: (part, length, band, py, px).
-            whole: (part,) whether that is all of the sample.
         """
-        if self.array is not None:
-            self.array[who[whole]] = parts[whole]
-        else:
-            for position in np.flatnonzero(whole).tolist():
-                self._write(int(who[position]), parts[position])
-        # Parts of one sample may come from two threads at once.
-        with self._merging:
-            for position in np.flatnonzero(~whole).tolist():
-                sample, part = int(who[position]), parts[position]
-                if self._begun[sample]:
-                    part = np.minimum(part, self.read(sample, sample + 1)[0])
-                self._begun[sample] = True
-                self._write(sample, part)
+        with self._adding:
+            again = self._place[who] >= 0
+            places = self._end + np.arange(len(who)) * self.sample_bytes
+            self._place[who[~again]] = places[~again]
+            if self.array is not None:
+                self.array[who[~again]] = parts[~again]
+                old = who[again]
+                self.array[old] = np.minimum(self.array[old], parts[again])
+                return
+            for sample, place in zip(who[again].tolist(), places[again].tolist(), strict=True):
+                self._more.setdefault(sample, []).append(place)
+            self._end += parts.nbytes
+        self._write(parts.reshape(-1).view(np.uint8), int(places[0]))
 
     def read(self, first: int, last: int) -> NDArray[np.uint16]:
         """Samples [first, last)."""
         if self.array is not None:
             return self.array[first:last]
-        samples = np.empty((min(last, self.shape[0]) - first, *self.shape[1:]), np.uint16)
-        os.preadv(self._descriptor, [samples.data], first * self.sample_bytes)
+        last = min(last, self.shape[0])
+        samples = np.empty((last - first, *self.shape[1:]), np.uint16)
+        # In the order of the file: what it has to fetch from the disk comes in one sweep.
+        for sample in (first + np.argsort(self._place[first:last])).tolist():
+            into = samples[sample - first]
+            self._read(into, int(self._place[sample]))
+            for place in self._more.get(sample, ()):
+                part = np.empty_like(into)
+                self._read(part, place)
+                np.minimum(into, part, out=into)
         return samples
 
-    def _write(self, sample: int, part: NDArray[np.uint16]) -> None:
-        if self.array is not None:
-            self.array[sample] = part
-            return
-        written = os.pwrite(self._descriptor, part.data, sample * self.sample_bytes)
-        if written != self.sample_bytes:
-            raise SampleError(f"{self._file}: the disk is full; free {self._size:.1f} GB or more")
+    def _read(self, into: NDArray[np.uint16], place: int) -> None:
+        if os.preadv(self._descriptor, [into.data], place) != into.nbytes:
+            raise SampleError(f"{self._file} is not whole; cut the tile again")
+
+    def _write(self, data: NDArray[np.uint8], place: int) -> None:
+        # One call writes two gigabytes at most.
+        while len(data):
+            written = os.pwrite(self._descriptor, data.data, place)
+            data, place = data[written:], place + written
