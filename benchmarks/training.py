@@ -2,15 +2,21 @@
 
     python benchmarks/training.py [--quick]          one CPU thread
     python benchmarks/training.py --choices          what each choice brings, by taking it away
-    python benchmarks/training.py --device cuda      samples a second and share of peak on a GPU
+    python benchmarks/training.py --device cuda [--compile] [--quick]
+                                                     one GPU: samples a second, share of peak, busy
+                                                     share; the reference fed from .npz files, ours
+                                                     from Zarr, from host memory, from GPU memory
+    python benchmarks/training.py --feeds --quick    the same on a CPU, tiny: to see that it runs
 
-Needs torch and numpy only. A step is forward, reconstruction loss, backward, clipping, Adam; ours
-also gathers its batch from stored integers and draws the masks. Times are CPU seconds of the
-process (one thread), variants take turns, ratios are medians over rounds.
+Needs torch and numpy only (the Zarr feed the whole package; without it, it is left out). A step is
+forward, reconstruction loss, backward, clipping, Adam; ours also gathers its batch from stored
+integers and draws the masks. Times on a CPU are CPU seconds of the process (one thread), variants
+take turns, ratios are medians over rounds; by feed, they are the wall clock's.
 """
 
 import argparse
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -18,7 +24,9 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parent / "parts"))
 import model_data as data
+from reference_model import Reference
 from sitsformer.model import Architecture, SITSFormer, flops
 from sitsformer.model import steps as steps_module
 from sitsformer.model.dropout import Noise
@@ -27,8 +35,12 @@ from sitsformer.training.tasks import InMemory, PretrainSettings, PretrainTask
 
 BATCH, MASK = 32, 0.3
 
-PEAK_BF16 = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
-"""Dense bfloat16 FLOP/s by the makers' data sheets, by a part of the device's name."""
+PEAKS = {
+    "H100": {"bf16": 989e12, "float32": 67e12},
+    "H200": {"bf16": 989e12, "float32": 67e12},
+    "A100": {"bf16": 312e12, "float32": 19.5e12},
+}
+"""Dense FLOP/s by the makers' data sheets (SXM), by a part of the device's name and precision."""
 
 
 def reference_step(reference, values, doy):
@@ -53,21 +65,9 @@ def reference_step(reference, values, doy):
     return step
 
 
-def our_step(
-    model,
-    values,
-    doy,
-    objective="ssl",
-    device="cpu",
-    precision="float32",
-    kind=PretrainTask,
-    host=False,
-):
-    """One step of the training loop's work on the same samples.
-
-    With `host` the stored integers of the batch are copied to the device in every step.
-    """
-    series = data.series(values, doy, device)
+def our_step(model, values, doy, objective="ssl", kind=PretrainTask):
+    """One step of the training loop's work on the same samples."""
+    series = data.series(values, doy)
     label = np.arange(len(values)) % max(model.architecture.classes, 1)
     task = kind(InMemory(series, label), PretrainSettings(objective, len(values), mask_rate=MASK))
     plan = Plan(optimiser="adam", learning_rate=1e-4)
@@ -77,12 +77,9 @@ def our_step(
 
     def step():
         count[0] += 1
-        if host:
-            task.source.series = data.series(values, doy, device)
         (batch,) = next(task.batches(count[0], 0))
         model.noise.seed((0, count[0]))
-        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
-            sums = task.sums(model, batch)
+        sums = task.sums(model, batch)
         loss = sum(value / batch.counts[name] for name, value in sums.items())
         loss.backward()
         model.clip_gradients(5.0)
@@ -174,54 +171,194 @@ def choices(rounds: int) -> None:
         print(f"{case:10}{found[0]:18.2f}{found[1]:17.2f}{found[2]:11.2f}{found[3]:7.2f}")
 
 
-def gpu(rounds: int) -> dict[str, dict]:
-    """Samples a second and share of peak of one GPU, fed from its memory and from the host's."""
-    name = torch.cuda.get_device_name()
-    peak = next((value for key, value in PEAK_BF16.items() if key in name), None)
-    results = {}
-    for batch in (512, 2048):
-        values, doy = data.samples("T <= 50", batch)
-        for feed in ("GPU memory", "host memory"):
-            for precision in ("float32", "bf16"):
-                torch.manual_seed(0)
-                model = SITSFormer(Architecture(attention_dropout=0.0), data.MEAN, data.STD).cuda()
-                host = feed == "host memory"
-                step = our_step(model, values, doy, "ssl", "cuda", precision, host=host)
-                for _ in range(5):
-                    step()
-                torch.cuda.synchronize()
-                start = time.perf_counter()
-                for _ in range(rounds):
-                    step()
-                torch.cuda.synchronize()
-                rate = rounds * batch / (time.perf_counter() - start)
-                lengths = (doy > 0).sum(1).astype(np.int64)
-                work = 3 * flops(model.architecture, lengths, MASK, MASK) / batch * rate
-                share = f"{work / peak:.1%} of peak" if peak else "peak unknown"
-                print(f"{name}, batch {batch}, {feed}, {precision}: {rate:.0f} samples/s, {share}")
-                results[f"GPU training, batch {batch}, {feed}, {precision}"] = {
+def reference_runner(reference, device, precision):
+    """A step of the published network on a batch (x, days) of a feed; returns its loss."""
+    optimiser = torch.optim.Adam(reference.parameters(), lr=1e-4)
+    reference.train()
+    token = 0.01 * torch.randn(10, 5, 5, device=device)
+
+    def step(batch):
+        x, days = batch
+        hidden = (torch.rand(days.shape, device=device) < MASK) & (days > 0)
+        target = x[:, :, :, 2, 2]
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+            masked = torch.where(hidden[:, :, None, None, None], token, x)
+            out = reference.reconstruct(masked, days).float()
+        loss = ((out - target).square() * hidden.unsqueeze(-1)).sum() / (hidden.sum() * 10)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(reference.parameters(), 5.0)
+        optimiser.step()
+        return loss.detach()
+
+    return step
+
+
+def our_runner(model, task, device, precision):
+    """A step of the training loop's work on a batch of the task; returns its loss."""
+    plan = Plan(optimiser="adam", learning_rate=1e-4)
+    optimiser = make_optimiser(model, plan)
+    model.train()
+    count = [0]
+
+    def step(batch):
+        count[0] += 1
+        model.noise.seed((0, count[0]))
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+            loss = task.sums(model, batch)["ssl"] / batch.counts["ssl"]
+        loss.backward()
+        model.clip_gradients(5.0)
+        optimiser.step(plan.learning_rate)
+        optimiser.clear()
+        return loss.detach()
+
+    return step
+
+
+def our_batches(task):
+    """Batches of one epoch after another."""
+    epoch = 0
+    while True:
+        for (batch,) in task.batches(epoch, 0):
+            yield batch
+        epoch += 1
+
+
+class Clock:
+    """Time that steps take on the device itself, by its events; on a CPU by the wall clock."""
+
+    def __init__(self, device):
+        self.cuda, self.marks = device == "cuda", []
+
+    def mark(self):
+        if self.cuda:
+            event = torch.cuda.Event(enable_timing=True)
+            event.record()
+            self.marks.append(event)
+        else:
+            self.marks.append(time.perf_counter())
+
+    def seconds(self):
+        """Sum over the pairs of marks."""
+        pairs = zip(self.marks[::2], self.marks[1::2], strict=True)
+        if self.cuda:
+            return sum(first.elapsed_time(last) for first, last in pairs) / 1000
+        return sum(last - first for first, last in pairs)
+
+
+def timed(batches, step, steps, device):
+    """Run some steps to warm up, then `steps` more.
+
+    Returns:
+        Seconds; the share of them in which the device had a step to work on, from the batch being
+        there to the optimiser's end (waits for the feed are what is missing); the mean loss of the
+        last quarter.
+    """
+    for _ in range(min(5, steps)):
+        step(next(batches))
+    wait = torch.cuda.synchronize if device == "cuda" else (lambda: None)
+    wait()
+    clock, losses = Clock(device), []
+    start = time.perf_counter()
+    for _ in range(steps):
+        batch = next(batches)
+        clock.mark()
+        losses.append(step(batch))
+        clock.mark()
+    wait()
+    seconds = time.perf_counter() - start
+    last = torch.stack(losses[-max(1, steps // 4) :]).mean()
+    return seconds, clock.seconds() / seconds, float(last)
+
+
+def by_feed(device: str, quick: bool, compiled: bool) -> dict[str, dict]:
+    """Samples a second, share of peak and busy share of one device, by network, feed, precision."""
+    import feeds
+
+    batch, steps, count = (16, 3, 64) if quick else (512, 60, 16384)
+    name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
+    peaks = next((value for key, value in PEAKS.items() if key in name), {})
+    if device == "cpu":
+        torch.set_num_threads(1)
+        peaks = {"float32": data.gemm_rate()}
+    values, doy = feeds.made(count)
+    lengths = (doy > 0).sum(1).astype(np.int64)
+    each = 3 * flops(Architecture(), lengths, MASK, MASK) / count
+    print(
+        f"{name}, batch {batch}, {steps} steps of series of {lengths.mean():.0f} steps on average"
+    )
+    print(f"{'network':11}{'fed from':15}{'precision':11}{'samples/s':>10}{'of peak':>9}{'busy':>7}"
+          f"{'loss':>8}")  # fmt: skip
+    results, first = {}, None
+    with tempfile.TemporaryDirectory() as folder:
+        feeds.write_npz(Path(folder) / "npz", values, doy)
+
+        def reference(feed, precision):
+            torch.manual_seed(0)
+            step = reference_runner(Reference().to(device), device, precision)
+            if feed == ".npz files":
+                batches = feeds.from_npz(Path(folder) / "npz", count, batch, device)
+            else:
+                batches = feeds.from_padded(values, doy, batch, device)
+            return batches, step
+
+        def ours(feed, precision):
+            torch.manual_seed(0)
+            model = SITSFormer(Architecture(), data.MEAN, data.STD).to(device)
+            if compiled:
+                for layer in model.transformer_encoder.layers:
+                    layer.compile(dynamic=True)
+            if feed == "Zarr":
+                store = Path(folder) / f"{precision}.zarr"
+                source = feeds.zarr_source(store, values, doy, batch, device)
+            elif feed == "host memory":
+                source = feeds.Host(values, doy, device)
+            else:
+                source = InMemory(data.series(values, doy, device), np.zeros(count, np.int64))
+            task = PretrainTask(source, PretrainSettings("ssl", batch, mask_rate=MASK))
+            return our_batches(task), our_runner(model, task, device, precision)
+
+        own = "GPU memory" if device == "cuda" else "memory, ready"
+        cases = [("reference", reference, feed) for feed in (".npz files", own)]
+        cases += [("ours", ours, feed) for feed in ("Zarr", "host memory", own)]
+        for precision in ("float32", "bf16"):
+            for network, make, feed in cases:
+                try:
+                    seconds, busy, loss = timed(*make(feed, precision), steps, device)
+                except feeds.MissingError as missing:
+                    print(f"{network:11}{feed:15}{precision:11}{missing}")
+                    continue
+                rate = steps * batch / seconds
+                first = first or rate
+                share = rate * each / peaks[precision] if precision in peaks else None
+                of_peak = "unknown" if share is None else f"{share:.1%}"
+                print(f"{network:11}{feed:15}{precision:11}{rate:10.0f}{of_peak:>9}{busy:7.0%}"
+                      f"{loss:8.4f}", flush=True)  # fmt: skip
+                results[f"training on {name}, {network}, {feed}, {precision}"] = {
                     "value": round(rate),
                     "unit": "samples/s",
-                    "against": share,
-                    "ratio": round(work / peak, 3) if peak else None,
+                    "against": f"{of_peak} of peak, busy {busy:.0%}",
+                    "ratio": round(rate / first, 2),
                 }
     return results
 
 
-def main(quick: bool = False, device: str = "cpu") -> dict[str, dict]:
-    if device == "cuda":
-        return gpu(5 if quick else 30)
+def main(quick: bool = False) -> dict[str, dict]:
     cases = ("T = 24", "T <= 75") if quick else tuple(data.CASES)
     return cpu(3 if quick else 11, cases)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--choices", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="fewer cases or smaller batches")
+    parser.add_argument("--choices", action="store_true", help="what each choice brings")
+    parser.add_argument("--feeds", action="store_true", help="by feed and precision")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="for --feeds")
+    parser.add_argument("--compile", action="store_true", help="--feeds: torch.compile for ours")
     options = parser.parse_args()
     if options.choices:
         choices(3 if options.quick else 7)
+    elif options.feeds or options.device == "cuda":
+        by_feed(options.device, options.quick, options.compile)
     else:
-        main(options.quick, options.device)
+        main(options.quick)

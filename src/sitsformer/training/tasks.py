@@ -254,12 +254,13 @@ def _squared_errors(
 ) -> Tensor:
     """Sum of squared errors of the centre pixel over hidden values (normalised reflectance)."""
     target = steps.values[:, :, steps.values.shape[2] // 2]
-    where = torch.from_numpy(hidden).to(target.device)
     if hidden.ndim == 1:
-        rows = where.nonzero().squeeze(1)
+        # Found on the host: on a GPU, looking for them there would wait for it.
+        rows = torch.from_numpy(np.flatnonzero(hidden)).to(target.device)
         seen = encoded if lean else encoded.index_select(0, rows)
         error = model.reconstruct(seen).float() - target.index_select(0, rows)
         return error.square().sum()
+    where = torch.from_numpy(hidden).to(target.device)
     error = model.reconstruct(encoded).float() - target
     return error.square().mul(where).sum()
 
