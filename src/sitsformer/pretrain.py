@@ -2,8 +2,8 @@
 
     sitsformer pretrain --config C --objective dual --seed 0 --samples S --checkpoint K --out M
 
-Samples stay in memory as stored integers, or come from disk in the same order where they do not
-fit, and are gathered, augmented, normalised and masked batch by batch. The artefact is written
+Samples stay as stored integers on the GPU, in memory or, where they fit in neither, on disk, in one
+order; they are gathered, augmented, normalised and masked batch by batch. The artefact is written
 once, after the last epoch; the checkpoint lives elsewhere, so that a workflow which clears outputs
 before a retry does not clear the progress.
 """
@@ -32,7 +32,7 @@ from sitsformer.samples import (
     split_rows,
     statistics,
 )
-from sitsformer.samples.loader import Batch, Loader, order
+from sitsformer.samples.loader import Batch, Loader, free_memory, order
 from sitsformer.training import Plan, Row, augment, fit, parallel
 from sitsformer.training.observers import bar, observers
 from sitsformer.training.tasks import InMemory, Ints, PretrainSettings, PretrainTask, Source
@@ -121,15 +121,6 @@ def run(
     def series(samples: Batch) -> Series:
         return make_series(samples["reflectance"], samples["doy"], stats.mean, stats.std, place)
 
-    loader = Loader(
-        where.samples,
-        settings.batch_size // parallel.world(),
-        seed,
-        rank=parallel.rank(),
-        world=parallel.world(),
-        mode=settings.loader,
-        drop_last=True,
-    )
     common = about(open_samples(where.samples))
     labels, shape = _look(where.samples)
     if objective != "ssl" and not (labels >= 0).any():
@@ -146,12 +137,7 @@ def run(
         common.bands,
         common.class_names if classes else (),
     ).to(place)
-    source: Source
-    if loader.held is not None:
-        train = vars(loader.held)
-        source = InMemory(series(train), train["label"], _order(train, seed))
-    else:
-        source = Streamed(loader, settings.batch_size // parallel.world(), series)
+    source = _source(where.samples, settings, seed, place, series)
     task = PretrainTask(
         source,
         PretrainSettings(
@@ -212,8 +198,45 @@ def run(
     return history
 
 
+def _source(
+    path: Path,
+    settings: config.Pretrain,
+    seed: int,
+    place: torch.device,
+    series: Callable[[Batch], Series],
+) -> Source:
+    """The training split: held where the network runs, or handed there batch by batch."""
+    gpu = parallel.free_memory(place)
+    host, device = parallel.least(
+        (free_memory() / parallel.here(), float("inf") if gpu is None else gpu), place
+    )
+    size = settings.batch_size // parallel.world()
+    loader = Loader(
+        path,
+        size,
+        seed,
+        rank=parallel.rank(),
+        world=parallel.world(),
+        mode=settings.loader,
+        drop_last=True,
+        free_host=int(host),
+        free_device=None if gpu is None else int(device),
+    )
+    logger.info("training samples: %s", loader.mode)
+    if loader.held is None or (loader.mode == "memory" and gpu is not None):
+        return Streamed(loader, size, series)
+    train = vars(loader.held)
+    try:
+        return InMemory(series(train), train["label"], _order(train, seed))
+    except torch.OutOfMemoryError:
+        raise SitsError(
+            f"the training split of {path} ({train['reflectance'].nbytes / 1e9:.1f} GB) does not "
+            f"fit on {place}: set pretrain.loader to memory or auto"
+        ) from None
+
+
 class Streamed:
-    """Samples read from disk as they are needed: each process its own part of every batch."""
+    """Samples from disk or memory as they are needed: each process its own part of every batch."""
 
     shared = False
 

@@ -128,6 +128,33 @@ def test_size_decides_and_can_be_overruled(store, monkeypatch):
     assert Loader(store, 64, 0, mode="memory").mode == "memory"
 
 
+@given(
+    size=st.integers(1, 10**12),
+    host=st.integers(0, 10**12),
+    device=st.none() | st.integers(0, 10**12),
+)
+def test_samples_are_kept_where_they_fit(size, host, device):
+    found = loader.choose(size, host, device)
+    in_host, on_device = size <= host / 2, device is not None and size <= device / 2
+    assert (found == "stream") == (not in_host)
+    assert (found == "device") == (in_host and on_device)
+    # More room never moves samples farther away.
+    places = ["device", "memory", "stream"]
+    assert places.index(loader.choose(size, 2 * host, device)) <= places.index(found)
+
+
+def test_room_on_a_gpu_decides_and_can_be_overruled(store):
+    size = 2 * load_samples(store, "train").reflectance.size
+    rooms = {"device": (2 * size, 2 * size), "memory": (2 * size, size), "stream": (size, 2 * size)}
+    for mode, (host, device) in rooms.items():
+        chosen = Loader(store, 64, 0, free_host=host, free_device=device)
+        assert chosen.mode == mode
+        assert (chosen.held is None) == (mode == "stream")
+        for asked in rooms:
+            asked_for = Loader(store, 64, 0, mode=asked, free_host=host, free_device=device)
+            assert asked_for.mode == asked
+
+
 def test_a_window_mixes_its_chunks(chunked):
     first = next(Loader(chunked, 128, 0, split=None, mode="stream").epoch(0))
     assert len(np.unique(first["index"] // 64)) == 2

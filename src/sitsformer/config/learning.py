@@ -104,8 +104,8 @@ class Pretrain(Section):
     """Steps between checkpoints (and one at each epoch's end)."""
     accumulate: int = Field(1, ge=1)
     """Batches whose gradients are added before a step."""
-    loader: Literal["auto", "memory", "stream"] = "auto"
-    """Keep the set in memory, or stream shuffled chunks; `auto` goes by size."""
+    loader: Literal["auto", "device", "memory", "stream"] = "auto"
+    """Keep the set on the GPU (`device`), in memory, or stream it; `auto` goes by size."""
     compile: bool = False
     """Use torch.compile (pays on GPUs)."""
     deterministic: bool = True

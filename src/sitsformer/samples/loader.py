@@ -30,9 +30,10 @@ WINDOW_BYTES = 2**28
 read from disk and the one that is being handed out."""
 
 MEMORY_SHARE = 0.5
-"""Share of the free memory that `auto` fills with samples before it streams."""
+"""Share of the free memory that `auto` fills with samples before it streams; of a GPU's as well,
+whose other half is for the network, its batches and the validation split."""
 
-Mode = Literal["auto", "memory", "stream"]
+Mode = Literal["auto", "device", "memory", "stream"]
 Batch = dict[str, NDArray[Any]]
 """`index` (sample,) int64 rows of the store; `reflectance`, `doy`, `label` as in Samples."""
 
@@ -71,11 +72,24 @@ def order(rows: NDArray[np.int64], sample_bytes: int, seed: int, epoch: int) -> 
     return Order(rows[mixed], windows)
 
 
+def choose(size: int, host: int, device: int | None) -> Mode:
+    """Where a set is best kept: where the network runs, in the host's memory, or on disk.
+
+    Args:
+        size: bytes of the samples.
+        host: bytes of the host's memory that are free.
+        device: bytes free on the GPU that the network runs on; None: it runs on the CPU.
+    """
+    if size > MEMORY_SHARE * host:
+        return "stream"
+    return "device" if device is not None and size <= MEMORY_SHARE * device else "memory"
+
+
 class Loader:
     """Shuffled batches of one split of a store, epoch by epoch.
 
     Attributes:
-        mode: `memory` or `stream`, as chosen.
+        mode: `device`, `memory` or `stream`, as chosen.
         samples: number of samples a process sees in an epoch.
     """
 
@@ -90,6 +104,8 @@ class Loader:
         world: int = 1,
         mode: Mode = "auto",
         drop_last: bool = False,
+        free_host: int | None = None,
+        free_device: int | None = None,
     ) -> None:
         """Open a store, and read it if it is to be kept in memory.
 
@@ -101,8 +117,11 @@ class Loader:
             rank: of this process.
             world: number of processes. Each gets the same number of samples; what is left over,
                 fewer than `world` samples an epoch, sits out.
-            mode: `memory`, `stream`, or by size.
+            mode: `device` (read whole, for the caller to put where the network runs), `memory`,
+                `stream`, or by size.
             drop_last: leave out a last batch that is not full.
+            free_host: bytes that `auto` counts on; default: what this machine has.
+            free_device: the same of the GPU; None: the network runs on the CPU.
 
         Raises:
             SampleError: the store is damaged, or has fewer samples than processes.
@@ -110,6 +129,7 @@ class Loader:
         self._batch, self._seed, self._drop_last = batch_size, seed, drop_last
         self._rank, self._world = rank, world
         self._memory: Samples | None = None
+        self.mode: Mode = "memory"
         if isinstance(source, Samples):
             self._keep(source)
         else:
@@ -118,12 +138,13 @@ class Loader:
             self._rows = split_rows(dataset, source, split)
             self._sample_bytes = int(np.prod(dataset.reflectance.shape[1:])) * 2
             size = len(self._rows) * self._sample_bytes
-            if mode == "memory" or (mode == "auto" and size <= MEMORY_SHARE * free_memory()):
-                self._keep(load_samples(source, split))
-            else:
+            host = free_memory() if free_host is None else free_host
+            self.mode = choose(size, host, free_device) if mode == "auto" else mode
+            if self.mode == "stream":
                 self._doy = dataset.doy.values
                 self._label = dataset.label.values
-        self.mode: Mode = "stream" if self._memory is None else "memory"
+            else:
+                self._keep(load_samples(source, split))
         self.samples = len(self._rows) // world
         if self.samples == 0:
             raise SampleError(f"{len(self._rows)} samples cannot serve {world} processes")

@@ -56,6 +56,24 @@ def add_up(values: Iterable[float], device: torch.device) -> list[float]:
     return [float(value) for value in total]
 
 
+def least(values: Iterable[float], device: torch.device) -> list[float]:
+    """The smallest of each number over the processes, so that all decide alike."""
+    smallest = torch.tensor(list(values), dtype=torch.float64, device=device)
+    if several():
+        torch.distributed.all_reduce(smallest, torch.distributed.ReduceOp.MIN)
+    return [float(value) for value in smallest]
+
+
+def here() -> int:
+    """Processes on this machine, which share its memory."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if several() else 1
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes free on a GPU; None for the CPU."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+
+
 def add_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Replace gradients by their sums over the processes; all must hold the same ones."""
     if not several():

@@ -1,0 +1,72 @@
+"""Where pretraining keeps its samples; a GPU is stood in for by a number of free bytes."""
+
+import numpy as np
+import pytest
+import torch
+
+import phenology
+from sitsformer import config, pretrain
+from sitsformer.errors import SitsError
+from sitsformer.model.steps import make_series
+from sitsformer.samples import statistics
+from sitsformer.training.tasks import InMemory
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    made = phenology.make(400, side=3)
+    return phenology.write(tmp_path_factory.mktemp("store") / "s.zarr", made)
+
+
+def source(store, loader, monkeypatch, gpu):
+    """The source of a run whose GPU has so many free bytes (None: there is no GPU)."""
+    monkeypatch.setattr(pretrain.parallel, "free_memory", lambda device: gpu)
+    settings = config.Pretrain(set="land", batch_size=32, loader=loader)
+    stats = statistics(store)
+
+    def series(batch):
+        return make_series(batch["reflectance"], batch["doy"], stats.mean, stats.std, CPU)
+
+    return pretrain._source(store, settings, 3, CPU, series)
+
+
+def values(found):
+    """What the samples of an epoch's batches are, in order."""
+    seen = []
+    for series, label, index in found.batches(32, 1, 2):
+        steps = series.values.reshape(len(label), -1)[torch.from_numpy(index)]
+        seen.append((steps.numpy(), label[index], series.doy[index]))
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("loader", "gpu", "kind"),
+    [
+        ("auto", None, InMemory),
+        ("auto", 10**12, InMemory),
+        ("auto", 1000, pretrain.Streamed),
+        ("device", 1000, InMemory),
+        ("memory", 10**12, pretrain.Streamed),
+        ("memory", None, InMemory),
+        ("stream", 10**12, pretrain.Streamed),
+    ],
+)
+def test_samples_are_the_same_wherever_they_are_kept(store, monkeypatch, loader, gpu, kind):
+    found = source(store, loader, monkeypatch, gpu)
+    assert type(found) is kind
+    expected = values(source(store, "stream", monkeypatch, None))
+    got = values(found)
+    assert len(got) == len(expected) > 3
+    for a, b in zip(got, expected, strict=True):
+        assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_too_little_room_on_the_gpu_is_said(store, monkeypatch):
+    def full(batch):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    settings = config.Pretrain(set="land", batch_size=32, loader="device")
+    with pytest.raises(SitsError, match=r"does not fit on cpu: set pretrain.loader to memory"):
+        pretrain._source(store, settings, 0, CPU, full)
