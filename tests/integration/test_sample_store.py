@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -356,6 +357,29 @@ def sitsformer(*arguments: str, status: int = 0) -> str:
     return run.stdout if status == 0 else run.stdout + run.stderr
 
 
+def test_the_example_of_the_docs_works_as_typed(world, tmp_path, monkeypatch):
+    text = (Path(__file__).parents[2] / "docs" / "samples.md").read_text()
+    example = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert example is not None
+    statements = [line for line in example[1].splitlines() if line]
+    assert len(statements) == 5
+    (tmp_path / "results" / "patches").mkdir(parents=True)
+    (tmp_path / "results" / "patches" / "crops.zarr").symlink_to(world["set"])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    from matplotlib import pyplot
+
+    pyplot.figure()
+    exec(example[1], {})
+    (line,) = pyplot.gca().lines
+    one = load_samples(world["set"])
+    steps = one.doy[0] > 0
+    red, infrared = (one.reflectance[0, steps, k, 2, 2].astype(float) for k in (2, 6))
+    assert np.allclose(line.get_ydata(), (infrared - red) / (infrared + red))
+    assert pyplot.gca().get_ylabel() == "NDVI"
+    pyplot.close("all")
+
+
 def test_an_altered_cube_is_noticed_by_trace(world, tmp_path):
     dataset = open_samples(world["set"])
     name = dataset.tile.attrs["names"][int(dataset.tile[0])]
@@ -534,6 +558,10 @@ def test_damage_is_found_by_check_and_by_reading(world, tmp_path):
     data[1000] ^= 1
     shard.write_bytes(data)
     assert [line for line in provenance.check(store) if "reflectance/c/0/0/0/0/0" in line]
+    with shards.Reader(store / "reflectance") as reader:
+        last = reader.rows(0).stop - 1
+    shown = sitsformer("check", str(store), status=1)
+    assert f"chunk 0 (samples 0 to {last}) is damaged" in shown and "chunk 1" not in shown
     with pytest.raises(shards.ShardError, match="is damaged"):
         load_samples(store)
     with pytest.raises(shards.ShardError, match="is damaged"):
@@ -544,5 +572,6 @@ def test_damage_is_found_by_check_and_by_reading(world, tmp_path):
         merge(merge_one, "land", tmp_path / "m.zarr", [tile_store])
     shard.unlink()
     assert any(line.startswith("missing: reflectance") for line in provenance.check(store))
+    assert "c/0/0/0/0/0 cannot be read" in sitsformer("check", str(store), status=1)
     with pytest.raises(SampleError, match="0/0/0/0/0 is missing"):
         load_samples(store)

@@ -209,6 +209,19 @@ class Reader:
         count = -(-self.chunks // self._per_shard)
         return [path for path in map(self._shard_path, range(count)) if not path.is_file()]
 
+    def damaged(self) -> list[str]:
+        """Chunks that cannot be read, with their samples; all chunks are read, none is decoded."""
+        lines: list[str] = []
+        for chunk in range(self.chunks):
+            try:
+                self.packed(chunk)
+            except ShardError as error:
+                line = str(error).split(";")[0].removeprefix(f"{self.path}{os.sep}")
+                # A shard that is gone or has lost its index says the same for each of its chunks.
+                if line not in lines:
+                    lines.append(line)
+        return lines
+
     def rows(self, chunk: int) -> range:
         """Rows of the array that a chunk holds."""
         first = chunk * self.chunk
