@@ -60,14 +60,9 @@ class EarthEngineSource:
         trim(expand(self.settings.cache), self.settings.cache_gb * GIGABYTE)
         session = partial(connect, self.settings)
         layers, labels = requests.label_layers(area), requests.label_requests(tile, area)
-        found, early_scores = _look(session, group, area_name, area, tile, self.settings)
+        found = _look(session, group, area_name, area, tile, self.settings)
         announce(tile, found, area, self.settings)
-
         scores = requests.pack("scores", tile, found.observations, (self.settings.cloud_score,))
-        for request in scores:
-            answer = early.compose(request, early_scores) if early_scores else None
-            if answer is not None:
-                group.save(request.key, answer)
         fetch(session, group, [*scores, *labels])
         score = _stored(group, scores, 1)
         shares = clear_shares(score, self.settings.clear_score)
@@ -103,28 +98,32 @@ def _look(
     area: Area,
     tile: Tile,
     settings: EarthEngine,
-) -> tuple[Listing, early.Scores]:
-    """The list of images, and scores that came with it; labels are fetched meanwhile."""
+) -> Listing:
+    """The list of images; with a new one come labels and, if they can, scores, into the cache."""
     known = group.load_listing()
     if known is not None:
-        return Listing.from_json(known), {}
+        return Listing.from_json(known)
     session, stop = connection(), threading.Event()
+    band = settings.cloud_score
     listed = early.Ahead(lambda: listing.ask(session, area_name, area, tile))
     scores: early.Ahead[early.Scores] | None = None
     if group.is_new and early.fits(area, tile):
-        scores = early.Ahead(lambda: early.ask(session, area, tile, settings.cloud_score, stop))
+        scores = early.Ahead(lambda: early.ask(session, area, tile, band, stop))
     labels = early.Ahead(
         lambda: fetch(connection, group, requests.label_requests(tile, area), stop)
     )
     try:
         found = listed.result()
-        early_scores = scores.result() if scores else {}
-        labels.result()
         group.save_listing(found.to_json())
+        if scores and (layers := scores.result()):
+            for request in requests.pack("scores", tile, found.observations, (band,)):
+                if (answer := early.compose(request, layers)) is not None:
+                    group.save(request.key, answer)
+        labels.result()
     except BaseException:
         stop.set()
         raise
-    return found, early_scores
+    return found
 
 
 def clear_shares(score: Stored, threshold: int) -> NDArray[np.float64]:
