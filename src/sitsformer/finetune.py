@@ -185,7 +185,8 @@ def freeze(model: SITSFormer, way: str) -> None:
     model.frozen = way == "linear"
     for name, parameter in model.named_parameters():
         head = name.startswith("classifier.")
-        tokens = name in ("mask_token", "band_token") or name.startswith("reconstruction.")
+        tokens = name in ("mask_token", "band_token")
+        tokens |= name.startswith(("reconstruction.", "decoder."))
         learns = way == "full" or (way == "bias" and parameter.ndim == 1)
         parameter.requires_grad_(head or (learns and not tokens))
 

@@ -160,7 +160,8 @@ def load_model(
             f"{path} is damaged ({problems[0]}): copy it again from where it came, or train again"
         )
     known = {item.name for item in fields(Architecture)}
-    shape = found["architecture"]
+    # Models older than the decoder have none.
+    shape = {"decoder": False, **found["architecture"]}
     if set(shape) != known:
         raise SitsError(f"{path / CONFIG}: the architecture needs the keys {sorted(known)}")
     if bands is not None and tuple(bands) != tuple(found["bands"]):

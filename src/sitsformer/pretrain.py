@@ -59,7 +59,9 @@ class Where:
     mlflow: str | None = None
 
 
-def architecture(model: config.Model, bands: int, patch: int, classes: int = 0) -> Architecture:
+def architecture(
+    model: config.Model, bands: int, patch: int, classes: int = 0, decoder: bool = False
+) -> Architecture:
     """Shape of the network from the config and the samples it reads."""
     return Architecture(
         bands=bands,
@@ -76,6 +78,7 @@ def architecture(model: config.Model, bands: int, patch: int, classes: int = 0) 
         norm=model.norm,
         pooling=model.pooling,
         classes=classes,
+        decoder=decoder,
     )
 
 
@@ -129,9 +132,10 @@ def run(
             f"{objective!r} needs: pretrain with `ssl`, or give the set a label layer"
         )
     classes = 0 if objective == "ssl" else len(common.class_names)
+    decoder = settings.decoder == "light" and objective != "sl"
     torch.manual_seed(seed)
     model = SITSFormer(
-        architecture(model_settings, shape[0], shape[1], classes),
+        architecture(model_settings, shape[0], shape[1], classes, decoder),
         stats.mean,
         stats.std,
         common.bands,
@@ -150,6 +154,7 @@ def run(
             settings.sl_weight,
             seed,
             strength(settings.augment),
+            decoder,
         ),
         _class_weights(labels, classes).to(place) if settings.class_balanced else None,
         _validation(where.samples, series),

@@ -261,6 +261,49 @@ def test_what_is_hidden_has_no_influence():
         assert torch.equal(first, second)
 
 
+def with_decoder():
+    torch.manual_seed(2)
+    shape = Architecture(hidden=32, layers=2, heads=4, classes=5, decoder=True)
+    model = SITSFormer(shape, MEAN, STD)
+    values, doy = samples(6, 8)
+    steps, _ = pack(make_series(values, doy, MEAN, STD), np.arange(6))
+    hidden = np.zeros(steps.layout.steps, bool)
+    hidden[::3] = True
+    return model, steps, hidden
+
+
+def test_with_a_decoder_the_encoder_sees_visible_steps_alone():
+    model, steps, hidden = with_decoder()
+    other = steps.values.clone()
+    other[torch.from_numpy(hidden)] = 99.0
+    changed = Steps(other, steps.doy, steps.layout)
+    rows = torch.from_numpy(np.flatnonzero(~hidden))
+    for mode in (True, False):
+        model.train(mode)
+        with torch.no_grad():
+            found = []
+            for batch in (steps, changed):
+                model.noise.seed([1])
+                found.append(model.encode_hidden(batch, hidden))
+        assert torch.equal(found[0][0], found[1][0])
+        assert torch.equal(found[0][2], found[1][2])
+    # As if the hidden steps had never been there.
+    seen, layout, decoded = found[0]
+    shorter = Steps(steps.values[rows], steps.doy[rows], make_layout(layout.lengths))
+    with torch.no_grad():
+        assert torch.allclose(seen, model.encode(shorter), atol=1e-5)
+        filled = model.fill(steps, hidden)[torch.from_numpy(hidden)]
+        assert torch.allclose(model.reconstruct(decoded), filled, atol=1e-5)
+        assert not torch.allclose(model.fill(steps, ~hidden), model.fill(steps, hidden), atol=1e-3)
+
+
+def test_a_decoder_learns_with_its_token():
+    model, steps, hidden = with_decoder()
+    model.reconstruct(model.encode_hidden(steps, hidden, whole=False)[2]).square().sum().backward()
+    for name in ("mask_token", "decoder.layers.0.linear1.weight", "embedding.linear.weight"):
+        assert float(dict(model.named_parameters())[name].grad.abs().max()) > 0, name
+
+
 def test_the_mask_token_is_learned_and_saved():
     _, model = pair()
     assert "mask_token" in model.state_dict()

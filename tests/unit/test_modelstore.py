@@ -90,10 +90,21 @@ def test_weights_that_do_not_fit_the_config_are_named(stored):
     config["architecture"]["hidden"] = 32
     (path / "config.json").write_text(json.dumps(config))
     record = json.loads((path / "provenance.json").read_text())
-    record["files"]["config.json"] = provenance._file_record(path / "config.json")
+    record["files"] |= provenance._file_records(path, ["config.json"])
     (path / "provenance.json").write_text(json.dumps(record))
     with pytest.raises(SitsError, match=r"classifier.weight is \(3, 16\), expected \(3, 32\)"):
         sitsformer.load_model(path)
+
+
+def test_models_older_than_the_decoder_have_none(stored):
+    path, _model = stored
+    config = json.loads((path / "config.json").read_text())
+    del config["architecture"]["decoder"]
+    (path / "config.json").write_text(json.dumps(config))
+    record = json.loads((path / "provenance.json").read_text())
+    record["files"] |= provenance._file_records(path, ["config.json"])
+    (path / "provenance.json").write_text(json.dumps(record))
+    assert sitsformer.load_model(path).decoder is None
 
 
 def test_importing_the_package_does_not_import_torch():

@@ -16,6 +16,8 @@ from sitsformer.finetune import Standard, freeze, run_cells, run_standard
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.model.steps import make_series
 from sitsformer.modelstore import load_model, read_history
+from sitsformer.pretrain import Where
+from sitsformer.pretrain import run as pretrain
 from sitsformer.samples import load_samples
 from sitsformer.training import Plan, fit, learning_rate, make_optimiser
 from sitsformer.training import checkpoint as checkpoints
@@ -60,6 +62,29 @@ def test_every_objective_learns(objective, mask):
     history = fit(model, task(objective, mask=mask), Plan(epochs=12, learning_rate=3e-3))
     assert history[-1]["validation_loss"] < 0.9 * history[0]["validation_loss"]
     assert [row["epoch"] for row in history] == list(range(1, 13))
+
+
+@pytest.mark.parametrize("objective", ["ssl", "dual"])
+@pytest.mark.parametrize("mask", ["steps", "spans"])
+def test_a_light_decoder_learns(objective, mask):
+    model = network(shape=replace(SHAPE, decoder=True))
+    chosen = task(objective, mask=mask, decoder=True)
+    history = fit(model, chosen, Plan(epochs=12, learning_rate=3e-3))
+    assert history[-1]["validation_loss"] < 0.9 * history[0]["validation_loss"]
+
+
+def test_a_series_of_one_step_is_not_hidden_from_an_encoder_with_a_decoder():
+    values, doy, label, _ = training_data.arrays()
+    doy[::2, 1:] = 0
+    series = make_series(values, doy, MEAN, STD)
+    chosen = PretrainTask(InMemory(series, label), PretrainSettings("dual", 60, decoder=True))
+    model = network(shape=replace(SHAPE, decoder=True))
+    for (batch,) in chosen.batches(0, 0):
+        single = np.repeat(batch.steps.layout.lengths == 1, batch.steps.layout.lengths)
+        assert single.any()
+        assert not batch.hidden[single].any()
+        losses = chosen.sums(model, batch)
+        assert all(torch.isfinite(value) for value in losses.values())
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not():
@@ -266,6 +291,25 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_from(tmp_path):
     assert torch.equal(weights(model), weights(untouched))
 
 
+@pytest.mark.parametrize("package", ["sitsformer", "torch"])
+def test_a_checkpoint_of_another_version_is_not_gone_on_from(tmp_path, monkeypatch, package):
+    def first_step():
+        steps = []
+        fit(
+            network(), task(), Plan(epochs=1), checkpoint=tmp_path,
+            progress=lambda done, *_: steps.append(done),
+        )  # fmt: skip
+        return steps[0] if steps else None
+
+    real = checkpoints.metadata.version
+    assert first_step() == 1
+    assert first_step() is None  # finished: nothing is left to do
+    monkeypatch.setattr(
+        checkpoints.metadata, "version", lambda name: "0.0" if name == package else real(name)
+    )
+    assert first_step() == 1
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path):
     fit(network(), task(), Plan(epochs=1), checkpoint=tmp_path)
     path = tmp_path / checkpoints.FILE
@@ -365,6 +409,27 @@ def test_shuffled_labels_give_chance(store):
     cells, _ = run_cells(shuffled, None, learner, 10, range(3), model, settings)
     right = np.mean([(fewshot.predicted(c) == c.truth).mean() for c in cells])
     assert abs(right - 1 / 3) < 0.15
+
+
+def test_a_model_pretrained_with_a_decoder_is_fine_tuned(store, tmp_path):
+    shape = config.Model(embedding="linear", hidden=16, layers=1, heads=2)
+    settings = config.Pretrain(set="made", epochs=2, batch_size=24, decoder="light")
+    where = Where(store, tmp_path / "checkpoint", tmp_path / "model")
+    pretrain(where, "dual", 0, shape, settings, "cpu")
+    model = load_model(tmp_path / "model")
+    assert model.architecture.decoder
+    assert model.decoder is not None
+    sweep = config.FewShot(set="made", steps=60, validation=5, learning_rates=(3e-3,))
+    learner = fewshot.Learner(fewshot.NETWORK, "dual", "full", 0)
+    samples = load_samples(store)
+    cells, tuned = run_cells(samples, tmp_path / "model", learner, 10, range(2), shape, sweep)
+    assert (fewshot.predicted(cells[0]) == cells[0].truth).mean() > 0.8
+    assert all(not p.requires_grad for p in tuned.decoder.parameters())
+
+
+def test_hidden_bands_and_a_decoder_do_not_go_together():
+    with pytest.raises(ValueError, match="mask: steps or spans"):
+        config.Pretrain(set="made", mask="bands", decoder="light")
 
 
 def test_standard_fine_tuning_writes_a_model_that_predicts(store, tmp_path):

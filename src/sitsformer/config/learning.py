@@ -90,6 +90,8 @@ class Pretrain(Section):
     """What is hidden: whole time steps, runs of steps, or bands."""
     mask_rate: float = Field(0.3, gt=0, lt=1)
     """Share hidden."""
+    decoder: Literal["none", "light"] = "none"
+    """`light`: hidden steps are left out of the encoder and reconstructed by a small layer."""
     ssl_weight: float = Field(1.0, ge=0)
     """Weight of the reconstruction loss in `dual`."""
     sl_weight: float = Field(1.0, ge=0)
@@ -110,6 +112,15 @@ class Pretrain(Section):
     """Use torch.compile (pays on GPUs)."""
     deterministic: bool = True
     """Same seed, same bytes; on GPUs this costs speed."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Pretrain:
+        if self.decoder == "light" and self.mask == "bands":
+            raise ValueError(
+                "decoder: light leaves hidden steps out of the encoder, but mask: bands hides no "
+                "whole step: use mask: steps or spans, or decoder: none"
+            )
+        return self
 
 
 class FewShot(Section):

@@ -44,6 +44,8 @@ class Architecture:
         norm: `post` or `pre`.
         pooling: `max`, `mean` or `mean_max` over valid steps.
         classes: classes of the classifier; 0: none.
+        decoder: whether a light decoder reconstructs hidden steps, which the encoder then does
+            not see at all (after He et al. 2022, masked autoencoders).
     """
 
     bands: int = 10
@@ -58,6 +60,7 @@ class Architecture:
     norm: str = "post"
     pooling: str = "max"
     classes: int = 0
+    decoder: bool = False
 
 
 class SITSFormer(nn.Module):
@@ -101,6 +104,13 @@ class SITSFormer(nn.Module):
         self.mask_token = nn.Parameter(torch.randn(a.hidden) * 0.02)
         self.band_token = nn.Parameter(torch.zeros(a.bands))
         self.reconstruction = nn.Linear(a.hidden, a.bands)
+        self.decoder: Encoder | None = None
+        if a.decoder:
+            # One layer with a feed-forward part as narrow as it is wide.
+            light = Layer(
+                a.hidden, a.heads, a.hidden, a.dropout, a.attention_dropout, a.norm == "pre"
+            )
+            self.decoder = Encoder([light], a.hidden)
         self.classifier: nn.Linear | None = None
         if a.classes:
             self.new_classifier(a.classes, class_names)
@@ -147,10 +157,7 @@ class SITSFormer(nn.Module):
         Returns:
             (N, H) float32, or (hidden steps, H) with `only_masked`.
         """
-        x = self._embed(steps, masked)
-        rate = self.architecture.dropout if self.embedding.training else 0.0
-        if rate:
-            x = drop(x * factor(rate, x.device), rate, self.noise)
+        x = self._dropped(self._embed(steps, masked))
         only = None
         if only_masked:
             assert masked is not None and masked.ndim == 1
@@ -158,6 +165,53 @@ class SITSFormer(nn.Module):
             only = (rows, subset(steps.layout, masked, x.device))
         encoded: Tensor = self.transformer_encoder(x, steps.layout, self.noise, only)
         return encoded
+
+    def encode_hidden(
+        self, steps: Steps, masked: npt.NDArray[np.bool_], whole: bool = True
+    ) -> tuple[Tensor, Layout, Tensor]:
+        """Encode a batch, and what its hidden steps are reconstructed from.
+
+        Args:
+            steps: the batch, N steps.
+            masked: (N,) hidden steps; with a decoder every series shows at least one.
+            whole: whether the encoded steps are wanted, or the hidden ones alone.
+
+        Returns:
+            Encoded steps for the classifier and their layout (with a decoder the visible steps;
+            without one all, or whatever was computed where not `whole`), and (hidden steps, H).
+        """
+        device = steps.values.device
+        rows = torch.from_numpy(np.flatnonzero(masked)).to(device)
+        if self.decoder is None:
+            encoded = self.encode(steps, masked, only_masked=not whole)
+            return encoded, steps.layout, encoded.index_select(0, rows) if whole else encoded
+        seen, layout, table = self._beside_tokens(steps, masked)
+        only = (rows, subset(steps.layout, masked, device))
+        return seen, layout, self.decoder(table, steps.layout, self.noise, only)
+
+    def fill(self, steps: Steps, masked: npt.NDArray[np.bool_]) -> Tensor:
+        """Guess the normalised reflectance (N, C) of every step, hidden ones or bands included."""
+        if self.decoder is None:
+            return self.reconstruct(self.encode(steps, masked))
+        _, _, table = self._beside_tokens(steps, masked)
+        return self.reconstruct(self.decoder(table, steps.layout, self.noise))
+
+    def _beside_tokens(
+        self, steps: Steps, masked: npt.NDArray[np.bool_]
+    ) -> tuple[Tensor, Layout, Tensor]:
+        """Visible steps encoded (n, H), their layout, and what the decoder reads (N, H)."""
+        device = steps.values.device
+        position = self.embedding.position(steps.doy)
+        rows, places = _places(masked, device)
+        layout = subset(steps.layout, ~masked, device)
+        x = self.embedding(steps.values.index_select(0, rows)) + position.index_select(0, rows)
+        seen = self.transformer_encoder(self._dropped(x), layout, self.noise)
+        table = torch.cat([seen, self.mask_token.to(seen.dtype).unsqueeze(0)])
+        return seen, layout, table.index_select(0, places) + position
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        rate = self.architecture.dropout if self.embedding.training else 0.0
+        return drop(x * factor(rate, x.device), rate, self.noise) if rate else x
 
     def _embed(self, steps: Steps, masked: npt.NDArray[np.bool_] | None) -> Tensor:
         position: Tensor = self.embedding.position(steps.doy)
@@ -172,10 +226,7 @@ class SITSFormer(nn.Module):
             x = position + self.embedding(values)
             return x
         # Hidden steps are not embedded at all: nothing of them enters, BatchNorm included.
-        visible = np.flatnonzero(~masked)
-        place = np.full(len(masked), len(visible), np.int64)
-        place[visible] = np.arange(len(visible))
-        rows, places = (torch.from_numpy(i).to(position.device) for i in (visible, place))
+        rows, places = _places(masked, position.device)
         seen = self.embedding(steps.values.index_select(0, rows))
         table = torch.cat([seen, self.mask_token.to(seen.dtype).unsqueeze(0)])
         return position + table.index_select(0, places)
@@ -293,6 +344,14 @@ def _vector(values: npt.ArrayLike | None, size: int, default: float) -> Tensor:
     if values is None:
         return torch.full((size,), default)
     return torch.as_tensor(np.array(values, dtype=np.float32))
+
+
+def _places(masked: npt.NDArray[np.bool_], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Rows of visible steps (n,), and each step's place (N,) in a table of them and a token."""
+    visible = np.flatnonzero(~masked)
+    place = np.full(len(masked), len(visible), np.int64)
+    place[visible] = np.arange(len(visible))
+    return torch.from_numpy(visible).to(device), torch.from_numpy(place).to(device)
 
 
 def _mean_pool(encoded: Tensor, layout: Layout) -> Tensor:

@@ -165,7 +165,7 @@ def reconstruct(
             # Whole bands are hidden: the one that is shown is among them.
             hidden[:, band] = True
         with torch.inference_mode():
-            guess = model.reconstruct(model.encode(steps, hidden)).numpy()[:, band]
+            guess = model.fill(steps, hidden).numpy()[:, band]
         truth = samples.reflectance[i, :count, band, middle, middle] * SCALE
         seen = ~(hidden if hidden.ndim == 1 else hidden[:, band])
         found.append(

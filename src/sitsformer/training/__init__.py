@@ -223,7 +223,9 @@ class _Loop:
             return
         state, tensors = found
         if state.pop("fingerprint") != self.fingerprint:
-            logger.info("%s is of other settings: training starts afresh", self.checkpoint)
+            logger.info(
+                "%s is of other settings or versions: training starts afresh", self.checkpoint
+            )
             return
         self.best = checkpoints.restore(tensors, self.model, self.optimiser)
         self.run = _Run(**state)

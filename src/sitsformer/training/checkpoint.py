@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,21 @@ FILE = "checkpoint.safetensors"
 
 
 def fingerprint(settings: Mapping[str, Any]) -> str:
-    """Digest of what must be the same for a run to go on from a checkpoint."""
-    text = json.dumps(settings, sort_keys=True, default=str)
+    """Digest of what must be the same for a run to go on from a checkpoint.
+
+    The settings, and the versions of this package and of torch: half a run by other code would be
+    a run that nobody can repeat.
+    """
+    versions = {name: _version(name) for name in ("sitsformer", "torch")}
+    text = json.dumps({"settings": settings, **versions}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:  # a source tree on the path
+        return "not installed"
 
 
 def save(

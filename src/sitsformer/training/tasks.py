@@ -63,6 +63,7 @@ class PretrainSettings:
     sl_weight: float = 1.0
     seed: int = 0
     augment: augment.Strength = augment.NOTHING
+    decoder: bool = False
 
 
 class Source(Protocol):
@@ -160,15 +161,19 @@ class PretrainTask:
 
     def sums(self, model: SITSFormer, batch: PretrainBatch) -> dict[str, Tensor]:
         """Squared errors over hidden values, cross-entropies over labelled samples."""
-        hidden = batch.hidden
-        # The last layer of the encoder serves hidden steps alone when no class is asked for.
-        lean = self.settings.objective == "ssl" and hidden is not None and hidden.ndim == 1
-        encoded = model.encode(batch.steps, hidden, only_masked=lean)
+        hidden, layout = batch.hidden, batch.steps.layout
         found = {}
-        if hidden is not None:
-            found["ssl"] = _squared_errors(model, encoded, batch.steps, hidden, lean)
+        if hidden is not None and hidden.ndim == 1:
+            # The last layer serves hidden steps alone when no class is asked for.
+            whole = "sl" in self.weights
+            encoded, layout, decoded = model.encode_hidden(batch.steps, hidden, whole)
+            found["ssl"] = _squared_errors(model, decoded, batch.steps, hidden)
+        else:
+            encoded = model.encode(batch.steps, hidden)
+            if hidden is not None:
+                found["ssl"] = _squared_errors(model, encoded, batch.steps, hidden)
         if "sl" in self.weights and batch.counts["sl"]:
-            logits = model.classify(encoded, batch.steps.layout).float()
+            logits = model.classify(encoded, layout).float()
             found["sl"] = F.cross_entropy(
                 logits, batch.label, self.class_weights, ignore_index=-1, reduction="sum"
             )
@@ -222,6 +227,9 @@ def make_batch(
             lengths = (change.keep & valid).sum(1)
         strategy = masking.STRATEGIES[settings.mask]
         hidden = strategy(lengths, bands, settings.mask_rate, _rng(mask_seed))
+        if settings.decoder:
+            # An encoder that sees no hidden step must see one.
+            hidden &= np.repeat(lengths > 1, lengths)
     mine = np.arange(share[0], len(index), share[1])
     if change is not None:
         change = Change(*(getattr(change, name)[mine] for name in Change.__dataclass_fields__))
@@ -246,23 +254,25 @@ def _rows_of(lengths: Ints, samples: Ints) -> Ints:
 
 
 def _squared_errors(
-    model: SITSFormer,
-    encoded: Tensor,
-    steps: Steps,
-    hidden: npt.NDArray[np.bool_],
-    lean: bool,
+    model: SITSFormer, encoded: Tensor, steps: Steps, hidden: npt.NDArray[np.bool_]
 ) -> Tensor:
-    """Sum of squared errors of the centre pixel over hidden values (normalised reflectance)."""
+    """Sum of squared errors of the centre pixel over hidden values (normalised reflectance).
+
+    Args:
+        model: its reconstruction head.
+        encoded: (hidden steps, H), or (N, H) where bands are hidden.
+        steps: N steps.
+        hidden: (N,) or (N, C).
+    """
     target = steps.values[:, :, steps.values.shape[2] // 2]
     if hidden.ndim == 1:
         # Found on the host: on a GPU, looking for them there would wait for it.
         rows = torch.from_numpy(np.flatnonzero(hidden)).to(target.device)
-        seen = encoded if lean else encoded.index_select(0, rows)
-        error = model.reconstruct(seen).float() - target.index_select(0, rows)
-        return error.square().sum()
-    where = torch.from_numpy(hidden).to(target.device)
-    error = model.reconstruct(encoded).float() - target
-    return error.square().mul(where).sum()
+        target = target.index_select(0, rows)
+    error = (model.reconstruct(encoded).float() - target).square()
+    if hidden.ndim == 2:
+        error = error.mul(torch.from_numpy(hidden).to(target.device))
+    return error.sum()
 
 
 @dataclass(frozen=True)
