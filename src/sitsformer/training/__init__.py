@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -381,6 +382,9 @@ def _deterministic(wanted: bool) -> Iterator[None]:
         # Even switching it off imports a compiler, for a second.
         yield
         return
+    # cuBLAS adds up in a fixed order with a workspace of fixed size alone (its manual, section
+    # "Results reproducibility"); it reads this when it is first used.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
