@@ -163,7 +163,7 @@ def test_every_sample_equals_a_plain_loop(tmp_path, case):
 def test_memory_and_chunks_do_not_change_a_byte(tmp_path):
     chosen = {"per_tile": 300, "split": {"block": 600.0}}
     digests = []
-    for memory in (1.0, 1e-3):
+    for memory in (1.0, 1e-3, 1e-5):
         config = make_config(252, chosen=chosen, patches={"memory_gb": memory})
         tile = tiles(config)[0]
         path = tmp_path / "c.zarr"
@@ -172,7 +172,7 @@ def test_memory_and_chunks_do_not_change_a_byte(tmp_path):
         out = tmp_path / f"{memory}.zarr"
         make_tile_store(config, "land", "farm", tile.name, path, out)
         digests.append(provenance.digest(out))
-    assert digests[0] == digests[1]
+    assert len(set(digests)) == 1
     # With four chunks side by side, some patches lie in two or four of them.
     rows = open_samples(out)
     near = (np.abs((rows.x.values - tile.west) / 10 - 126) < 2).sum()

@@ -22,7 +22,7 @@ from sitsformer.config import BANDS, Config, Patches, SampleSet
 from sitsformer.grid import Tile, find_tile, to_lonlat
 from sitsformer.labels import Classes, Legend, group
 from sitsformer.patches import splits
-from sitsformer.patches.clear import ClearDates
+from sitsformer.patches.clear import PIXELS, ClearDates
 from sitsformer.patches.cutting import patches as cut_patches
 from sitsformer.patches.sampling import Draw, Layers, draw, tile_seed
 from sitsformer.patches.spool import Spool
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 log = logging.getLogger(__name__)
-
-_THIN_ROWS = 16384
-"""Samples thinned at once: (sample, time) tables of them stay below 50 MB for a year of dates."""
 
 
 def make_tile_store(
@@ -201,12 +198,21 @@ def _choose_dates(
     seed: int,
 ) -> NDArray[np.int16]:
     """Positions (sample, length) on the time axis of the dates that each sample keeps."""
-    dates = clear.of(drawn.row, drawn.column)
     east, north = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
-    pieces = [slice(first, first + _THIN_ROWS) for first in range(0, len(dates), _THIN_ROWS)]
-    with ThreadPoolExecutor(shards.threads()) as pool:
-        kept = pool.map(lambda i: thin(dates[i], length, seed, east[i], north[i]), pieces)
-        return np.concatenate([np.empty((0, length), np.int16), *kept])
+
+    steps = np.empty((len(x), length), np.int16)
+
+    def choose(start: int) -> None:
+        stop = min(start + clear.at_once, len(x))
+        dates = clear.of(drawn.row[start:stop], drawn.column[start:stop])
+        for first in range(start, stop, PIXELS):
+            some = slice(first, min(first + PIXELS, stop))
+            clear_here = dates[first - start : first - start + PIXELS]
+            steps[some] = thin(clear_here, length, seed, east[some], north[some])
+
+    with ThreadPoolExecutor(shards.threads() if clear.kept else 1) as pool:
+        list(pool.map(choose, range(0, len(x), clear.at_once)))
+    return steps
 
 
 def _write_reflectance(

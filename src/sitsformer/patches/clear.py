@@ -23,6 +23,9 @@ from sitsformer.samples import shards
 CLEAR_MISSING = 255
 """Cloud score of a pixel that was not scored, as in cubes."""
 
+PIXELS = 16384
+"""Pixels whose dates are looked at together: tables (pixel, time) of them stay below 10 MB."""
+
 _COPIES = 5
 """Arrays of the size of a block alive at once in a thread: clear pixels, sums, and dates."""
 
@@ -35,6 +38,8 @@ class ClearDates:
 
     Attributes:
         counts: (y, x) uint16 number of clear dates of the patch around each pixel.
+        kept: whether all dates are held, a bit each; else `of` reads the scores again.
+        at_once: pixels that `of` is best asked for in one call.
     """
 
     def __init__(self, path: Path, settings: Patches) -> None:
@@ -48,10 +53,10 @@ class ClearDates:
         times, height, width = self._scores.clear.shape
         self.counts = np.zeros((height, width), np.uint16)
         packed = (times, height, -(-width // 8))
-        # Kept for `of` when that takes little; else the scores are read a second time there.
-        self._bits: NDArray[np.uint8] | None = None
-        if int(np.prod(packed)) <= settings.memory_gb * 1e9 / 8:
-            self._bits = np.empty(packed, np.uint8)
+        share = int(settings.memory_gb * 1e9 / 8)
+        self.kept = int(np.prod(packed)) <= share
+        self._bits = np.empty(packed, np.uint8) if self.kept else None
+        self.at_once = PIXELS if self.kept else max(PIXELS, share // times)
 
         def count(
             first: int, top: int, clear: NDArray[np.bool_]
