@@ -1,25 +1,29 @@
-"""Exporting one tile and season from a local Earth Engine: against the bound and xee.
+"""Exporting tiles and a season from a local Earth Engine: against the bound, xee, geedim, geemap.
 
     python benchmarks/earthengine.py            252 px, nine months, 300 ms latency, 40 at once
-    python benchmarks/earthengine.py --side 510
+    python benchmarks/earthengine.py --side 510 --exporters sitsformer xee
+    python benchmarks/earthengine.py --tiles 4  four jobs at once, each with a quarter of the 40
 
 Every exporter brings the same data: ten bands and the cloud score of each date, WorldCover, CDL
 and its confidence. The server is a process of its own that has computed every answer before (each
-exporter runs once unmeasured), so that the protocol is measured and not the simulation. Setting up
-the client (the same for all) is not counted. Two lines: the loopback as fast as it is, and 25 MB/s.
+process exports once unmeasured), so that the protocol is measured and not the simulation. Setting
+up the client (the same for all) is not counted. Two lines: the loopback as fast as it is, and
+25 MB/s.
 
-The bound is requests x latency / concurrency + bytes / bandwidth. An export also has three steps
-that must wait for each other (which images, which are clear, their pixels): the second bound adds
-the two round trips that this costs at least.
+The bound is requests x latency / concurrency + bytes / bandwidth. An export also has steps that
+must wait for each other (which images are there and clear, their pixels): the second bound adds
+the round trip that this costs at least. The loopback's bandwidth is that of this server with eight
+answers at once.
 
-geemap and geedim are not in the table: geemap 0.37.2 hands over to an xee that it no longer
-fits, and geedim 2.0.0 fetches each image by a thumbnail of its own, which the local server lacks.
+Each peer runs as its documentation shows, with as many requests at once as it takes. geemap 0.37.2
+has three ways to get pixels: `ee_to_xarray` hands over to a version of xee that it no longer fits;
+`download_ee_image` hands an image to geedim; `ee_export_image(_collection)`, which is measured,
+fetches image after image.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -27,7 +31,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +47,38 @@ WEST, NORTH, EPSG = 522_000, 4_650_000, 32615
 Figures = dict[str, dict[str, Any]]
 
 
-def tile(side: int) -> Any:
-    from sitsformer.grid import Tile
+BANDS = ["B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12"]
 
-    return Tile("iowa", f"{EPSG}_{WEST}_{NORTH}", EPSG, WEST, NORTH, side)
+
+@dataclass(frozen=True)
+class Job:
+    """What one process exports: one of `of` tiles beside each other."""
+
+    url: str
+    side: int
+    number: int
+    of: int
+
+    @property
+    def west(self) -> int:
+        return WEST + 10 * self.side * self.number
+
+    @property
+    def concurrent(self) -> int:
+        return CONCURRENT // self.of
+
+    @property
+    def tile(self) -> Any:
+        from sitsformer.grid import Tile
+
+        name = f"{EPSG}_{self.west}_{NORTH}"
+        return Tile("iowa", name, EPSG, self.west, NORTH, self.side)
 
 
 # --- the exporters, each run in a process of its own ----------------------------------------------
 
 
-def ours(url: str, side: int, folder: Path) -> Callable[[], int]:
+def ours(job: Job, folder: Path) -> Callable[[], int]:
     """`source: earthengine`, from the list of images to the arrays in memory."""
     from datetime import date
 
@@ -60,7 +87,7 @@ def ours(url: str, side: int, folder: Path) -> Callable[[], int]:
     from sitsformer.sources.earthengine.session import connect
 
     settings = EarthEngine(
-        url=url, project="proj-test", cache=str(folder), concurrent=CONCURRENT, rate=100
+        url=job.url, project="proj-test", cache=str(folder), concurrent=job.concurrent, rate=100
     )
     area = Area(
         source="earthengine",
@@ -77,45 +104,33 @@ def ours(url: str, side: int, folder: Path) -> Callable[[], int]:
     source = EarthEngineSource(Config())  # type: ignore[arg-type]
 
     def run() -> int:
-        found = source.cube("iowa", area, tile(side)).load()
+        found = source.cube("iowa", area, job.tile).load()
         return int(found.sizes["time"])
 
     return run
 
 
-def xee(url: str, side: int, folder: Path, *, dask: bool = False) -> Callable[[], int]:
+def xee(job: Job, folder: Path, *, dask: bool = False) -> Callable[[], int]:
     """As the README of xee shows, with as many workers as the quota allows."""
-    import ee
     import xarray as xr
     import xee as _  # noqa: F401 (registers the engine)
 
-    _initialize(url)
+    _initialize(job)
+    images, scores, worldcover, cdl = _collections(job)
     grid = {
         "engine": "ee",
         "crs": f"EPSG:{EPSG}",
-        "crs_transform": (10, 0, WEST, 0, -10, NORTH),
-        "shape_2d": (side, side),
-        "executor_kwargs": {"max_workers": CONCURRENT},
+        "crs_transform": (10, 0, job.west, 0, -10, NORTH),
+        "shape_2d": (job.side, job.side),
+        "executor_kwargs": {"max_workers": job.concurrent},
     }
-    place = ee.Geometry.Rectangle([WEST, NORTH - 10 * side, WEST + 10 * side, NORTH],
-                                  f"EPSG:{EPSG}", False)  # fmt: skip
-    bands = ["B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12", "cs_cdf"]
-    scores = ee.ImageCollection("GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED")
-    images = (
-        ee.ImageCollection("COPERNICUS/S2_SR_HARMONIZED")
-        .filterDate(START, "2021-12-01")
-        .filterBounds(place)
-        .linkCollection(scores, ["cs_cdf"])
-        .select(bands)
-    )
-    cdl = ee.ImageCollection("USDA/NASS/CDL").filterDate("2021-01-01", "2022-01-01")
-    parts = [images, ee.ImageCollection("ESA/WorldCover/v200"), cdl]
+    parts = [images.linkCollection(scores, ["cs_cdf"]), worldcover, cdl]
 
     def load(collection: Any) -> Any:
         if not dask:
             return xr.open_dataset(collection, **grid).load()
         lazy = xr.open_dataset(collection, chunks={}, **grid)
-        return lazy.compute(scheduler="threads", num_workers=CONCURRENT)
+        return lazy.compute(scheduler="threads", num_workers=job.concurrent)
 
     def run() -> int:
         opened = [load(part) for part in parts]
@@ -124,35 +139,117 @@ def xee(url: str, side: int, folder: Path, *, dask: bool = False) -> Callable[[]
     return run
 
 
-def xee_dask(url: str, side: int, folder: Path) -> Callable[[], int]:
+def xee_dask(job: Job, folder: Path) -> Callable[[], int]:
     """The same through Dask: all bands at once."""
-    return xee(url, side, folder, dask=True)
+    return xee(job, folder, dask=True)
 
 
-def _initialize(url: str) -> None:
+def geedim(job: Job, folder: Path) -> Callable[[], int]:
+    """Collections by `toXarray`; those of one type each, because it takes the widest for all."""
+    from geedim.stac import STACClient
+
+    _initialize(job)
+    STACClient().get = lambda ee_id: None  # asked for elsewhere, once a collection
+    kinds = ("uint16", "float32", "uint8", "uint8")
+
+    def load(collection: Any, dtype: str) -> Any:
+        prepared = collection.gd.prepareForExport(
+            crs=f"EPSG:{EPSG}",
+            crs_transform=(10, 0, job.west, 0, -10, NORTH),
+            shape=(job.side, job.side),
+            dtype=dtype,
+        )
+        return prepared.gd.toXarray(max_requests=job.concurrent)
+
+    def run() -> int:
+        parts = zip(_collections(job), kinds, strict=True)
+        opened = [load(collection, dtype) for collection, dtype in parts]
+        return int(opened[0].sizes["time"])
+
+    return run
+
+
+def geemap(job: Job, folder: Path) -> Callable[[], int]:
+    """`ee_export_image_collection`: a zipped GeoTIFF an image; then their arrays."""
+    import ee
+    import geemap as package
+    import rasterio
+
+    _initialize(job)
+    bounds = [job.west, NORTH - 10 * job.side, job.west + 10 * job.side, NORTH]
+
+    def run() -> int:
+        dates = 0
+        for number, collection in enumerate(_collections(job)):
+            target = folder / str(number)
+            package.ee_export_image_collection(
+                collection,
+                str(target),
+                crs=f"EPSG:{EPSG}",
+                crs_transform=[10, 0, job.west, 0, -10, NORTH],
+                region=ee.Geometry.Rectangle(bounds, f"EPSG:{EPSG}", False),
+                verbose=False,
+            )
+            arrays = []
+            for path in sorted(target.glob("*.tif")):
+                with rasterio.open(path) as source:
+                    arrays.append(source.read())
+            dates = max(dates, len(arrays))
+        return dates
+
+    return run
+
+
+def _collections(job: Job) -> list[Any]:
+    """Reflectances, scores, WorldCover, CDL."""
+    import ee
+
+    place = ee.Geometry.Rectangle(
+        [job.west, NORTH - 10 * job.side, job.west + 10 * job.side, NORTH], f"EPSG:{EPSG}", False
+    )
+
+    def season(name: str) -> Any:
+        return ee.ImageCollection(name).filterDate(START, "2021-12-01").filterBounds(place)
+
+    return [
+        season("COPERNICUS/S2_SR_HARMONIZED").select(BANDS),
+        season("GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED").select(["cs_cdf"]),
+        ee.ImageCollection("ESA/WorldCover/v200"),
+        ee.ImageCollection("USDA/NASS/CDL").filterDate("2021-01-01", "2022-01-01"),
+    ]
+
+
+def _initialize(job: Job) -> None:
     import ee
     from requests import Session
     from requests.adapters import HTTPAdapter
 
     ee.deprecation.deprecated_assets = {"": None}
     session = Session()
-    session.mount("http://", HTTPAdapter(pool_maxsize=CONCURRENT))
+    session.mount("http://", HTTPAdapter(pool_maxsize=job.concurrent))
     ee.data._get_state().requests_session = session  # the peers, too, get enough connections
-    ee.Initialize(credentials=None, url=url, project="proj-test")
+    ee.Initialize(credentials=None, url=job.url, project="proj-test")
 
 
-EXPORTERS = {"sitsformer": ours, "xee": xee, "xee_dask": xee_dask}
+EXPORTERS = {
+    "sitsformer": ours,
+    "xee": xee,
+    "xee_dask": xee_dask,
+    "geedim": geedim,
+    "geemap": geemap,
+}
+USUAL = [name for name in EXPORTERS if name != "geemap"]
+"""geemap takes minutes, image after image: it is measured where it is named."""
+LINES = {"loopback": None, "25 MB/s": SLOW_LINE}
 
 
 # --- measuring ------------------------------------------------------------------------------------
 
 
 @contextmanager
-def server(bandwidth: float | None) -> Iterator[str]:
+def server(answers: Path) -> Iterator[str]:
     """A local Earth Engine as a process of its own."""
-    words = ["--port", "0", "--latency", str(LATENCY), "--remember"]
-    if bandwidth:
-        words += ["--bandwidth", str(bandwidth)]
+    words = ["--port", "0", "--latency", str(LATENCY), "--remember", str(answers)]
     with subprocess.Popen(
         [sys.executable, "-m", "earthengine.server", *words],
         env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
@@ -167,36 +264,69 @@ def server(bandwidth: float | None) -> Iterator[str]:
             process.terminate()
 
 
-def measure(name: str, url: str, side: int) -> dict[str, Any] | str:
-    """Run an exporter twice in a process of its own; the second time counts.
+def measure(
+    name: str, url: str, side: int, tiles: int, bandwidth: float | None
+) -> dict[str, Any] | str:
+    """Run an exporter twice, each tile in a process of its own; the second time counts.
 
     Returns:
         seconds, requests, bytes and dates, or why it did not run.
     """
     import requests
 
+    requests.get(f"{url}/local/bandwidth/0", timeout=30)
     words = [sys.executable, __file__, "--child", name, "--url", url, "--side", str(side)]
-    result = subprocess.run(words, capture_output=True, text=True, check=False, timeout=500)
-    if result.returncode != 0:
-        return (result.stderr.strip().splitlines() or ["no message"])[-1][:160]
-    found: dict[str, Any] = json.loads(result.stdout.strip().splitlines()[-1])
+    with ExitStack() as stack:
+        said = stack.enter_context(tempfile.TemporaryFile("w+"))
+        jobs = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [*words, "--tiles", str(tiles), "--number", str(number)],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True,
+                )
+            )
+            for number in range(tiles)
+        ]  # fmt: skip
+        if all(_wait(job, "ready") is not None for job in jobs):
+            requests.get(f"{url}/local/bandwidth/{bandwidth or 0:.0f}", timeout=30)
+            requests.get(f"{url}/local/forget", timeout=30)
+            began = time.perf_counter()
+            for job in jobs:
+                assert job.stdin
+                job.stdin.write("go\n")
+                job.stdin.flush()
+            dates = [_wait(job, "dates") for job in jobs]
+            seconds = time.perf_counter() - began
+        if any(job.wait() != 0 for job in jobs):
+            said.seek(0)
+            return (said.read().strip().splitlines() or ["no message"])[-1][:160]
     calls = requests.get(f"{url}/local/calls", timeout=30).json()
     sent = [call for call in calls if not call[0].startswith("/local")]
-    found.update(requests=len(sent), bytes=sum(call[2] for call in sent))
-    return found
+    return {
+        "seconds": seconds,
+        "dates": sum(int(item or 0) for item in dates),
+        "requests": len(sent),
+        "bytes": sum(call[2] for call in sent),
+    }
 
 
-def child(name: str, url: str, side: int) -> None:
+def _wait(job: subprocess.Popen[str], word: str) -> str | None:
+    """What a child says after a word; None where it ends without it."""
+    assert job.stdout
+    for line in job.stdout:
+        if line.startswith(word):
+            return line.removeprefix(word)
+    return None
+
+
+def child(name: str, job: Job) -> None:
     """What `measure` runs: one round to warm the server, one that counts."""
-    import requests
-
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
-        EXPORTERS[name](url, side, Path(first))()
-        run = EXPORTERS[name](url, side, Path(second))
-        requests.get(f"{url}/local/forget", timeout=30)
-        began = time.perf_counter()
-        dates = run()
-        print(json.dumps({"seconds": time.perf_counter() - began, "dates": dates}))
+        EXPORTERS[name](job, Path(first))()
+        run = EXPORTERS[name](job, Path(second))
+        print("ready", flush=True)
+        sys.stdin.readline()
+        print("dates", run(), flush=True)
 
 
 def line_speed(url: str) -> float:
@@ -216,19 +346,46 @@ def main() -> Figures:
     """All exporters over both lines."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--side", type=int, default=252)
+    parser.add_argument("--tiles", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3, help="interleaved; the median counts")
+    parser.add_argument("--exporters", nargs="+", choices=EXPORTERS, default=USUAL)
+    parser.add_argument("--lines", nargs="+", choices=LINES, default=list(LINES))
+    parser.add_argument("--answers", type=Path, help="keeps the server's answers between runs")
     parser.add_argument("--child")
+    parser.add_argument("--number", type=int, default=0)
     parser.add_argument("--url", default="")
     options = parser.parse_args()
     if options.child:
-        child(options.child, options.url, options.side)
+        child(options.child, Job(options.url, options.side, options.number, options.tiles))
         return {}
+    found: dict[str, dict[str, list[Any]]] = {line: {} for line in options.lines}
+    with ExitStack() as stack:
+        answers = options.answers or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        answers.mkdir(parents=True, exist_ok=True)
+        url = stack.enter_context(server(answers))
+        speed = line_speed(url)
+        for number in range(options.rounds):
+            for name in options.exporters:
+                for line in options.lines:
+                    run = measure(name, url, options.side, options.tiles, LINES[line])
+                    found[line].setdefault(name, []).append(run)
+                    said = f"round {number}, {line}, {name}: {run}"
+                    print(said, file=sys.stderr, flush=True)
     figures: Figures = {}
-    for line, bandwidth in (("loopback", None), ("25 MB/s", SLOW_LINE)):
-        with server(bandwidth) as url:
-            speed = bandwidth or line_speed(url)
-            found = {name: measure(name, url, options.side) for name in EXPORTERS}
-        figures.update(_figures(f"earthengine {line}", found, speed))
+    for line in options.lines:
+        middle = {name: _middle(runs) for name, runs in found[line].items()}
+        figures |= _figures(f"earthengine {line}", middle, LINES[line] or speed)
     return figures
+
+
+def _middle(runs: list[dict[str, Any] | str]) -> dict[str, Any] | str:
+    """The run of median time, or why one did not run."""
+    timed = []
+    for run in runs:
+        if isinstance(run, str):
+            return run
+        timed.append(run)
+    return sorted(timed, key=lambda run: float(run["seconds"]))[(len(timed) - 1) // 2]
 
 
 def _figures(title: str, found: dict[str, dict[str, Any] | str], speed: float) -> Figures:
@@ -244,11 +401,12 @@ def _figures(title: str, found: dict[str, dict[str, Any] | str], speed: float) -
             continue
         figures[f"{title}: {name}"] = {
             "value": item["seconds"], "unit": "s",
-            "against": f"sitsformer; {item['requests']} requests, {item['bytes'] / 1e6:.0f} MB",
+            "against": f"sitsformer; {item['requests']} requests, {item['bytes'] / 1e6:.0f} MB, "
+            f"{item['dates']} dates",
             "ratio": item["seconds"] / mine["seconds"],
         }  # fmt: skip
     bound = mine["requests"] * LATENCY / CONCURRENT + mine["bytes"] / speed
-    for name, least in (("bound", bound), ("bound with its three steps", bound + 2 * LATENCY)):
+    for name, least in (("bound", bound), ("bound with its two steps", bound + LATENCY)):
         figures[f"{title}: {name}"] = {
             "value": least, "unit": "s", "against": "sitsformer / bound",
             "ratio": mine["seconds"] / least,

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import socket
+import threading
 import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -127,16 +128,21 @@ class Handler(BaseHTTPRequestHandler):
         if fault in faults.ANSWERS:
             status, code, message = faults.ANSWERS[fault]
             raise EarthEngineError(message, status, code)
-        memory = self.service.memory
-        if memory is not None and digest in memory:
-            return "application/octet-stream" if "Pixels" in path else "application/json", memory[
-                digest
-            ]
-        kind, content = self._route(path, body)
-        lasting = self.command == "POST" or path.endswith(":getPixels")
-        if memory is not None and lasting and not path.endswith("export"):
-            memory[digest] = content
-        return kind, content
+        folder, memory = self.service.remember, self.service.memory
+        asked = (self.command == "POST" and not path.endswith("export")) or "Pixels" in path
+        if folder is None or not asked:
+            return self._route(path, body)
+        known = folder / digest
+        if digest not in memory and not known.exists():
+            content = self._route(path, body)[1]
+            partial = known.with_suffix(f".{threading.get_ident()}")
+            partial.write_bytes(content)
+            partial.rename(known)
+        if digest not in memory:
+            memory[digest] = known.read_bytes()
+        return "application/octet-stream" if "Pixels" in path else "application/json", memory[
+            digest
+        ]
 
     def _route(self, path: str, body: bytes) -> tuple[str, bytes]:
         service = self.service
@@ -153,6 +159,9 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/local/calls":
             calls = [[call.path, call.status, call.bytes] for call in service.calls]
             return "application/json", json.dumps(calls).encode()
+        if match := re.fullmatch(r"/local/bandwidth/(\d+)", path):
+            service.bandwidth = float(match[1]) or None
+            return "application/json", b"{}"
         if match := re.fullmatch(r"/local/bytes/(\d+)", path):
             return "application/octet-stream", bytes(int(match[1]))
         if match := re.fullmatch(r"/storage/v1/b/([^/]+)/o", path):

@@ -66,7 +66,7 @@ class LocalEarthEngine:
         concurrent: requests at once before it answers 429.
         bandwidth: bytes a second of all answers together; None for no limit.
         fault: chooses the fault of each request.
-        remember: keep answers by request, so that a timing sees the transport alone.
+        remember: folder that keeps answers by request, so that a timing sees the transport alone.
         host, port: where it listens.
     """
 
@@ -79,7 +79,7 @@ class LocalEarthEngine:
         concurrent: int = 40,
         bandwidth: float | None = None,
         fault: faults.Chooser | None = None,
-        remember: bool = False,
+        remember: Path | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
@@ -100,7 +100,8 @@ class LocalEarthEngine:
         self.busy = 0
         self.busiest = 0
         self.lock = threading.Lock()
-        self.memory: dict[str, bytes] | None = {} if remember else None
+        self.remember = remember
+        self.memory: dict[str, bytes] = {}
         self._line = 0.0
         self.algorithms = algorithm_list()
         self.discovery = json.dumps(discovery_document()).encode()
@@ -387,7 +388,7 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before every answer")
     parser.add_argument("--folder", type=Path, default=None, help="where exports write")
     parser.add_argument("--bandwidth", type=float, default=None, help="bytes/s of all answers")
-    parser.add_argument("--remember", action="store_true", help="compute each answer once")
+    parser.add_argument("--remember", type=Path, default=None, help="folder of computed answers")
     options = parser.parse_args()
     with LocalEarthEngine(
         EXAMPLES,
