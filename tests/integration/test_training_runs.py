@@ -133,12 +133,23 @@ def test_no_room_leaves_the_last_checkpoint_whole(folder):
     assert [item.name for item in checkpoint.parent.iterdir()] == [checkpoint.name]
 
 
-@pytest.mark.parametrize("embedding", ["linear", "conv3d"])
-def test_two_processes_train_what_one_trains(folder, embedding):
+@pytest.mark.parametrize(
+    ("embedding", "decoder"), [("linear", "none"), ("conv3d", "none"), ("linear", "light")]
+)
+def test_two_processes_train_what_one_trains(folder, embedding, decoder):
     """Same batches, masks, BatchNorm statistics and losses; dropout off, since its masks differ."""
-    one = run(command(folder, f"one-{embedding}", embedding=embedding, dropout=0.0))
+    case = f"{embedding}-{decoder}"
+
+    def asked(name):
+        arguments = command(folder, f"{name}-{case}", embedding=embedding, dropout=0.0)
+        config = folder / f"{name}-{case}.yaml"
+        text = config.read_text()
+        config.write_text(text.replace("  epochs: 3", f"  epochs: 3\n  decoder: {decoder}"))
+        return arguments
+
+    one = run(asked("one"))
     assert one.returncode == 0, one.stderr
-    arguments = command(folder, f"two-{embedding}", embedding=embedding, dropout=0.0)
+    arguments = asked("two")
     launcher = [
         sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
         "--master-port", "29517", *arguments[1:],
@@ -146,7 +157,7 @@ def test_two_processes_train_what_one_trains(folder, embedding):
     two = run(launcher)
     assert two.returncode == 0, two.stderr
     histories = [
-        (folder / f"{name}-{embedding}" / "model" / "history.csv").read_text().splitlines()
+        (folder / f"{name}-{case}" / "model" / "history.csv").read_text().splitlines()
         for name in ("one", "two")
     ]
     for first, second in zip(*histories, strict=True):
@@ -154,7 +165,7 @@ def test_two_processes_train_what_one_trains(folder, embedding):
             values = [list(map(float, line.split(","))) for line in (first, second)]
             assert values[0] == pytest.approx(values[1], rel=2e-4)
     found = [
-        load_file(folder / f"{name}-{embedding}" / "model" / "model.safetensors")
+        load_file(folder / f"{name}-{case}" / "model" / "model.safetensors")
         for name in ("one", "two")
     ]
     for name, value in found[0].items():

@@ -170,7 +170,7 @@ def attend(
             parts.append(cast(Tensor, apply(rows, read, asked, known, heads, mask, keep)))
         else:
             parts.append(_library_attention(rows, read, asked, known, heads, rate))
-    if len(query) > queries.steps:
+    if len(query) > queries.steps or not parts:
         parts.append(query.new_zeros(len(query) - queries.steps, query.shape[1]))
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
