@@ -8,8 +8,8 @@ The bound is the time to decode the cube once plus the time to write the samples
 chunks of `reflectance`, by two threads with this package's reader, which keeps nothing, or by zarr
 into one array, whichever is faster. Writing: the whole store as `write_samples` makes it, with
 checksums, provenance and fsync, from an array in memory; what cutting writes goes through the same
-code. Each run starts without the store it makes. Every variant cuts the same patches around the same
-pixels (5 x 5 px, all clear, at most 50 dates); the peers load the cube with zarr and leave the
+code. Each run starts without the store it makes. Every variant cuts the same patches around the
+same pixels (5 x 5 px, all clear, at most 50 dates); the peers load the cube with zarr and leave the
 samples in memory, so the time to write them is added to theirs.
 """
 
@@ -256,7 +256,7 @@ def compare(quick: bool) -> dict[str, dict[str, Any]]:
         assert (case.xbatcher()[:seen] == case.samples.reflectance[:seen]).all()
         tiles = Tiles(case, 4 if quick else 16)
         times: dict[str, list[float]] = {}
-        for _ in range(2 if quick else ROUNDS):
+        for _ in range(ROUNDS):
             for key, work in {
                 "ours": case.ours,
                 "decode": case.decode,

@@ -169,9 +169,14 @@ def _cut_in_place(
 
 def _cut_by_box(chunks: Chunks, boxes: list[Box], spool: Spool, workers: int) -> None:
     """Cut into the spool's file."""
+    own = threading.local()
+    largest = max((len(box.who) for box in boxes), default=0)
 
     def cut(box: Box) -> None:
-        spool.add(box.who, _cut_box(chunks, box))
+        # A thread's room is used again: touching new memory takes longer than filling it.
+        if not hasattr(own, "room"):
+            own.room = np.empty((largest, *spool.shape[1:]), np.uint16)
+        spool.add(box.who, _cut_box(chunks, box, own.room[: len(box.who)]))
 
     with ThreadPoolExecutor(workers) as pool:
         for _ in shards.ahead(pool, cut, boxes, workers):
@@ -207,12 +212,13 @@ def cut_box(path: Path, box: Box) -> NDArray[np.uint16]:
     Returns:
         (sample, length, band, py, px) uint16, MISSING where there is no step or the box ends.
     """
-    return _cut_box(Chunks(path, "reflectance"), box)
-
-
-def _cut_box(chunks: Chunks, box: Box) -> NDArray[np.uint16]:
+    chunks = Chunks(path, "reflectance")
     shape = (*box.steps.shape, chunks.shape[1], box.size, box.size)
-    parts = np.empty(shape, np.uint16)
+    return _cut_box(chunks, box, np.empty(shape, np.uint16))
+
+
+def _cut_box(chunks: Chunks, box: Box, parts: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Fill the parts (sample, length, band, py, px) of the samples of a box."""
     parts[~box.whole] = MISSING
     rows = parts.reshape(box.steps.size, -1)
     rows[(box.steps < 0).ravel()] = MISSING
