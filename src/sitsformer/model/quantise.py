@@ -2,7 +2,7 @@
 
 Weights of the encoder's linear layers are rounded once, activations row by row as they come, both
 to 255 levels between plus and minus their largest value; sums are exact 32-bit integers. What this
-costs in accuracy is measured in benchmarks/RESULTS.md. Training and everything else stays float32.
+costs in accuracy is measured in docs/model.md. Training and everything else stays float32.
 """
 
 from __future__ import annotations
