@@ -29,7 +29,7 @@ def label_efficiency(summary: pd.DataFrame, score: str = "macro_f1") -> Figure:
     part = summary[(summary.score == score) & (summary.shots != "few")]
     network = _network_arms(part)
     others = sorted(set(part.arm) - set(network))
-    drawn = figure(4.0)
+    drawn = figure(5.0)
     left, right = drawn.subplots(1, 2, sharey=True)
     _curves(left, part, network)
     left.set_title("The network, by what its weights start from")
@@ -58,7 +58,8 @@ def _curves(axes: Axes, part: pd.DataFrame, arms: Sequence[str]) -> None:
             label=style.label, capsize=0, elinewidth=1.1,
         )  # fmt: skip
     if arms:
-        axes.legend(loc="lower right")
+        # Below: with many methods no corner of the panel is free.
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
 
 
 def differences(table: pd.DataFrame, score: str = "macro_f1") -> Figure:

@@ -81,7 +81,9 @@ def _what(m: Material) -> list[tuple[str, str]]:
         text = (
             f"{sum(counts):,} samples of the set {name}"
             + (f" from {places}" if places else "")
-            + f", labels {common.label}: "
+            # A converted table has no label product: its layer is just called `label`.
+            + ("" if common.label == "label" else f", labels {common.label}")
+            + ": "
             + ", ".join(f"{n:,} {part}" for part, n in zip(SPLITS, counts, strict=True))
         )
         rows.append((role, text))
