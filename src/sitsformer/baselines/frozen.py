@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
 
-from sitsformer.baselines import Baseline, Choice, Predict, Task, spread
-from sitsformer.baselines.linear import STRENGTHS
+from sitsformer.baselines import Baseline, Choice, Predict, Task
+from sitsformer.baselines.linear import STRENGTHS, regress
 from sitsformer.baselines.series import Series
 from sitsformer.errors import SitsError
 
@@ -50,12 +49,7 @@ def baseline(path: Path) -> Baseline:
 
     def fit(task: Task, choice: Choice) -> Predict:
         every = of(task.unlabelled)
-        mean, std = every.mean(0), np.maximum(every.std(0), 1e-6)
-        regression = LogisticRegression(C=choice["C"], max_iter=200, tol=1e-3)
-        regression.fit((of(task.train) - mean) / std, task.label)
-        return lambda series: spread(
-            regression.predict_proba((of(series) - mean) / std), regression.classes_, task.classes
-        )
+        return regress(task, of, choice["C"], (every.mean(0), np.maximum(every.std(0), 1e-6)))
 
     return Baseline(_candidates, fit)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -26,14 +26,31 @@ def _candidates(task: Task) -> Sequence[Choice]:
 
 
 def _fit(task: Task, choice: Choice) -> Predict:
-    view = choice["pixels"]
-    mean, std = scaler(task.unlabelled, view)
-    regression = LogisticRegression(C=choice["C"], max_iter=200, tol=1e-3)
-    regression.fit((task.train.features(view) - mean) / std, task.label)
+    def features(series: Series) -> npt.NDArray[np.floating]:
+        return series.features(choice["pixels"])
+
+    return regress(task, features, choice["C"], scaler(task.unlabelled, choice["pixels"]))
+
+
+def regress(
+    task: Task,
+    features: Callable[[Series], npt.NDArray[np.floating]],
+    strength: float,
+    scale: tuple[npt.NDArray[np.floating], ...],
+) -> Predict:
+    """Fit a logistic regression to the drawn samples.
+
+    Args:
+        task: whose training samples are fitted.
+        features: series -> (sample, feature).
+        strength: C, the inverse strength of the penalty.
+        scale: mean and standard deviation (feature,) that features are standardised with.
+    """
+    mean, std = scale
+    regression = LogisticRegression(C=strength, max_iter=200, tol=1e-3)
+    regression.fit((features(task.train) - mean) / std, task.label)
     return lambda series: spread(
-        regression.predict_proba((series.features(view) - mean) / std),
-        regression.classes_,
-        task.classes,
+        regression.predict_proba((features(series) - mean) / std), regression.classes_, task.classes
     )
 
 
