@@ -26,7 +26,7 @@ import model_data as data
 from sitsformer.model import flops
 from sitsformer.model.quantise import quantised
 
-COUNT, CLASSES = 256, 8
+COUNT, CLASSES = 1024, 8
 
 BATCHES = (32, 8, 16, 64)
 """Samples a batch of the reference; the first is that of the training benchmark."""

@@ -84,7 +84,15 @@ class LinearEmbedding(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Embed values (N, C, P) as (N, H)."""
-        return F.linear(values.flatten(1), self.linear.weight, self.linear.bias)
+        return F.linear(self.columns(values), self.linear.weight, self.linear.bias)
+
+    def folded(self) -> list[tuple[Tensor, Tensor]]:
+        """Weight and bias of the only product; it applies to `columns`."""
+        return [(self.linear.weight, self.linear.bias)]
+
+    def columns(self, values: Tensor) -> Tensor:
+        """All values of a step in a row: (N, C * P)."""
+        return values.flatten(1)
 
 
 class ConvEmbedding(nn.Module):

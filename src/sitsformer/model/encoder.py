@@ -175,7 +175,7 @@ def attend(
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def _pad(rows: Tensor, group: Group) -> Tensor:
+def pad_group(rows: Tensor, group: Group) -> Tensor:
     """(steps of a group, width) -> (samples * longest, width); padding holds copies of step 0."""
     return rows if group.take is None else rows.index_select(0, group.take)
 
@@ -184,8 +184,8 @@ def _library_attention(
     query: Tensor, pair: Tensor, asked: Group, known: Group, heads: int, rate: float
 ) -> Tensor:
     b, width = known.samples, query.shape[1]
-    q = _pad(query, asked).view(b, asked.longest, heads, -1).transpose(1, 2)
-    k, v = _pad(pair, known).view(b, known.longest, 2, heads, -1).permute(2, 0, 3, 1, 4)
+    q = pad_group(query, asked).view(b, asked.longest, heads, -1).transpose(1, 2)
+    k, v = pad_group(pair, known).view(b, known.longest, 2, heads, -1).permute(2, 0, 3, 1, 4)
     bias = None if known.bias is None else known.bias.unsqueeze(1).to(q.dtype)
     mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=rate)
     out = mixed.transpose(1, 2).reshape(b * asked.longest, width)
@@ -211,8 +211,8 @@ class _Attention(torch.autograd.Function):
     ) -> Tensor:
         b, width = known.samples, query.shape[1]
         scale = 1 / math.sqrt(width // heads)
-        q = _split(_pad(query, asked), b, 1, heads)[0]
-        k, v = _split(_pad(pair, known), b, 2, heads)
+        q = split_heads(pad_group(query, asked), b, 1, heads)[0]
+        k, v = split_heads(pad_group(pair, known), b, 2, heads)
         if known.bias is None:
             score = torch.bmm(q, k.transpose(1, 2)).mul_(scale)
         else:
@@ -221,7 +221,7 @@ class _Attention(torch.autograd.Function):
         weight = torch.softmax(score, -1)
         used = weight if mask is None else weight * mask
         mixed = torch.bmm(used, v)
-        out = _join(mixed.unsqueeze(0), b, heads)
+        out = join_heads(mixed.unsqueeze(0), b, heads)
         if mask is not None:
             out /= keep
         ctx.save_for_backward(q, k, v, weight, used, mask)
@@ -238,7 +238,7 @@ class _Attention(torch.autograd.Function):
         if asked.slot is not None:
             padded = grad.new_zeros(asked.samples * asked.longest, grad.shape[1])
             grad = padded.index_copy_(0, asked.slot, grad)
-        grad = _split(grad, known.samples, 1, heads)[0]
+        grad = split_heads(grad, known.samples, 1, heads)[0]
         grad_pair = torch.empty(2, *k.shape, dtype=k.dtype)
         torch.bmm(used.transpose(1, 2), grad, out=grad_pair[1])
         score = torch.bmm(grad, v.transpose(1, 2))
@@ -249,8 +249,8 @@ class _Attention(torch.autograd.Function):
         grad_query = torch.bmm(score, k)
         torch.bmm(score.transpose(1, 2), q, out=grad_pair[0])
         # Rows of padding take no part: nothing flows to them.
-        to_query = _join(grad_query.unsqueeze(0), known.samples, heads)
-        to_pair = _join(grad_pair, known.samples, heads)
+        to_query = join_heads(grad_query.unsqueeze(0), known.samples, heads)
+        to_pair = join_heads(grad_pair, known.samples, heads)
         if asked.slot is not None:
             to_query = to_query.index_select(0, asked.slot)
         if known.slot is not None:
@@ -258,15 +258,15 @@ class _Attention(torch.autograd.Function):
         return to_query, to_pair, None, None, None, None, None
 
 
-def _split(rows: Tensor, samples: int, parts: int, heads: int) -> Tensor:
+def split_heads(rows: Tensor, samples: int, parts: int, heads: int) -> Tensor:
     """(b * T, parts * H) -> (parts, b * h, T, d), contiguous."""
     longest = rows.shape[0] // samples
     split = rows.reshape(samples, longest, parts, heads, -1).permute(2, 0, 3, 1, 4)
     return split.reshape(parts, samples * heads, longest, -1)
 
 
-def _join(split: Tensor, samples: int, heads: int) -> Tensor:
-    """The inverse of `_split`."""
+def join_heads(split: Tensor, samples: int, heads: int) -> Tensor:
+    """The inverse of `split_heads`."""
     parts, _, longest, _ = split.shape
     rows = split.view(parts, samples, heads, longest, -1).permute(1, 3, 0, 2, 4)
     return rows.reshape(samples * longest, -1)

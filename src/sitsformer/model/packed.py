@@ -1,36 +1,41 @@
-"""Prediction on a CPU with weights packed once, and ReLU and sums fused into the products.
+"""Prediction on a CPU with weights packed once and products merged.
 
 The same float32 function as the network it is made of. Four fifths of a prediction are matrix
 products with weights that do not change: oneDNN lays such weights out for its kernels in advance
-and applies a ReLU or adds the residual while a result is still in registers. BatchNorm is folded
-into the weights. Training needs the weights as they are, so this is a copy, made anew by every
-prediction large enough to repay it.
+and applies a ReLU while a result is still in registers. BatchNorm is folded into the weights, and
+so are the scale of attention and the last product of the embedding, as far as the first layer's
+queries, keys and values read it. Training needs the weights as they are, so this is a copy, made
+anew by every prediction large enough to repay it.
 
-Axes: N steps, H hidden, C bands, P pixels of a patch.
+Axes: N steps, B samples, H hidden, h heads, d = H / h, C bands, P pixels of a patch, f features
+before the last product of the embedding.
 """
 
 from __future__ import annotations
 
-import copy
-from typing import Any, cast
+import math
+from functools import cached_property
+from typing import cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from sitsformer.model import SITSFormer
-from sitsformer.model.dropout import Noise
 from sitsformer.model.embedding import ConvEmbedding, LinearEmbedding
-from sitsformer.model.encoder import Layer, attend
+from sitsformer.model.encoder import Layer, join_heads, pad_group, split_heads
 from sitsformer.model.steps import Layout, Steps
 
 LEAST_STEPS = 2048
 """Steps of a prediction from which packed weights are used: packing costs about what it gains in
 1,000 (the size of the network hardly matters, because both grow with it)."""
 
-SIZES = 24
-"""Batches are filled up to a multiple of their usual size divided by this: oneDNN prepares a
-product once for every number of rows, half a millisecond each."""
+ROWS = 16
+"""Batches are filled up to a multiple of this many rows: oneDNN prepares a product once for every
+number of rows, half a millisecond each."""
+
+PATCHES = 384
+"""Steps whose patches are embedded at once: what the convolutions make is ten times their size."""
 
 
 def can_pack(model: SITSFormer) -> bool:
@@ -62,73 +67,165 @@ class PackedLinear:
         out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, after, [], "")
         return out
 
-    def plus(self, x: Tensor, other: Tensor) -> Tensor:
-        """Apply to rows (N, in) and add (N, out)."""
-        out: Tensor = torch.ops.mkldnn._linear_pointwise.binary(
-            x, other, self.weight, self.bias, "add"
-        )
-        return out
 
-
-class PackedConvEmbedding(nn.Module):
-    """See `embedding.ConvEmbedding`."""
-
-    def __init__(self, embedding: ConvEmbedding) -> None:
-        super().__init__()
-        self.position, self.columns = embedding.position, embedding.columns
-        self.first, self.second, self.third = (
-            PackedLinear(weight, bias) for weight, bias in embedding.folded()
-        )
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Embed values (N, C, P) as (N, H)."""
-        hidden = self.first(self.columns(values), relu=True).view(len(values), -1)
-        return self.third(self.second(hidden, relu=True))
-
-
-class PackedLinearEmbedding(nn.Module):
-    """See `embedding.LinearEmbedding`."""
-
-    def __init__(self, embedding: LinearEmbedding) -> None:
-        super().__init__()
-        self.position = embedding.position
-        self.linear = PackedLinear(embedding.linear.weight, embedding.linear.bias)
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Embed values (N, C, P) as (N, H)."""
-        return self.linear(values.flatten(1))
-
-
-class PackedLayer(nn.Module):
+class PackedLayer:
     """An encoder layer; see `encoder.Layer`. There may be more rows than steps in the layout."""
 
     def __init__(self, layer: Layer) -> None:
-        super().__init__()
-        attention = layer.self_attn
         self.heads, self.pre_norm = layer.heads, layer.pre_norm
-        self.project = PackedLinear(attention.in_proj_weight, attention.in_proj_bias)
-        self.mix = PackedLinear(attention.out_proj.weight, attention.out_proj.bias)
-        self.inner = PackedLinear(layer.linear1.weight, layer.linear1.bias)
-        self.outer = PackedLinear(layer.linear2.weight, layer.linear2.bias)
-        self.norm1, self.norm2 = copy.deepcopy(layer.norm1), copy.deepcopy(layer.norm2)
+        self.projections = scaled_projections(layer)
+        self.mix = _linear(layer.self_attn.out_proj)
+        self.inner, self.outer = _linear(layer.linear1), _linear(layer.linear2)
+        self.norm1, self.norm2 = layer.norm1, layer.norm2
 
-    def forward(self, x: Tensor, layout: Layout, noise: Noise, only: None = None) -> Tensor:
-        """Encode packed steps (N, H) without dropout."""
-        hidden = x.shape[1]
-        projected = self.project(self.norm1(x) if self.pre_norm else x)
-        query, pair = projected[:, :hidden], projected[:, hidden:]
-        mixed = attend(query, pair, layout, layout, self.heads, 0.0, noise)
-        x = self.mix.plus(mixed, x)
+    @cached_property
+    def project(self) -> list[PackedLinear]:
+        """Queries, keys and values; the first layer seldom needs them, see `Entry`."""
+        return [PackedLinear(*part) for part in self.projections]
+
+    def __call__(
+        self, x: Tensor, layout: Layout, projected: list[list[Tensor]] | None = None
+    ) -> Tensor:
+        """Encode packed steps (N, H) without dropout; `projected`: see `Entry`."""
+        if projected is None:
+            read = self.norm1(x) if self.pre_norm else x
+            projected = [by_head(part(read), layout, self.heads) for part in self.project]
+        x = self.mix(attend(projected, layout, len(x))).add_(x)
         if self.pre_norm:
-            return self.outer.plus(self.inner(self.norm2(x), relu=True), x)
+            return self.outer(self.inner(self.norm2(x), relu=True)).add_(x)
         x = self.norm1(x)
-        return cast(Tensor, self.norm2(self.outer.plus(self.inner(x, relu=True), x)))
+        return cast(Tensor, self.norm2(self.outer(self.inner(x, relu=True)).add_(x)))
 
 
-def rounded(steps: Steps, usual: int) -> Steps:
-    """A batch whose table is filled up with rows that belong to no sample; see `SIZES`."""
-    unit = max(1, usual // SIZES)
-    wanted = -(-len(steps.values) // unit) * unit
+def scaled_projections(layer: Layer) -> list[tuple[Tensor, Tensor]]:
+    """Weight (H, H) and bias (H,) of queries, keys and values; queries carry 1 / sqrt(d)."""
+    attention = layer.self_attn
+    weights, biases = attention.in_proj_weight.chunk(3), attention.in_proj_bias.chunk(3)
+    scale = 1 / math.sqrt(len(biases[0]) // layer.heads)
+    return [(w * f, b * f) for w, b, f in zip(weights, biases, (scale, 1.0, 1.0), strict=True)]
+
+
+def by_head(rows: Tensor, layout: Layout, heads: int) -> list[Tensor]:
+    """The steps of each group: (N, H) -> (b * h, T, d); best while the rows are in the cache."""
+    parts = []
+    for group in layout.groups:
+        padded = pad_group(rows[group.start : group.start + group.count], group)
+        parts.append(split_heads(padded, group.samples, 1, heads)[0])
+    return parts
+
+
+def attend(projected: list[list[Tensor]], layout: Layout, rows: int) -> Tensor:
+    """Attention within every sample, as `encoder.attend` without dropout.
+
+    Args:
+        projected: scaled queries, keys and values, from `by_head`.
+        layout: of the steps.
+        rows: N of the result; those after the layout's steps are 0.
+
+    Returns:
+        (N, H).
+    """
+    parts = []
+    for group, query, key, value in zip(layout.groups, *projected, strict=True):
+        heads = len(query) // group.samples
+        if group.bias is None:
+            score = torch.bmm(query, key.transpose(1, 2))
+        else:
+            bias = group.bias.repeat_interleave(heads, 0)
+            score = torch.baddbmm(bias, query, key.transpose(1, 2))
+        mixed = torch.bmm(torch.softmax(score, -1), value)
+        out = join_heads(mixed.unsqueeze(0), group.samples, heads)
+        parts.append(out if group.slot is None else out.index_select(0, group.slot))
+    if rows > layout.steps:
+        parts.append(parts[0].new_zeros(rows - layout.steps, parts[0].shape[1]))
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+class Entry:
+    """From patches and days to the first layer's input and its queries, keys and values.
+
+    Nothing stands between the last product of the embedding and the first projection but the code
+    of the day, so both apply to what that product reads: Wp (We f + code) = (Wp We) f + Wp code,
+    with a table of Wp code for every day. f is half as wide as H in SITS-Former's embedding.
+
+    Args:
+        embedding: of the model.
+        first: the first encoder layer, if it projects its input as it is.
+    """
+
+    def __init__(
+        self, embedding: ConvEmbedding | LinearEmbedding, first: PackedLayer | None
+    ) -> None:
+        *before, (weight, bias) = embedding.folded()
+        self.columns = embedding.columns
+        self.before = [PackedLinear(*part) for part in before]
+        self.embed = PackedLinear(weight, bias)
+        self.code = embedding.position.pe
+        self.first = first
+        self.project: list[tuple[PackedLinear, Tensor]] = []
+        for matrix, constant in [] if first is None else first.projections:
+            product = PackedLinear(matrix @ weight, matrix @ bias + constant)
+            self.project.append((product, self.code @ matrix.t()))
+
+    def features(self, values: Tensor) -> Tensor:
+        """Values (N, C, P) to what the last product of the embedding reads, (N, f)."""
+        features = self.columns(values)
+        for product in self.before:
+            features = product(features, relu=True).view(len(values), -1)
+        return features
+
+    def __call__(self, steps: Steps) -> tuple[Tensor, list[list[Tensor]] | None]:
+        """The embedded steps (N, H), and the first layer's `projected` if it is known."""
+        features = torch.cat([self.features(part) for part in torch.split(steps.values, PATCHES)])
+        x = self.embed(features).add_(self.code.index_select(0, steps.doy))
+        if self.first is None:
+            return x, None
+        projected = []
+        for product, code in self.project:
+            rows = product(features).add_(code.index_select(0, steps.doy))
+            projected.append(by_head(rows, steps.layout, self.first.heads))
+        return x, projected
+
+
+class PackedModel:
+    """A model that can only predict.
+
+    Args:
+        model: with a classifier; not changed. Layers of another kind than `encoder.Layer` are used
+            as they are.
+    """
+
+    @torch.no_grad()
+    def __init__(self, model: SITSFormer) -> None:
+        self.model = model
+        self.layers: list[PackedLayer | nn.Module] = [
+            PackedLayer(layer) if isinstance(layer, Layer) else layer
+            for layer in model.transformer_encoder.layers
+        ]
+        first = self.layers[0]
+        plain = isinstance(first, PackedLayer) and not first.pre_norm
+        self.entry = Entry(model.embedding, cast(PackedLayer, first) if plain else None)
+
+    def logits(self, steps: Steps) -> Tensor:
+        """Class logits (B, classes) of a batch, which may have rows that belong to no sample."""
+        x, projected = self.entry(steps)
+        for layer in self.layers:
+            if isinstance(layer, PackedLayer):
+                x = layer(x, steps.layout, projected)
+            else:
+                x = layer(x, steps.layout, self.model.noise)
+            projected = None
+        norm = self.model.transformer_encoder.norm
+        return self.model.classify(norm(x), steps.layout)
+
+
+def _linear(linear: nn.Linear) -> PackedLinear:
+    return PackedLinear(linear.weight, linear.bias)
+
+
+def rounded(steps: Steps) -> Steps:
+    """A batch whose table is filled up with rows that belong to no sample; see `ROWS`."""
+    wanted = -(-len(steps.values) // ROWS) * ROWS
     doy = F.pad(steps.doy, (0, wanted - len(steps.doy)))
     return Steps(_filled(steps.values, wanted), doy, steps.layout)
 
@@ -136,23 +233,3 @@ def rounded(steps: Steps, usual: int) -> Steps:
 def _filled(rows: Tensor, wanted: int) -> Tensor:
     missing = wanted - len(rows)
     return rows if missing == 0 else torch.cat([rows, rows.new_zeros(missing, *rows.shape[1:])])
-
-
-@torch.no_grad()
-def packed(model: SITSFormer) -> SITSFormer:
-    """A copy of a model in which packed parts stand in place of those they are made of.
-
-    Args:
-        model: not changed. Layers of another kind than `encoder.Layer` are copied as they are.
-    """
-    embedding = model.embedding
-    instead: dict[int, Any] = {
-        id(layer): PackedLayer(layer)
-        for layer in model.transformer_encoder.layers
-        if isinstance(layer, Layer)
-    }
-    if isinstance(embedding, ConvEmbedding):
-        instead[id(embedding)] = PackedConvEmbedding(embedding)
-    else:
-        instead[id(embedding)] = PackedLinearEmbedding(embedding)
-    return copy.deepcopy(model, instead).eval().requires_grad_(False)
