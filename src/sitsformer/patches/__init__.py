@@ -85,8 +85,8 @@ def make_tile_store(
         out, samplelayout.TILE_KIND, config=record, inputs={"cube": cube_path}, seed=chosen.seed
     ) as partial:
         with Spool(shape, settings.memory_gb, partial) as spool:
-            cut_patches(cube_path, drawn.row, drawn.column, steps, settings, spool)
-            kept, steps = _write_reflectance(spool, steps, settings.min_dates, partial)
+            gaps = cut_patches(cube_path, drawn.row, drawn.column, steps, settings, spool)
+            kept, steps = _write_reflectance(spool, steps, gaps, settings.min_dates, partial)
         columns = _columns(dataset, tile, chosen, x, y, drawn.label, steps)
         if split_map is not None:
             columns["split"] = split_map[drawn.row, drawn.column]
@@ -216,7 +216,11 @@ def _choose_dates(
 
 
 def _write_reflectance(
-    spool: Spool, steps: NDArray[np.int16], min_dates: int, directory: Path
+    spool: Spool,
+    steps: NDArray[np.int16],
+    gaps: NDArray[np.bool_],
+    min_dates: int,
+    directory: Path,
 ) -> tuple[NDArray[np.bool_], NDArray[np.int16]]:
     """Take out dates with missing values, drop samples left with too few, write the others.
 
@@ -224,26 +228,19 @@ def _write_reflectance(
         (sample,) which samples are kept, and (sample, length) their steps, front-packed.
     """
     chunk = shards.chunk_rows(spool.sample_bytes)
-    kept = np.ones(len(steps), bool)
+    kept = (steps >= 0).sum(axis=1) - gaps.sum(axis=1) >= min_dates
     steps = steps.copy()
+
+    def piece(first: int) -> NDArray[np.uint16]:
+        here = slice(first, first + chunk)
+        part, broken = spool.read(first, first + chunk), gaps[here]
+        if broken.any():
+            part = _repair(part, steps[here], broken)
+        return part if kept[here].all() else part[kept[here]]
 
     def whole() -> Iterator[NDArray[np.uint16]]:
         with ThreadPoolExecutor(shards.threads()) as pool:
-            firsts = range(0, len(steps), chunk)
-
-            def look(first: int) -> tuple[int, NDArray[np.uint16], NDArray[np.bool_]]:
-                part = spool.read(first, first + chunk)
-                wanted = steps[first : first + chunk] >= 0
-                flat = part.reshape(*part.shape[:2], -1)
-                return first, part, wanted & (flat.max(axis=2) == MISSING)
-
-            for first, part, broken in shards.ahead(pool, look, firsts, 4):
-                if broken.any():
-                    part = _repair(part, steps[first : first + chunk], broken)
-                    few = (steps[first : first + chunk] >= 0).sum(axis=1) < min_dates
-                    kept[first : first + chunk] = ~few
-                    part = part[~few]
-                yield part
+            yield from shards.ahead(pool, piece, range(0, len(steps), chunk), 4)
 
     with samplelayout.reflectance_writer(directory) as writer:
         for packed in samplelayout.encoded(samplelayout.rechunk(whole(), chunk), chunk):

@@ -28,8 +28,8 @@ from sitsformer.patches.spool import Spool
 from sitsformer.samples import shards
 from sitsformer.samples.layout import MISSING
 
-_GATHER_LINES = 2**14
-"""Lines of patches gathered at once: they and their positions stay in a core's cache."""
+_GATHER_BYTES = 2**18
+"""Patches gathered at once: they stay in a core's cache until they are put in place."""
 
 _SHARED_PATCHES = threading.Lock()
 """Held while patches that lie in two boxes are written."""
@@ -87,7 +87,7 @@ def patches(
     steps: NDArray[np.int16],
     settings: Patches,
     spool: Spool,
-) -> None:
+) -> NDArray[np.bool_]:
     """Cut the patches of all samples into a spool, on threads or on a Dask cluster.
 
     Args:
@@ -97,8 +97,12 @@ def patches(
         steps: (sample, length) positions on the time axis; -1 none.
         settings: `size`, `memory_gb`, `scheduler` are used.
         spool: filled.
+
+    Returns:
+        (sample, length) which steps have a missing value in their patch.
     """
     chunks = Chunks(path, "reflectance")
+    gaps = np.zeros(steps.shape, np.bool_)
     workers = shards.threads()
     fitting = settings.memory_gb * 1e9 / spool.sample_bytes
 
@@ -106,11 +110,13 @@ def patches(
         return list(_boxes(chunks, row, column, steps, settings.size, max(1, int(most))))
 
     if settings.scheduler is not None:
-        _cut_on_cluster(path, boxes(fitting / 16), int(fitting / 8), settings.scheduler, spool)
+        groups = list(_groups(boxes(fitting / 16), int(fitting / 8)))
+        _cut_on_cluster(path, groups, settings.scheduler, spool, gaps)
     elif spool.array is not None:
-        _cut_in_place(chunks, boxes(len(row)), steps, spool.array, workers)
+        _cut_in_place(chunks, boxes(len(row)), spool.array, gaps, workers)
     else:
-        _cut_by_box(chunks, boxes(fitting / 2 / workers), spool, workers)
+        _cut_by_box(chunks, boxes(fitting / 2 / workers), spool, gaps, workers)
+    return gaps
 
 
 def _boxes(
@@ -149,25 +155,27 @@ def _boxes(
 def _cut_in_place(
     chunks: Chunks,
     boxes: list[Box],
-    steps: NDArray[np.int16],
     samples: NDArray[np.uint16],
+    gaps: NDArray[np.bool_],
     workers: int,
 ) -> None:
     """Cut into an array of all samples; each chunk is decoded once."""
-    rows = samples.reshape(steps.size, int(np.prod(samples.shape[2:])))
-    rows[(steps < 0).ravel()] = MISSING
     jobs = [(box, block) for box in boxes for block in _blocks(chunks)]
     with ThreadPoolExecutor(workers) as pool:
 
         def cut(job: tuple[Box, int]) -> None:
             box, block = job
-            _gather_chunk(chunks, box, block, rows, box.who)
+            if block == 0:
+                _pad(box, box.who, samples)
+            _gather_chunk(chunks, box, block, box.who, samples, gaps)
 
         for _ in shards.ahead(pool, cut, jobs, 2 * workers):
             pass
 
 
-def _cut_by_box(chunks: Chunks, boxes: list[Box], spool: Spool, workers: int) -> None:
+def _cut_by_box(
+    chunks: Chunks, boxes: list[Box], spool: Spool, gaps: NDArray[np.bool_], workers: int
+) -> None:
     """Cut into the spool's file."""
     own = threading.local()
     largest = max((len(box.who) for box in boxes), default=0)
@@ -176,15 +184,25 @@ def _cut_by_box(chunks: Chunks, boxes: list[Box], spool: Spool, workers: int) ->
         # A thread's room is used again: touching new memory takes longer than filling it.
         if not hasattr(own, "room"):
             own.room = np.empty((largest, *spool.shape[1:]), np.uint16)
-        spool.add(box.who, _cut_box(chunks, box, own.room[: len(box.who)]))
+        parts, found = _cut_box(chunks, box, own.room[: len(box.who)])
+        _note(gaps, box.who, found)
+        spool.add(box.who, parts)
 
     with ThreadPoolExecutor(workers) as pool:
         for _ in shards.ahead(pool, cut, boxes, workers):
             pass
 
 
-def _cut_on_cluster(path: Path, boxes: list[Box], samples: int, address: str, spool: Spool) -> None:
-    """Cut boxes on a Dask cluster; the parts of at most `samples` samples are on their way."""
+def _note(gaps: NDArray[np.bool_], who: NDArray[np.int64], found: NDArray[np.bool_]) -> None:
+    """Mark the gaps found in some samples; threads may do so side by side."""
+    sample, place = np.nonzero(found)
+    gaps[who[sample], place] = True
+
+
+def _cut_on_cluster(
+    path: Path, groups: list[list[Box]], address: str, spool: Spool, gaps: NDArray[np.bool_]
+) -> None:
+    """Cut boxes on a Dask cluster; two groups of them are on their way."""
     from dask.base import compute
     from dask.delayed import delayed
 
@@ -194,15 +212,15 @@ def _cut_on_cluster(path: Path, boxes: list[Box], samples: int, address: str, sp
         def run(group: list[Box]) -> Any:
             return compute(*[cut(path, box) for box in group], scheduler=client)
 
-        groups = list(_groups(boxes, samples))
         # The next group is cut while this one is put in place.
         with ThreadPoolExecutor(1) as pool:
             for group, found in zip(groups, shards.ahead(pool, run, groups, 2), strict=True):
-                for box, parts in zip(group, found, strict=True):
+                for box, (parts, missing) in zip(group, found, strict=True):
+                    _note(gaps, box.who, missing)
                     spool.add(box.who, parts)
 
 
-def cut_box(path: Path, box: Box) -> NDArray[np.uint16]:
+def cut_box(path: Path, box: Box) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
     """Cut what a box of a cube holds of its samples (a task of a Dask cluster).
 
     Args:
@@ -210,21 +228,25 @@ def cut_box(path: Path, box: Box) -> NDArray[np.uint16]:
         box: which one, and its samples.
 
     Returns:
-        (sample, length, band, py, px) uint16, MISSING where there is no step or the box ends.
+        (sample, length, band, py, px) uint16, MISSING where there is no step or the box ends, and
+        (sample, length) which steps have a missing value.
     """
     chunks = Chunks(path, "reflectance")
     shape = (*box.steps.shape, chunks.shape[1], box.size, box.size)
     return _cut_box(chunks, box, np.empty(shape, np.uint16))
 
 
-def _cut_box(chunks: Chunks, box: Box, parts: NDArray[np.uint16]) -> NDArray[np.uint16]:
+def _cut_box(
+    chunks: Chunks, box: Box, parts: NDArray[np.uint16]
+) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
     """Fill the parts (sample, length, band, py, px) of the samples of a box."""
     parts[~box.whole] = MISSING
-    rows = parts.reshape(box.steps.size, -1)
-    rows[(box.steps < 0).ravel()] = MISSING
+    each = np.arange(len(box.who))
+    _pad(box, each, parts)
+    gaps = np.zeros(box.steps.shape, np.bool_)
     for block in _blocks(chunks):
-        _gather_chunk(chunks, box, block, rows, np.arange(len(box.who)))
-    return parts
+        _gather_chunk(chunks, box, block, each, parts, gaps)
+    return parts, gaps
 
 
 def _blocks(chunks: Chunks) -> range:
@@ -232,12 +254,19 @@ def _blocks(chunks: Chunks) -> range:
     return range(-(-chunks.shape[0] // chunks.chunks[0]))
 
 
+def _pad(box: Box, target: NDArray[np.int64], samples: NDArray[np.uint16]) -> None:
+    """Write MISSING where the samples of a box have no step; threads share this first touch."""
+    sample, place = np.nonzero(box.steps < 0)
+    samples[target[sample], place] = MISSING
+
+
 def _gather_chunk(
     chunks: Chunks,
     box: Box,
     block: int,
-    rows: NDArray[np.uint16],
     target: NDArray[np.int64],
+    samples: NDArray[np.uint16],
+    gaps: NDArray[np.bool_],
 ) -> None:
     """Gather what one chunk holds of the samples of its box.
 
@@ -245,8 +274,9 @@ def _gather_chunk(
         chunks: of the cube.
         box: of the chunk.
         block: of the chunk, along time.
-        rows: (sample * length, band * py * px) written.
-        target: (sample,) where in `rows` the samples of the box are.
+        target: (sample,) where in `samples` the samples of the box are.
+        samples: (any, length, band, py, px) written.
+        gaps: (any, length) set where a patch has a missing value.
     """
     dates, bands, height, width = chunks.chunks
     sample, place, date = box.dates
@@ -254,29 +284,46 @@ def _gather_chunk(
     sample, place, date = sample[here], place[here], date[here] - block * dates
     if len(sample) == 0:
         return
+    rows, broken = samples.reshape(gaps.size, -1), gaps.reshape(-1)
     start = (date * bands * height + box.row[sample]) * width + box.column[sample]
     row = target[sample] * box.steps.shape[1] + place
-    offsets = np.add.outer(np.arange(bands) * height, np.arange(box.size)).ravel() * width
     whole = box.whole[sample]
     values = chunks.read((block, 0, *box.place)).reshape(-1)
-    lines = _lines(values, box.size)
-    step = max(1, _GATHER_LINES // len(offsets))
+    holey = values.max() == MISSING
+    lines = _lines(values, chunks.chunks, box.size)
+    step = max(1, _GATHER_BYTES // (2 * rows.shape[1]))
     for some in _pieces(np.flatnonzero(whole), step):
-        rows[row[some]] = lines[start[some, None] + offsets].view(np.uint16)
-    each = np.add.outer(offsets, np.arange(box.size)).ravel()
+        found = lines[start[some]].view(np.uint16).reshape(len(some), -1)
+        rows[row[some]] = found
+        if holey:
+            broken[row[some[found.max(axis=1) == MISSING]]] = True
+    along = np.arange(box.size)
+    places = np.add.outer(np.add.outer(np.arange(bands) * height, along) * width, along).ravel()
     for some in _pieces(np.flatnonzero(~whole), step):
-        found = np.take(values, start[some, None] + each, mode="clip")
+        found = np.take(values, start[some, None] + places, mode="clip")
+        inside = np.tile(box.inside[sample[some]], bands)
+        broken[row[some[((found == MISSING) & inside).any(axis=1)]]] = True
         # Another thread may be at the part in the next box.
         with _SHARED_PATCHES:
             known = rows[row[some]]
-            np.copyto(known, found, where=np.tile(box.inside[sample[some]], bands))
+            np.copyto(known, found, where=inside)
             rows[row[some]] = known
 
 
-def _lines(values: NDArray[np.uint16], size: int) -> NDArray[np.void]:
-    """All runs of `size` pixels of a chunk, as one element each: they overlap in memory."""
-    count = values.size - size + 1
-    return np.ndarray(count, np.dtype((np.void, 2 * size)), values, strides=(2,))
+def _lines(values: NDArray[np.uint16], shape: tuple[int, ...], size: int) -> NDArray[np.void]:
+    """The patches around all pixels of a chunk, (place, band, py), a line of pixels an element.
+
+    Args:
+        values: of the chunk, flat; the patches overlap in its memory.
+        shape: (time, band, y, x) of the chunk.
+        size: side of a patch.
+    """
+    _, bands, height, width = shape
+    last = ((bands - 1) * height + size - 1) * width + size - 1
+    line = np.dtype((np.void, 2 * size))
+    strides = (2, 2 * height * width, 2 * width)
+    count = max(0, values.size - last)
+    return np.ndarray((count, bands, size), line, values, strides=strides)
 
 
 def _pieces(values: NDArray[np.int64], length: int) -> Iterator[NDArray[np.int64]]:
