@@ -18,8 +18,11 @@ import yaml
 from earthengine.catalogue import Place
 from earthengine.reference import Expected
 from sitsformer.config import Area, Config, EarthEngine, Tiles, parse
+from sitsformer.cube import open_cube
+from sitsformer.cube import write as write_cube
 from sitsformer.grid import Tile, tiles
 from sitsformer.sources.earthengine import listing
+from sitsformer.sources.earthengine.export import EarthEngineSource
 
 START, END = date(2021, 5, 1), date(2021, 7, 30)
 """Nineteen passes: each oddity of the archive happens at least once."""
@@ -149,3 +152,10 @@ def observed(count: int) -> list[listing.Observation]:
         row(i, take=f"GS2A_{i:08d}T170851_0306{i:02d}", time=FIRST + i * HOUR) for i in range(count)
     ]
     return list(listing.group(rows, set(), 32615)[0])
+
+
+def written(chosen: Area, settings: EarthEngine, path: Path) -> xr.Dataset:
+    """Export, write, read again."""
+    source = EarthEngineSource(config({"here": chosen}, settings))
+    write_cube(source.cube("here", chosen, only_tile(chosen)), path, config={})
+    return open_cube(path)

@@ -1,58 +1,26 @@
-"""The loop, the tasks and fine-tuning, in one process."""
+"""The loop, the objectives and the optimiser, in one process."""
 
-import errno
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 import training_data
-from sitsformer import config, fewshot
+from sitsformer import config
 from sitsformer.errors import SitsError
-from sitsformer.finetune import Standard, freeze, run_cells, run_standard
-from sitsformer.model import Architecture, SITSFormer
 from sitsformer.model.steps import make_series
-from sitsformer.modelstore import load_model, read_history
-from sitsformer.pretrain import Where
-from sitsformer.pretrain import run as pretrain
-from sitsformer.samples import load_samples
 from sitsformer.training import Plan, fit, learning_rate, make_optimiser
-from sitsformer.training import checkpoint as checkpoints
 from sitsformer.training.augment import Strength
-from sitsformer.training.ensemble import Ensemble, EnsembleTask, can_stack
 from sitsformer.training.observers import observers
 from sitsformer.training.optimiser import Adam
 from sitsformer.training.tasks import (
-    ClassifySettings,
-    ClassifyTask,
     InMemory,
     PretrainSettings,
     PretrainTask,
 )
-
-MEAN, STD = np.full(10, 0.2), np.full(10, 0.1)
-SHAPE = Architecture(10, 1, "linear", 16, 2, 2, norm="pre", pooling="mean_max", classes=3)
-
-
-def network(seed=0, shape=SHAPE):
-    torch.manual_seed(seed)
-    return SITSFormer(shape, MEAN, STD)
-
-
-def task(objective="dual", unlabelled=0.0, validation=True, **settings):
-    values, doy, label, split = training_data.arrays(unlabelled=unlabelled)
-    train, held = (np.flatnonzero(split == k) for k in (0, 1))
-    series = [make_series(values[i], doy[i], MEAN, STD) for i in (train, held)]
-    chosen = PretrainSettings(objective, 24, **settings)
-    held_out = (series[1], label[held]) if validation else None
-    return PretrainTask(InMemory(series[0], label[train]), chosen, validation=held_out)
-
-
-def weights(model):
-    return torch.cat([p.detach().flatten() for p in model.parameters()])
+from training_tasks import MEAN, SHAPE, STD, network, task, weights
 
 
 @pytest.mark.parametrize("objective", ["ssl", "sl", "dual"])
@@ -224,229 +192,9 @@ def test_early_stopping_keeps_the_best_weights():
     assert torch.equal(weights(model), snapshots[1])
 
 
-def test_a_broken_loss_stops_and_keeps_the_checkpoint(tmp_path):
-    chosen = task("ssl")
-    plain = chosen.sums
-
-    def sums(model, batch):
-        sums.calls += 1
-        found = plain(model, batch)
-        return {"ssl": found["ssl"] * (float("nan") if sums.calls == 9 else 1.0)}
-
-    sums.calls = 0
-    chosen.sums = sums
-    with pytest.raises(SitsError, match=r"not finite .* last good checkpoint is kept"):
-        fit(network(), chosen, Plan(epochs=3, checkpoint_every=4), checkpoint=tmp_path)
-    state, tensors = checkpoints.load(tmp_path)
-    assert all(torch.isfinite(value).all() for value in tensors.values())
-    assert state["epoch"] + state["step"] > 0
-
-
-def test_a_diverging_loss_stops():
-    chosen = task("ssl")
-    plain = chosen.sums
-    chosen.sums = lambda model, batch: {"ssl": plain(model, batch)["ssl"] * 1.6 ** chosen.grow()}
-    calls = iter(range(10_000))
-    chosen.grow = lambda: next(calls)
-    with pytest.raises(SitsError, match="diverges"):
-        fit(network(), chosen, Plan(epochs=20))
-
-
-@pytest.mark.parametrize("embedding", ["linear", "conv3d"])
-def test_going_on_from_every_checkpoint_gives_the_same_bits(tmp_path, embedding):
-    shape = replace(SHAPE, embedding=embedding)
-    values, doy, label, split = training_data.arrays(patch=1)
-    series = make_series(values[split == 0], doy[split == 0], MEAN, STD)
-    held = (make_series(values[split == 1], doy[split == 1], MEAN, STD), label[split == 1])
-    settings = PretrainSettings("dual", 24, augment=Strength(8, 0.2, 0.05, 0.01))
-    plan = Plan(epochs=2, checkpoint_every=1)
-
-    def start():
-        return network(shape=shape), PretrainTask(
-            InMemory(series, label[split == 0]), settings, None, held
-        )
-
-    model, whole = start()
-    expected_history = fit(model, whole, plan)
-    expected = weights(model)
-    for stop_after in (1, 5, 6, 7, 11):
-        folder = tmp_path / str(stop_after)
-
-        def interrupt(done, _steps, _loss, stop_after=stop_after):
-            if done == stop_after + 1:
-                raise KeyboardInterrupt
-
-        model, part = start()
-        with pytest.raises(KeyboardInterrupt):
-            fit(model, part, plan, checkpoint=folder, progress=interrupt)
-        model, part = start()
-        history = fit(model, part, plan, checkpoint=folder)
-        assert torch.equal(weights(model), expected), stop_after
-        assert history == expected_history
-
-
-def test_a_checkpoint_of_other_settings_is_not_gone_on_from(tmp_path):
-    first = network()
-    fit(first, task(), Plan(epochs=1), checkpoint=tmp_path, settings={"seed": 0})
-    model = network()
-    fit(model, task(), Plan(epochs=1), checkpoint=tmp_path, settings={"seed": 1})
-    untouched = network()
-    fit(untouched, task(), Plan(epochs=1))
-    assert torch.equal(weights(model), weights(untouched))
-
-
-@pytest.mark.parametrize("package", ["sitsformer", "torch"])
-def test_a_checkpoint_of_another_version_is_not_gone_on_from(tmp_path, monkeypatch, package):
-    def first_step():
-        steps = []
-        fit(
-            network(), task(), Plan(epochs=1), checkpoint=tmp_path,
-            progress=lambda done, *_: steps.append(done),
-        )  # fmt: skip
-        return steps[0] if steps else None
-
-    real = checkpoints.metadata.version
-    assert first_step() == 1
-    assert first_step() is None  # finished: nothing is left to do
-    monkeypatch.setattr(
-        checkpoints.metadata, "version", lambda name: "0.0" if name == package else real(name)
-    )
-    assert first_step() == 1
-
-
-def test_a_damaged_checkpoint_is_named(tmp_path):
-    fit(network(), task(), Plan(epochs=1), checkpoint=tmp_path)
-    path = tmp_path / checkpoints.FILE
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(SitsError, match="damaged"):
-        fit(network(), task(), Plan(epochs=2), checkpoint=tmp_path)
-
-
-def test_a_failed_write_leaves_the_last_checkpoint_whole(tmp_path, monkeypatch):
-    fit(network(), task(), Plan(epochs=1), checkpoint=tmp_path)
-    before = (tmp_path / checkpoints.FILE).read_bytes()
-    import safetensors.torch
-
-    def full(tensors, path, metadata):
-        Path(path).write_bytes(b"half")
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(safetensors.torch, "save_file", full)
-    with pytest.raises(SitsError, match="disk is full"):
-        fit(network(), task(), Plan(epochs=2, seed=1), checkpoint=tmp_path, settings={"b": 1})
-    assert (tmp_path / checkpoints.FILE).read_bytes() == before
-    assert [item.name for item in tmp_path.iterdir()] == [checkpoints.FILE]
-
-
-def classify(seed, steps=8, size=12):
-    values, doy, label, _ = training_data.arrays()
-    series = make_series(values, doy, MEAN, STD)
-    chosen = np.random.default_rng(seed).permutation(240)[:36]
-    settings = ClassifySettings(steps, size, seed, 0.1, Strength(8, 0.2, 0.05, 0.01))
-    return ClassifyTask(series, label, chosen, settings)
-
-
-@pytest.mark.parametrize("way", ["full", "linear", "bias"])
-@pytest.mark.parametrize("norm", ["pre", "post"])
-def test_stacked_networks_learn_what_they_learn_alone(way, norm):
-    shape = replace(SHAPE, norm=norm, dropout=0.0, attention_dropout=0.0)
-    alone, together = ([network(s, shape) for s in range(3)] for _ in range(2))
-    for model in [*alone, *together]:
-        freeze(model, way)
-    plan = Plan(clip=0.5)  # low enough to bind, and each network by itself
-    for seed, model in enumerate(alone):
-        fit(model, classify(seed), plan)
-    assert can_stack(together)
-    ensemble = Ensemble(together)
-    fit(ensemble, EnsembleTask([classify(seed) for seed in range(3)]), plan)
-    ensemble.unstack()
-    for seed, (a, b) in enumerate(zip(alone, together, strict=True)):
-        assert (weights(a) - weights(b)).abs().max() < 1e-4
-        moved = (weights(a) - weights(network(seed, shape))).abs().max()
-        assert moved > 1e-3
-
-
-def test_ways_of_fine_tuning_train_what_they_say():
-    model = network()
-    sizes = {}
-    for way in ("full", "bias", "linear"):
-        freeze(model, way)
-        sizes[way] = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    assert sizes["linear"] == sum(p.numel() for p in model.classifier.parameters())
-    assert sizes["linear"] < sizes["bias"] < sizes["full"] / 4
-    freeze(model, "linear")
-    model.train()
-    assert not model.transformer_encoder.training
-    assert model.classifier.training
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return training_data.store(tmp_path_factory.mktemp("store") / "made.zarr")
-
-
-def test_cells_are_right_and_the_same_again(store):
-    samples = load_samples(store)
-    model = config.Model(embedding="linear", hidden=16, layers=1, heads=2, pooling="mean_max")
-    settings = config.FewShot(set="made", steps=60, validation=5, learning_rates=(1e-4, 3e-3))
-    learner = fewshot.Learner(fewshot.NETWORK, "none", "full")
-    cells, first = run_cells(samples, None, learner, 10, range(2), model, settings)
-    again, _ = run_cells(samples, None, learner, 10, range(2), model, settings)
-    assert [cell.seed for cell in cells] == [0, 1]
-    for cell, same in zip(cells, again, strict=True):
-        assert np.array_equal(cell.probabilities, same.probabilities)
-        assert np.array_equal(cell.sample, np.flatnonzero(samples.split == 2))
-        assert (fewshot.predicted(cell) == cell.truth).mean() > 0.8
-        assert cell.choice["learning_rate"] == 3e-3
-    assert first.class_names == training_data.CLASSES
-    alone = first.predict(samples.reflectance, samples.doy)[samples.split == 2]
-    assert np.abs(alone - cells[0].probabilities).max() < 1e-5
-
-
-def test_shuffled_labels_give_chance(store):
-    samples = load_samples(store)
-    label = np.random.default_rng(0).permutation(samples.label)
-    shuffled = replace(samples, label=label)
-    model = config.Model(embedding="linear", hidden=16, layers=1, heads=2)
-    settings = config.FewShot(set="made", steps=30, validation=5)
-    learner = fewshot.Learner(fewshot.NETWORK, "none", "full")
-    cells, _ = run_cells(shuffled, None, learner, 10, range(3), model, settings)
-    right = np.mean([(fewshot.predicted(c) == c.truth).mean() for c in cells])
-    assert abs(right - 1 / 3) < 0.15
-
-
-def test_a_model_pretrained_with_a_decoder_is_fine_tuned(store, tmp_path):
-    shape = config.Model(embedding="linear", hidden=16, layers=1, heads=2)
-    settings = config.Pretrain(set="made", epochs=2, batch_size=24, decoder="light")
-    where = Where(store, tmp_path / "checkpoint", tmp_path / "model")
-    pretrain(where, "dual", 0, shape, settings, "cpu")
-    model = load_model(tmp_path / "model")
-    assert model.architecture.decoder
-    assert model.decoder is not None
-    sweep = config.FewShot(set="made", steps=60, validation=5, learning_rates=(3e-3,))
-    learner = fewshot.Learner(fewshot.NETWORK, "dual", "full", 0)
-    samples = load_samples(store)
-    cells, tuned = run_cells(samples, tmp_path / "model", learner, 10, range(2), shape, sweep)
-    assert (fewshot.predicted(cells[0]) == cells[0].truth).mean() > 0.8
-    assert all(not p.requires_grad for p in tuned.decoder.parameters())
-
-
 def test_hidden_bands_and_a_decoder_do_not_go_together():
     with pytest.raises(ValueError, match="mask: steps or spans"):
         config.Pretrain(set="made", mask="bands", decoder="light")
-
-
-def test_standard_fine_tuning_writes_a_model_that_predicts(store, tmp_path):
-    model = config.Model(embedding="linear", hidden=16, layers=1, heads=2)
-    settings = Standard(epochs=10, batch_size=16, recipe=config.Optimiser(learning_rate=3e-3))
-    out = tmp_path / "model"
-    metrics = run_standard(store, None, out, tmp_path / "checkpoint", model, settings)
-    assert metrics["test_accuracy"] > 0.8
-    samples = load_samples(store)
-    found = load_model(out).predict(samples.reflectance, samples.doy).argmax(1)
-    test = samples.split == 2
-    assert (found == samples.label)[test].mean() == pytest.approx(metrics["test_accuracy"])
-    assert len(read_history(out)) == 10
 
 
 def test_tensorboard_gets_every_epoch(tmp_path):

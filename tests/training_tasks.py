@@ -1,0 +1,35 @@
+"""A small network and its pretraining tasks."""
+
+import numpy as np
+import torch
+
+import training_data
+from sitsformer.model import Architecture, SITSFormer
+from sitsformer.model.steps import make_series
+from sitsformer.training.tasks import (
+    InMemory,
+    PretrainSettings,
+    PretrainTask,
+)
+
+MEAN, STD = np.full(10, 0.2), np.full(10, 0.1)
+
+SHAPE = Architecture(10, 1, "linear", 16, 2, 2, norm="pre", pooling="mean_max", classes=3)
+
+
+def network(seed=0, shape=SHAPE):
+    torch.manual_seed(seed)
+    return SITSFormer(shape, MEAN, STD)
+
+
+def task(objective="dual", unlabelled=0.0, validation=True, **settings):
+    values, doy, label, split = training_data.arrays(unlabelled=unlabelled)
+    train, held = (np.flatnonzero(split == k) for k in (0, 1))
+    series = [make_series(values[i], doy[i], MEAN, STD) for i in (train, held)]
+    chosen = PretrainSettings(objective, 24, **settings)
+    held_out = (series[1], label[held]) if validation else None
+    return PretrainTask(InMemory(series[0], label[train]), chosen, validation=held_out)
+
+
+def weights(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])

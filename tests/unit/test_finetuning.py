@@ -1,0 +1,129 @@
+"""Fine-tuning: ways, stacked networks, cells, and the model that is written."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import training_data
+from sitsformer import config, fewshot
+from sitsformer.finetune import Standard, freeze, run_cells, run_standard
+from sitsformer.model.steps import make_series
+from sitsformer.modelstore import load_model, read_history
+from sitsformer.pretrain import Where
+from sitsformer.pretrain import run as pretrain
+from sitsformer.samples import load_samples
+from sitsformer.training import Plan, fit
+from sitsformer.training.augment import Strength
+from sitsformer.training.ensemble import Ensemble, EnsembleTask, can_stack
+from sitsformer.training.tasks import (
+    ClassifySettings,
+    ClassifyTask,
+)
+from training_tasks import MEAN, SHAPE, STD, network, weights
+
+
+def classify(seed, steps=8, size=12):
+    values, doy, label, _ = training_data.arrays()
+    series = make_series(values, doy, MEAN, STD)
+    chosen = np.random.default_rng(seed).permutation(240)[:36]
+    settings = ClassifySettings(steps, size, seed, 0.1, Strength(8, 0.2, 0.05, 0.01))
+    return ClassifyTask(series, label, chosen, settings)
+
+
+@pytest.mark.parametrize("way", ["full", "linear", "bias"])
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_stacked_networks_learn_what_they_learn_alone(way, norm):
+    shape = replace(SHAPE, norm=norm, dropout=0.0, attention_dropout=0.0)
+    alone, together = ([network(s, shape) for s in range(3)] for _ in range(2))
+    for model in [*alone, *together]:
+        freeze(model, way)
+    plan = Plan(clip=0.5)  # low enough to bind, and each network by itself
+    for seed, model in enumerate(alone):
+        fit(model, classify(seed), plan)
+    assert can_stack(together)
+    ensemble = Ensemble(together)
+    fit(ensemble, EnsembleTask([classify(seed) for seed in range(3)]), plan)
+    ensemble.unstack()
+    for seed, (a, b) in enumerate(zip(alone, together, strict=True)):
+        assert (weights(a) - weights(b)).abs().max() < 1e-4
+        moved = (weights(a) - weights(network(seed, shape))).abs().max()
+        assert moved > 1e-3
+
+
+def test_ways_of_fine_tuning_train_what_they_say():
+    model = network()
+    sizes = {}
+    for way in ("full", "bias", "linear"):
+        freeze(model, way)
+        sizes[way] = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert sizes["linear"] == sum(p.numel() for p in model.classifier.parameters())
+    assert sizes["linear"] < sizes["bias"] < sizes["full"] / 4
+    freeze(model, "linear")
+    model.train()
+    assert not model.transformer_encoder.training
+    assert model.classifier.training
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return training_data.store(tmp_path_factory.mktemp("store") / "made.zarr")
+
+
+def test_cells_are_right_and_the_same_again(store):
+    samples = load_samples(store)
+    model = config.Model(embedding="linear", hidden=16, layers=1, heads=2, pooling="mean_max")
+    settings = config.FewShot(set="made", steps=60, validation=5, learning_rates=(1e-4, 3e-3))
+    learner = fewshot.Learner(fewshot.NETWORK, "none", "full")
+    cells, first = run_cells(samples, None, learner, 10, range(2), model, settings)
+    again, _ = run_cells(samples, None, learner, 10, range(2), model, settings)
+    assert [cell.seed for cell in cells] == [0, 1]
+    for cell, same in zip(cells, again, strict=True):
+        assert np.array_equal(cell.probabilities, same.probabilities)
+        assert np.array_equal(cell.sample, np.flatnonzero(samples.split == 2))
+        assert (fewshot.predicted(cell) == cell.truth).mean() > 0.8
+        assert cell.choice["learning_rate"] == 3e-3
+    assert first.class_names == training_data.CLASSES
+    alone = first.predict(samples.reflectance, samples.doy)[samples.split == 2]
+    assert np.abs(alone - cells[0].probabilities).max() < 1e-5
+
+
+def test_shuffled_labels_give_chance(store):
+    samples = load_samples(store)
+    label = np.random.default_rng(0).permutation(samples.label)
+    shuffled = replace(samples, label=label)
+    model = config.Model(embedding="linear", hidden=16, layers=1, heads=2)
+    settings = config.FewShot(set="made", steps=30, validation=5)
+    learner = fewshot.Learner(fewshot.NETWORK, "none", "full")
+    cells, _ = run_cells(shuffled, None, learner, 10, range(3), model, settings)
+    right = np.mean([(fewshot.predicted(c) == c.truth).mean() for c in cells])
+    assert abs(right - 1 / 3) < 0.15
+
+
+def test_a_model_pretrained_with_a_decoder_is_fine_tuned(store, tmp_path):
+    shape = config.Model(embedding="linear", hidden=16, layers=1, heads=2)
+    settings = config.Pretrain(set="made", epochs=2, batch_size=24, decoder="light")
+    where = Where(store, tmp_path / "checkpoint", tmp_path / "model")
+    pretrain(where, "dual", 0, shape, settings, "cpu")
+    model = load_model(tmp_path / "model")
+    assert model.architecture.decoder
+    assert model.decoder is not None
+    sweep = config.FewShot(set="made", steps=60, validation=5, learning_rates=(3e-3,))
+    learner = fewshot.Learner(fewshot.NETWORK, "dual", "full", 0)
+    samples = load_samples(store)
+    cells, tuned = run_cells(samples, tmp_path / "model", learner, 10, range(2), shape, sweep)
+    assert (fewshot.predicted(cells[0]) == cells[0].truth).mean() > 0.8
+    assert all(not p.requires_grad for p in tuned.decoder.parameters())
+
+
+def test_standard_fine_tuning_writes_a_model_that_predicts(store, tmp_path):
+    model = config.Model(embedding="linear", hidden=16, layers=1, heads=2)
+    settings = Standard(epochs=10, batch_size=16, recipe=config.Optimiser(learning_rate=3e-3))
+    out = tmp_path / "model"
+    metrics = run_standard(store, None, out, tmp_path / "checkpoint", model, settings)
+    assert metrics["test_accuracy"] > 0.8
+    samples = load_samples(store)
+    found = load_model(out).predict(samples.reflectance, samples.doy).argmax(1)
+    test = samples.split == 2
+    assert (found == samples.label)[test].mean() == pytest.approx(metrics["test_accuracy"])
+    assert len(read_history(out)) == 10
