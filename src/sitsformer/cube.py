@@ -146,14 +146,20 @@ def write(
             dataset.to_zarr(partial, mode="w", encoding=encoding, zarr_format=3, consolidated=True)
 
 
-def open_cube(path: Path) -> xr.Dataset:
+def open_cube(path: Path, dask: bool = True) -> xr.Dataset:
     """Open a cube lazily, with raw integers and its stored chunks, and check the contract.
+
+    Args:
+        path: of the cube.
+        dask: as Dask arrays; without, arrays are read when asked for, and whole.
 
     Raises:
         CubeError: it is missing, damaged or breaks the contract.
     """
     try:
-        dataset: xr.Dataset = xr.open_zarr(path, mask_and_scale=False, decode_coords="all")
+        dataset: xr.Dataset = xr.open_zarr(
+            path, mask_and_scale=False, decode_coords="all", chunks={} if dask else None
+        )
     except (OSError, ValueError, KeyError) as error:
         raise CubeError(f"{path} cannot be opened as a cube: {error}; export it again") from None
     validate(dataset, str(path))

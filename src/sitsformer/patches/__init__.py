@@ -58,7 +58,7 @@ def make_tile_store(
     """
     chosen, settings = _sample_set(config, set_name, area_name), config.patches
     tile = find_tile(area_name, config.areas[area_name], tile_name)
-    dataset = cube.open_cube(cube_path)
+    dataset = cube.open_cube(cube_path, dask=False)
     _check_cube(dataset, tile, cube_path)
     classes = group(_legend(dataset, chosen, cube_path), chosen.classes)
     seed = tile_seed(chosen.seed, area_name, tile_name)

@@ -100,18 +100,19 @@ def draw(
     count = len(classes.names) + 1
     group = np.where(label < 0, count - 1, label)
     free = np.flatnonzero(reason == _KEPT)
-    candidates = np.bincount(group.flat[free], minlength=count)
+    free_group = group.ravel()[free]
+    candidates = np.bincount(free_group, minlength=count)
     take = quotas(candidates, chosen.per_tile, chosen.quota)
     picked = []
     for k in np.flatnonzero(take).tolist():
-        members = free[group.flat[free] == k]
+        members = free[free_group == k]
         # A generator for each class: another class's pixels do not change this one's draw.
         order = np.random.default_rng([seed, k]).permutation(len(members))
         picked.append(members[order[: take[k]]])
     mixed = np.concatenate(picked) if picked else free[:0]
     mixed = np.random.default_rng([seed, count]).permutation(mixed)
-    reason.flat[free] = REASONS.index("quota")
-    reason.flat[mixed] = _KEPT
+    np.put(reason, free, REASONS.index("quota"))
+    np.put(reason, mixed, _KEPT)
     row, column = np.divmod(mixed, label.shape[1])
     return Draw(
         row=row,
