@@ -2,7 +2,7 @@
 
     python benchmarks/training.py [--quick]          one CPU thread
     python benchmarks/training.py --choices          what each choice brings, by taking it away
-    python benchmarks/training.py --device cuda [--compile] [--quick]
+    python benchmarks/training.py --device cuda [--compile] [--deterministic] [--quick]
                                                      one GPU: samples a second, share of peak, busy
                                                      share; the reference fed from .npz files, ours
                                                      from Zarr, from host memory, from GPU memory
@@ -30,17 +30,26 @@ from reference_model import Reference
 from sitsformer.model import Architecture, SITSFormer, flops
 from sitsformer.model import steps as steps_module
 from sitsformer.model.dropout import Noise
-from sitsformer.training import Plan, make_optimiser
+from sitsformer.training import Plan, deterministic, make_optimiser
 from sitsformer.training.tasks import InMemory, PretrainSettings, PretrainTask
 
 BATCH, MASK = 32, 0.3
 
 PEAKS = {
-    "H100": {"bf16": 989e12, "float32": 67e12},
-    "H200": {"bf16": 989e12, "float32": 67e12},
-    "A100": {"bf16": 312e12, "float32": 19.5e12},
+    "H100 PCIe": {"bf16": 756e12, "tf32": 378e12, "float32": 51e12},
+    "H100 NVL": {"bf16": 835e12, "tf32": 417e12, "float32": 60e12},
+    "H100": {"bf16": 989e12, "tf32": 495e12, "float32": 67e12},
+    "H200": {"bf16": 989e12, "tf32": 495e12, "float32": 67e12},
+    "A100": {"bf16": 312e12, "tf32": 156e12, "float32": 19.5e12},
 }
-"""Dense FLOP/s by the makers' data sheets (SXM), by a part of the device's name and precision."""
+"""Dense FLOP/s by the maker's data sheets, by a part of the device's name (the first that fits;
+without an addition: SXM) and by precision."""
+
+WARM_UP = 20
+"""Steps before time is taken: memory is handed out and kernels are chosen for shapes that vary."""
+
+PROFILED = 10
+"""Steps whose kernels are timed one by one."""
 
 
 def reference_step(reference, values, doy):
@@ -224,54 +233,45 @@ def our_batches(task):
         epoch += 1
 
 
-class Clock:
-    """Time that steps take on the device itself, by its events; on a CPU by the wall clock."""
-
-    def __init__(self, device):
-        self.cuda, self.marks = device == "cuda", []
-
-    def mark(self):
-        if self.cuda:
-            event = torch.cuda.Event(enable_timing=True)
-            event.record()
-            self.marks.append(event)
-        else:
-            self.marks.append(time.perf_counter())
-
-    def seconds(self):
-        """Sum over the pairs of marks."""
-        pairs = zip(self.marks[::2], self.marks[1::2], strict=True)
-        if self.cuda:
-            return sum(first.elapsed_time(last) for first, last in pairs) / 1000
-        return sum(last - first for first, last in pairs)
-
-
 def timed(batches, step, steps, device):
     """Run some steps to warm up, then `steps` more.
 
     Returns:
-        Seconds; the share of them in which the device had a step to work on, from the batch being
-        there to the optimiser's end (waits for the feed are what is missing); the mean loss of the
-        last quarter.
+        Seconds; the share of them in which the device computed (None on a CPU); the mean loss of
+        the last quarter.
     """
-    for _ in range(min(5, steps)):
+    cuda = device == "cuda"
+    for _ in range(WARM_UP if cuda else 2):
         step(next(batches))
-    wait = torch.cuda.synchronize if device == "cuda" else (lambda: None)
+    wait = torch.cuda.synchronize if cuda else (lambda: None)
     wait()
-    clock, losses = Clock(device), []
     start = time.perf_counter()
-    for _ in range(steps):
-        batch = next(batches)
-        clock.mark()
-        losses.append(step(batch))
-        clock.mark()
+    losses = [step(next(batches)) for _ in range(steps)]
     wait()
     seconds = time.perf_counter() - start
     last = torch.stack(losses[-max(1, steps // 4) :]).mean()
-    return seconds, clock.seconds() / seconds, float(last)
+    busy = steps * kernel_seconds(batches, step) / seconds if cuda else None
+    return seconds, busy, float(last)
 
 
-def by_feed(device: str, quick: bool, compiled: bool) -> dict[str, dict]:
+def kernel_seconds(batches, step):
+    """Time a step that kernels and copies take on the GPU, without the gaps between them."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as found:
+        for _ in range(PROFILED):
+            step(next(batches))
+        torch.cuda.synchronize()
+    on_device = torch.autograd.DeviceType.CUDA
+    spans = [e.time_range.elapsed_us() for e in found.events() if e.device_type == on_device]
+    return sum(spans) / 1e6 / PROFILED
+
+
+def set_precision(name):
+    """`tf32`: for all float32 products; else for none, convolutions included."""
+    torch.backends.cuda.matmul.allow_tf32 = name == "tf32"
+    torch.backends.cudnn.allow_tf32 = name == "tf32"
+
+
+def by_feed(device: str, quick: bool, compiled: bool, fixed: bool) -> dict[str, dict]:
     """Samples a second, share of peak and busy share of one device, by network, feed, precision."""
     import feeds
 
@@ -321,10 +321,12 @@ def by_feed(device: str, quick: bool, compiled: bool) -> dict[str, dict]:
         own = "GPU memory" if device == "cuda" else "memory, ready"
         cases = [("reference", reference, feed) for feed in (".npz files", own)]
         cases += [("ours", ours, feed) for feed in ("Zarr", "host memory", own)]
-        for precision in ("float32", "bf16"):
+        for precision in ("float32", "tf32", "bf16") if device == "cuda" else ("float32", "bf16"):
+            set_precision(precision)
             for network, make, feed in cases:
                 try:
-                    seconds, busy, loss = timed(*make(feed, precision), steps, device)
+                    with deterministic(fixed and network == "ours"):
+                        seconds, busy, loss = timed(*make(feed, precision), steps, device)
                 except feeds.MissingError as missing:
                     print(f"{network:11}{feed:15}{precision:11}{missing}")
                     continue
@@ -332,12 +334,13 @@ def by_feed(device: str, quick: bool, compiled: bool) -> dict[str, dict]:
                 first = first or rate
                 share = rate * each / peaks[precision] if precision in peaks else None
                 of_peak = "unknown" if share is None else f"{share:.1%}"
-                print(f"{network:11}{feed:15}{precision:11}{rate:10.0f}{of_peak:>9}{busy:7.0%}"
+                working = "" if busy is None else f"{busy:.0%}"
+                print(f"{network:11}{feed:15}{precision:11}{rate:10.0f}{of_peak:>9}{working:>7}"
                       f"{loss:8.4f}", flush=True)  # fmt: skip
                 results[f"training on {name}, {network}, {feed}, {precision}"] = {
                     "value": round(rate),
                     "unit": "samples/s",
-                    "against": f"{of_peak} of peak, busy {busy:.0%}",
+                    "against": f"{of_peak} of peak" + (working and f", busy {working}"),
                     "ratio": round(rate / first, 2),
                 }
     return results
@@ -354,11 +357,12 @@ if __name__ == "__main__":
     parser.add_argument("--choices", action="store_true", help="what each choice brings")
     parser.add_argument("--feeds", action="store_true", help="by feed and precision")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="for --feeds")
+    parser.add_argument("--deterministic", action="store_true", help="--feeds: fixed order, ours")
     parser.add_argument("--compile", action="store_true", help="--feeds: torch.compile for ours")
     options = parser.parse_args()
     if options.choices:
         choices(3 if options.quick else 7)
     elif options.feeds or options.device == "cuda":
-        by_feed(options.device, options.quick, options.compile)
+        by_feed(options.device, options.quick, options.compile, options.deterministic)
     else:
         main(options.quick)

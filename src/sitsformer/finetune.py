@@ -169,8 +169,8 @@ def _start(
     if init is None:
         model = SITSFormer(
             architecture(model_settings, bands, patch),
-            series.mean.numpy(),
-            series.std.numpy(),
+            series.mean.cpu().numpy(),
+            series.std.cpu().numpy(),
             samples.bands,
         )
     else:
@@ -191,13 +191,13 @@ def freeze(model: SITSFormer, way: str) -> None:
         parameter.requires_grad_(head or (learns and not tokens))
 
 
-def _series(samples: Samples, init: Path | None) -> Series:
+def _series(samples: Samples, init: Path | None, device: torch.device | str = "cpu") -> Series:
     if init is None:
         mean, std = _statistics(samples)
     else:
         model = load_model(init, bands=samples.bands, patch=samples.reflectance.shape[3])
         mean, std = model.mean.numpy(), model.std.numpy()
-    return make_series(samples.reflectance, samples.doy, mean, std)
+    return make_series(samples.reflectance, samples.doy, mean, std, device)
 
 
 def _statistics(samples: Samples) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -234,6 +234,7 @@ def run_standard(
     model_settings: config.Model,
     settings: Standard,
     tensorboard: Path | None = None,
+    device: str = "auto",
 ) -> dict[str, float]:
     """Fine-tune one model on all labels of a set's training split, test it, write its artefact.
 
@@ -245,13 +246,14 @@ def run_standard(
         model_settings: shape of the network where there is no pretrained one.
         settings: the recipe.
         tensorboard: folder of TensorBoard files.
+        device: `auto`, `cpu` or `cuda`.
 
     Returns:
         Overall accuracy, macro F1 and kappa on the test split.
     """
     from sitsformer import provenance
 
-    parallel.start("cpu")
+    place = parallel.start(device)
     loaded = load_samples(store)
     samples = loaded.take(loaded.label >= 0)
     parts = [np.flatnonzero(samples.split == k) for k in (TRAIN, VALIDATION, TEST)]
@@ -261,10 +263,10 @@ def run_standard(
         raise SitsError(f"{store} has no labelled sample in its training split")
     if init is None:
         stats = statistics(store)
-        series = make_series(samples.reflectance, samples.doy, stats.mean, stats.std)
+        series = make_series(samples.reflectance, samples.doy, stats.mean, stats.std, place)
     else:
-        series = _series(samples, init)
-    model = _start(samples, series, init, "full", settings.seed, model_settings)
+        series = _series(samples, init, place)
+    model = _start(samples, series, init, "full", settings.seed, model_settings).to(place)
     size = min(settings.batch_size, len(parts[0]))
     task = ClassifyTask(
         series,
@@ -286,6 +288,7 @@ def run_standard(
         "seed": settings.seed,
         "recipe": settings.recipe.model_dump(mode="json"),
         "model": vars(model.architecture),
+        "device": place.type,
         "inputs": {name: provenance.digest(path) for name, path in inputs.items()},
     }
     with bar("fine-tune", settings.epochs * task.steps) as progress:

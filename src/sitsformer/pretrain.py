@@ -177,6 +177,7 @@ def run(
         ),
         "samples": provenance.digest(where.samples),
         "processes": parallel.world(),
+        "device": place.type,
     }
     with bar(f"pretrain {objective} {seed}", settings.epochs * task.steps) as progress:
         history = fit(
@@ -200,6 +201,7 @@ def run(
         )
         save_model(where.out, model, origin, history)
     parallel.wait()
+    parallel.finish()
     return history
 
 

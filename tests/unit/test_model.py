@@ -210,6 +210,20 @@ def test_dropout_keeps_the_share_and_the_expectation():
     assert torch.equal(noise.mask((64,), 0.5), again.mask((64,), 0.5))
 
 
+def test_a_gpu_nearby_does_not_change_masks_on_the_cpu(monkeypatch):
+    def mask():
+        noise = Noise()
+        noise.seed((1, 2, 3))
+        return noise.mask((40,), 0.5)
+
+    alone, seeds = mask(), []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "manual_seed", seeds.append)
+    assert torch.equal(mask(), alone)
+    assert torch.equal(mask(), alone)
+    assert seeds[0] == seeds[1] > 0
+
+
 def test_dropout_gradients_flow_where_values_do():
     x = torch.randn(50, 40, requires_grad=True)
     y = relu_drop(x * 1.0, 0.3, Noise())
@@ -268,16 +282,22 @@ def test_bf16_runs_forward_and_backward():
 
 
 def test_the_librarys_attention_equals_ours():
-    """The one runs off the CPU, the other on it."""
     from sitsformer.model import encoder
 
     torch.manual_seed(0)
     layout = make_layout(np.array([7, 5, 4]), ratio=0)
     query, pair_of = torch.randn(16, 8), torch.randn(16, 16)
-    ours = encoder.attend(query, pair_of, layout, layout, 2, 0.0, Noise())
-    group = layout.groups[0]
-    library = encoder._library_attention(query, pair_of, group, group, 2, 0.0)
-    assert torch.allclose(ours, library, atol=1e-6)
+    group, found = layout.groups[0], []
+    for library in (False, True):
+        q, p = query.clone().requires_grad_(), pair_of.clone().requires_grad_()
+        if library:
+            out = encoder._library_attention(q, p, group, group, 2, 0.0)
+        else:
+            out = encoder.attend(q, p, layout, layout, 2, 0.0, Noise())
+        out.square().sum().backward()
+        found.append((out, q.grad, p.grad))
+    for ours, theirs in zip(*found, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-6)
 
 
 def test_flops_of_a_last_layer_for_some_steps():

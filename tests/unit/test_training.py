@@ -11,7 +11,7 @@ import training_data
 from sitsformer import config
 from sitsformer.errors import SitsError
 from sitsformer.model.steps import make_series
-from sitsformer.training import Plan, fit, learning_rate, make_optimiser
+from sitsformer.training import Plan, fit, learning_rate, make_optimiser, parallel
 from sitsformer.training.augment import Strength
 from sitsformer.training.observers import observers
 from sitsformer.training.optimiser import Adam
@@ -100,6 +100,27 @@ def test_a_batch_without_labels_does_no_harm():
     assert np.isfinite(history[0]["train_ssl"])
     assert history[0]["train_sl"] == 0.0
     assert torch.isfinite(weights(model)).all()
+
+
+@pytest.mark.parametrize("embedding", ["linear", "conv3d"])
+def test_micro_batches_without_a_label_do_no_harm_to_land_cover_alone(embedding):
+    patch = 5 if embedding == "conv3d" else 1
+    values, doy, label, _ = training_data.arrays(patch=patch)
+    label = np.where(np.arange(len(label)) < 3, label, -1)
+    series = make_series(values, doy, MEAN, STD)
+    model = network(shape=replace(SHAPE, embedding=embedding, patch=patch))
+    chosen = PretrainTask(InMemory(series, label), PretrainSettings("sl", 24))
+    sizes = [len(micro[0].label) for micro in chosen.batches(0, 0)]
+    assert 0 in sizes
+    assert sum(sizes) > 0
+    fit(model, chosen, Plan(epochs=1))
+    assert all(torch.isfinite(value).all() for value in model.state_dict().values())
+
+
+def test_a_gpu_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SitsError, match="device cuda was asked for"):
+        parallel.start("cuda")
 
 
 def test_class_balanced_weights_follow_the_frequencies():

@@ -85,6 +85,7 @@ def fewshot(
 @click.option("--learning-rate", type=float, default=2e-4, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0)
 @click.option("--patience", type=click.IntRange(min=1), help="Epochs before an early stop.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option("--threads", type=click.IntRange(min=1), help="Also SITSFORMER_THREADS.")
 @click.option("--tensorboard", type=PATH, help="Folder of TensorBoard files.")
 def finetune(
@@ -97,6 +98,7 @@ def finetune(
     learning_rate: float,
     seed: int,
     patience: int | None,
+    device: str,
     threads: int | None,
     tensorboard: Path | None,
 ) -> None:
@@ -127,6 +129,7 @@ def finetune(
             patience,
         ),
         tensorboard,
+        device,
     )
     for name, value in metrics.items():
         click.echo(f"{name} {value:.4f}")

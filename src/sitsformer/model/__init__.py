@@ -24,7 +24,7 @@ from sitsformer.errors import SitsError
 from sitsformer.model.dropout import Noise, drop, factor
 from sitsformer.model.embedding import ConvEmbedding, LinearEmbedding
 from sitsformer.model.encoder import Encoder, Layer
-from sitsformer.model.steps import Layout, Steps, make_series, subset
+from sitsformer.model.steps import Layout, Steps, make_series, subset, to_device
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class SITSFormer(nn.Module):
         only = None
         if only_masked:
             assert masked is not None and masked.ndim == 1
-            rows = torch.from_numpy(np.flatnonzero(masked)).to(x.device)
+            rows = to_device(np.flatnonzero(masked), x.device)
             only = (rows, subset(steps.layout, masked, x.device))
         encoded: Tensor = self.transformer_encoder(x, steps.layout, self.noise, only)
         return encoded
@@ -181,10 +181,13 @@ class SITSFormer(nn.Module):
             without one all, or whatever was computed where not `whole`), and (hidden steps, H).
         """
         device = steps.values.device
-        rows = torch.from_numpy(np.flatnonzero(masked)).to(device)
+        if self.decoder is None and not whole:
+            encoded = self.encode(steps, masked, only_masked=True)
+            return encoded, steps.layout, encoded
+        rows = to_device(np.flatnonzero(masked), device)
         if self.decoder is None:
-            encoded = self.encode(steps, masked, only_masked=not whole)
-            return encoded, steps.layout, encoded.index_select(0, rows) if whole else encoded
+            encoded = self.encode(steps, masked)
+            return encoded, steps.layout, encoded.index_select(0, rows)
         seen, layout, table = self._beside_tokens(steps, masked)
         only = (rows, subset(steps.layout, masked, device))
         return seen, layout, self.decoder(table, steps.layout, self.noise, only)
@@ -219,8 +222,8 @@ class SITSFormer(nn.Module):
         if masked is None:
             x = position + self.embedding(steps.values)
             return x
-        hidden = torch.from_numpy(masked).to(position.device)
         if masked.ndim == 2:
+            hidden = to_device(masked, position.device)
             token = self.band_token.view(1, -1, 1).to(steps.values.dtype)
             values = torch.where(hidden.unsqueeze(-1), token, steps.values)
             x = position + self.embedding(values)
@@ -228,7 +231,8 @@ class SITSFormer(nn.Module):
         # Hidden steps are not embedded at all: nothing of them enters, BatchNorm included.
         rows, places = _places(masked, position.device)
         seen = self.embedding(steps.values.index_select(0, rows))
-        table = torch.cat([seen, self.mask_token.to(seen.dtype).unsqueeze(0)])
+        # In float32: half of a batch adds up in the gradient of the token's one row.
+        table = torch.cat([seen.to(position.dtype), self.mask_token.unsqueeze(0)])
         return position + table.index_select(0, places)
 
     def reconstruct(self, encoded: Tensor) -> Tensor:
@@ -351,7 +355,7 @@ def _places(masked: npt.NDArray[np.bool_], device: torch.device) -> tuple[Tensor
     visible = np.flatnonzero(~masked)
     place = np.full(len(masked), len(visible), np.int64)
     place[visible] = np.arange(len(visible))
-    return torch.from_numpy(visible).to(device), torch.from_numpy(place).to(device)
+    return to_device(visible, device), to_device(place, device)
 
 
 def _mean_pool(encoded: Tensor, layout: Layout) -> Tensor:

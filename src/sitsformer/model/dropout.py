@@ -25,9 +25,11 @@ class Noise:
 
     def seed(self, numbers: Sequence[int]) -> None:
         """Start afresh from these numbers (run's seed, step, micro-batch, process)."""
-        self._bits = np.random.SFC64(np.random.SeedSequence(list(numbers)))
+        start = np.random.SeedSequence(list(numbers))
+        self._bits = np.random.SFC64(start)
         if torch.cuda.is_available():
-            torch.cuda.manual_seed(int(self._bits.random_raw() >> 1))
+            # Not drawn from the bits: masks on the CPU must not depend on a GPU being there.
+            torch.cuda.manual_seed(int(start.generate_state(1, np.uint64)[0] >> 1))
 
     def mask(self, shape: Sequence[int], rate: float) -> Tensor:
         """Ones, and zeros with probability `threshold(rate) / 256`.

@@ -118,7 +118,8 @@ class ConvEmbedding(nn.Module):
         """Embed values (N, C, P) as (N, H)."""
         hidden = F.linear(self.columns(values), *self._first())
         hidden, gain, shift = _relu_and_norm(hidden, self._parts(self.conv1)[1], self.training)
-        hidden = F.linear(hidden.view(len(values), -1), *self._second(gain, shift))
+        hidden = hidden.view(len(values), self.inner[0] * self.inner[1] ** 2 * CHANNELS[0])
+        hidden = F.linear(hidden, *self._second(gain, shift))
         hidden, gain, shift = _relu_and_norm(hidden, self._parts(self.conv2)[1], self.training)
         return F.linear(hidden, *self._third(gain, shift))
 
@@ -196,6 +197,8 @@ def _relu_and_norm(
     channels = norm.num_features
     x, total, squares = cast(Any, _ReluSums).apply(x)
     count = _all_sum(x.shape[0]) * (x.shape[1] // channels)
+    if count == 0:
+        return x, *_affine(norm)
     mean = total.view(-1, channels).sum(0) / count
     variance = (squares.view(-1, channels).sum(0) / count - mean * mean).clamp_min(0)
     assert norm.running_mean is not None and norm.running_var is not None

@@ -81,8 +81,10 @@ class Layer(nn.Module):
         rate = self.dropout if self.training else 0.0
         scale = factor(rate, x.device)
         read = _norm(x, self.norm1) if self.pre_norm else x
-        wanted, queries = (read, layout) if only is None else (read[only[0]], only[1])
-        x = x if only is None else x[only[0]]
+        wanted, queries = read, layout
+        if only is not None:
+            rows, queries = only
+            wanted, x = read.index_select(0, rows), x.index_select(0, rows)
 
         hidden = x.shape[1]
         weight, bias = self.self_attn.in_proj_weight, self.self_attn.in_proj_bias
@@ -184,12 +186,24 @@ def _library_attention(
     query: Tensor, pair: Tensor, asked: Group, known: Group, heads: int, rate: float
 ) -> Tensor:
     b, width = known.samples, query.shape[1]
-    q = pad_group(query, asked).view(b, asked.longest, heads, -1).transpose(1, 2)
-    k, v = pad_group(pair, known).view(b, known.longest, 2, heads, -1).permute(2, 0, 3, 1, 4)
+    q = _spread(query, asked).view(b, asked.longest, heads, -1).transpose(1, 2)
+    k, v = _spread(pair, known).view(b, known.longest, 2, heads, -1).permute(2, 0, 3, 1, 4)
     bias = None if known.bias is None else known.bias.unsqueeze(1).to(q.dtype)
     mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=rate)
     out = mixed.transpose(1, 2).reshape(b * asked.longest, width)
     return out if asked.slot is None else out.index_select(0, asked.slot)
+
+
+def _spread(rows: Tensor, group: Group) -> Tensor:
+    """As `pad_group`, but padding is zero.
+
+    On a GPU the gradient of a row that is read for all padding, as step 0 would be, is slow, the
+    more so where the order of addition is fixed.
+    """
+    if group.slot is None:
+        return rows
+    padded = rows.new_zeros(group.samples * group.longest, rows.shape[1])
+    return padded.index_copy(0, group.slot, rows)
 
 
 class _Attention(torch.autograd.Function):

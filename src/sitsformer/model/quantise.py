@@ -79,8 +79,8 @@ class Int8Layer(nn.Module):
 
 @torch.no_grad()
 def quantised(model: SITSFormer) -> SITSFormer:
-    """A copy of a model that predicts with 8-bit products; it cannot be trained."""
-    small = copy.deepcopy(model).eval().requires_grad_(False)
+    """A copy of a model that predicts with 8-bit products on the CPU; it cannot be trained."""
+    small = copy.deepcopy(model).cpu().eval().requires_grad_(False)
     layers = [Int8Layer(cast(Layer, layer)) for layer in small.transformer_encoder.layers]
     small.transformer_encoder.layers = nn.ModuleList(layers)
     return small

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,18 @@ groups waste attention on padding, more groups cost calls)."""
 
 GROUP_LEAST = 16
 """Samples of a group at least."""
+
+
+def to_device(array: npt.NDArray[Any], device: torch.device | str) -> Tensor:
+    """An array as a tensor where it is wanted.
+
+    A GPU fetches it from pinned memory when its turn comes; from other memory the host would wait
+    until the GPU has done all that was asked of it before.
+    """
+    tensor = torch.from_numpy(array)
+    if torch.device(device).type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 @dataclass(frozen=True)
@@ -130,7 +143,7 @@ def _group(lengths: Ints, start: int, device: torch.device | str) -> Group:
     take = np.zeros(valid.size, np.int64)
     take[slot] = np.arange(count)
     bias = np.where(valid, np.float32(0), np.float32(-np.inf))[:, None, :]
-    slots, takes, biases = (torch.from_numpy(a).to(device) for a in (slot, take, bias))
+    slots, takes, biases = (to_device(a, device) for a in (slot, take, bias))
     return Group(start, count, samples, longest, slots, takes, biases)
 
 
@@ -262,15 +275,15 @@ def pack(series: Series, index: Ints, change: Change | None = None) -> tuple[Ste
     offset = -series.mean / series.std
     if change is not None:
         day = np.clip(day + change.shift[order][sample], 1, LAST_DAY)
-        gain = torch.from_numpy(change.gain[order]).to(device)
-        extra = torch.from_numpy(change.offset[order]).to(device)
-        whose = torch.from_numpy(sample).to(device)
+        gain = to_device(change.gain[order], device)
+        extra = to_device(change.offset[order], device)
+        whose = to_device(sample, device)
         offset = ((extra - series.mean) / series.std).index_select(0, whose)
         scale = (gain * scale).index_select(0, whose)
-    raw = series.values.index_select(0, torch.from_numpy(rows).to(device)).view(torch.uint16)
+    raw = series.values.index_select(0, to_device(rows, device)).view(torch.uint16)
     values = raw.to(torch.float32).mul_(scale.unsqueeze(-1)).add_(offset.unsqueeze(-1))
     if series.gaps:
         # A missing pixel becomes its band's mean: 0 after normalisation.
         values.masked_fill_(raw.to(torch.int32) == MISSING, 0.0)
-    doy = torch.from_numpy(day).to(device)
+    doy = to_device(day, device)
     return Steps(values, doy, make_layout(lengths.astype(np.int64), device)), order

@@ -181,7 +181,7 @@ def fit(
         Terminated: SIGTERM arrived; the checkpoint is saved.
     """
     loop = _Loop(model, task, plan, checkpoint, checkpoints.fingerprint(settings or {}))
-    with _deterministic(plan.deterministic and loop.device.type == "cuda"), _Sigterm() as stop:
+    with deterministic(plan.deterministic and loop.device.type == "cuda"), _Sigterm() as stop:
         loop.resume()
         while not loop.run.finished:
             loop.epoch(stop, progress)
@@ -376,8 +376,12 @@ class _Sigterm:
 
 
 @contextmanager
-def _deterministic(wanted: bool) -> Iterator[None]:
-    """Only algorithms that add up in a fixed order (on GPUs; CPUs use no others here)."""
+def deterministic(wanted: bool) -> Iterator[None]:
+    """Only algorithms that add up in a fixed order (on GPUs; CPUs use no others here).
+
+    Args:
+        wanted: otherwise nothing is changed.
+    """
     if not wanted:
         # Even switching it off imports a compiler, for a second.
         yield
@@ -386,8 +390,13 @@ def _deterministic(wanted: bool) -> Iterator[None]:
     # "Results reproducibility"); it reads this when it is first used.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    warned = torch.is_deterministic_algorithms_warn_only_enabled()
+    filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    # Not `warn_only`: attention keeps its order of addition only where it is demanded.
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before)
+        torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
+        torch.use_deterministic_algorithms(before, warn_only=warned)

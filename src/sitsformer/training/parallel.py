@@ -16,13 +16,23 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from sitsformer.errors import SitsError
+
 
 def start(device: str = "auto") -> torch.device:
     """Join the other processes if torchrun started this one, and choose the device.
 
     Args:
         device: `auto` (a GPU if there is one), `cpu` or `cuda`.
+
+    Raises:
+        SitsError: `cuda` without a GPU that this torch can use.
     """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise SitsError(
+            f"device cuda was asked for, but torch {torch.__version__} finds no GPU: use cpu or "
+            "auto, or install a torch built for the CUDA driver of this machine"
+        )
     cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
     local = int(os.environ.get("LOCAL_RANK", "0"))
     if cuda:

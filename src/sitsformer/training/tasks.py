@@ -21,7 +21,7 @@ from torch import Tensor
 
 from sitsformer.model import SITSFormer, masking
 from sitsformer.model.prediction import probabilities
-from sitsformer.model.steps import Change, Series, Steps, pack
+from sitsformer.model.steps import Change, Series, Steps, pack, to_device
 from sitsformer.training import Row, augment, parallel
 
 Ints = npt.NDArray[np.int64]
@@ -172,7 +172,10 @@ class PretrainTask:
             encoded = model.encode(batch.steps, hidden)
             if hidden is not None:
                 found["ssl"] = _squared_errors(model, encoded, batch.steps, hidden)
-        if "sl" in self.weights and batch.counts["sl"]:
+        if not found and not batch.counts["sl"]:
+            # Other processes add up over this one too, backwards as well.
+            found["sl"] = 0 * encoded.sum()
+        elif "sl" in self.weights and batch.counts["sl"]:
             logits = model.classify(encoded, layout).float()
             found["sl"] = F.cross_entropy(
                 logits, batch.label, self.class_weights, ignore_index=-1, reduction="sum"
@@ -241,7 +244,7 @@ def make_batch(
         counts["ssl"] = float(hidden.sum()) * (bands if hidden.ndim == 1 else 1)
     if "sl" in weights:
         counts["sl"] = float((classes >= 0).sum())
-    return PretrainBatch(steps, hidden, torch.from_numpy(classes).to(series.values.device), counts)
+    return PretrainBatch(steps, hidden, to_device(classes, series.values.device), counts)
 
 
 def _rows_of(lengths: Ints, samples: Ints) -> Ints:
@@ -267,11 +270,11 @@ def _squared_errors(
     target = steps.values[:, :, steps.values.shape[2] // 2]
     if hidden.ndim == 1:
         # Found on the host: on a GPU, looking for them there would wait for it.
-        rows = torch.from_numpy(np.flatnonzero(hidden)).to(target.device)
+        rows = to_device(np.flatnonzero(hidden), target.device)
         target = target.index_select(0, rows)
     error = (model.reconstruct(encoded).float() - target).square()
     if hidden.ndim == 2:
-        error = error.mul(torch.from_numpy(hidden).to(target.device))
+        error = error.mul(to_device(hidden, target.device))
     return error.sum()
 
 
@@ -335,7 +338,7 @@ class ClassifyTask:
             rng = _rng(s.seed, _BATCH, number)
             change = augment.draw(self.series.lengths[index], time, bands, s.augment, rng)
             steps, sort = pack(self.series, index, change)
-            label = torch.from_numpy(self.label[index[sort]]).to(self.series.values.device)
+            label = to_device(self.label[index[sort]], self.series.values.device)
             yield [ClassifyBatch(steps, label, {"classes": float(len(index))})]
 
     def sums(self, model: SITSFormer, batch: ClassifyBatch) -> dict[str, Tensor]:
