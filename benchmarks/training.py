@@ -30,7 +30,8 @@ from reference_model import Reference
 from sitsformer.model import Architecture, SITSFormer, flops
 from sitsformer.model import steps as steps_module
 from sitsformer.model.dropout import Noise
-from sitsformer.training import Plan, deterministic, make_optimiser
+from sitsformer.training import Plan, make_optimiser
+from sitsformer.training.order import deterministic
 from sitsformer.training.tasks import InMemory, PretrainSettings, PretrainTask
 
 BATCH, MASK = 32, 0.3

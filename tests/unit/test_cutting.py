@@ -23,6 +23,7 @@ STORED = {
     "as cubes are": {"chunks": CHUNKS, "compressors": [BLOSC]},
     "other codec": {"chunks": CHUNKS, "compressors": [GzipCodec()]},
     "bands apart": {"chunks": (4, 2, 8, 8), "compressors": [BLOSC]},
+    "smaller than a patch": {"chunks": (4, 10, 3, 3), "compressors": [BLOSC]},
     "sharded": {"chunks": CHUNKS, "shards": (8, 10, 16, 16), "compressors": [BLOSC]},
 }
 
