@@ -215,7 +215,7 @@ def _source(
     """The training split: held where the network runs, or handed there batch by batch."""
     gpu = parallel.free_memory(place)
     host, device = parallel.least(
-        (free_memory() / parallel.here(), float("inf") if gpu is None else gpu), place
+        (free_memory() / parallel.here(), float("inf") if gpu is None else gpu)
     )
     size = settings.batch_size // parallel.world()
     loader = Loader(

@@ -229,8 +229,6 @@ def _all_sum(count: int) -> int:
     if not _several_processes():
         return count
     total = torch.tensor(count)
-    if torch.distributed.get_backend() == "nccl":
-        total = total.cuda()
     torch.distributed.all_reduce(total)
     return int(total)
 

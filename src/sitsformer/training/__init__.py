@@ -267,7 +267,9 @@ class _Loop:
         self.rate = learning_rate(plan, done, steps, run.epoch)
         names = list(self.task.weights)
         counts = [sum(batch.counts[name] for batch in micro) for name in names]
-        *counts, asked = parallel.add_up([*counts, float(stop.arrived)], self.device)
+        *counts, asked = parallel.add_up([*counts, float(stop.arrived)])
+        if not any(counts):
+            return asked > 0  # nothing to learn from: no process has a label
         for i, batch in enumerate(micro):
             self.model.noise.seed((plan.seed, done, i, parallel.rank()))
             with self.precision():
@@ -302,7 +304,7 @@ class _Loop:
         if self.waiting == 0:
             return
         run = self.run
-        *sums, value = parallel.add_up(self.pending.tolist(), self.device)
+        *sums, value = parallel.add_up(self.pending.tolist())
         for name, found in zip(self.task.weights, sums, strict=True):
             run.sums[name] = run.sums.get(name, 0.0) + found
         value /= self.waiting

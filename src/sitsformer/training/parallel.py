@@ -38,7 +38,8 @@ def start(device: str = "auto") -> torch.device:
     if cuda:
         torch.cuda.set_device(local)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("nccl" if cuda else "gloo")
+        # Counts stay on the host: to fetch one from a GPU is to wait for all its work.
+        torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
     return torch.device("cuda", local) if cuda else torch.device("cpu")
 
 
@@ -57,21 +58,21 @@ def several() -> bool:
     return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
-def add_up(values: Iterable[float], device: torch.device) -> list[float]:
+def add_up(values: Iterable[float]) -> list[float]:
     """Sums of some numbers over the processes."""
     if not several():
         return list(values)
-    total = torch.tensor(list(values), dtype=torch.float64, device=device)
+    total = torch.tensor(list(values), dtype=torch.float64)
     torch.distributed.all_reduce(total)
-    return [float(value) for value in total]
+    return total.tolist()
 
 
-def least(values: Iterable[float], device: torch.device) -> list[float]:
+def least(values: Iterable[float]) -> list[float]:
     """The smallest of each number over the processes, so that all decide alike."""
-    smallest = torch.tensor(list(values), dtype=torch.float64, device=device)
+    smallest = torch.tensor(list(values), dtype=torch.float64)
     if several():
         torch.distributed.all_reduce(smallest, torch.distributed.ReduceOp.MIN)
-    return [float(value) for value in smallest]
+    return smallest.tolist()
 
 
 def here() -> int:
@@ -88,10 +89,13 @@ def add_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Replace gradients by their sums over the processes; all must hold the same ones."""
     if not several():
         return
+    learning = [parameter for parameter in parameters if parameter.requires_grad]
+    known = add_up([float(parameter.grad is not None) for parameter in learning])
     grads = []
-    for parameter in parameters:
-        if parameter.requires_grad:
-            # A share without a mask or a label leaves some parameters without a gradient.
+    for parameter, processes in zip(learning, known, strict=True):
+        # A share without a mask or a label leaves some parameters without a gradient; what has
+        # none anywhere is not trained at all, as in one process.
+        if processes:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             grads.append(parameter.grad)
@@ -104,8 +108,7 @@ def add_gradients(parameters: Iterable[nn.Parameter]) -> None:
 
 def wait() -> None:
     """Until every process is here."""
-    if several():
-        torch.distributed.barrier()
+    add_up([0.0])
 
 
 def finish() -> None:

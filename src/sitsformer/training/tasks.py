@@ -203,7 +203,7 @@ class PretrainTask:
                     counts[name] += count
         model.train()
         names = list(sums)
-        total = parallel.add_up([*sums.values(), *counts.values()], series.values.device)
+        total = parallel.add_up([*sums.values(), *counts.values()])
         row = {name: total[i] / max(total[len(names) + i], 1.0) for i, name in enumerate(names)}
         row["loss"] = sum(self.weights[name] * row[name] for name in names)
         return row
