@@ -13,7 +13,9 @@ them with `open_cube`, which checks the contract.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -138,12 +140,27 @@ def write(
     with provenance.create(path, "cube", config=config, inputs=inputs, seed=seed) as partial:
         for variable in dataset.variables.values():
             variable.encoding.clear()
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _own_threads():
             # Consolidated metadata are an extension of Zarr v3; with them a store opens in one
             # read and without listing the files beside the arrays.
             warnings.filterwarnings("ignore", message="Consolidated metadata")
             warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification")
             dataset.to_zarr(partial, mode="w", encoding=encoding, zarr_format=3, consolidated=True)
+
+
+@contextmanager
+def _own_threads() -> Iterator[None]:
+    """Dask on threads that have ended afterwards.
+
+    When a block fails, Dask says so while the others are still being written; what they write must
+    not outlast the folder that it goes to.
+    """
+    from dask import config as settings
+    from dask.system import CPU_COUNT
+
+    workers = settings.get("num_workers", None) or CPU_COUNT
+    with ThreadPoolExecutor(workers) as pool, settings.set(pool=pool):
+        yield
 
 
 def open_cube(path: Path, dask: bool = True) -> xr.Dataset:

@@ -1,5 +1,7 @@
 """The cube contract: what is written, what xarray shows, what is refused."""
 
+import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -70,14 +72,30 @@ def test_lazy_and_eager_arrays_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_failing_write_leaves_nothing(tmp_path: Path) -> None:
-    def fail(block):
-        raise RuntimeError("source broke")
+    """Even where other blocks are being written when one fails."""
+    failed = threading.Event()
 
-    lazy = da.zeros((2, 10, 12, 12), np.uint16).map_blocks(
-        fail, dtype=np.uint16, meta=np.array((), np.uint16)
+    def block(block_info):
+        if block_info[None]["chunk-location"][0] == 1:
+            failed.set()
+            raise RuntimeError("source broke")
+        failed.wait(10)
+        time.sleep(0.2)  # by now the failure has been said
+        return np.zeros(block_info[None]["chunk-shape"], np.uint16)
+
+    dates, shape = 3 * cube.CHUNK["time"], (12, 12)
+    lazy = da.map_blocks(
+        block,
+        chunks=((cube.CHUNK["time"],) * 3, 10, *shape),
+        dtype=np.uint16,
+        meta=np.empty((0,), np.uint16),
     )
+    times = TIMES[0] + np.arange(dates).astype("timedelta64[D]")
+    clear = np.full((dates, *shape), 90, np.uint8)
+    dataset = make(times=times, reflectance=lazy, clear=clear)
     with pytest.raises(RuntimeError, match="source broke"):
-        cube.write(make(reflectance=lazy), tmp_path / "t.zarr", config={})
+        cube.write(dataset, tmp_path / "t.zarr", config={})
+    time.sleep(0.5)
     assert list(tmp_path.iterdir()) == []
 
 
