@@ -168,7 +168,7 @@ def open_cube(path: Path, dask: bool = True) -> xr.Dataset:
 
     Args:
         path: of the cube.
-        dask: as Dask arrays; without, arrays are read when asked for, and whole.
+        dask: as Dask arrays; without, what is asked for is read at once.
 
     Raises:
         CubeError: it is missing, damaged or breaks the contract.

@@ -20,9 +20,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from earthengine import faults
+from earthengine import answers, faults
 from earthengine.catalogue import Catalogue, Place
 from earthengine.graph import Graph
 from earthengine.handler import Call, Handler, Server
@@ -214,13 +212,13 @@ class LocalEarthEngine:
     def pixels(self, image: Image, request: Mapping[str, Any]) -> bytes:
         if request.get("bandIds"):
             image = image.with_bands([pick(image, name) for name in request["bandIds"]])
-        grid = _grid(request.get("grid"), image)
+        grid = answers.grid(request.get("grid"), image)
         self._check_size(image, grid)
         form = request.get("fileFormat", "AUTO_JPEG_PNG")
         if form == "NPY":
-            return _npy(image, grid)
+            return answers.npy(image, grid)
         if form == "GEO_TIFF":
-            return _geotiff(image, grid)
+            return answers.geotiff(image, grid)
         raise EarthEngineError(f"File format {form} is not simulated.")
 
     def _check_size(self, image: Image, grid: Grid) -> None:
@@ -273,7 +271,7 @@ class LocalEarthEngine:
         try:
             image = to_image(self.evaluate(request["expression"]))
             target = self._export_target(request["fileExportOptions"])
-            content = _geotiff(image, _grid(request["grid"], image))
+            content = answers.geotiff(image, answers.grid(request["grid"], image))
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
         except EarthEngineError as error:
@@ -295,7 +293,7 @@ class LocalEarthEngine:
     def get_asset(self, asset: str) -> dict[str, Any]:
         if asset not in self.catalogue.images:
             raise EarthEngineError(f"Asset '{asset}' not found.", 404, "NOT_FOUND")
-        return _asset(self.catalogue.images[asset])
+        return answers.asset(self.catalogue.images[asset])
 
     def list_assets(self, parent: str, query: Mapping[str, list[str]]) -> dict[str, Any]:
         if parent not in self.catalogue.collections:
@@ -303,71 +301,12 @@ class LocalEarthEngine:
         found = self.catalogue.collections[parent]
         start = int(query.get("pageToken", ["0"])[0])
         size = int(query.get("pageSize", ["1000"])[0])
-        answer: dict[str, Any] = {"assets": [_asset(item) for item in found[start : start + size]]}
+        answer: dict[str, Any] = {
+            "assets": [answers.asset(item) for item in found[start : start + size]]
+        }
         if start + size < len(found):
             answer["nextPageToken"] = str(start + size)
         return answer
-
-
-def _asset(image: Image) -> dict[str, Any]:
-    return {
-        "type": "IMAGE",
-        "name": f"projects/earthengine-public/assets/{image.id}",
-        "id": image.id,
-        "properties": {k: v for k, v in image.properties.items() if not k.startswith("system:")},
-    }
-
-
-def _grid(given: Mapping[str, Any] | None, image: Image) -> Grid:
-    if given is None:
-        return image.bands[0].native
-    size, shift = given["dimensions"], given["affineTransform"]
-    transform = (
-        float(shift["scaleX"]),
-        float(shift.get("shearX", 0)),
-        float(shift["translateX"]),
-        float(shift.get("shearY", 0)),
-        float(shift["scaleY"]),
-        float(shift["translateY"]),
-    )
-    crs = given.get("crsCode") or image.bands[0].native.crs
-    return Grid(crs, transform, int(size["width"]), int(size["height"]))
-
-
-def _npy(image: Image, grid: Grid) -> bytes:
-    """A structured array (y, x) with a field a band; masked pixels are 0."""
-    out = np.zeros(
-        (grid.height, grid.width), [(band.name, band.type.dtype) for band in image.bands]
-    )
-    for band in image.bands:
-        values, mask = band.read(grid)
-        out[band.name] = np.where(mask, values, 0)
-    stream = io.BytesIO()
-    np.save(stream, out)
-    return stream.getvalue()
-
-
-def _geotiff(image: Image, grid: Grid) -> bytes:
-    from affine import Affine
-    from rasterio.io import MemoryFile
-
-    dtype = np.result_type(*(band.type.dtype for band in image.bands))
-    with MemoryFile() as memory:
-        with memory.open(
-            driver="GTiff",
-            width=grid.width,
-            height=grid.height,
-            count=len(image.bands),
-            dtype=dtype,
-            crs=grid.crs,
-            transform=Affine(*grid.transform),
-            compress="lzw",
-        ) as target:
-            for number, band in enumerate(image.bands, start=1):
-                values, mask = band.read(grid)
-                target.write(np.where(mask, values, 0).astype(dtype), number)
-                target.set_band_description(number, band.name)
-        return bytes(memory.read())
 
 
 EXAMPLES = (

@@ -111,7 +111,8 @@ class Pretrain(Section):
     compile: bool = False
     """Use torch.compile (pays on GPUs)."""
     deterministic: bool = True
-    """Same seed, same bytes; on GPUs this costs speed."""
+    """Same seed, same bytes; on GPUs this costs speed, and stops at an operation without a fixed
+    order."""
 
     @model_validator(mode="after")
     def _check(self) -> Pretrain:

@@ -1,6 +1,7 @@
 """Cutting the drawn patches out of a cube, chunk by chunk.
 
-A chunk is decoded, and what it holds of the patches is gathered line by line of their pixels.
+A chunk is decoded, and what it holds of the patches is gathered, many patches at once; missing
+values are looked for while the chunk is in the cache.
 A box is the column of chunks of all dates over one piece of ground; a patch that reaches into the
 next box comes in parts. In memory, threads take a chunk each and write straight into the samples;
 where the samples do not fit, and on a Dask cluster, a box is cut as a whole and its parts are put
