@@ -13,8 +13,7 @@ from typing import NoReturn
 
 import click
 
-from sitsformer.config import ConfigError
-from sitsformer.errors import SitsError
+from sitsformer.errors import FAILED, INTERRUPTED, SitsError
 from sitsformer.progress import start_logging
 
 CONTENTS: dict[str, dict[str, str]] = {
@@ -89,17 +88,20 @@ def contents() -> None:
 
 
 def main() -> None:
-    """Run a command; an expected failure prints its one message and exits with status 1."""
+    """Run a command; an expected failure prints its one message and exits with its status.
+
+    The statuses are listed in `sitsformer.errors`.
+    """
     start_logging()
     try:
         contents.main(standalone_mode=False)
-    except (SitsError, ConfigError) as error:
-        _fail(str(error))
+    except SitsError as error:
+        _fail(str(error), error.exit_status)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _fail("stopped", status=130)
+        _fail("stopped", INTERRUPTED)
     except MemoryError as error:
         _fail(f"out of memory: {error}; lower patches.memory_gb or the batch size")
     except OSError as error:
@@ -111,6 +113,6 @@ def _describe(error: OSError) -> str:
     return f"{error.strerror or error}{where}"
 
 
-def _fail(message: str, status: int = 1) -> NoReturn:
+def _fail(message: str, status: int = FAILED) -> NoReturn:
     logging.getLogger("sitsformer").error("error: %s", message)
     sys.exit(status)

@@ -127,7 +127,7 @@ def test_no_room_leaves_the_last_checkpoint_whole(folder):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
     failed = run(arguments, preexec_fn=limit)
-    assert failed.returncode == 1
+    assert failed.returncode == 3
     assert "cannot be written" in failed.stderr and "Traceback" not in failed.stderr
     assert checkpoint.read_bytes() == before
     assert [item.name for item in checkpoint.parent.iterdir()] == [checkpoint.name]
@@ -232,6 +232,6 @@ def test_mistakes_are_one_line(folder, tmp_path):
         str(folder / "whole" / "model"), "--shots", "5", "--seeds", "0", "--out",
         str(tmp_path / "o.parquet"),
     ])  # fmt: skip
-    assert wrong.returncode == 1
+    assert wrong.returncode == 3
     assert "patches of 1 x 1 pixels; found 5 x 5" in wrong.stderr
     assert "Traceback" not in wrong.stderr

@@ -60,7 +60,7 @@ def test_a_wrong_config_is_one_message_and_a_status(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(values))
     out = tmp_path / "cube.zarr"
     result = run("cube", "--config", str(path), "county_2021", "32615_0_0", str(out))
-    assert result.returncode == 1
+    assert result.returncode == 3
     assert "error:" in result.stderr and "patches.size" in result.stderr
     assert "Traceback" not in result.stderr
     assert not out.exists()
@@ -73,7 +73,7 @@ def test_unknown_areas_and_tiles_are_named(tmp_path: Path) -> None:
         ("county_2021", "32615_0_0", "no tile '32615_0_0'"),
     ):
         result = run("cube", "--config", config, area, tile, str(tmp_path / "cube.zarr"))
-        assert result.returncode == 1 and message in result.stderr
+        assert result.returncode == 3 and message in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from sitsformer.errors import SitsError
+
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 """The ten Sentinel-2 bands of 10 m and 20 m, in the order of every store (SITS-Former's choice)."""
 
@@ -51,7 +53,7 @@ def _is_name(value: str) -> str:
 Name = Annotated[str, AfterValidator(_is_name)]
 
 
-class ConfigError(ValueError):
+class ConfigError(SitsError, ValueError):
     """A config that cannot be used; the message lists every mistake with the path of its key."""
 
 
