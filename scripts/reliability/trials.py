@@ -1,0 +1,284 @@
+"""The four trials; each gives, by stage, how often what happened."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from stages import Stage, stages
+
+from sitsformer.config import load
+from sitsformer.errors import SitsError
+from sitsformer.layout import problems
+
+SAME, REFUSED, ACCEPTED, FAILED = "same result", "refused", "accepted", "failed with a message"
+OTHER, TRACEBACK, LEFT = "OTHER RESULT", "TRACEBACK", "LEFT-OVER"
+FINE = (SAME, REFUSED, ACCEPTED, FAILED)
+Outcomes = dict[str, Counter[str]]
+
+ODD_VALUES: tuple[Any, ...] = (
+    None, "", " ", "no", "a\nb", "a b", "$(x)", "{x}", "é", 0, -1, 1, 10**9, 0.5, 1e-12, 1e300,
+    float("nan"), float("inf"), True, [], [None], ["all"], [0, 0], {}, {"x": 1},
+    "2020-02-31", "all",
+)  # fmt: skip
+
+
+def configs(run: Path, scratch: Path, rounds: int, seed: int) -> Outcomes:
+    """Configs with a leaf replaced, a key lost or doubled, or a line damaged; 100 a round."""
+    rng = np.random.default_rng(seed)
+    text = (run / "config.yaml").read_text()
+    found: Outcomes = {"values": Counter(), "lines": Counter()}
+    target = scratch / "odd.yaml"
+    for _ in range(100 * rounds):
+        values = yaml.safe_load(text)
+        parent, key = _leaf(values, rng)
+        if rng.random() < 0.2:
+            del parent[key]
+        else:
+            parent[key] = ODD_VALUES[rng.integers(len(ODD_VALUES))]
+        target.write_text(yaml.safe_dump(values, allow_unicode=True))
+        found["values"][_checked(target)] += 1
+        target.write_bytes(_damaged_line(text, rng))
+        found["lines"][_checked(target)] += 1
+    return found
+
+
+def damage(run: Path, scratch: Path, rounds: int, seed: int) -> Outcomes:
+    """Every stage that reads, with a file of one input damaged; `rounds` files an input."""
+    rng = np.random.default_rng(seed)
+    found: Outcomes = {}
+    for stage in stages(run):
+        for position, path in enumerate(stage.inputs):
+            for kind, change in DAMAGES.items():
+                for _ in range(max(1, rounds // 5)):
+                    copy = scratch / "input" / path.name
+                    shutil.rmtree(copy.parent, ignore_errors=True)
+                    _copy(path, copy)
+                    if not change(copy, rng):
+                        continue
+                    inputs = [*stage.inputs]
+                    inputs[position] = copy
+                    outcome = _outcome(stage, inputs, scratch)
+                    found.setdefault(stage.name, Counter())[outcome] += 1
+                    if outcome not in FINE:
+                        print(f"  {stage.name}: {path.name}, {kind}: {outcome}")
+    return found
+
+
+def kills(run: Path, scratch: Path, rounds: int, seed: int) -> Outcomes:
+    """Every stage, stopped by SIGKILL or SIGTERM at a random moment, then called again."""
+    rng = np.random.default_rng(seed)
+    found: Outcomes = {}
+    for stage in stages(run):
+        out = scratch / "killed" / stage.output.name
+        shutil.rmtree(out.parent, ignore_errors=True)
+        started = time.monotonic()
+        _call(stage, list(stage.inputs), out)
+        whole, expected = time.monotonic() - started, _bytes(out)
+        for _ in range(rounds):
+            shutil.rmtree(out.parent)
+            process = subprocess.Popen(
+                stage.command(list(stage.inputs), _made(out)),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            time.sleep(rng.uniform(0, whole))
+            process.send_signal((signal.SIGKILL, signal.SIGTERM)[rng.integers(2)])
+            process.wait()
+            whole_or_nothing = not out.exists() or _bytes(out) == expected
+            done = _call(stage, list(stage.inputs), out)
+            same = done.returncode == 0 and _bytes(out) == expected and whole_or_nothing
+            outcome = LEFT if same and _left_overs(out) else SAME if same else OTHER
+            found.setdefault(stage.name, Counter())[outcome] += 1
+    return found
+
+
+def disk(run: Path, scratch: Path, rounds: int, seed: int) -> Outcomes:
+    """Every stage, with files limited to less than it writes; then called again with room."""
+    rng = np.random.default_rng(seed)
+    found: Outcomes = {}
+    for stage in stages(run):
+        out = scratch / "full" / stage.output.name
+        shutil.rmtree(out.parent, ignore_errors=True)
+        _call(stage, list(stage.inputs), out)
+        expected = _bytes(out)
+        largest = max(map(len, expected.values()))
+        for _ in range(rounds):
+            shutil.rmtree(out.parent)
+            limit = int(rng.uniform(1, largest))
+            done = _call(stage, list(stage.inputs), out, lambda limit=limit: _limit(limit))
+            if done.returncode == 0:
+                outcome = SAME if _bytes(out) == expected else OTHER
+            elif "Traceback" in done.stderr:
+                outcome = TRACEBACK
+            elif out.exists() and stage.name != "evaluate":
+                outcome = LEFT
+            else:
+                outcome = FAILED
+            found.setdefault(stage.name, Counter())[outcome] += 1
+            again = _call(stage, list(stage.inputs), out)
+            if again.returncode or _bytes(out) != expected or _left_overs(out):
+                found[stage.name][OTHER] += 1
+    return found
+
+
+def _checked(path: Path) -> str:
+    try:
+        return REFUSED if problems(load(path)) else ACCEPTED
+    except SitsError:
+        return REFUSED
+    except Exception as error:
+        print(f"  {type(error).__name__}: {error}\n{path.read_bytes()[:300]!r}")
+        return TRACEBACK
+
+
+def _leaf(values: Any, rng: np.random.Generator) -> tuple[Any, Any]:
+    """A random place in nested values: its parent and its key there."""
+    parent, key = None, None
+    while isinstance(values, (dict, list)) and values and (parent is None or rng.random() < 0.9):
+        keys = list(values) if isinstance(values, dict) else list(range(len(values)))
+        parent, key = values, keys[rng.integers(len(keys))]
+        values = values[key]
+    return parent, key
+
+
+def _damaged_line(text: str, rng: np.random.Generator) -> bytes:
+    lines = text.splitlines()
+    place = int(rng.integers(len(lines)))
+    changes: list[Callable[[str], list[str]]] = [
+        lambda line: [],
+        lambda line: [line, line],
+        lambda line: ["\t" + line],
+        lambda line: [line[: len(line) // 2]],
+        lambda line: [" " + line],
+        lambda line: [line.replace(":", "", 1)],
+        lambda line: [line + " ]"],
+        lambda line: [line.upper()],
+    ]
+    lines[place : place + 1] = changes[rng.integers(len(changes))](lines[place])
+    encoding = ("utf-8", "utf-8-sig", "utf-16", "latin-1")[rng.integers(4)]
+    return ("# \u00fc\n" + "\n".join(lines)).encode(encoding)
+
+
+def _pick(path: Path, rng: np.random.Generator) -> Path:
+    files = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
+    return files[rng.integers(len(files))]
+
+
+def _lose(path: Path, rng: np.random.Generator) -> bool:
+    _pick(path, rng).unlink()
+    return True
+
+
+def _cut(path: Path, rng: np.random.Generator) -> bool:
+    file = _pick(path, rng)
+    file.write_bytes(file.read_bytes()[: int(rng.integers(max(1, file.stat().st_size)))])
+    return True
+
+
+def _flip(path: Path, rng: np.random.Generator) -> bool:
+    file = _pick(path, rng)
+    content = bytearray(file.read_bytes())
+    if not content:
+        return False
+    content[rng.integers(len(content))] ^= 1 << int(rng.integers(8))
+    file.write_bytes(bytes(content))
+    return True
+
+
+def _zero(path: Path, rng: np.random.Generator) -> bool:
+    file = _pick(path, rng)
+    file.write_bytes(bytes(file.stat().st_size))
+    return True
+
+
+def _exchange(path: Path, rng: np.random.Generator) -> bool:
+    one, two = _pick(path, rng), _pick(path, rng)
+    first, second = one.read_bytes(), two.read_bytes()
+    if first == second:
+        return False
+    one.write_bytes(second)
+    two.write_bytes(first)
+    return True
+
+
+DAMAGES: dict[str, Callable[[Path, np.random.Generator], bool]] = {
+    "a file lost": _lose,
+    "a file cut": _cut,
+    "a bit flipped": _flip,
+    "a file of zeros": _zero,
+    "two files exchanged": _exchange,
+}
+"""Name -> what it does to a file or a folder; False where there was nothing to change."""
+
+
+def _copy(path: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        shutil.copytree(path, target)
+    else:
+        # What an artefact keeps beside it goes with it.
+        for beside in path.parent.glob(f"*{path.name}*"):
+            if beside.is_file():
+                shutil.copy(beside, target.parent)
+
+
+def _made(out: Path) -> Path:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+def _call(
+    stage: Stage, inputs: list[Path], out: Path, before: Callable[[], None] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        stage.command(inputs, _made(out)),
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=before,
+    )
+
+
+def _outcome(stage: Stage, inputs: list[Path], scratch: Path) -> str:
+    """What a stage makes of damaged inputs, against what it makes of whole ones."""
+    whole = scratch / "whole" / stage.name / stage.output.name
+    if not whole.parent.exists():
+        _call(stage, list(stage.inputs), whole)
+    out = scratch / "out" / stage.output.name
+    shutil.rmtree(out.parent, ignore_errors=True)
+    done = _call(stage, inputs, out)
+    if "Traceback" in done.stderr:
+        return TRACEBACK
+    if done.returncode:
+        return LEFT if out.exists() else REFUSED
+    return SAME if _values(out) == _values(whole) else OTHER
+
+
+def _bytes(out: Path) -> dict[str, bytes]:
+    """Every file of an output; the parts of a page that show times are no part of the result."""
+    files = sorted(out.rglob("*")) if out.is_dir() else [out]
+    return {str(file.relative_to(out)): file.read_bytes() for file in files if file.is_file()}
+
+
+def _values(out: Path) -> dict[str, bytes]:
+    """`_bytes` without what names the inputs: they lie elsewhere in a trial."""
+    return {name: found for name, found in _bytes(out).items() if name != "provenance.json"}
+
+
+def _left_overs(out: Path) -> list[Path]:
+    return [item for item in out.parent.iterdir() if ".partial-" in item.name]
+
+
+def _limit(size: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
