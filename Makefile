@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 CORES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-fast lint format bench docs clean
+.PHONY: help env demo test test-fast lint format bench docs lock clean
 
 help:  ## What there is to run
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,16 @@ bench: env  ## Every benchmark, one table, results/benchmarks.json
 
 docs: env  ## Schema and table of the config's keys
 	$(BIN)/sitsformer config docs
+
+PLATFORMS := x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin
+
+lock: env  ## Every package of each platform, from pyproject.toml and constraints.txt
+	$(BIN)/python -m pip install --quiet uv
+	for platform in $(PLATFORMS); do \
+	  MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip compile --quiet --no-header --no-annotate \
+	    --python-platform $$platform --python-version 3.11 --constraints constraints.txt \
+	    --extra dev pyproject.toml --output-file locks/$$platform.txt || exit 1; \
+	done
 
 clean:  ## Remove results, caches and the environment
 	rm -rf results .snakemake .cache $(VENV)

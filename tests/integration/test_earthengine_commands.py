@@ -149,7 +149,6 @@ def test_the_progress_says_dates_speed_and_retries(
 def test_view_writes_a_page_with_imagery_labels_and_tiles(
     server: LocalEarthEngine, tmp_path: Path
 ) -> None:
-    pytest.importorskip("geemap", reason="the extra `explore` is not installed")
     path, _ = written(tmp_path, server)
     before = len(server.sent("/maps"))
     status, _, err = run("view", path, tmp_path / "map.html", cwd=tmp_path)

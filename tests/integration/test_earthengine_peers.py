@@ -99,9 +99,9 @@ def test_geedim_gives_the_same_reflectances(
 def test_geemap_gives_the_same_reflectances(single: Single, tmp_path: Path) -> None:
     """By way of download URLs and one zipped GeoTIFF an image."""
     import ee
+    import geemap
     import rasterio
 
-    geemap = pytest.importorskip("geemap", reason="the extra `explore` is not installed")
     ours, tile, collection = single
     west, south, east, north = tile.bounds
     path = tmp_path / "first.tif"

@@ -98,10 +98,7 @@ def clear(config_path: Path | None) -> None:
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--area", default=None, help="Area to show; default: the first of Earth Engine.")
 def view(config_path: Path, out: Path, area: str | None) -> None:
-    """Draw area, tiles, imagery and labels on a map: OUT is an HTML page.
-
-    Needs the extra `explore` (pip install "sitsformer[explore]").
-    """
+    """Draw area, tiles, imagery and labels on a map: OUT is an HTML page."""
     from sitsformer.config import load
     from sitsformer.sources.earthengine.view import write_page
 

@@ -39,7 +39,7 @@ def observers(
         settings: of the run, as MLflow's parameters.
 
     Raises:
-        SitsError: MLflow is asked for and not installed.
+        SitsError: TensorBoard or MLflow is asked for and not installed.
     """
     found: list[Callable[[Row], None]] = []
     if parallel.rank() != 0:
@@ -52,7 +52,13 @@ def observers(
 
 
 def _tensorboard(folder: Path) -> Callable[[Row], None]:
-    from torch.utils.tensorboard import SummaryWriter
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise SitsError(
+            "TensorBoard was asked for and is not installed: `pip install tensorboard`, or leave "
+            "--tensorboard out"
+        ) from None
 
     writer = SummaryWriter(str(folder))
 
@@ -71,7 +77,8 @@ def _mlflow(uri: str, settings: Mapping[str, Any]) -> Callable[[Row], None]:
         import mlflow
     except ImportError:
         raise SitsError(
-            "MLflow was asked for and is not installed: `pip install sitsformer[mlflow]`"
+            "MLflow was asked for and is not installed: `pip install mlflow-skinny`, or leave "
+            "--mlflow out"
         ) from None
     mlflow.set_tracking_uri(uri)
     mlflow.start_run()

@@ -1,6 +1,6 @@
 """Area, tiles, imagery and labels on a geemap map: for a page, or for a notebook to work on.
 
-The only module that imports geemap (the extra `explore`).
+The only module that imports geemap.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 
 from sitsformer import provenance
 from sitsformer.config import Area, Config, ConfigError, EarthEngine
-from sitsformer.errors import SitsError
 from sitsformer.grid import area_geometry, tiles
 from sitsformer.labels import load_legend
 from sitsformer.sources.earthengine.collections import (
@@ -34,7 +33,7 @@ def write_page(config: Config, area_name: str | None, out: Path) -> None:
 
     Raises:
         ConfigError: the config has no such area from Earth Engine.
-        SitsError: geemap is not installed, or Earth Engine refuses.
+        SitsError: Earth Engine refuses.
     """
     # In a page, folium's maps work without a running kernel; geemap chooses by this variable.
     os.environ["USE_FOLIUM"] = "1"
@@ -52,12 +51,12 @@ def area_map(config: Config, area_name: str | None = None) -> Any:
 
     Raises:
         ConfigError: the config has no such area from Earth Engine.
-        SitsError: geemap is not installed, or Earth Engine refuses.
+        SitsError: Earth Engine refuses.
     """
     import ee
+    import geemap
 
     name, area = _find(config, area_name)
-    geemap = _import_geemap()
     connect(config.earthengine)
     # The client puts the tag of our exports where the method for maps may not take it.
     ee.data.setWorkloadTag("")
@@ -118,16 +117,6 @@ def _find(config: Config, name: str | None) -> tuple[str, Area]:
         )
     chosen = name or next(iter(known))
     return chosen, known[chosen]
-
-
-def _import_geemap() -> Any:
-    try:
-        import geemap
-    except ImportError:
-        raise SitsError(
-            'geemap is not installed: pip install "sitsformer[explore]" brings it'
-        ) from None
-    return geemap
 
 
 def _ring(area: Area) -> list[list[float]]:
