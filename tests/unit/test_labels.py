@@ -39,6 +39,37 @@ def test_by_default_each_code_is_a_class_and_zero_is_none() -> None:
     assert group(legend, None).index(np.array([0, 3, 7, 9], np.uint8)).tolist() == [-1, 1, 0, -1]
 
 
+def test_zero_is_a_class_where_another_code_means_no_label() -> None:
+    mask = Legend("mask", (0, 1), ("other", "crop"), ("#bbbbbb", "#dd8800")).with_zero()
+    assert (mask.no_label, mask.dtype) == (255, np.uint8)
+    assert Legend.from_flags(mask.flags()) == mask
+    layer = np.array([0, 1, 255], np.uint8)
+    for classes in (None, {"other": (0,), "crop": (1,)}):
+        found = group(mask, classes)
+        assert (found.names, found.no_label) == (("other", "crop"), 255)
+        assert found.index(layer).tolist() == [0, 1, -1]
+    with pytest.raises(ConfigError, match="255 means no label"):
+        group(mask, {"crop": (255,)})
+
+
+def test_a_code_that_the_legend_has_never_means_no_label() -> None:
+    def own(*codes: int) -> Legend:
+        return Legend("own", codes, ("a",) * len(codes), ("#000000",) * len(codes)).with_zero()
+
+    assert own(1, 2).no_label == 0
+    assert own(0, 255).no_label == 1
+    assert own(*range(256)).no_label == 256
+    assert own(*range(256)).dtype == np.uint16
+    with pytest.raises(ConfigError, match="no code is left"):
+        own(*range(65536))
+
+
+def test_layers_written_before_there_was_another_code_read_as_zero() -> None:
+    flags = load_legend("worldcover").flags()
+    del flags["no_label"]
+    assert Legend.from_flags(flags).no_label == 0
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sitsformer import cube, provenance
 from sitsformer.config import BANDS
-from sitsformer.labels import NO_LABEL, Legend
+from sitsformer.labels import Legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,7 +122,7 @@ def class_curves(
         codes: (y, x) label codes.
         legend: of the codes.
     """
-    counts = {code: int((codes == code).sum()) for code in legend.codes if code != NO_LABEL}
+    counts = {code: int((codes == code).sum()) for code in legend.codes if code != legend.no_label}
     kept = [code for code in counts if counts[code] >= LEAST_PIXELS]
     kept = sorted(kept, key=lambda code: -counts[code])[:MOST_CLASSES]
     curves = {}
@@ -144,7 +144,7 @@ def _draw_labels(axes: Axes, name: str, codes: NDArray[Any], legend: Legend) -> 
     handles = []
     for code, word, colour in zip(legend.codes, legend.names, legend.colours, strict=True):
         share = float((codes == code).mean())
-        if code == NO_LABEL or share == 0:
+        if code == legend.no_label or share == 0:
             continue
         picture[codes == code] = to_rgb(colour)
         handles.append(Patch(color=colour, label=f"{word} {share:.1%}"))

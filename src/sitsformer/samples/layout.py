@@ -207,7 +207,7 @@ def _column_attributes(name: str, about: About) -> dict[str, Any]:
         from sitsformer.labels import Legend
 
         codes = tuple(range(len(about.class_names)))
-        flags = Legend(about.label, codes, about.class_names, about.class_colours).flags()
+        flags = Legend(about.label, codes, about.class_names, about.class_colours, -1).flags()
         attributes = {
             **flags,
             **attributes,
