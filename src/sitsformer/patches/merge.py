@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from sitsformer import provenance, samples
 from sitsformer.config import Config, SampleSet
+from sitsformer.labels import NO_CLASS_NAME
 from sitsformer.patches import leakage, splits
 from sitsformer.samples import layout as samplelayout
 from sitsformer.samples.layout import SPLITS, UNASSIGNED, About, SampleError
@@ -267,7 +268,7 @@ def _manifest(
     removed: list[str],
     warnings: list[str],
 ) -> dict[str, Any]:
-    names = (*common.class_names, samplelayout.NO_CLASS_NAME)
+    names = (*common.class_names, NO_CLASS_NAME)
     label = np.where(columns["label"] < 0, len(names) - 1, columns["label"])
 
     def by_class(where: NDArray[np.bool_]) -> dict[str, int]:

@@ -28,8 +28,6 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 """Names of the values of `split`, in order."""
 UNASSIGNED = 255
 """`split` of the samples of a tile store: the merge assigns it."""
-NO_CLASS_NAME = "(none)"
-"""How manifests call pixels without a class."""
 MANIFEST = "manifest.json"
 KIND = "samples"
 """Kind of a set store in its provenance."""
