@@ -139,9 +139,15 @@ def _check_common(tiles: Sequence[_Tile]) -> None:
     if not any(tile.rows for tile in tiles):
         reasons = _sum([tile.manifest["dropped"] for tile in tiles])
         lost = {reason: sum(counts.values()) for reason, counts in reasons.items()}
+        remedy = "Lower `patches.min_dates` or `patches.clear_score`, or change the set's classes"
+        if max(lost, key=lambda reason: lost[reason], default="") == "split":
+            remedy = {
+                "polygons": "Draw the split polygons over the tiles, in the coordinate reference "
+                "system that their file names",
+                "block": "Use larger blocks",
+            }.get(first.about.split_by, remedy)
         raise SampleError(
-            f"none of the {len(tiles)} tiles has a sample; pixels were dropped for {lost}. "
-            "Lower `patches.min_dates` or `patches.clear_score`, or change the set's classes"
+            f"none of the {len(tiles)} tiles has a sample; pixels were dropped for {lost}. {remedy}"
         )
 
 
