@@ -15,18 +15,13 @@ import numpy.typing as npt
 
 from sitsformer.config import BANDS
 from sitsformer.errors import SitsError
+from sitsformer.legendtable import COLOURS
 from sitsformer.samples import About, write_samples
 
 FOLDERS = ("TRAIN", "VALIDATE", "TEST")
 """Sub-folders of a labelled set, in the order of the codes of `split`."""
 
 MISSING = 65535
-
-COLOURS = (
-    "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#ee7733",
-    "#0077bb", "#009988", "#cc3311", "#33bbee", "#ee3377", "#999933", "#882255", "#44aa99",
-)  # fmt: skip
-"""Colours of classes that come without: Paul Tol's colour-blind safe schemes."""
 
 Ints = npt.NDArray[np.int64]
 

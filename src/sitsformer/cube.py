@@ -2,7 +2,7 @@
 
     reflectance (time, band, y, x)  uint16, reflectance x 10,000; 65535 missing
     clear       (time, y, x)        uint8, 0 cloudy to 100 clear; 255 missing
-    <labels>    (y, x)              uint8 or uint16 codes with CF flags; 0 no label
+    <labels>    (y, x)              uint8 or uint16 codes with CF flags; `no_label` (0) none
     time                            UTC, one entry a date and datatake, sorted, unique
     spatial_ref                     CRS, for `rio.crs` with decode_coords="all"
 

@@ -2,15 +2,17 @@
 
 A legend is a CSV table `code,name,colour`; those of ESA WorldCover and USDA CDL ship with the
 package (codes, names and colours as the products publish them: WorldCover Product User Manual
-v2.0, table 2; CDL metadata of USDA NASS). Code 0 means no label.
+v2.0, table 2; CDL metadata of USDA NASS). One code of a layer means that a pixel has no label: 0,
+or another one where 0 is a class like any other (a crop mask of 0 and 1).
 """
 
 from __future__ import annotations
 
-import csv
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,30 +21,61 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer.config import Area, ConfigError, expand
+from sitsformer.legendtable import HIGHEST_CODE, clean, parse
 
 NO_LABEL = 0
-"""Code of a pixel without a label, in every label layer."""
+"""Code of a pixel without a label, in every layer that does not say otherwise."""
+
+MOST_CLASSES = np.iinfo(np.int16).max + 1
+"""Class indices are int16."""
+
+NO_CLASS_NAME = "(none)"
+"""How manifests call pixels without a class."""
 
 SHIPPED = ("worldcover", "cdl")
 
 
 @dataclass(frozen=True)
 class Legend:
-    """Codes of a label product with their names and colours (`#rrggbb`), in one order."""
+    """Codes of a label product with their names and colours (`#rrggbb`), in one order.
+
+    Attributes:
+        name: of the product.
+        codes: 0 to 65535, each once.
+        names: of the codes.
+        colours: of the codes.
+        no_label: code of a pixel without a label. No class takes it in, even where `codes` has it.
+    """
 
     name: str
     codes: tuple[int, ...]
     names: tuple[str, ...]
     colours: tuple[str, ...]
+    no_label: int = NO_LABEL
+
+    @property
+    def dtype(self) -> type[np.uint8 | np.uint16]:
+        """The smallest dtype that holds the codes and `no_label`."""
+        return np.uint8 if max(*self.codes, self.no_label) <= 255 else np.uint16
+
+    def with_zero(self) -> Legend:
+        """The same legend where 0, if it is a code, is a class: a free code means no label."""
+        if NO_LABEL not in self.codes:
+            return replace(self, no_label=NO_LABEL)
+        free = set(range(HIGHEST_CODE + 1)) - {*self.codes}
+        if not free:
+            raise ConfigError(f"legend {self.name}: no code is left to mean no label")
+        return replace(self, no_label=255 if 255 in free else min(free))
 
     def flags(self) -> dict[str, Any]:
         """CF attributes of a layer with this legend (CF 1.11, section 3.5, and colours)."""
         return {
             "long_name": self.name,
             "flag_values": list(self.codes),
-            "flag_meanings": " ".join(_word(name) for name in self.names),
+            "flag_meanings": " ".join(_words(self.codes, self.names)),
             "flag_names": list(self.names),
             "flag_colours": " ".join(self.colours),
+            "no_label": self.no_label,
         }
 
     @classmethod
@@ -53,20 +86,27 @@ class Legend:
             codes=tuple(int(code) for code in attrs["flag_values"]),
             names=tuple(attrs["flag_names"]),
             colours=tuple(str(attrs["flag_colours"]).split()),
+            no_label=int(attrs.get("no_label", NO_LABEL)),
         )
 
 
 @dataclass(frozen=True)
 class Classes:
-    """Classes of a sample set: names, colours, and the legend codes that each one gathers."""
+    """Classes of a sample set: names, colours, and the legend codes that each one gathers.
+
+    Attributes:
+        names, colours, codes: by class.
+        no_label: code of a pixel without a label; it is in no class.
+    """
 
     names: tuple[str, ...]
     colours: tuple[str, ...]
     codes: tuple[tuple[int, ...], ...]
+    no_label: int = NO_LABEL
 
     def index(self, layer: NDArray[np.integer[Any]]) -> NDArray[np.int16]:
         """Codes of a label layer -> class indices of the same shape; -1 where no class has it."""
-        table = np.full(np.iinfo(np.uint16).max + 1, -1, np.int16)
+        table = np.full(HIGHEST_CODE + 1, -1, np.int16)
         for position, codes in enumerate(self.codes):
             table[list(codes)] = position
         indices: NDArray[np.int16] = table[layer]
@@ -80,16 +120,17 @@ def load_legend(name_or_path: str) -> Legend:
         ConfigError: the table is missing or malformed.
     """
     if name_or_path in SHIPPED:
-        text = (files("sitsformer") / "legends" / f"{name_or_path}.csv").read_text()
-        return _parse(name_or_path, text)
+        data = (files("sitsformer") / "legends" / f"{name_or_path}.csv").read_bytes()
+        return Legend(name_or_path, *parse(name_or_path, data))
     path = expand(name_or_path)
     try:
-        return _parse(path.stem, path.read_text())
+        data = path.read_bytes()
     except OSError as error:
         raise ConfigError(
             f"legend {name_or_path!r}: neither {' nor '.join(SHIPPED)}, and the file cannot be "
             f"read: {error.strerror}"
         ) from None
+    return Legend(path.stem, *parse(path.stem, data))
 
 
 def group(legend: Legend, classes: Mapping[str, tuple[int, ...]] | None) -> Classes:
@@ -99,11 +140,13 @@ def group(legend: Legend, classes: Mapping[str, tuple[int, ...]] | None) -> Clas
         ConfigError: a code that the legend lacks or that stands in two classes.
     """
     if classes is None:
-        kept = [i for i, code in enumerate(legend.codes) if code != NO_LABEL]
+        names = _distinct(legend)
+        kept = [i for i, code in enumerate(legend.codes) if code != legend.no_label]
         return Classes(
-            tuple(legend.names[i] for i in kept),
+            _checked([names[i] for i in kept], f"legend {legend.name}"),
             tuple(legend.colours[i] for i in kept),
             tuple((legend.codes[i],) for i in kept),
+            legend.no_label,
         )
     colour = dict(zip(legend.codes, legend.colours, strict=True))
     seen: dict[int, str] = {}
@@ -111,7 +154,12 @@ def group(legend: Legend, classes: Mapping[str, tuple[int, ...]] | None) -> Clas
         if not codes:
             raise ConfigError(f"class {name!r} has no codes of the legend {legend.name}")
         for code in codes:
-            if code not in colour or code == NO_LABEL:
+            if code == legend.no_label:
+                raise ConfigError(
+                    f"class {name!r}: {code} means no label in the layer {legend.name}; where it "
+                    "is a class, say in `nodata` of the label raster which other code means none"
+                )
+            if code not in colour:
                 raise ConfigError(
                     f"class {name!r}: unknown label {code}; the legend {legend.name} has "
                     f"{_some(legend.codes)}"
@@ -122,33 +170,67 @@ def group(legend: Legend, classes: Mapping[str, tuple[int, ...]] | None) -> Clas
                 )
             seen[code] = name
     return Classes(
-        tuple(classes),
+        _checked([clean(name) for name in classes], "classes"),
         tuple(colour[codes[0]] for codes in classes.values()),
         tuple(tuple(codes) for codes in classes.values()),
+        legend.no_label,
     )
 
 
-def _parse(name: str, text: str) -> Legend:
-    rows = list(csv.DictReader(text.splitlines()))
-    try:
-        codes = tuple(int(row["code"]) for row in rows)
-        names = tuple(row["name"] for row in rows)
-        colours = tuple(row["colour"].lower() for row in rows)
-    except (KeyError, ValueError, TypeError, AttributeError):
-        raise ConfigError(f"legend {name}: the table needs the columns code,name,colour") from None
-    if len(set(codes)) != len(codes) or not codes:
-        raise ConfigError(f"legend {name}: codes must be there and differ from each other")
-    if min(codes) < 0 or max(codes) > np.iinfo(np.uint16).max:
-        raise ConfigError(f"legend {name}: codes must lie between 0 and 65535")
-    bad = [colour for colour in colours if not re.fullmatch("#[0-9a-f]{6}", colour)]
-    if bad:
-        raise ConfigError(f"legend {name}: {bad[0]!r} is not a colour like #ffd300")
-    return Legend(name, codes, names, colours)
+def _distinct(legend: Legend) -> list[str]:
+    """Names of a legend; with the code where several codes have the name."""
+    count = Counter(legend.names)
+    return [
+        f"{name} ({code})" if count[name] > 1 else name
+        for code, name in zip(legend.codes, legend.names, strict=True)
+    ]
+
+
+def _checked(names: list[str], where: str) -> tuple[str, ...]:
+    """Names of classes that can be told apart in every table and picture."""
+    if not names:
+        raise ConfigError(f"{where}: no class is left; a class needs a code that is a label")
+    if len(names) > MOST_CLASSES:
+        raise ConfigError(
+            f"{where}: {len(names)} classes; at most {MOST_CLASSES} can be told apart: gather "
+            "codes into fewer classes under `classes`"
+        )
+    for name, count in Counter(names).items():
+        if not name or name == NO_CLASS_NAME:
+            raise ConfigError(f"{where}: {name!r} cannot be the name of a class; choose another")
+        if count > 1:
+            raise ConfigError(f"{where}: two classes are called {name!r}; rename one of them")
+    return tuple(names)
+
+
+def _words(codes: tuple[int, ...], names: tuple[str, ...]) -> list[str]:
+    """One word of `flag_meanings` a name, no two alike.
+
+    CF wants letters, digits and a few signs (section 3.5). A name that keeps no letter of its own
+    that way, loses some, or becomes the word of another, is told by its code as well.
+    """
+    plain = [_word(name) for name in names]
+    full = [f"{word}_code_{code}".lstrip("_") for word, code in zip(plain, codes, strict=True)]
+    count = Counter(plain)
+    found = [
+        word if word and count[word] == 1 and _keeps_letters(name) else longer
+        for name, word, longer in zip(names, plain, full, strict=True)
+    ]
+    return found if len(set(found)) == len(found) else full
 
 
 def _word(name: str) -> str:
-    """A class name as one word of `flag_meanings`."""
-    return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_").lower()
+    """What CF leaves of a name: letters without accents, digits, `_` for the rest."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", _without_accents(name)).strip("_").lower()
+
+
+def _keeps_letters(name: str) -> bool:
+    return all(c.isascii() for c in _without_accents(name) if c.isalnum())
+
+
+def _without_accents(name: str) -> str:
+    apart = unicodedata.normalize("NFKD", name)
+    return "".join(c for c in apart if not unicodedata.combining(c))
 
 
 def _some(codes: tuple[int, ...]) -> str:
@@ -157,10 +239,16 @@ def _some(codes: tuple[int, ...]) -> str:
 
 
 def legend_of(area: Area, layer: str) -> Legend:
-    """Legend of a label layer of an area."""
-    if area.rasters is not None:
-        return load_legend(area.rasters.labels[layer].legend)
-    return load_legend(layer)
+    """Legend of a label layer of an area, as far as the config alone tells it.
+
+    Whether 0 is a class of a label raster may depend on the file's own nodata value: here it is
+    one, unless the config says that 0 means no label.
+    """
+    if area.rasters is None:
+        return load_legend(layer)
+    label = area.rasters.labels[layer]
+    legend = load_legend(label.legend)
+    return legend if label.nodata == NO_LABEL else legend.with_zero()
 
 
 def legend_path(name_or_path: str) -> Path | None:

@@ -149,7 +149,24 @@ def problems(config: Config) -> list[str]:
             for tile in (wanted if isinstance(wanted, tuple) else ())
             if tile not in known
         ]
+    found += _polygon_problems(layout)
     return list(dict.fromkeys(found))
+
+
+def _polygon_problems(layout: Layout) -> Iterator[str]:
+    """Sets whose split polygons cannot be used, or cover nothing of their tiles."""
+    from sitsformer import splitpolygons
+
+    for name, sample_set in layout.config.sets.items():
+        path = sample_set.split.polygons
+        if sample_set.split.by != "polygons" or path is None or not expand(path).exists():
+            continue
+        try:
+            tiles = [tile for area in sample_set.areas for tile in layout.tiles(area)]
+            lacking = splitpolygons.problems(path, tiles) if tiles else []
+        except ConfigError as error:
+            lacking = [str(error)]
+        yield from (f"sets.{name}.split.polygons: {line}" for line in lacking)
 
 
 def _named(config: Config) -> Iterator[tuple[str, Path]]:

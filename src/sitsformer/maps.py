@@ -42,11 +42,11 @@ class CropMap:
     """A predicted tile.
 
     Attributes:
-        classes: (y, x) uint8, class index + 1; 0 where nothing was predicted.
+        classes: (y, x) uint16, class index + 1; 0 where nothing was predicted.
         confidence: (y, x) uint8, probability of the class in percent; 0 where there is none.
     """
 
-    classes: npt.NDArray[np.uint8]
+    classes: npt.NDArray[np.uint16]
     confidence: npt.NDArray[np.uint8]
 
     def pixels(self, classes: int) -> npt.NDArray[np.int64]:
@@ -69,7 +69,7 @@ def predict(path: Path, settings: Patches, model: Predict, batch_size: int) -> C
         raise SitsError(
             f"{path} is {height} x {width} px, smaller than a patch of {settings.size} px"
         )
-    classes = np.zeros((height, width), np.uint8)
+    classes = np.zeros((height, width), np.uint16)
     confidence = np.zeros((height, width), np.uint8)
     with Progress(total=(height - 2 * half) * (width - 2 * half), unit="px", desc="map") as bar:
         for row, column, reflectance, doy in _pixels(cube, path, settings, batch_size):
@@ -83,7 +83,7 @@ def predict(path: Path, settings: Patches, model: Predict, batch_size: int) -> C
             # At least 1: zero percent means that nothing was predicted.
             confidence[place] = np.clip(np.rint(100 * found.max(1)), 1, 100)
     inner = (slice(half, height - half), slice(half, width - half))
-    return CropMap(*(np.pad(band[inner], half, "edge") for band in (classes, confidence)))
+    return CropMap(np.pad(classes[inner], half, "edge"), np.pad(confidence[inner], half, "edge"))
 
 
 Batch = tuple[
@@ -147,14 +147,15 @@ def only_cropland(found: CropMap, cube: xr.Dataset) -> CropMap:
             "`labels` of the area, or set maps.mask: none"
         )
     inside = cube.worldcover.values == CROPLAND
-    return CropMap(*(np.where(inside, band, 0) for band in (found.classes, found.confidence)))
+    return CropMap(np.where(inside, found.classes, 0), np.where(inside, found.confidence, 0))
 
 
-def reference(cube: xr.Dataset, layer: str, classes: Classes) -> npt.NDArray[np.uint8] | None:
-    """(y, x) uint8 labels of the tile in the classes of the map, 0 none; None without the layer."""
+def reference(cube: xr.Dataset, layer: str, classes: Classes) -> npt.NDArray[np.uint16] | None:
+    """(y, x) uint16 labels of a tile in the classes of the map, 0 none; None without the layer."""
     if layer not in cube:
         return None
-    return (classes.index(cube[layer].values) + 1).astype(np.uint8)
+    # From the class indices on, which are signed: the last of them has no successor in int16.
+    return (classes.index(cube[layer].values).astype(np.int32) + 1).astype(np.uint16)
 
 
 def confidence_path(path: Path) -> Path:
@@ -168,17 +169,19 @@ def confidence_path(path: Path) -> Path:
 def write(found: CropMap, cube: xr.Dataset, classes: Classes, path: Path) -> None:
     """Write a map as two cloud-optimised GeoTIFFs.
 
-    `path` holds classes with their colours, and their names as tags of the band; the file
-    beside it (`confidence_path`) the confidence in percent.
+    `path` holds classes with their colours, and their names as tags of the band: as uint8, or as
+    uint16 where there are more than 255 classes. The file beside it (`confidence_path`) holds the
+    confidence in percent.
     """
+    dtype = np.uint8 if len(classes.names) <= np.iinfo(np.uint8).max else np.uint16
     names = {f"CLASS_{k + 1}": name for k, name in enumerate(classes.names)}
-    _write_band(found.classes, cube, path, "crop", names, _colour_table(classes))
+    _write_band(found.classes.astype(dtype), cube, path, "crop", names, _colour_table(classes))
     beside = confidence_path(path)
     _write_band(found.confidence, cube, beside, "confidence", {"UNITS": "percent"})
 
 
 def _write_band(
-    values: npt.NDArray[np.uint8],
+    values: npt.NDArray[np.uint8 | np.uint16],
     cube: xr.Dataset,
     path: Path,
     name: str,
@@ -196,7 +199,7 @@ def _write_band(
             width=tile.size,
             height=tile.size,
             count=1,
-            dtype="uint8",
+            dtype=values.dtype.name,
             crs=f"EPSG:{tile.epsg}",
             transform=tile.transform,
             nodata=NONE,

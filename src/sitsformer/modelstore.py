@@ -77,7 +77,7 @@ def save_model(
         save_file(tensors, folder / WEIGHTS)
         (folder / CONFIG).write_text(json.dumps(_description(model, origin), indent=1) + "\n")
         _write_history(folder / HISTORY, history)
-        (folder / CARD).write_text(_card(model, origin, history))
+        (folder / CARD).write_text(_card(model, origin, history), encoding="utf-8")
 
 
 def _description(model: SITSFormer, origin: Origin) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sitsformer.errors import SitsError
 from sitsformer.evaluation import areas
 from sitsformer.grid import Tile
 from sitsformer.labels import Classes, load_legend
+from sitsformer.plots import crop_map
 
 CLASSES = Classes(("corn", "soybeans"), ("#ffd300", "#267000"), ((1,), (5,)))
 SIZE = 30
@@ -189,3 +190,54 @@ def test_a_class_that_is_never_mapped_has_no_area_of_its_own() -> None:
     )  # fmt: skip
     assert found.estimated_ha.tolist() == pytest.approx([0.8, 0.2])
     assert found.test_samples.tolist() == [10, 0]
+
+
+ODD = ("a$^{$b", "$\\frac{$", "冬小麦 🌾", "_hidden", "a=b; <i>&amp;", 'x,"y"', "NA", "w" * 300)
+
+
+def odd_classes(count: int) -> Classes:
+    names = (*ODD, *(f"class {k}" for k in range(len(ODD), count)))[:count]
+    colours = tuple(f"#{k % 256:02x}{k // 256:02x}7f" for k in range(count))
+    return Classes(names, colours, tuple((k + 1,) for k in range(count)))
+
+
+@pytest.mark.parametrize(("count", "dtype"), [(8, "uint8"), (255, "uint8"), (300, "uint16")])
+def test_a_map_of_any_number_of_classes_with_any_names(tmp_path: Path, count, dtype) -> None:
+    made_cube(tmp_path / "c.zarr")
+    dataset = cube.open_cube(tmp_path / "c.zarr")
+    classes = odd_classes(count)
+
+    def last(reflectance: np.ndarray, doy: np.ndarray) -> np.ndarray:
+        bright = oracle(reflectance, doy)[:, 0] > 0.5
+        return np.eye(count)[np.where(bright, count - 1, 2)]
+
+    found = maps.predict(tmp_path / "c.zarr", Patches(size=1, min_dates=1), last, 500)
+    assert set(np.unique(found.classes).tolist()) == {0, 3, count}
+    path = tmp_path / "map.tif"
+    maps.write(found, dataset, classes, path)
+    with rasterio.open(path) as source:
+        assert source.dtypes == (dtype,)
+        np.testing.assert_array_equal(source.read(1), found.classes)
+        tags, colours = source.tags(1), source.colormap(1)
+    for k, (name, colour) in enumerate(zip(classes.names, classes.colours, strict=True)):
+        assert tags[f"CLASS_{k + 1}"] == name
+        assert "#{:02x}{:02x}{:02x}".format(*colours[k + 1][:3]) == colour
+    with rasterio.open(maps.confidence_path(path)) as source:
+        assert source.dtypes == ("uint8",)
+    label = np.arange(count)
+    table = areas.estimate(
+        found.pixels(count), label, label, np.ones(count), classes.names, level=0.95
+    )
+    labels = np.where(found.classes > 0, np.arange(SIZE) % count + 1, 0).astype(np.uint16)
+    crop_map.write(tmp_path / "map.png", found, labels, classes, table, "county")
+    assert (tmp_path / "map.png").stat().st_size > 10_000
+
+
+def test_labels_of_hundreds_of_classes_are_those_of_the_layer(tmp_path: Path) -> None:
+    made_cube(tmp_path / "c.zarr")
+    dataset = cube.open_cube(tmp_path / "c.zarr")
+    codes = tuple(range(1, 301))
+    dataset["crops"] = (("y", "x"), (np.arange(SIZE * SIZE) % 301).reshape(SIZE, SIZE))
+    labels = maps.reference(dataset, "crops", Classes(ODD, ODD, tuple((c,) for c in codes)))
+    np.testing.assert_array_equal(labels, dataset.crops.values)
+    assert maps.reference(dataset, "none", CLASSES) is None

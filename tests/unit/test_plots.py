@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from sitsformer import fewshot, plots
 from sitsformer.config import Evaluation, parse
 from sitsformer.evaluation import claims, evaluate
 from sitsformer.labels import Classes
-from sitsformer.plots import data, results, style, training
+from sitsformer.plots import data, lettering, results, style, training
 
 CLASSES = Classes(phenology.NAMES, phenology.COLOURS, ((1,), (2,), (3,), (4,)))
 
@@ -188,6 +189,98 @@ def test_figures_follow_the_config() -> None:
     assert all(
         figure.title and figure.category and figure.caption for figure in plots.FIGURES.values()
     )
+
+
+ODD = ("a$^{$b", "冬小麦 --> 🌾", "_hidden <b>&amp;", "$\\frac{$ " + "w" * 300)
+
+
+def test_figures_take_names_of_any_letters(tables: dict[str, pd.DataFrame], caplog) -> None:
+    other = dict(zip(CLASSES.names, ODD, strict=True))
+    renamed = {
+        name: table.replace({key: other for key in ("class", "truth", "predicted") if key in table})
+        for name, table in tables.items()
+    }
+    vectors = {"dual-p0": np.random.default_rng(0).normal(size=(40, 5))}
+    label, block = np.arange(40) % 4, np.arange(40) // 8
+    samples = pd.DataFrame(
+        {
+            "area": "county",
+            "date": np.datetime64("2021-05-01", "s"),
+            "class": np.arange(400) % 4,
+            "ndvi": np.linspace(0, 1, 400),
+        }
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawn = [
+            style.draw(
+                "classes", results.per_class, renamed["per_class"], tables["summary"],
+                CLASSES.colours, ODD,
+            ),
+            style.draw("pairs", results.confusion, renamed["confusion"], tables["summary"], ODD),
+            style.draw(
+                "points", training.embedding, vectors, label, block, ODD, CLASSES.colours
+            ),
+            style.draw(
+                "curves", data.phenology, samples, Classes(ODD, CLASSES.colours, CLASSES.codes)
+            ),
+        ]  # fmt: skip
+    for svg in drawn:
+        ET.fromstring(svg)
+        ET.fromstring(style.inline(svg, "one", "text"))
+        # Matplotlib says in comments which text its letters spell.
+        assert "<!-- a$^{$b -->" in svg
+        assert "_hidden" in svg
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == len(drawn) and all("no installed font" in line for line in lines)
+
+
+def test_hundreds_of_classes_are_shown_by_the_largest() -> None:
+    names = [f"class {k}" for k in range(300)]
+    colours = [f"#{k % 256:02x}007f" for k in range(300)]
+    rows = {"arm": "dual-full", "shots": "5", "f1": 0.5}
+    each = pd.DataFrame({**rows, "class": names, "support": np.arange(300)})
+    pairs = pd.DataFrame(
+        {**rows, "truth": np.repeat(names, 300), "predicted": names * 300, "share_of_truth": 0.1,
+         "count": np.repeat(np.arange(300), 300)}
+    )  # fmt: skip
+    summary = pd.DataFrame(
+        [
+            {
+                "arm": "dual-full",
+                "method": "sitsformer",
+                "shots": "5",
+                "score": "macro_f1",
+                "mean": 0.5,
+            }
+        ]
+    )
+    drawn = [
+        style.draw("c", results.per_class, each, summary, colours, names),
+        style.draw("d", results.confusion, pairs, summary, names),
+    ]
+    for svg in drawn:
+        assert "<!-- class 299 -->" in svg and "<!-- class 260 -->" in svg
+        assert "<!-- class 259 -->" not in svg
+
+
+def test_no_class_with_enough_pixels_is_said() -> None:
+    samples = pd.DataFrame({"area": "a", "date": np.datetime64("2021-05-01", "s"), "class": [0]})
+    svg = style.draw("few", data.phenology, samples.assign(ndvi=0.5), CLASSES)
+    assert "no class has twenty clear labelled pixels" in svg
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("maize", "maize"),
+        ("a$b\\$c", "a\\$b\\\\$c"),
+        ("_x", "\u200b_x"),
+        ("a" * 50 + " end", "a" * 23 + "…" + "a" * 8 + " end"),
+    ],
+)
+def test_names_as_matplotlib_takes_them(name, expected) -> None:
+    assert lettering.shown(name) == expected
 
 
 @pytest.mark.parametrize(

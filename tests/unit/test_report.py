@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from markupsafe import escape
 
 import made_run
 from sitsformer import plots
 from sitsformer.config import load
 from sitsformer.errors import SitsError
+from sitsformer.labels import Legend
 from sitsformer.report import gather
 
 
@@ -132,3 +134,27 @@ def test_benchmarks_are_added_up_by_rule(tmp_path: Path) -> None:
     ]
     assert pd.isna(found.memory["report"])
     assert gather.read_benchmarks(None).empty
+
+
+ODD = ("a$^{$b", "冬小麦 <script>alert(1)</script>", "NA", '=x, "y" ' + "w" * 120)
+
+
+def test_names_of_any_letters_reach_tables_maps_and_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colours = made_run.LEGEND.colours
+    monkeypatch.setattr(made_run.phenology, "NAMES", ODD)
+    monkeypatch.setattr(
+        made_run, "LEGEND", Legend("cdl", made_run.LEGEND.codes, ("none", *ODD), colours)
+    )
+    page = made_run.make(tmp_path)
+    text = page.read_text()
+    assert "<script>" not in text and "<td>nan" not in text
+    for name in ODD:
+        assert f"<td>{escape(name)}</td>" in text
+    folder = page.parent / "maps" / "county"
+    areas = pd.read_csv(next(folder.glob("*_areas.csv")), keep_default_na=False)
+    assert tuple(areas["class"]) == ODD
+    per_class = pd.read_csv(page.parent / "tables" / "per_class.csv", keep_default_na=False)
+    assert set(per_class["class"]) == set(ODD)
+    assert set(pd.read_parquet(page.parent / "tables" / "per_class.parquet")["class"]) == set(ODD)

@@ -1,5 +1,6 @@
 """Splits: blocks, shares, classes, polygons, lists of areas."""
 
+import json
 from itertools import product
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from hypothesis import strategies as st
 from shapely.geometry import box
 
 from cubes import make_config, tiles
-from sitsformer.config import SplitBy
+from sitsformer import splitpolygons
+from sitsformer.config import ConfigError, SplitBy, parse
+from sitsformer.grid import Tile, to_lonlat
+from sitsformer.layout import problems
 from sitsformer.patches import splits
 from sitsformer.samples import UNASSIGNED
 
@@ -171,8 +175,164 @@ def test_polygons_that_overlap_or_lack_a_column_are_refused(tmp_path):
     both = {"train": (west, south, west + 60, north), "test": (west + 50, south, east, north)}
     with pytest.raises(splits.SplitError, match="'test' and 'train' overlap"):
         splits.polygon_map(tile, write_polygons(tmp_path / "p.gpkg", tile.epsg, both))
-    odd = write_polygons(tmp_path / "q.gpkg", tile.epsg, {"exam": (west, south, east, north)})
-    with pytest.raises(splits.SplitError, match="'exam' is not one of"):
-        splits.polygon_map(tile, odd)
-    with pytest.raises(splits.SplitError, match="cannot be read"):
-        splits.polygon_map(tile, str(tmp_path / "none.gpkg"))
+
+
+def utm_ring(tile, west, north, east, south):
+    """Ring in degrees of a rectangle given in pixels of a tile."""
+    x = tile.west + 10.0 * np.array([west, east, east, west, west])
+    y = tile.north - 10.0 * np.array([north, north, south, south, north])
+    lon, lat = to_lonlat(tile.epsg, x, y)
+    return np.column_stack([lon, lat]).tolist()
+
+
+def write_features(path: Path, features, **others: object) -> str:
+    made = [
+        {"type": "Feature", "properties": {"split": split, **others}, "geometry": geometry}
+        for geometry, split in features
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": made}))
+    return str(path)
+
+
+def polygon(ring):
+    return {"type": "Polygon", "coordinates": [ring]}
+
+
+def at(lon, lat, side=0.01):
+    return [[lon, lat], [lon + side, lat], [lon + side, lat + side], [lon, lat + side], [lon, lat]]
+
+
+@pytest.fixture
+def tile():
+    return tiles(make_config(size=12))[0]
+
+
+def base(tile):
+    return [
+        (polygon(utm_ring(tile, 0, 0, 6, 12)), "train"),
+        (polygon(utm_ring(tile, 6, 0, 12, 12)), "test"),
+    ]
+
+
+def test_what_lies_elsewhere_changes_nothing(tmp_path, tile):
+    plain = splits.polygon_map(tile, write_features(tmp_path / "a.geojson", base(tile)))
+    assert (plain[:, :6] == 0).all() and (plain[:, 6:] == 2).all()
+    ring = utm_ring(tile, 0, 0, 6, 12)
+    high = [[*point, 12.5] for point in ring]
+    whole_earth = [[-179, -89], [179, -89], [179, 89], [-179, 89], [-179, -89]]
+    forms = [
+        [*base(tile), *((polygon(at(lon, lat)), "validation") for lon in (-180, -90, 0, 90, 179)
+                        for lat in (-89, 0, 80))],
+        [*base(tile), (None, None), ({"type": "Point", "coordinates": [3.0, 50.0]}, "")],
+        [(polygon(high), "train"), base(tile)[1]],
+        [({"type": "MultiPolygon", "coordinates": [[ring], [at(176.0, -40.0)]]}, " Train "),
+         (base(tile)[1][0], "TESTING")],
+        [({"type": "GeometryCollection", "geometries": [
+            polygon(ring), {"type": "Point", "coordinates": ring[0]}]}, "training"),
+         base(tile)[1]],
+    ]  # fmt: skip
+    for features in forms:
+        found = splits.polygon_map(tile, write_features(tmp_path / "b.geojson", features))
+        np.testing.assert_array_equal(found, plain)
+    world = write_features(tmp_path / "c.geojson", [(polygon(whole_earth), "val")])
+    assert (splits.polygon_map(tile, world) == 1).all()
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3857", "EPSG:3035", "ESRI:54009", "EPSG:3395"])
+def test_polygons_of_any_crs_are_at_their_place(tmp_path, tile, crs):
+    plain = write_features(tmp_path / "a.geojson", base(tile))
+    frame = geopandas.read_file(plain).to_crs(crs)
+    frame.to_file(tmp_path / "b.gpkg")
+    np.testing.assert_array_equal(
+        splits.polygon_map(tile, str(tmp_path / "b.gpkg")), splits.polygon_map(tile, plain)
+    )
+
+
+def test_a_bow_tie_is_mended_to_its_two_halves(tmp_path, tile, caplog):
+    a, b, c, d, _ = utm_ring(tile, 0, 0, 12, 12)
+    path = write_features(tmp_path / "a.geojson", [(polygon([a, c, b, d, a]), "train")])
+    found = splits.polygon_map(tile, path)
+    assert (found[:3, 6] == UNASSIGNED).sum() + (found[6, :3] == 0).sum() in (3, 6)
+    assert 60 <= (found == 0).sum() <= 84
+    assert "feature 1 was mended: Self-intersection" in caplog.text
+
+
+def test_shapes_that_are_no_polygons_are_refused_by_their_number(tmp_path, tile):
+    line = [[3.0, 50.0], [3.1, 50.0]]
+    for geometry, message in (
+        (None, "feature 3 has no shape"),
+        ({"type": "Polygon", "coordinates": []}, "feature 3 has no shape"),
+        ({"type": "Point", "coordinates": [3.0, 50.0]}, "feature 3 is a Point without an area"),
+        ({"type": "LineString", "coordinates": line}, "feature 3 is a LineString without"),
+        (polygon([*line, line[0], line[0]]), "feature 3 is a Polygon without an area"),
+    ):
+        path = write_features(tmp_path / "a.geojson", [*base(tile), (geometry, "train")])
+        with pytest.raises(ConfigError, match=message):
+            splits.polygon_map(tile, path)
+
+
+def test_files_that_cannot_be_split_polygons_are_refused(tmp_path, tile):
+    def refused(path, message):
+        with pytest.raises(ConfigError, match=message):
+            splits.polygon_map(tile, str(path))
+
+    refused(tmp_path / "none.gpkg", "cannot be read")
+    (tmp_path / "text.geojson").write_text("hello")
+    refused(tmp_path / "text.geojson", "cannot be read")
+    (tmp_path / "table.csv").write_text("split,x\ntrain,1\n")
+    refused(tmp_path / "table.csv", "holds no polygons")
+    shape = base(tile)[0][0]
+    refused(write_features(tmp_path / "a.geojson", [(shape, "exam")]), "split 'exam'; write train")
+    refused(write_features(tmp_path / "b.geojson", [(shape, 0)]), "feature 1 has the split '0'")
+    refused(write_features(tmp_path / "c.geojson", [(shape, None)]), "no feature has a split")
+    frame = geopandas.GeoDataFrame({"part": ["train"]}, geometry=[box(3, 50, 4, 51)], crs=4326)
+    frame.to_file(tmp_path / "d.gpkg")
+    refused(tmp_path / "d.gpkg", "need one column `split` .* found part")
+    frame = frame.rename(columns={"part": "Split"})
+    frame.to_file(tmp_path / "e.gpkg", layer="one")
+    assert (splits.polygon_map(tile, str(tmp_path / "e.gpkg")) == UNASSIGNED).all()
+    frame.to_file(tmp_path / "e.gpkg", layer="two")
+    refused(tmp_path / "e.gpkg", "several layers, one, two")
+    frame.set_crs(None, allow_override=True).to_file(tmp_path / "f.gpkg")
+    refused(tmp_path / "f.gpkg", "no coordinate reference system")
+
+
+def test_coordinates_of_another_crs_are_refused(tmp_path, tile):
+    west, south, east, north = tile.bounds
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    path = write_features(tmp_path / "a.geojson", [(polygon(ring), "train")])
+    with pytest.raises(ConfigError, match="are no longitudes and latitudes"):
+        splits.polygon_map(tile, path)
+    # Metres of UTM, taken for those of a grid of the United States, lie in the Arctic.
+    frame = geopandas.GeoDataFrame({"split": ["train"]}, geometry=[box(*tile.bounds)], crs=5070)
+    frame.to_file(tmp_path / "b.gpkg")
+    with pytest.raises(ConfigError, match="its coordinates would lie at"):
+        splits.polygon_map(tile, str(tmp_path / "b.gpkg"))
+
+
+def test_polygons_that_miss_every_tile_are_told_before_anything_runs(tmp_path, tile):
+    path = write_features(tmp_path / "a.geojson", base(tile))
+    assert splitpolygons.problems(path, [tile]) == []
+    moved = [(base(tile)[0][0], "train"), (polygon(at(10.0, 10.0)), "test")]
+    (line,) = splitpolygons.problems(write_features(tmp_path / "b.geojson", moved), [tile])
+    assert "no polygon of test touches a tile" in line
+    apart = [(polygon(at(10.0, 10.0)), "train")]
+    (line,) = splitpolygons.problems(write_features(tmp_path / "c.geojson", apart), [tile])
+    assert "no polygon of train and test touches" in line and "10.0000 to 10.0100" in line
+    values = make_config(size=12).model_dump(mode="json")
+    name = next(iter(values["sets"]))
+    values["sets"][name]["split"] = {"by": "polygons", "polygons": str(tmp_path / "c.geojson")}
+    assert any(f"sets.{name}.split.polygons: " in line for line in problems(parse(values)))
+
+
+def test_polygons_at_180_degrees_reach_the_tile_on_both_sides(tmp_path):
+    tile = Tile("a", "t", 32660, 828870, 1106940, 12)
+    lat = to_lonlat(tile.epsg, tile.x[:1], tile.y[:1])[1][0]
+    features = [
+        (polygon(at(179.9, lat - 0.05, 0.1)), "train"),
+        (polygon(at(-180.0, lat - 0.05, 0.1)), "test"),
+    ]
+    found = splits.polygon_map(tile, write_features(tmp_path / "a.geojson", features))
+    east = to_lonlat(tile.epsg, *np.meshgrid(tile.x, tile.y))[0] < 0
+    np.testing.assert_array_equal(found, np.where(east, 2, 0))
+    assert 0 < east.mean() < 1

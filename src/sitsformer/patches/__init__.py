@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sitsformer import cube, provenance
 from sitsformer.config import BANDS, Config, Patches, SampleSet
 from sitsformer.grid import Tile, find_tile, to_lonlat
-from sitsformer.labels import Classes, Legend, group
+from sitsformer.labels import NO_CLASS_NAME, Classes, Legend, group
 from sitsformer.patches import splits
 from sitsformer.patches.clear import PIXELS, ClearDates
 from sitsformer.patches.cutting import patches as cut_patches
@@ -313,7 +313,7 @@ def _manifest(
     kept: NDArray[np.bool_],
 ) -> dict[str, Any]:
     """Where every pixel of the tile went: kept + dropped = pixels."""
-    names = (*classes.names, samplelayout.NO_CLASS_NAME)
+    names = (*classes.names, NO_CLASS_NAME)
     lost = np.where(drawn.label < 0, len(classes.names), drawn.label)
     dropped = {
         **drawn.dropped,

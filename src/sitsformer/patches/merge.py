@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from sitsformer import provenance, samples
 from sitsformer.config import Config, SampleSet
+from sitsformer.labels import NO_CLASS_NAME
 from sitsformer.patches import leakage, splits
 from sitsformer.samples import layout as samplelayout
 from sitsformer.samples.layout import SPLITS, UNASSIGNED, About, SampleError
@@ -138,9 +139,15 @@ def _check_common(tiles: Sequence[_Tile]) -> None:
     if not any(tile.rows for tile in tiles):
         reasons = _sum([tile.manifest["dropped"] for tile in tiles])
         lost = {reason: sum(counts.values()) for reason, counts in reasons.items()}
+        remedy = "Lower `patches.min_dates` or `patches.clear_score`, or change the set's classes"
+        if max(lost, key=lambda reason: lost[reason], default="") == "split":
+            remedy = {
+                "polygons": "Draw the split polygons over the tiles, in the coordinate reference "
+                "system that their file names",
+                "block": "Use larger blocks",
+            }.get(first.about.split_by, remedy)
         raise SampleError(
-            f"none of the {len(tiles)} tiles has a sample; pixels were dropped for {lost}. "
-            "Lower `patches.min_dates` or `patches.clear_score`, or change the set's classes"
+            f"none of the {len(tiles)} tiles has a sample; pixels were dropped for {lost}. {remedy}"
         )
 
 
@@ -267,7 +274,7 @@ def _manifest(
     removed: list[str],
     warnings: list[str],
 ) -> dict[str, Any]:
-    names = (*common.class_names, samplelayout.NO_CLASS_NAME)
+    names = (*common.class_names, NO_CLASS_NAME)
     label = np.where(columns["label"] < 0, len(names) - 1, columns["label"])
 
     def by_class(where: NDArray[np.bool_]) -> dict[str, int]:

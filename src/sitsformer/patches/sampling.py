@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer.config import SampleSet
-from sitsformer.labels import NO_LABEL, Classes
+from sitsformer.labels import Classes
 
 REASONS = (
     "unlabelled",
@@ -45,7 +45,7 @@ class Layers:
     """Maps (y, x) of a tile that decide on its samples.
 
     Attributes:
-        codes: label codes; NO_LABEL none.
+        codes: label codes; `no_label` of the classes where there is none.
         dates: number of clear dates of the patch around each pixel.
         one_split: whether the patch lies wholly within what one split may use.
         confidence: percent, CONFIDENCE_MISSING where unknown; None when not asked for.
@@ -96,7 +96,8 @@ def draw(
         seed: of this tile, from `tile_seed`.
     """
     label = classes.index(layers.codes)
-    reason = _reasons(layers, label, chosen, size, min_dates)
+    unlabelled = layers.codes == classes.no_label
+    reason = _reasons(layers, label, unlabelled, chosen, size, min_dates)
     count = len(classes.names) + 1
     group = np.where(label < 0, count - 1, label)
     free = np.flatnonzero(reason == _KEPT)
@@ -127,7 +128,12 @@ def draw(
 
 
 def _reasons(
-    layers: Layers, label: NDArray[np.int16], chosen: SampleSet, size: int, min_dates: int
+    layers: Layers,
+    label: NDArray[np.int16],
+    unlabelled: NDArray[np.bool_],
+    chosen: SampleSet,
+    size: int,
+    min_dates: int,
 ) -> NDArray[np.int8]:
     """First reason (y, x) why a pixel cannot be drawn, or _KEPT."""
     reason = np.full(label.shape, _KEPT, np.int8)
@@ -137,7 +143,7 @@ def _reasons(
         reason[where & (reason == _KEPT)] = REASONS.index(name)
 
     if chosen.unlabelled == "drop":
-        drop("unlabelled", layers.codes == NO_LABEL)
+        drop("unlabelled", unlabelled)
         drop("other_class", ~labelled)
     half = size // 2
     inner = np.zeros(label.shape, bool)

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.config import PIXEL, SplitBy, expand
+from sitsformer import splitpolygons
+from sitsformer.config import PIXEL, SplitBy
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 from sitsformer.samples.layout import SPLITS, UNASSIGNED
@@ -75,18 +76,19 @@ def polygon_map(tile: Tile, path: str) -> NDArray[np.uint8]:
         path: vector file whose column `split` holds the names of SPLITS.
 
     Raises:
-        SplitError: the file cannot be used, or polygons of two splits overlap.
+        ConfigError: the file cannot be used.
+        SplitError: polygons of two splits overlap.
     """
     from rasterio.features import rasterize
 
-    frame = _read_polygons(path).to_crs(tile.epsg)
+    shapes = splitpolygons.near(splitpolygons.read(path), tile)
     result = np.full((tile.size, tile.size), UNASSIGNED, np.uint8)
     for value, name in enumerate(SPLITS):
-        shapes = list(frame.geometry[frame["split"] == name])
-        if not shapes:
+        if not shapes[name]:
             continue
         inside = (
-            rasterize(shapes, out_shape=result.shape, transform=tile.transform, dtype="uint8") == 1
+            rasterize(shapes[name], out_shape=result.shape, transform=tile.transform, dtype="uint8")
+            == 1
         )
         twice = inside & (result != UNASSIGNED)
         if twice.any():
@@ -99,25 +101,6 @@ def polygon_map(tile: Tile, path: str) -> NDArray[np.uint8]:
             )
         result[inside] = value
     return result
-
-
-def _read_polygons(path: str) -> Any:
-    import geopandas
-
-    file = expand(path)
-    try:
-        frame = geopandas.read_file(file)
-    except Exception as error:
-        raise SplitError(f"split polygons {file} cannot be read: {error}") from None
-    if "split" not in frame or frame.crs is None:
-        raise SplitError(
-            f"split polygons {file} need a column `split` and a coordinate reference system; "
-            f"found columns {sorted(map(str, frame.columns))}, CRS {frame.crs}"
-        )
-    unknown = sorted(set(frame["split"].dropna()) - set(SPLITS))
-    if unknown:
-        raise SplitError(f"split polygons {file}: {unknown[0]!r} is not one of {list(SPLITS)}")
-    return frame
 
 
 def of_areas(split: SplitBy, areas: Sequence[str], years: Sequence[int]) -> NDArray[np.uint8]:
@@ -309,7 +292,8 @@ def check_presence(
     if empty:
         raise SplitError(
             f"the split leaves {' and '.join(empty)} without samples "
-            f"({len(split)} samples in all): use smaller blocks, more tiles or other fractions"
+            f"({len(split)} samples in all): use smaller blocks, more tiles or other fractions, "
+            "or draw split polygons over the tiles"
         )
     gaps = []
     for value, name in enumerate(SPLITS):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -18,6 +18,7 @@ from sitsformer import provenance
 from sitsformer.config import PIXEL
 from sitsformer.labels import Classes
 from sitsformer.maps import NONE, CropMap
+from sitsformer.plots.lettering import MOST_CLASSES, largest, lettering, shown
 from sitsformer.plots.style import INK, MUTED, RC, figure
 
 EMPTY = "#e4e6e9"
@@ -26,7 +27,7 @@ EMPTY = "#e4e6e9"
 
 def picture(
     found: CropMap,
-    labels: npt.NDArray[np.uint8] | None,
+    labels: npt.NDArray[np.uint16] | None,
     classes: Classes,
     areas: pd.DataFrame,
     title: str,
@@ -49,16 +50,36 @@ def picture(
     _classes(panels["map"], found.classes, classes, "Map")
     _confidence(panels["confidence"], found)
     _bars(panels["areas"], areas, classes)
-    used = np.union1d(found.classes, [] if labels is None else labels)
-    handles = [
-        Patch(facecolor=colour, edgecolor=MUTED, linewidth=0.6, label=name)
-        for k, (name, colour) in enumerate(zip(classes.names, classes.colours, strict=True))
-        if k + 1 in used
-    ]
-    handles.append(Patch(facecolor=EMPTY, edgecolor=MUTED, linewidth=0.6, label="none"))
-    drawn.legend(handles=handles, loc="outside lower center", ncols=6)
+    drawn.legend(
+        handles=_legend(found, labels, classes),
+        loc="outside lower center",
+        ncols=_columns(classes.names),
+    )
     drawn.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
     return drawn
+
+
+def _legend(found: CropMap, labels: npt.NDArray[np.uint16] | None, classes: Classes) -> list[Patch]:
+    """A patch for each class of the map or the labels, the largest where there are too many."""
+    count = found.pixels(len(classes.names))
+    if labels is not None:
+        count += np.bincount(labels.ravel(), minlength=len(count) + 1)[1:]
+    named = largest(count).tolist()
+    faces = [(classes.colours[k], shown(classes.names[k])) for k in named]
+    faces.append((EMPTY, "none"))
+    handles = [
+        Patch(facecolor=colour, edgecolor=MUTED, linewidth=0.6, label=name)
+        for colour, name in faces
+    ]
+    others = int(np.count_nonzero(count)) - len(named)
+    if others:
+        handles.append(Patch(facecolor="none", edgecolor="none", label=f"{others} more"))
+    return handles
+
+
+def _columns(names: Sequence[str]) -> int:
+    """Columns of a legend that the figure has room for."""
+    return max(1, min(6, 110 // (6 + max(len(shown(name)) for name in names))))
 
 
 def _frame(axes: Axes, title: str, side: int) -> None:
@@ -79,7 +100,7 @@ def _frame(axes: Axes, title: str, side: int) -> None:
 
 
 def _classes(
-    axes: Axes, values: npt.NDArray[np.uint8] | None, classes: Classes, title: str
+    axes: Axes, values: npt.NDArray[np.uint16] | None, classes: Classes, title: str
 ) -> None:
     if values is None:
         axes.axis("off")
@@ -100,14 +121,22 @@ def _confidence(axes: Axes, found: CropMap) -> None:
 
 
 def _bars(axes: Axes, areas: pd.DataFrame, classes: Classes) -> None:
+    named = largest((areas.mapped_ha + areas.estimated_ha).to_numpy())
+    left_out = len(areas) > MOST_CLASSES
+    areas = areas.iloc[named] if left_out else areas
+    colours = [classes.colours[k] for k in named] if left_out else classes.colours
     x = np.arange(len(areas))
-    axes.bar(x - 0.2, areas.mapped_ha, 0.36, color=classes.colours, edgecolor=MUTED, linewidth=0.6)
+    axes.bar(x - 0.2, areas.mapped_ha, 0.36, color=colours, edgecolor=MUTED, linewidth=0.6)
     middle = areas.estimated_ha.to_numpy()
     bars = np.stack([middle - areas.low_ha.to_numpy(), areas.high_ha.to_numpy() - middle])
     axes.errorbar(
         x + 0.2, middle, bars, fmt="o", color=INK, markersize=4, elinewidth=1.2, capsize=3
     )
-    axes.set_xticks(x, areas["class"], rotation=20 if len(areas) > 6 else 0, ha="center")
+    names = [shown(name, 20) for name in areas["class"]]
+    # As many letters as stand side by side under the bars.
+    turned = 0 if sum(map(len, names)) <= 90 and len(areas) <= 6 else 20
+    turned = 90 if len(areas) > 14 else turned
+    axes.set_xticks(x, names, rotation=turned, ha="center")
     axes.tick_params(axis="x", length=0)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("area, ha")
@@ -121,7 +150,8 @@ def write(path: Path, *parts: Any) -> None:
         path: of the PNG.
         *parts: what `picture` takes.
     """
-    with mpl.rc_context({**RC, "figure.facecolor": "white", "savefig.facecolor": "white"}):
+    white = {"figure.facecolor": "white", "savefig.facecolor": "white"}
+    with lettering({**RC, **white}, f"picture {path.name}"):
         drawn = picture(*parts)
         with provenance.create_file(path) as temporary:
             drawn.savefig(temporary, dpi=130, metadata={"Software": None})

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from sitsformer.baselines.series import ratio
 from sitsformer.cube import MISSING, SCALE
 from sitsformer.labels import Classes
+from sitsformer.plots.lettering import largest, shown
 from sitsformer.plots.style import GRID, INK, MUTED, figure
 
 PERIOD = 10
@@ -80,6 +81,10 @@ def phenology(samples: pd.DataFrame, classes: Classes) -> Figure:
     # A median of a few cloudy leftovers is no curve.
     curves = curves[counts >= 20]
     panels = list(dict.fromkeys((key[0], int(key[1])) for key in curves.index))
+    seen = counts.groupby(["area", "class"]).sum()
+    panels = [panels[i] for i in largest([seen[panel] for panel in panels])]
+    if not panels:
+        return _nothing("no class has twenty clear labelled pixels in ten days")
     columns = min(4, max(1, len(panels)))
     rows = -(-len(panels) // columns)
     drawn = figure(0.4 + 1.75 * rows)
@@ -96,7 +101,8 @@ def phenology(samples: pd.DataFrame, classes: Classes) -> Figure:
         # A dark line under the colour: pale legend colours stay visible on white and on black.
         axes.plot(line.index, line[0.5], color=MUTED, linewidth=3)
         axes.plot(line.index, line[0.5], color=colour, linewidth=1.6)
-        axes.set_title(f"{classes.names[k]}, {area}" if several else classes.names[k])
+        name = shown(classes.names[k])
+        axes.set_title(f"{name}, {area}" if several else name)
         axes.xaxis.set_major_locator(MonthLocator(interval=2))  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_formatter(DateFormatter("%b"))  # type: ignore[no-untyped-call]
     for axes in grid.flat[len(panels) :]:
@@ -104,6 +110,14 @@ def phenology(samples: pd.DataFrame, classes: Classes) -> Figure:
     for axes in grid[:, 0]:
         axes.set_ylabel("NDVI")
     grid[0, 0].set_ylim(min(0.0, float(curves[0.25].min())), 1.0)
+    return drawn
+
+
+def _nothing(why: str) -> Figure:
+    drawn = figure(1.2)
+    axes = drawn.subplots()
+    axes.axis("off")
+    axes.text(0.5, 0.5, why, ha="center", transform=axes.transAxes, color=INK)
     return drawn
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sitsformer.plots.lettering import largest, shown
 from sitsformer.plots.style import GRID, INK, MUTED, figure, look, representative, shot_axis
 
 _ORDER = ("dual", "ssl", "sl", "none")
@@ -130,11 +131,13 @@ def per_class(
     shots = representative(list(summary.shots.unique()))
     arms = chosen_arms(summary, shots)
     part = table[table.shots == shots]
-    drawn = figure(1.3 + 0.34 * len(names))
+    support = part.groupby("class").support.sum()
+    kept = [names[k] for k in largest([float(support[name]) for name in names])]
+    drawn = figure(1.3 + 0.34 * len(kept))
     axes = drawn.subplots()
     means = {arm: part[part.arm == arm].groupby("class").f1.mean() for arm in arms}
     first = means[arms[-2] if len(arms) > 1 else arms[0]]
-    order = sorted(names, key=lambda name: first[name])
+    order = sorted(kept, key=lambda name: first[name])
     for y, name in enumerate(order):
         values = [means[arm][name] for arm in arms]
         axes.plot([min(values), max(values)], [y, y], color=GRID, linewidth=4, zorder=1)
@@ -148,7 +151,7 @@ def per_class(
             [means[arm][name] for name in order], range(len(order)), linestyle="none",
             marker=style.marker, color=style.colour, label=style.label, markersize=7,
         )  # fmt: skip
-    axes.set_yticks(range(len(order)), order)
+    axes.set_yticks(range(len(order)), [shown(name) for name in order])
     axes.tick_params(axis="y", length=0, pad=12)
     axes.spines["left"].set_visible(False)
     axes.grid(True, axis="x")
@@ -177,8 +180,11 @@ def confusion(table: pd.DataFrame, summary: pd.DataFrame, names: Sequence[str]) 
     arms = chosen_arms(summary, shots)
     # From scratch, the last pretrained one (dual where it ran), the best baseline: at most three.
     wanted = list(dict.fromkeys([arms[0], *arms[-2:]]))
+    count = table[table.shots == shots].groupby("truth")["count"].sum()
+    names = [names[k] for k in largest([float(count[name]) for name in names])]
+    words = [shown(name) for name in names]
     # Room for the longest name, which stands upright below.
-    drawn = figure(3.1 + 0.075 * max(map(len, names)))
+    drawn = figure(3.1 + 0.075 * max(map(len, words)))
     panels = drawn.subplots(1, len(wanted), squeeze=False, sharey=True)[0]
     size = min(8.0, 62 / len(names) * (3 / max(len(wanted), 3)))
     image = None
@@ -195,12 +201,12 @@ def confusion(table: pd.DataFrame, summary: pd.DataFrame, names: Sequence[str]) 
                         j, i, f"{value:.0f}", ha="center", va="center", color=ink, fontsize=size
                     )
         axes.set_title(look(arm).label)
-        axes.set_xticks(range(len(names)), names, rotation=90)
+        axes.set_xticks(range(len(names)), words, rotation=90)
         axes.set_xlabel("predicted")
         axes.grid(False)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-    panels[0].set_yticks(range(len(names)), names)
+    panels[0].set_yticks(range(len(names)), words)
     panels[0].set_ylabel(f"true class, {_labels(shots).lower()} a class")
     if image is not None:
         bar = drawn.colorbar(image, ax=list(panels), shrink=0.7, pad=0.01)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sitsformer import provenance
 from sitsformer.fewshot import shots_order
+from sitsformer.plots.lettering import lettering
 
 INK, MUTED, GRID = "#16191d", "#5c636b", "#d3d7dc"
 """Text; secondary text and axes; grid lines. Used for nothing else, so they can be replaced."""
@@ -69,7 +69,6 @@ def look(arm: str, several_ways: bool = False) -> Look:
 
 
 RC: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
@@ -120,7 +119,7 @@ def draw(name: str, function: Callable[..., Figure], *values: Any) -> str:
         *values: what it takes.
     """
     target = io.StringIO()
-    with mpl.rc_context({**RC, "svg.hashsalt": name}):
+    with lettering({**RC, "svg.hashsalt": name}, f"figure {name}"):
         drawn = function(*values)
         drawn.savefig(target, format="svg", dpi=160, metadata={"Date": None, "Creator": None})
     return target.getvalue()
@@ -130,7 +129,7 @@ def write(drawn: str, path: Path) -> None:
     """Write an SVG as a file of its own, on white."""
     white = '<style type="text/css">svg{background:#ffffff}</style>'
     with provenance.create_file(path) as temporary:
-        temporary.write_text(drawn.replace("<defs>", f"<defs>{white}", 1))
+        temporary.write_text(drawn.replace("<defs>", f"<defs>{white}", 1), encoding="utf-8")
 
 
 def inline(drawn: str, name: str, alternative: str) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sitsformer import cube, provenance
 from sitsformer.config import BANDS
-from sitsformer.labels import NO_LABEL, Legend
+from sitsformer.labels import Legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,9 +41,12 @@ def draw(dataset: xr.Dataset, path: Path) -> None:
         dataset: as `cube.open_cube` or `cube.build` gives it.
         path: where to; the ending decides the format.
     """
-    figure = figure_of(dataset)
-    with provenance.create_file(path) as partial:
-        figure.savefig(partial, dpi=110, format=path.suffix.lstrip(".") or "png")
+    from sitsformer.plots.lettering import lettering
+
+    with lettering({}, f"picture {path.name}"):
+        figure = figure_of(dataset)
+        with provenance.create_file(path) as partial:
+            figure.savefig(partial, dpi=110, format=path.suffix.lstrip(".") or "png")
 
 
 def figure_of(dataset: xr.Dataset) -> Figure:
@@ -122,7 +125,7 @@ def class_curves(
         codes: (y, x) label codes.
         legend: of the codes.
     """
-    counts = {code: int((codes == code).sum()) for code in legend.codes if code != NO_LABEL}
+    counts = {code: int((codes == code).sum()) for code in legend.codes if code != legend.no_label}
     kept = [code for code in counts if counts[code] >= LEAST_PIXELS]
     kept = sorted(kept, key=lambda code: -counts[code])[:MOST_CLASSES]
     curves = {}
@@ -140,14 +143,16 @@ def _draw_labels(axes: Axes, name: str, codes: NDArray[Any], legend: Legend) -> 
     from matplotlib.colors import to_rgb
     from matplotlib.patches import Patch
 
+    from sitsformer.plots.lettering import shown
+
     picture = np.ones((*codes.shape, 3))
     handles = []
     for code, word, colour in zip(legend.codes, legend.names, legend.colours, strict=True):
         share = float((codes == code).mean())
-        if code == NO_LABEL or share == 0:
+        if code == legend.no_label or share == 0:
             continue
         picture[codes == code] = to_rgb(colour)
-        handles.append(Patch(color=colour, label=f"{word} {share:.1%}"))
+        handles.append(Patch(color=colour, label=f"{shown(word)} {share:.1%}"))
     axes.imshow(picture, interpolation="nearest")
     axes.set_title(name, fontsize=10)
     axes.set_axis_off()
@@ -161,6 +166,8 @@ def _draw_curves(
     codes: NDArray[Any],
     legend: Legend,
 ) -> None:
+    from sitsformer.plots.lettering import shown
+
     colours = dict(zip(legend.codes, legend.colours, strict=True))
     names = dict(zip(legend.codes, legend.names, strict=True))
     styles = ("-", "--", ":")
@@ -168,7 +175,11 @@ def _draw_curves(
         seen = np.isfinite(quartiles[1])
         low, middle, high = quartiles[:, seen]
         axes.plot(
-            times[seen], middle, styles[position // 4], color=colours[code], label=names[code]
+            times[seen],
+            middle,
+            styles[position // 4],
+            color=colours[code],
+            label=shown(names[code]),
         )
         axes.fill_between(times[seen], low, high, color=colours[code], alpha=0.10, linewidth=0)
     axes.set_ylabel("NDVI of clear pixels, median and quartiles")

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from sitsformer.plots.lettering import largest, shown
 from sitsformer.plots.style import MUTED, figure, look
 
 MARKERS = "osD^v<>PXphd*8"
@@ -145,18 +146,25 @@ def embedding(
     """
     drawn = figure(4.1)
     panels = drawn.subplots(1, len(vectors), squeeze=False)[0]
+    named = set(largest(np.bincount(label, minlength=len(names))).tolist())
     for axes, (name, values) in zip(panels, vectors.items(), strict=True):
         points = principal(values)
         for k, colour in enumerate(colours):
             chosen = label == k
             axes.scatter(
                 *points[chosen].T, s=13, color=colour, marker=MARKERS[k % len(MARKERS)],
-                edgecolors=MUTED, linewidths=0.3, label=names[k], rasterized=True,
+                edgecolors=MUTED, linewidths=0.3, rasterized=True,
+                label=shown(names[k]) if k in named else None,
             )  # fmt: skip
         axes.set_title(f"{name}: {neighbour_vote(values, label, block):.0%} by neighbours")
         axes.set(xticks=[], yticks=[], xlabel="component 1")
         axes.grid(False)
     panels[0].set_ylabel("component 2")
     handles, labels = panels[0].get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside lower center", ncols=min(6, len(names)))
+    drawn.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=max(1, min(6, len(labels), 110 // (6 + max(map(len, labels), default=0)))),
+    )
     return drawn

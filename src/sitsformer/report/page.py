@@ -30,7 +30,7 @@ def render(material: Material, drawings: Mapping[str, str]) -> str:
         loader=jinja2.BaseLoader(), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
-    template = environment.from_string((files(__package__) / "page.html").read_text())
+    template = environment.from_string((files(__package__) / "page.html").read_text("utf-8"))
     return template.render(
         headline=_headline(material),
         claims=material.tables["claims"].to_dict("records"),
@@ -145,7 +145,9 @@ def _sections(drawings: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
 
 def _map(path: Path) -> dict[str, Any]:
     picture = base64.b64encode(path.with_suffix(".png").read_bytes()).decode()
-    areas = pd.read_csv(path.with_name(f"{path.stem}_areas.csv"))
+    # A class may be called NA or null.
+    table = path.with_name(f"{path.stem}_areas.csv")
+    areas = pd.read_csv(table, dtype={"class": str}, keep_default_na=False)
     return {
         "name": f"{path.parent.name}, tile {path.stem}",
         "picture": f"data:image/png;base64,{picture}",

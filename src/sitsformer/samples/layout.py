@@ -28,8 +28,6 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 """Names of the values of `split`, in order."""
 UNASSIGNED = 255
 """`split` of the samples of a tile store: the merge assigns it."""
-NO_CLASS_NAME = "(none)"
-"""How manifests call pixels without a class."""
 MANIFEST = "manifest.json"
 KIND = "samples"
 """Kind of a set store in its provenance."""
@@ -207,7 +205,7 @@ def _column_attributes(name: str, about: About) -> dict[str, Any]:
         from sitsformer.labels import Legend
 
         codes = tuple(range(len(about.class_names)))
-        flags = Legend(about.label, codes, about.class_names, about.class_colours).flags()
+        flags = Legend(about.label, codes, about.class_names, about.class_colours, -1).flags()
         attributes = {
             **flags,
             **attributes,

@@ -1,0 +1,177 @@
+"""Polygons of a user's vector file: of an area, or of splits.
+
+Files hold what people draw: rings that cross themselves, features without a shape, a CRS that does
+not belong to the coordinates. What can be mended is; anything else is refused with the number of
+the feature, counted from 1 in the order of the file.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sitsformer.config import ConfigError
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+    from shapely.geometry.base import BaseGeometry
+
+logger = logging.getLogger("sitsformer")
+
+FAR = 12.0
+"""Degrees beyond the area of use of a CRS from which on coordinates are taken for those of
+another: UTM zones of a whole country reach out of their own by as much."""
+
+
+def read(path: Path, what: str) -> GeoDataFrame:
+    """Read the polygons of a vector file, whole and in its own CRS.
+
+    Args:
+        path: anything that GDAL reads, with one layer of shapes.
+        what: they are for, at the head of messages: `areas.farm.geometry`.
+
+    Returns:
+        All features and columns; the index counts features from 1. Shapes are yet to be checked,
+        by `mended`.
+
+    Raises:
+        ConfigError: the file cannot be read, or has no shapes, several layers or no CRS.
+    """
+    import geopandas
+
+    where = f"{what} {path}"
+    try:
+        frame = geopandas.read_file(path, layer=_layer(path, where))
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{where} cannot be read: {error}") from None
+    if not isinstance(frame, geopandas.GeoDataFrame) or frame.empty:
+        raise ConfigError(f"{where} holds no polygons; draw some")
+    if frame.crs is None:
+        raise ConfigError(f"{where} has no coordinate reference system; set the one it is in")
+    frame.index = frame.index + 1
+    return frame
+
+
+def _layer(path: Path, where: str) -> str | None:
+    """The one layer with shapes; a GeoPackage may hold tables of styles beside it."""
+    import geopandas
+
+    found = geopandas.list_layers(path)
+    layers = [str(name) for name in found.name[found.geometry_type.notna()]]
+    if len(layers) > 1:
+        raise ConfigError(
+            f"{where} holds several layers, {', '.join(layers)}; save the one that is meant as a "
+            "file of its own"
+        )
+    return layers[0] if layers else None
+
+
+def mended(frame: GeoDataFrame, where: str) -> GeoDataFrame:
+    """The same features with valid polygons, nothing but polygons.
+
+    Args:
+        frame: of `read`, or some of its features.
+        where: the file, for messages.
+
+    Raises:
+        ConfigError: a feature without a polygon, or with coordinates that its CRS cannot have.
+    """
+    from shapely import get_coordinates, is_valid_reason
+
+    shapes = []
+    for number, shape in frame.geometry.items():
+        here = f"{where}: feature {number}"
+        if shape is None or shape.is_empty:
+            raise ConfigError(f"{here} has no shape; draw it, or delete the feature")
+        if not np.isfinite(get_coordinates(shape)).all():
+            raise ConfigError(f"{here} has coordinates that are no numbers; draw it again")
+        polygons = _polygons(shape)
+        if polygons.area == 0:
+            raise ConfigError(
+                f"{here} is a {shape.geom_type} without an area; draw a polygon, or delete it"
+            )
+        if not shape.is_valid and shape.geom_type.endswith("Polygon"):
+            logger.warning("%s was mended: %s", here, is_valid_reason(shape))
+        shapes.append(polygons)
+    frame = frame.set_geometry(shapes, crs=frame.crs)
+    _check_place(frame, where)
+    return frame
+
+
+def _polygons(shape: BaseGeometry) -> BaseGeometry:
+    """The valid polygons of a shape, without points, lines and heights."""
+    from shapely import force_2d, get_parts, make_valid, union_all
+
+    flat = force_2d(shape)
+    valid = flat if flat.is_valid else make_valid(flat, method="structure", keep_collapsed=False)
+    if valid.geom_type in ("Polygon", "MultiPolygon"):
+        return valid
+    parts = get_parts(valid)
+    if valid.geom_type == "GeometryCollection":
+        parts = np.concatenate([get_parts(part) for part in parts] or [parts])
+    found: BaseGeometry = union_all([p for p in parts if p.geom_type == "Polygon"])
+    return found
+
+
+def _check_place(frame: GeoDataFrame, where: str) -> None:
+    """Refuse coordinates that are not of the CRS that the file names."""
+    west, south, east, north = frame.total_bounds
+    crs = frame.crs
+    remedy = "set the coordinate reference system that the coordinates are in"
+    if crs.is_geographic and (west < -180 or east > 180 or south < -90 or north > 90):
+        raise ConfigError(
+            f"{where} says {crs.name}, but its coordinates, {west:.9g} to {east:.9g} and "
+            f"{south:.9g} to {north:.9g}, are no longitudes and latitudes: {remedy} (a GeoJSON "
+            "file without one is taken to be in degrees)"
+        )
+    try:
+        west, south, east, north = frame.to_crs(4326).total_bounds
+    except Exception as error:
+        raise ConfigError(f"{where}: {crs.name} is no place on Earth: {error}; {remedy}") from None
+    if not np.isfinite([west, south, east, north]).all():
+        raise ConfigError(f"{where}: coordinates that {crs.name} does not have; {remedy}")
+    use = crs.area_of_use
+    if use is None or use.west > use.east:
+        return
+    if (
+        east < use.west - FAR
+        or west > use.east + FAR
+        or north < use.south - FAR
+        or south > use.north + FAR
+    ):
+        raise ConfigError(
+            f"{where} says {crs.name}, which is used at {use.west:g} to {use.east:g} degrees "
+            f"east and {use.south:g} to {use.north:g} north; its coordinates would lie at "
+            f"{west:.3f} to {east:.3f} and {south:.3f} to {north:.3f}: {remedy}"
+        )
+
+
+def project(shapes: Any, source: Any, epsg: int) -> Any:
+    """Shapes (an array of them or one) -> a UTM zone.
+
+    Lines that are straight in one CRS are curved in another: vertices are added first, every 0.02
+    degrees or 2 km.
+
+    Args:
+        shapes: in `source`.
+        source: a pyproj CRS.
+        epsg: of the UTM zone.
+    """
+    from pyproj import Transformer
+    from shapely import segmentize, transform
+
+    if source.to_epsg() == epsg:
+        return shapes
+    dense = segmentize(shapes, 0.02 if source.is_geographic else 2000 / metres(source))
+    move = Transformer.from_crs(source, epsg, always_xy=True).transform
+    return transform(dense, lambda points: np.column_stack(move(points[:, 0], points[:, 1])))
+
+
+def metres(crs: Any) -> float:
+    """Length of the unit of a projected CRS."""
+    return float(crs.axis_info[0].unit_conversion_factor) if crs.axis_info else 1.0
