@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
 from sitsformer import provenance
+from sitsformer.classes import Legend
 from sitsformer.config import BANDS, PIXEL
 from sitsformer.errors import SitsError
 from sitsformer.grid import SNAP, Tile
-from sitsformer.labels import Legend
 
 MISSING = 65535
 """Reflectance of a pixel that was not seen. 0 is a value like any other."""

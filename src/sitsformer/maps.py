@@ -16,10 +16,10 @@ import numpy.typing as npt
 import xarray as xr
 
 from sitsformer import provenance
+from sitsformer.classes import Classes
 from sitsformer.config import Patches
 from sitsformer.cube import CHUNK, MISSING, open_cube, tile_of
 from sitsformer.errors import SitsError
-from sitsformer.labels import Classes
 from sitsformer.patches.clear import clear_strips
 from sitsformer.patches.thinning import thin
 from sitsformer.progress import Progress

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer import cube, provenance
+from sitsformer.classes import Classes, Legend, group
 from sitsformer.config import BANDS, Config, Patches, SampleSet
 from sitsformer.grid import Tile, find_tile, to_lonlat
-from sitsformer.labels import Classes, Legend, group
 from sitsformer.patches import splits
 from sitsformer.patches.clear import PIXELS, ClearDates
 from sitsformer.patches.cutting import patches as cut_patches

@@ -15,8 +15,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sitsformer import cube, provenance
+from sitsformer.classes import NO_LABEL, Legend
 from sitsformer.config import BANDS
-from sitsformer.labels import NO_LABEL, Legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

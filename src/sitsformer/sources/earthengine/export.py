@@ -15,9 +15,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sitsformer import cube
+from sitsformer.classes import Legend, load_legend
 from sitsformer.config import BANDS, Area, Config, EarthEngine, expand
 from sitsformer.grid import Tile
-from sitsformer.labels import Legend, load_legend
 from sitsformer.sources.earthengine import batch, early, listing, requests
 from sitsformer.sources.earthengine.cache import Group, open_group, trim
 from sitsformer.sources.earthengine.collections import (

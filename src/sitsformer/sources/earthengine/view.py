@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sitsformer import provenance
+from sitsformer.classes import load_legend
 from sitsformer.config import Area, Config, ConfigError, EarthEngine
 from sitsformer.grid import area_geometry, tiles
-from sitsformer.labels import load_legend
 from sitsformer.sources.earthengine.collections import (
     CDL,
     CLOUD_SCORE,

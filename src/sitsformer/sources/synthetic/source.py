@@ -9,10 +9,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sitsformer import cube
+from sitsformer.classes import Legend, load_legend
 from sitsformer.config import BANDS, Area, Config, Synthetic
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile, area_geometry
-from sitsformer.labels import Legend, load_legend
 from sitsformer.sources.synthetic.labelling import crop_label, land_cover
 from sitsformer.sources.synthetic.landscape import Ground, lay_out
 from sitsformer.sources.synthetic.noise import Floats, normal, smooth, stream

@@ -80,7 +80,7 @@ def load_legend(name_or_path: str) -> Legend:
         ConfigError: the table is missing or malformed.
     """
     if name_or_path in SHIPPED:
-        text = (files("sitsformer") / "legends" / f"{name_or_path}.csv").read_text()
+        text = (files("sitsformer") / "labels" / f"{name_or_path}.csv").read_text()
         return _parse(name_or_path, text)
     path = expand(name_or_path)
     try:

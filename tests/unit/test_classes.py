@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sitsformer.classes import SHIPPED, Legend, group, load_legend
 from sitsformer.config import ConfigError
-from sitsformer.labels import SHIPPED, Legend, group, load_legend
 
 
 @pytest.mark.parametrize("name", SHIPPED)
