@@ -1,8 +1,7 @@
 """Legends of label products: codes, names, colours, and the grouping of codes into classes.
 
-A legend is a CSV table `code,name,colour`; those of ESA WorldCover and USDA CDL ship with the
-package (codes, names and colours as the products publish them: WorldCover Product User Manual
-v2.0, table 2; CDL metadata of USDA NASS). Code 0 means no label.
+A legend is a CSV table `code,name,colour`; those of the label products (`sitsformer.labels`) ship
+with the package. Code 0 means no label.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer.config import Area, ConfigError, expand
+from sitsformer.labels import products
 
 NO_LABEL = 0
 """Code of a pixel without a label, in every label layer."""
-
-SHIPPED = ("worldcover", "cdl")
 
 
 @dataclass(frozen=True)
@@ -74,20 +71,20 @@ class Classes:
 
 
 def load_legend(name_or_path: str) -> Legend:
-    """Read a shipped legend by name, or a CSV table `code,name,colour` by path.
+    """Read the legend of a label product by name, or a CSV table `code,name,colour` by path.
 
     Raises:
         ConfigError: the table is missing or malformed.
     """
-    if name_or_path in SHIPPED:
-        text = (files("sitsformer") / "labels" / f"{name_or_path}.csv").read_text()
+    if name_or_path in products():
+        text = products()[name_or_path].legend.read_text("utf-8")
         return _parse(name_or_path, text)
     path = expand(name_or_path)
     try:
         return _parse(path.stem, path.read_text())
     except OSError as error:
         raise ConfigError(
-            f"legend {name_or_path!r}: neither {' nor '.join(SHIPPED)}, and the file cannot be "
+            f"legend {name_or_path!r}: neither {' nor '.join(products())}, and the file cannot be "
             f"read: {error.strerror}"
         ) from None
 
@@ -165,4 +162,4 @@ def legend_of(area: Area, layer: str) -> Legend:
 
 def legend_path(name_or_path: str) -> Path | None:
     """The file of a user's legend, as an input of the workflow; None for a shipped one."""
-    return None if name_or_path in SHIPPED else expand(name_or_path)
+    return None if name_or_path in products() else expand(name_or_path)
