@@ -90,7 +90,7 @@ def make_cube(
     confidence = rng.choice([255, *range(101)], (n, n)).astype(np.uint8)
     layers = {
         "worldcover": (label, load_legend("worldcover")),
-        cube.CONFIDENCE: (confidence, None),
+        "cdl_confidence": (confidence, None),
     }
     cube.write(cube.build(tile, times, reflectance, score, layers, {}), path, config={})
     return path
