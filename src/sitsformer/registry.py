@@ -14,14 +14,15 @@ from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from types import MappingProxyType
+from traceback import extract_tb
+from types import MappingProxyType, ModuleType
 from typing import Any, Protocol, TypeVar
 
 from sitsformer.errors import SitsError
 
 
 class RegistryError(SitsError, ValueError):
-    """A name that no record has, or that two have."""
+    """A name that no record has, or that two have, or a module that cannot be looked through."""
 
 
 class Record(Protocol):
@@ -44,7 +45,7 @@ def records(package: str, kind: type[R]) -> Mapping[str, R]:
         kind: the type.
 
     Raises:
-        RegistryError: two records have one name.
+        RegistryError: two records have one name, or a module cannot be imported.
     """
     return _found(package, kind)
 
@@ -81,7 +82,7 @@ def forget() -> None:
 def _found(package: str, kind: type[Any]) -> Mapping[str, Any]:
     found: dict[str, tuple[Any, str]] = {}
     for item in iter_modules(import_module(package).__path__, f"{package}."):
-        for record in vars(import_module(item.name)).values():
+        for record in vars(_module(item.name)).values():
             if not isinstance(record, kind):
                 continue
             # A module may import the record of another one: that is the same record.
@@ -93,3 +94,19 @@ def _found(package: str, kind: type[Any]) -> Mapping[str, Any]:
                 )
     ordered = sorted(found.values(), key=lambda pair: (getattr(pair[0], "order", 0), pair[0].name))
     return MappingProxyType({record.name: record for record, _ in ordered})
+
+
+def _module(name: str) -> ModuleType:
+    """A module; what is wrong with it is said as everything else is, with file and line."""
+    try:
+        return import_module(name)
+    except SitsError:
+        raise
+    except Exception as error:
+        frames = extract_tb(error.__traceback__)
+        own = [item for item in frames if item.filename.endswith(f"{name.rsplit('.')[-1]}.py")]
+        last = (own or frames)[-1]
+        place = "" if isinstance(error, SyntaxError) else f" ({last.filename}, line {last.lineno})"
+        raise RegistryError(
+            f"{name} cannot be imported: {type(error).__name__}: {error}{place}; mend it"
+        ) from error

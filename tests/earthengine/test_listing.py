@@ -62,7 +62,19 @@ def test_a_product_without_properties_is_grouped_by_its_index() -> None:
 
 def test_a_listing_survives_json() -> None:
     found = listing.Listing(tuple(observed(3)), ("X",), {"cdl": ("cropland",)})
-    assert listing.Listing.from_json(json.loads(json.dumps(found.to_json()))) == found
+    chosen = in_place(fixtures.OVERLAP)
+    values = json.loads(json.dumps(found.to_json()))
+    assert listing.kept(values, chosen) == found
+
+
+def test_a_listing_that_lacks_what_the_labels_need_is_asked_for_again() -> None:
+    found = listing.Listing(tuple(observed(3)), (), {}).to_json()
+    before = {"observations": [], "superseded": [], "worldcover": None, "cdl": ["cropland"]}
+    with_cdl, without = in_place(fixtures.OVERLAP), in_place(fixtures.FRANCE, labels=())
+    assert listing.kept(None, without) is None
+    assert listing.kept(before, without) is None
+    assert listing.kept(found, with_cdl) is None
+    assert listing.kept(found, without) is not None
 
 
 @pytest.mark.parametrize(

@@ -90,3 +90,19 @@ def test_an_unknown_name_is_answered_with_the_known_ones(write: Write) -> None:
     assert find(records("fleet", Ship), "brig", "ship").name == "brig"
     with pytest.raises(RegistryError, match=r"unknown ship 'galeon'; .*\['brig', 'galleon'\]; did"):
         find(records("fleet", Ship), "galeon", "ship")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("A = Ship(\n", r"fleet\.a cannot be imported: SyntaxError: .*a\.py, line 2"),
+        ("A = Ship()\n", r"TypeError: .* missing 1 required .*'name' .*a\.py, line 2\)"),
+        ("import nowhere_at_all\n", r"ModuleNotFoundError: .*nowhere_at_all"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_named_with_its_line(
+    write: Write, text: str, message: str
+) -> None:
+    write(a=text)
+    with pytest.raises(RegistryError, match=message):
+        records("fleet", Ship)

@@ -98,9 +98,9 @@ def _look(
     settings: EarthEngine,
 ) -> Listing:
     """The list of images; with a new one come labels and, if they can, scores, into the cache."""
-    known = group.load_listing()
-    if known is not None and (before := Listing.from_json(known)) is not None:
-        return before
+    known = listing.kept(group.load_listing(), area)
+    if known is not None:
+        return known
     session, stop = connection(), threading.Event()
     band = settings.cloud_score
     listed = early.Ahead(lambda: listing.ask(session, area_name, area, tile))

@@ -109,10 +109,8 @@ class Listing:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Listing | None:
-        """From `to_json`; None if an earlier version of the package wrote it."""
-        if "bands" not in values:
-            return None
+    def from_json(cls, values: Mapping[str, Any]) -> Listing:
+        """From `to_json`."""
         observations = tuple(
             Observation(tuple(Granule(**granule) for granule in item["granules"]))
             for item in values["observations"]
@@ -155,6 +153,14 @@ def ask(session: Session, area_name: str, area: Area, tile: Tile) -> Listing:
             "2018-12: change the season, or check the area's place"
         )
     return listing
+
+
+def kept(values: Mapping[str, Any] | None, area: Area) -> Listing | None:
+    """A listing from the cache; None where it lacks what the records of the labels now ask for."""
+    needed = {product.name for product in _looked_up(area)}
+    if values is None or "bands" not in values or not needed <= set(values["bands"]):
+        return None
+    return Listing.from_json(values)
 
 
 def within(collection: str, area: Area, tile: Tile) -> Any:
