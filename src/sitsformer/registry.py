@@ -21,7 +21,7 @@ from typing import Any, Protocol, TypeVar
 from sitsformer.errors import SitsError
 
 
-class RegistryError(SitsError, ValueError):
+class RegistryError(SitsError):
     """A name that no record has, or that two have, or a module that cannot be looked through."""
 
 

@@ -104,13 +104,15 @@ def test_a_map_is_a_year_of_one_collection_or_a_collection_of_its_own() -> None:
         ({"name": "clear"}, "its name is one of"),
         ({"name": "scores"}, "its name is one of"),
         ({"name": "land-cover"}, "a letter, then letters, digits or '_'"),
-        ({"legend": Path("none.csv")}, "its legend none.csv is missing"),
+        ({"legend": Path("none.csv")}, "its legend .*none.csv.* is no Path of a file"),
         ({"dtype": "int32"}, "its dtype 'int32' is none of"),
         ({"rule": "nearest"}, "the rule 'nearest' needs `years`"),
         ({"rule": "last"}, "neither 'own' nor 'nearest'"),
         ({"collection": {2020: "A"}, "years": (2020,)}, "`years` are the keys of `collection`"),
         ({"images": True}, "`images` needs a `collection` by year"),
         ({"coverage": (0, 0, 1, 1)}, "`coverage` needs an `extent`"),
+        ({"coverage": (24, -125, 49, -66.5), "extent": "x"}, "is not west, south, east, north"),
+        ({"coverage": (-125, 24), "extent": "x"}, "is not west, south, east, north"),
     ],
 )
 def test_a_record_that_contradicts_itself_is_refused(

@@ -80,7 +80,9 @@ class LabelProduct:
             "a name is a letter, then letters, digits or '_'": not re.fullmatch(
                 r"[A-Za-z][A-Za-z0-9_]*", self.name
             ),
-            f"its legend {self.legend} is missing": not self.legend.is_file(),
+            f"its legend {self.legend!r} is no Path of a file": (
+                not isinstance(self.legend, Path) or not self.legend.is_file()
+            ),
             f"its dtype {self.dtype!r} is none of {sorted(LARGEST)}": self.dtype not in LARGEST,
             "the rule 'nearest' needs `years`": self.rule == "nearest" and not self.maps,
             f"its rule {self.rule!r} is neither 'own' nor 'nearest'": (
@@ -89,6 +91,9 @@ class LabelProduct:
             "`years` are the keys of `collection`": by_year and self.years is not None,
             "`images` needs a `collection` by year": self.images and not by_year,
             "`coverage` needs an `extent`": bool(self.coverage) and self.extent == "the world",
+            f"its coverage {self.coverage} is not west, south, east, north in degrees": (
+                self.coverage is not None and not _is_box(self.coverage)
+            ),
         }
         return [text for text, wrong in said.items() if wrong]
 
@@ -136,6 +141,13 @@ class LabelProduct:
         east += 360 * (east < west)
         beside = any(west + turn <= right and east + turn >= left for turn in (-360, 0, 360))
         return beside and south <= high and north >= low
+
+
+def _is_box(values: tuple[float, ...]) -> bool:
+    if len(values) != 4:
+        return False
+    west, south, east, north = values
+    return -180 <= west <= 180 and -180 <= east <= 180 and -90 <= south < north <= 90
 
 
 def products() -> Mapping[str, LabelProduct]:
