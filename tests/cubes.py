@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sitsformer import config, cube, grid
-from sitsformer.labels import load_legend
+from sitsformer.classes import load_legend
 
 START = np.datetime64("2020-10-01T10:50", "ns")
 CODES = (10, 20, 30, 40, 50, 0)
@@ -90,7 +90,7 @@ def make_cube(
     confidence = rng.choice([255, *range(101)], (n, n)).astype(np.uint8)
     layers = {
         "worldcover": (label, load_legend("worldcover")),
-        cube.CONFIDENCE: (confidence, None),
+        "cdl_confidence": (confidence, None),
     }
     cube.write(cube.build(tile, times, reflectance, score, layers, {}), path, config={})
     return path

@@ -11,12 +11,12 @@ from click.testing import CliRunner
 
 import phenology
 from sitsformer import cube
+from sitsformer.classes import Legend
 from sitsformer.commands.evaluate import evaluate
 from sitsformer.commands.map import map_command
 from sitsformer.commands.report import report
 from sitsformer.config import BANDS
 from sitsformer.grid import Tile
-from sitsformer.labels import Legend
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.modelstore import Origin, save_model
 

@@ -3,6 +3,7 @@
     reflectance (time, band, y, x)  uint16, reflectance x 10,000; 65535 missing
     clear       (time, y, x)        uint8, 0 cloudy to 100 clear; 255 missing
     <labels>    (y, x)              uint8 or uint16 codes with CF flags; `no_label` (0) none
+    <label>_confidence (y, x)       uint8, percent; 255 missing (`labels.confidence_layers`)
     time                            UTC, one entry a date and datatake, sorted, unique
     spatial_ref                     CRS, for `rio.crs` with decode_coords="all"
 
@@ -25,18 +26,17 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
 from sitsformer import provenance
+from sitsformer.classes import Legend
 from sitsformer.config import BANDS, PIXEL
 from sitsformer.errors import SitsError
 from sitsformer.grid import SNAP, Tile
-from sitsformer.labels import Legend
+from sitsformer.labels import confidence_layers
 
 MISSING = 65535
 """Reflectance of a pixel that was not seen. 0 is a value like any other."""
 SCALE = 1e-4
 """Reflectance = stored value x SCALE (Sentinel-2 L2A quantification value 10,000)."""
 CLEAR_MISSING = 255
-CONFIDENCE = "cdl_confidence"
-"""The one layer beside the labels: CDL confidence, percent, 255 missing."""
 
 CHUNK = {"time": 12, "y": 126, "x": 126}
 """Chunk of `reflectance` with all bands: at most 3.8 MB, a file of 1 to 3 MB."""
@@ -67,7 +67,7 @@ def build(
         times: (time,) datetime64, UTC, sorted, unique.
         reflectance: (time, band, y, x) uint16, numpy or dask; MISSING where not seen.
         clear: (time, y, x) uint8, 0-100; CLEAR_MISSING where not scored.
-        layers: name -> ((y, x) uint8 or uint16, legend); `cdl_confidence` has no legend.
+        layers: name -> ((y, x) uint8 or uint16, legend); a confidence has no legend.
         attrs: what made it: source assets, product versions, request hash (JSON values).
 
     Raises:
@@ -219,11 +219,10 @@ def _layout_problems(dataset: xr.Dataset) -> list[str]:
         "reflectance": (("time", "band", "y", "x"), ("uint16",)),
         "clear": (("time", "y", "x"), ("uint8",)),
     }
+    without_legend = ("reflectance", "clear", *confidence_layers())
     for name, array in dataset.data_vars.items():
         expected.setdefault(str(name), (("y", "x"), ("uint8", "uint16")))
-        if str(name) not in ("reflectance", "clear", CONFIDENCE) and (
-            "flag_values" not in array.attrs
-        ):
+        if str(name) not in without_legend and "flag_values" not in array.attrs:
             problems.append(f"label layer {name} has no flag_values")
     for name, (dims, dtypes) in expected.items():
         if name not in dataset:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from sitsformer import cube
+from sitsformer.classes import legend_path
 from sitsformer.config import Area, Config, ConfigError, expand
 from sitsformer.grid import find_tile, geometry_file
-from sitsformer.labels import legend_path
 from sitsformer.sources import get_source
 
 logger = logging.getLogger("sitsformer")

@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sitsformer.classes import group, legend_of
 from sitsformer.config import Config, ConfigError, expand
 from sitsformer.fewshot import NETWORK, Learner, seed_jobs
 from sitsformer.grid import Tile, tiles
-from sitsformer.labels import group, legend_of
 
 
 class Layout:

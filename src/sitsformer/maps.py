@@ -16,10 +16,11 @@ import numpy.typing as npt
 import xarray as xr
 
 from sitsformer import provenance
+from sitsformer.classes import Classes
 from sitsformer.config import Patches
 from sitsformer.cube import CHUNK, MISSING, open_cube, tile_of
 from sitsformer.errors import SitsError
-from sitsformer.labels import Classes
+from sitsformer.labels import products
 from sitsformer.patches.clear import clear_strips
 from sitsformer.patches.thinning import thin
 from sitsformer.progress import Progress
@@ -29,9 +30,6 @@ Predict = Callable[[npt.NDArray[np.uint16], npt.NDArray[np.int64]], npt.NDArray[
 
 NONE = 0
 """Value of a pixel without a prediction; class k is k + 1."""
-
-CROPLAND = 40
-"""WorldCover's code of cropland."""
 
 SEED = 0
 """Of the thinning of series longer than a sample."""
@@ -136,17 +134,19 @@ def _gather(
 
 
 def only_cropland(found: CropMap, cube: xr.Dataset) -> CropMap:
-    """Keep the map where WorldCover says cropland.
+    """Keep the map where a label product that knows cropland says so.
 
     Raises:
-        SitsError: the cube has no WorldCover.
+        SitsError: the cube has no layer of such a product.
     """
-    if "worldcover" not in cube:
+    knowing = {name: item.cropland for name, item in products().items() if item.cropland}
+    layer = next((name for name in knowing if name in cube), None)
+    if layer is None:
         raise SitsError(
-            "maps.mask: cropland needs the label layer `worldcover` in the cube: add it to "
-            "`labels` of the area, or set maps.mask: none"
+            f"maps.mask: cropland needs the label layer {' or '.join(f'`{n}`' for n in knowing)} "
+            "in the cube: add it to `labels` of the area, or set maps.mask: none"
         )
-    inside = cube.worldcover.values == CROPLAND
+    inside = np.isin(cube[layer].values, knowing[layer])
     return CropMap(np.where(inside, found.classes, 0), np.where(inside, found.confidence, 0))
 
 

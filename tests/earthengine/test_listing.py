@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 
 import pytest
 
 from earthengine import fixtures
 from earthengine.fixtures import FIRST, area, in_place, observed, only_tile, row
+from sitsformer.labels import products
 from sitsformer.sources.earthengine import collections, listing
 
 
@@ -59,8 +61,20 @@ def test_a_product_without_properties_is_grouped_by_its_index() -> None:
 
 
 def test_a_listing_survives_json() -> None:
-    found = listing.Listing(tuple(observed(3)), ("X",), "ESA/WorldCover/v200", ("cropland",))
-    assert listing.Listing.from_json(found.to_json()) == found
+    found = listing.Listing(tuple(observed(3)), ("X",), {"cdl": ("cropland",)})
+    chosen = in_place(fixtures.OVERLAP)
+    values = json.loads(json.dumps(found.to_json()))
+    assert listing.kept(values, chosen) == found
+
+
+def test_a_listing_that_lacks_what_the_labels_need_is_asked_for_again() -> None:
+    found = listing.Listing(tuple(observed(3)), (), {}).to_json()
+    before = {"observations": [], "superseded": [], "worldcover": None, "cdl": ["cropland"]}
+    with_cdl, without = in_place(fixtures.OVERLAP), in_place(fixtures.FRANCE, labels=())
+    assert listing.kept(None, without) is None
+    assert listing.kept(before, without) is None
+    assert listing.kept(found, with_cdl) is None
+    assert listing.kept(found, without) is not None
 
 
 @pytest.mark.parametrize(
@@ -78,7 +92,7 @@ def test_label_years_follow_the_days_of_the_season(
 ) -> None:
     chosen = area((-93.0, 42.0, -92.99, 42.01), start=start, end=end)
     assert collections.season_year(chosen) == year
-    assert collections.worldcover_year(chosen) == worldcover
+    assert products()["worldcover"].year(collections.season_year(chosen)) == worldcover
 
 
 def test_the_outline_of_a_tile_goes_around_it_once() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,14 @@ from hypothesis import strategies as st
 from earthengine import fixtures
 from earthengine.fixtures import in_place, observed, only_tile
 from sitsformer.grid import Tile
+from sitsformer.labels import products
 from sitsformer.sources.earthengine import cache as caches
 from sitsformer.sources.earthengine import requests
 from sitsformer.sources.earthengine.errors import (
     DamagedAnswerError,
 )
 from sitsformer.sources.earthengine.fetch import decode
+from sitsformer.sources.earthengine.layers import Layer
 from sitsformer.sources.earthengine.stored import Stored
 
 
@@ -46,6 +49,38 @@ def test_packing_covers_all_once_under_the_limits(
         assert [start for start, _ in pieces] == [0, *ends[:-1]]
         assert window.row % 6 == window.column % 6 == 0
     assert len({(item.window, item.first) for item in packed}) == len(packed)
+
+
+def test_label_requests_have_the_keys_that_caches_hold() -> None:
+    """A changed text would ask for every label anew."""
+    (asked,) = requests.label_requests(
+        only_tile(in_place(fixtures.OVERLAP)),
+        in_place(fixtures.OVERLAP, labels=("cdl", "worldcover")),
+    )
+    assert [str(layer) for layer in asked.layers] == [
+        "ESA/WorldCover/v200:Map::0",
+        "USDA/NASS/CDL:cropland:2021:0",
+        "USDA/NASS/CDL:confidence?:2021:255",
+    ]
+    assert asked.dtype == "uint8"
+    assert asked.key == "92cb1321ac36e8bd5dedb45b2fefee2574f17a7fdb49194f9c6a127f72cb2c4e"
+
+
+def test_a_layer_of_uint16_widens_the_whole_request_and_its_key() -> None:
+    cdl = products()["cdl"]
+    narrow = Layer("crop", cdl, "cropland", 2021, 0, "uint8", optional=False)
+    wide = replace(narrow, name="wide", dtype="uint16")
+    tile = Tile("here", "t", 32615, 500_040, 4_650_000, 4_998)
+    one, both = (
+        requests.pack("labels", tile, (), layers=layers) for layers in ((narrow,), (narrow, wide))
+    )
+    assert {item.dtype for item in one} == {"uint8"}
+    assert {item.dtype for item in both} == {"uint16"}
+    assert one[0].size == one[0].window.height * one[0].window.width * 2
+    assert both[0].size == both[0].window.height * both[0].window.width * 2 * 3
+    assert all(item.size <= requests.LIMIT for item in (*one, *both))
+    assert sum(item.window.height * item.window.width for item in both) == 4_998**2
+    assert str(wide) == f"{narrow}:uint16"
 
 
 def test_a_small_tile_takes_one_request_a_kind() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sitsformer.classes import load_legend
 from sitsformer.config import load
 from sitsformer.grid import tiles
-from sitsformer.labels import load_legend
 from sitsformer.patches.splits import polygon_map
 
 ROOT = Path(__file__).parents[2]

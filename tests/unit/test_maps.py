@@ -9,11 +9,11 @@ import pytest
 import rasterio
 
 from sitsformer import cube, maps
+from sitsformer.classes import Classes, load_legend
 from sitsformer.config import Patches
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import areas
 from sitsformer.grid import Tile
-from sitsformer.labels import Classes, load_legend
 from sitsformer.plots import crop_map
 
 CLASSES = Classes(("corn", "soybeans"), ("#ffd300", "#267000"), ((1,), (5,)))

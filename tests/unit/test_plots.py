@@ -13,9 +13,9 @@ import pytest
 
 import phenology
 from sitsformer import fewshot, plots
+from sitsformer.classes import Classes
 from sitsformer.config import Evaluation, parse
 from sitsformer.evaluation import claims, evaluate
-from sitsformer.labels import Classes
 from sitsformer.plots import data, lettering, results, style, training
 
 CLASSES = Classes(phenology.NAMES, phenology.COLOURS, ((1,), (2,), (3,), (4,)))

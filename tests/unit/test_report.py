@@ -12,9 +12,9 @@ from markupsafe import escape
 
 import made_run
 from sitsformer import plots
+from sitsformer.classes import Legend
 from sitsformer.config import load
 from sitsformer.errors import SitsError
-from sitsformer.labels import Legend
 from sitsformer.report import gather
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cubes import make_config
-from sitsformer.labels import Classes
+from sitsformer.classes import Classes
 from sitsformer.patches.sampling import REASONS, Layers, draw, quotas, tile_seed, uniform_window
 
 CANDIDATES = st.lists(st.integers(0, 500), min_size=1, max_size=12)

@@ -8,9 +8,9 @@ import pytest
 import xarray as xr
 
 from sitsformer import cube
+from sitsformer.classes import Legend
 from sitsformer.config import BANDS, Area, Synthetic
 from sitsformer.grid import Tile
-from sitsformer.labels import Legend
 from sitsformer.plots import tile as tile_view
 from sitsformer.sources.synthetic import SyntheticSource
 

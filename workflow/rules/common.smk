@@ -13,7 +13,7 @@ from sitsformer import config as definitions
 from sitsformer.config import Config, ConfigError, expand
 from sitsformer.fewshot import parse_learner
 from sitsformer.grid import geometry_file
-from sitsformer.labels import legend_path
+from sitsformer.classes import legend_path
 from sitsformer.layout import Layout, leaves, problems
 
 

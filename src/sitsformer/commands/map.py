@@ -18,10 +18,10 @@ def map_command(
 ) -> None:
     """Predict a whole tile: classes, confidence, a picture, and crop areas with intervals."""
     from sitsformer import maps, modelstore, provenance
+    from sitsformer.classes import Classes
     from sitsformer.config import load
     from sitsformer.cube import open_cube
     from sitsformer.evaluation import areas
-    from sitsformer.labels import Classes
     from sitsformer.plots import crop_map
     from sitsformer.samples import about, load_samples, open_samples, read_manifest
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from sitsformer.config.base import TILE_STEP, Fraction, Name, Section
+from sitsformer.labels import products
 
 
 class Tiles(Section):
@@ -29,7 +30,7 @@ class LabelRaster(Section):
     band: int = Field(1, ge=1)
     """Band of the file, counted from 1."""
     legend: str
-    """`worldcover`, `cdl`, or the path of a CSV table `code,name,colour`."""
+    """A label product (`worldcover`, `cdl`), or the path of a CSV table `code,name,colour`."""
     nodata: int | None = None
     """Code that means no label; default: the file's own nodata value, else 0."""
 
@@ -88,7 +89,8 @@ class Area(Section):
     end: date
     """Last day of the season (inclusive); the season may cross New Year."""
     labels: tuple[Name, ...] = ("worldcover",)
-    """Label layers wanted in the cubes: `worldcover`, `cdl`, or names under `rasters.labels`."""
+    """Label layers wanted in the cubes: label products (`worldcover`, `cdl`), or names under
+    `rasters.labels`."""
     tiles: Tiles = Tiles()
     rasters: Rasters | None = None
     """Where the files are; only for `source: rasters`."""
@@ -108,11 +110,17 @@ class Area(Section):
             )
         if (self.source == "rasters") != (self.rasters is not None):
             raise ValueError("a `rasters` section belongs to `source: rasters`, and only to it")
-        known = set(self.rasters.labels) if self.rasters is not None else {"worldcover", "cdl"}
+        known = self._known_labels()
         unknown = [name for name in self.labels if name not in known]
         if unknown:
             raise ValueError(f"unknown label {unknown[0]!r}; this source has {sorted(known)}")
         return self
+
+    def _known_labels(self) -> set[str]:
+        if self.rasters is not None:
+            return set(self.rasters.labels)
+        everywhere = self.source == "earthengine"
+        return {name for name, item in products().items() if everywhere or item.landscape}
 
 
 def _check_bounds(bounds: tuple[float, float, float, float]) -> None:

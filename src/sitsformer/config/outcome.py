@@ -36,4 +36,4 @@ class Maps(Section):
     batch_size: int = Field(1024, ge=1)
     """Pixels predicted at once."""
     mask: Literal["none", "cropland"] = "none"
-    """`cropland`: map only where WorldCover says cropland."""
+    """`cropland`: map only where a label product that knows cropland (`worldcover`) says so."""

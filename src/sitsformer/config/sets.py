@@ -82,7 +82,8 @@ class SampleSet(Section):
     unlabelled: Literal["drop", "keep"] = "drop"
     """`keep`: pixels without a label are samples too, with label -1 (for reconstruction)."""
     confidence: int = Field(0, ge=0, le=100)
-    """Least CDL confidence, percent; needs the layer `cdl_confidence` in the cubes when above 0."""
+    """Least confidence of the label, percent; needs a layer of it (`cdl_confidence`) in the cubes
+    when above 0."""
     split: SplitBy = SplitBy()
     seed: int = Field(0, ge=0)
     """Seed of the draw of samples."""

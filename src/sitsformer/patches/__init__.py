@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer import cube, provenance
+from sitsformer.classes import NO_CLASS_NAME, Classes, Legend, group
 from sitsformer.config import BANDS, Config, Patches, SampleSet
 from sitsformer.grid import Tile, find_tile, to_lonlat
-from sitsformer.labels import NO_CLASS_NAME, Classes, Legend, group
+from sitsformer.labels import confidence_layers, products
 from sitsformer.patches import splits
 from sitsformer.patches.clear import PIXELS, ClearDates
 from sitsformer.patches.cutting import patches as cut_patches
@@ -158,12 +159,18 @@ def _legend(dataset: xr.Dataset, chosen: SampleSet, path: Path) -> Legend:
 def _confidence(dataset: xr.Dataset, chosen: SampleSet, path: Path) -> NDArray[np.uint8] | None:
     if chosen.confidence == 0:
         return None
-    if cube.CONFIDENCE not in dataset:
+    product = products().get(str(chosen.label))
+    own = product.confidence_layer if product else None
+    # A label without a confidence of its own may be held to that of another label there.
+    known = (own,) if own else confidence_layers()
+    found = [layer for layer in known if layer in dataset]
+    if not found:
         raise SampleError(
-            f"{path} has no layer {cube.CONFIDENCE!r}, which `confidence: {chosen.confidence}` "
-            "needs; not every year of the CDL has it: set `confidence: 0`"
+            f"{path} has no layer {' or '.join(map(repr, known))}, which "
+            f"`confidence: {chosen.confidence}` needs; not every year of a label product has one: "
+            "set `confidence: 0`"
         )
-    layer: NDArray[np.uint8] = dataset[cube.CONFIDENCE].values.astype(np.uint8)
+    layer: NDArray[np.uint8] = dataset[found[0]].values.astype(np.uint8)
     return layer
 
 

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer import provenance, samples
+from sitsformer.classes import NO_CLASS_NAME
 from sitsformer.config import Config, SampleSet
-from sitsformer.labels import NO_CLASS_NAME
 from sitsformer.patches import leakage, splits
 from sitsformer.samples import layout as samplelayout
 from sitsformer.samples.layout import SPLITS, UNASSIGNED, About, SampleError

@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sitsformer.classes import Classes
 from sitsformer.config import SampleSet
-from sitsformer.labels import Classes
 
 REASONS = (
     "unlabelled",

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from sitsformer import provenance
+from sitsformer.classes import Classes
 from sitsformer.config import PIXEL
-from sitsformer.labels import Classes
 from sitsformer.maps import NONE, CropMap
 from sitsformer.plots.lettering import MOST_CLASSES, largest, lettering, shown
 from sitsformer.plots.style import INK, MUTED, RC, figure

@@ -14,8 +14,8 @@ from matplotlib.dates import DateFormatter, MonthLocator
 from matplotlib.figure import Figure
 
 from sitsformer.baselines.series import ratio
+from sitsformer.classes import Classes
 from sitsformer.cube import MISSING, SCALE
-from sitsformer.labels import Classes
 from sitsformer.plots.lettering import largest, shown
 from sitsformer.plots.style import GRID, INK, MUTED, figure
 

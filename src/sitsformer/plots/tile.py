@@ -15,8 +15,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sitsformer import cube, provenance
+from sitsformer.classes import Legend
 from sitsformer.config import BANDS
-from sitsformer.labels import Legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from sitsformer import plots
+from sitsformer.classes import Classes
 from sitsformer.cube import open_cube
-from sitsformer.labels import Classes
 from sitsformer.plots import data, results, style, training
 from sitsformer.report.gather import Material
 from sitsformer.samples import Samples, about, load_samples, open_samples

@@ -77,7 +77,7 @@ def _samples(path: Path) -> list[str]:
 
 def _class_table(names: tuple[str, ...], manifest: dict[str, Any]) -> list[str]:
     """Samples by class and, where there are any, split."""
-    from sitsformer.labels import NO_CLASS_NAME
+    from sitsformer.classes import NO_CLASS_NAME
 
     columns: dict[str, dict[str, int]] = {"all": manifest.get("kept", {})}
     columns |= manifest.get("splits", {})

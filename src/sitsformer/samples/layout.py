@@ -202,7 +202,7 @@ def _group_attributes(about: About) -> dict[str, Any]:
 def _column_attributes(name: str, about: About) -> dict[str, Any]:
     attributes = dict(COLUMNS[name][1])
     if name == "label":
-        from sitsformer.labels import Legend
+        from sitsformer.classes import Legend
 
         codes = tuple(range(len(about.class_names)))
         flags = Legend(about.label, codes, about.class_names, about.class_colours, -1).flags()

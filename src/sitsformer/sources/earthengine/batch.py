@@ -23,7 +23,7 @@ from sitsformer.config import PIXEL, EarthEngine, expand
 from sitsformer.progress import Progress
 from sitsformer.sources.earthengine.cache import Group
 from sitsformer.sources.earthengine.errors import EarthEngineError, explain
-from sitsformer.sources.earthengine.requests import ITEMSIZE, Request, pack
+from sitsformer.sources.earthengine.requests import Request, pack
 from sitsformer.sources.earthengine.session import Session, is_local
 
 logger = logging.getLogger("sitsformer")
@@ -250,7 +250,7 @@ def _convert(group: Group, request: Request, files: Iterable[Path]) -> None:
     west = request.tile.west + window.column * PIXEL
     north = request.tile.north - window.row * PIXEL
     shape = (window.height, window.width, request.fields)
-    dtype = np.dtype(f"<u{ITEMSIZE[request.kind]}")
+    dtype = np.dtype(f"<u{request.itemsize}")
     covered = 0
     with tempfile.TemporaryDirectory(dir=group.path, prefix=".convert-") as folder:
         target = np.lib.format.open_memmap(Path(folder) / "whole.npy", "w+", dtype, shape)

@@ -9,7 +9,8 @@ from typing import Any
 
 from sitsformer.config import EarthEngine
 from sitsformer.errors import SitsError
-from sitsformer.sources.earthengine.collections import CDL, CLOUD_SCORE, SENTINEL2, WORLDCOVER
+from sitsformer.labels import LabelProduct, products
+from sitsformer.sources.earthengine.collections import CLOUD_SCORE, SENTINEL2
 from sitsformer.sources.earthengine.errors import DamagedAnswerError, EarthEngineError
 from sitsformer.sources.earthengine.session import (
     PROJECT_VARIABLE,
@@ -18,8 +19,6 @@ from sitsformer.sources.earthengine.session import (
     find_credentials,
     find_project,
 )
-
-COLLECTIONS = (SENTINEL2, CLOUD_SCORE, *WORLDCOVER.values(), CDL)
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,11 @@ def examine(settings: EarthEngine) -> Iterator[Finding]:
     yield _try("service", lambda: _service(settings, sessions))
     if not sessions:
         return
-    for collection in COLLECTIONS:
-        yield _try(collection, lambda name=collection: _collection(sessions[0], name))  # type: ignore[misc]
+    for name in (SENTINEL2, CLOUD_SCORE):
+        yield _try(name, lambda name=name: _images(sessions[0], name))  # type: ignore[misc]
+    for product in products().values():
+        for name in product.ids:
+            yield _try(name, lambda name=name, of=product: _labels(sessions[0], name, of))  # type: ignore[misc]
     yield _try("pixels", lambda: _pixels(sessions[0]))
     yield Finding(
         True,
@@ -94,12 +96,22 @@ def _service(settings: EarthEngine, sessions: list[Session]) -> str:
     return f"{settings.url} lets project {sessions[0].project} in"
 
 
-def _collection(session: Session, name: str) -> str:
+def _images(session: Session, name: str) -> str:
     import ee
 
     first = ee.ImageCollection(name).limit(1).aggregate_array("system:index")
     indices = session.value(first, f"reading {name}")
     return f"answers ({indices[0]})" if indices else "answers, but is empty"
+
+
+def _labels(session: Session, name: str, product: LabelProduct) -> str:
+    """As `_images`; with the terms of the labels, which those who use them must know."""
+    if not product.images:
+        return f"{_images(session, name)}; {product.licence}"
+    import ee
+
+    session.value(ee.Image(name).get("system:index"), f"reading {name}")
+    return f"answers; {product.licence}"
 
 
 def _pixels(session: Session) -> str:

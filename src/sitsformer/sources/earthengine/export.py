@@ -15,20 +15,19 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sitsformer import cube
+from sitsformer.classes import NO_LABEL, Legend, load_legend
 from sitsformer.config import BANDS, Area, Config, EarthEngine, expand
 from sitsformer.grid import Tile
-from sitsformer.labels import Legend, load_legend
 from sitsformer.sources.earthengine import batch, early, listing, requests
 from sitsformer.sources.earthengine.cache import Group, open_group, trim
 from sitsformer.sources.earthengine.collections import (
-    CDL,
     CLOUD_SCORE,
     RECIPE,
     SENTINEL2,
-    cdl_outside,
     check_area,
+    outside,
     season_year,
-    worldcover_year,
+    wanted,
 )
 from sitsformer.sources.earthengine.errors import EarthEngineError
 from sitsformer.sources.earthengine.fetch import fetch, leaves
@@ -59,7 +58,7 @@ class EarthEngineSource:
         group = open_group(expand(self.settings.cache), area_name, area, tile)
         trim(expand(self.settings.cache), self.settings.cache_gb * GIGABYTE)
         session = partial(connect, self.settings)
-        layers, labels = requests.label_layers(area), requests.label_requests(tile, area)
+        labels = requests.label_requests(tile, area)
         found = _look(session, group, area_name, area, tile, self.settings)
         announce(tile, found, area, self.settings)
         scores = requests.pack("scores", tile, found.observations, (self.settings.cloud_score,))
@@ -67,11 +66,10 @@ class EarthEngineSource:
         score = _stored(group, scores, 1)
         shares = clear_shares(score, self.settings.clear_score)
         kept = _choose(area_name, found.observations, shares, self.settings)
-        label = _stored_labels(group, labels, tuple(layers))
-        if "confidence" not in found.cdl:
-            label.pop("cdl_confidence", None)
-        if "cdl" in label and not (label["cdl"][0] != 0).any():
-            raise cdl_outside(area_name, tile)
+        label = _stored_labels(group, labels, found)
+        for product in wanted(area):
+            if product.complete and not (label[product.name][0] != NO_LABEL).any():
+                raise outside(area_name, tile, product)
 
         observations = [found.observations[index] for index in kept]
         pixels = requests.pack("reflectance", tile, observations)
@@ -100,9 +98,9 @@ def _look(
     settings: EarthEngine,
 ) -> Listing:
     """The list of images; with a new one come labels and, if they can, scores, into the cache."""
-    known = group.load_listing()
+    known = listing.kept(group.load_listing(), area)
     if known is not None:
-        return Listing.from_json(known)
+        return known
     session, stop = connection(), threading.Event()
     band = settings.cloud_score
     listed = early.Ahead(lambda: listing.ask(session, area_name, area, tile))
@@ -176,13 +174,21 @@ def _stored(group: Group, packed: Sequence[Request], fields: int) -> Stored:
 
 
 def _stored_labels(
-    group: Group, packed: Sequence[Request], names: Sequence[str]
-) -> dict[str, tuple[NDArray[np.uint8], Legend | None]]:
+    group: Group, packed: Sequence[Request], found: Listing
+) -> dict[str, tuple[NDArray[Any], Legend | None]]:
+    """Label layers; without those whose band the map of the year has not."""
     if not packed:
         return {}
-    values = _stored(group, packed, len(names))[:1, :, :, :][0]
-    legends = {name: load_legend(name) for name in names if name != cube.CONFIDENCE}
-    return {name: (values[i], legends.get(name)) for i, name in enumerate(names)}
+    layers = packed[0].layers
+    values = _stored(group, packed, len(layers))[:1, :, :, :][0]
+    return {
+        layer.name: (
+            values[i].astype(layer.dtype, copy=False),
+            None if layer.optional else load_legend(layer.product.name),
+        )
+        for i, layer in enumerate(layers)
+        if not layer.optional or layer.band in found.bands[layer.product.name]
+    }
 
 
 def _reflectance(group: Group, packed: Sequence[Request]) -> Any:
@@ -247,11 +253,11 @@ def attributes(
         "earthengine_api": version("earthengine-api"),
         "request_sha256": code,
     }
-    if found.worldcover is not None:
-        attrs["worldcover_collection"] = found.worldcover
-        attrs["worldcover_year"] = worldcover_year(area)
-        attrs["collections"] = [*attrs["collections"], found.worldcover]
-    if found.cdl:
-        attrs["cdl_year"] = season_year(area)
-        attrs["collections"] = [*attrs["collections"], CDL]
+    for product in wanted(area):
+        year = product.year(season_year(area))
+        collection, _ = product.source(year)
+        if len(product.ids) > 1:
+            attrs[f"{product.name}_collection"] = collection
+        attrs[f"{product.name}_year"] = year
+        attrs["collections"] = [*attrs["collections"], collection]
     return {name: json.dumps(v) if isinstance(v, dict) else v for name, v in attrs.items()}

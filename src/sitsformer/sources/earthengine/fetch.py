@@ -17,7 +17,7 @@ from sitsformer.progress import Progress
 from sitsformer.sources.earthengine.cache import Group
 from sitsformer.sources.earthengine.errors import DamagedAnswerError, TooBigError, explain
 from sitsformer.sources.earthengine.limiter import StoppedError
-from sitsformer.sources.earthengine.requests import ITEMSIZE, Request
+from sitsformer.sources.earthengine.requests import Request
 from sitsformer.sources.earthengine.session import Session
 
 WORKER = "earthengine-request"
@@ -180,7 +180,7 @@ def decode(body: bytes, request: Request) -> NDArray[Any]:
     except (ValueError, EOFError, OSError) as error:
         raise DamagedAnswerError(f"the answer is no array: {error}") from None
     names = answer.dtype.names or ()
-    kind = np.dtype(f"<u{ITEMSIZE[request.kind]}")
+    kind = np.dtype(f"<u{request.itemsize}")
     shape = (request.window.height, request.window.width)
     if answer.shape != shape or len(names) != request.fields:
         raise DamagedAnswerError(

@@ -18,13 +18,14 @@ import numpy as np
 
 from sitsformer.config import Area
 from sitsformer.grid import Tile, to_lonlat
+from sitsformer.labels import LabelProduct
+from sitsformer.sources.earthengine import layers
 from sitsformer.sources.earthengine.collections import (
-    CDL,
     CLOUD_SCORE,
     SENTINEL2,
-    WORLDCOVER,
+    no_map,
     season_year,
-    worldcover_year,
+    wanted,
 )
 from sitsformer.sources.earthengine.errors import EarthEngineError
 from sitsformer.sources.earthengine.session import Session
@@ -91,14 +92,12 @@ class Listing:
     Attributes:
         observations: by time.
         superseded: indices of products of which there is a newer processing.
-        worldcover: collection of the land-cover map, None if not asked for.
-        cdl: bands of the season's CDL, empty if not asked for.
+        bands: label product -> bands of its map, for those that are looked up.
     """
 
     observations: tuple[Observation, ...]
     superseded: tuple[str, ...]
-    worldcover: str | None
-    cdl: tuple[str, ...]
+    bands: Mapping[str, tuple[str, ...]]
 
     @property
     def granules(self) -> list[Granule]:
@@ -119,8 +118,7 @@ class Listing:
         return cls(
             observations,
             tuple(values["superseded"]),
-            values["worldcover"],
-            tuple(values["cdl"]),
+            {name: tuple(bands) for name, bands in values["bands"].items()},
         )
 
 
@@ -146,8 +144,7 @@ def ask(session: Session, area_name: str, area: Area, tile: Tile) -> Listing:
     answer = session.value(_query(area, tile), what)
     listing = Listing(
         *group(answer["images"], set(answer["scores"]), tile.epsg),
-        WORLDCOVER[worldcover_year(area)] if "worldcover" in area.labels else None,
-        _cdl_bands(area_name, area, answer),
+        {item.name: _bands(area_name, area, item, answer) for item in _looked_up(area)},
     )
     if not listing.observations:
         raise EarthEngineError(
@@ -156,6 +153,14 @@ def ask(session: Session, area_name: str, area: Area, tile: Tile) -> Listing:
             "2018-12: change the season, or check the area's place"
         )
     return listing
+
+
+def kept(values: Mapping[str, Any] | None, area: Area) -> Listing | None:
+    """A listing from the cache; None where it lacks what the records of the labels now ask for."""
+    needed = {product.name for product in _looked_up(area)}
+    if values is None or "bands" not in values or not needed <= set(values["bands"]):
+        return None
+    return Listing.from_json(values)
 
 
 def within(collection: str, area: Area, tile: Tile) -> Any:
@@ -171,32 +176,39 @@ def _query(area: Area, tile: Tile) -> Any:
     import ee
 
     images = within(SENTINEL2, area, tile).toList(MOST_IMAGES)
-    wanted: dict[str, Any] = {
+    asked: dict[str, Any] = {
         "images": images.map(lambda image: [ee.Image(image).get(name) for name in PROPERTIES]),
         "scores": within(CLOUD_SCORE, area, tile).aggregate_array("system:index"),
     }
-    if "cdl" in area.labels:
-        maps = ee.ImageCollection(CDL)
-        year = season_year(area)
-        of_year = maps.filterDate(f"{year}-01-01", f"{year + 1}-01-01").toList(5)
-        wanted["cdl"] = of_year.map(lambda image: ee.Image(image).bandNames())
-        wanted["cdl_years"] = maps.aggregate_array("system:index")
-    return ee.Dictionary(wanted)
+    for product in _looked_up(area):
+        year = product.year(season_year(area))
+        images = layers.maps(product, year)
+        asked[product.name] = images.toList(5).map(lambda image: ee.Image(image).bandNames())
+        if product.maps is None:
+            every = ee.ImageCollection(product.ids[0])
+            asked[f"{product.name}_years"] = every.aggregate_array("system:index")
+    return ee.Dictionary(asked)
 
 
-def _cdl_bands(area_name: str, area: Area, answer: Mapping[str, Any]) -> tuple[str, ...]:
-    if "cdl" not in area.labels:
-        return ()
-    if not answer["cdl"]:
-        known = sorted(
-            {match for text in answer["cdl_years"] for match in re.findall(r"\d{4}", text)}
-        )
+def _looked_up(area: Area) -> list[LabelProduct]:
+    return [product for product in wanted(area) if product.looked_up]
+
+
+def _bands(
+    area_name: str, area: Area, product: LabelProduct, answer: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Those bands of a product's map that layers are made of."""
+    found = answer[product.name]
+    if not found:
+        indices = answer.get(f"{product.name}_years", ())
+        known = {int(year) for text in indices for year in re.findall(r"(?:19|20)\d\d", text)}
+        raise no_map(area_name, area, product, sorted(known) or product.maps or ())
+    if product.band not in found[0]:
         raise EarthEngineError(
-            f"areas.{area_name}: {CDL} has no map for {season_year(area)}, the year of the season "
-            f"{area.start} to {area.end}; it has {known[0]} to {known[-1]}: change the season, or "
-            f"take `cdl` out of areas.{area_name}.labels"
+            f"areas.{area_name}: the map of {product.title} has the bands {found[0]} and no "
+            f"{product.band!r}, which its record in sitsformer/labels names"
         )
-    return tuple(band for band in answer["cdl"][0] if band in ("cropland", "confidence"))
+    return tuple(band for band in found[0] if band in (product.band, product.confidence))
 
 
 def group(

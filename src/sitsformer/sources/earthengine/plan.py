@@ -67,8 +67,7 @@ def estimate(tile: Tile, found: Listing, area: Area, settings: EarthEngine) -> E
         *requests.pack("reflectance", tile, found.observations),
     ]
     size = sum(
-        item.window.height * item.window.width * item.fields * requests.ITEMSIZE[item.kind]
-        for item in packed
+        item.window.height * item.window.width * item.fields * item.itemsize for item in packed
     )
     waiting = sum(max(1.0, ASSUMED_SECONDS * item.size / requests.LIMIT) for item in packed)
     seconds = max(waiting / settings.concurrent, size / ASSUMED_LINE) + 3

@@ -18,16 +18,8 @@ from typing import Any, Literal
 from sitsformer.config import BANDS, PIXEL, TILE_STEP, Area
 from sitsformer.cube import CLEAR_MISSING, MISSING
 from sitsformer.grid import Tile
-from sitsformer.sources.earthengine.collections import (
-    CDL,
-    CLOUD_SCORE,
-    EE_BANDS,
-    RECIPE,
-    SENTINEL2,
-    WORLDCOVER,
-    season_year,
-    worldcover_year,
-)
+from sitsformer.sources.earthengine.collections import CLOUD_SCORE, EE_BANDS, RECIPE, SENTINEL2
+from sitsformer.sources.earthengine.layers import Layer, layers
 from sitsformer.sources.earthengine.listing import Observation
 
 LIMIT = 50_331_648
@@ -44,7 +36,6 @@ UNSCORED = 254
 """Cloud score of a pixel that Sentinel-2 saw and Cloud Score+ did not."""
 
 Kind = Literal["scores", "reflectance", "labels"]
-ITEMSIZE: dict[Kind, int] = {"scores": 1, "reflectance": 2, "labels": 1}
 
 
 @dataclass(frozen=True)
@@ -67,7 +58,8 @@ class Request:
         window: which of its pixels.
         observations: the dates, for scores and reflectance.
         first: position of the first date among all of its kind.
-        options: band of Cloud Score+ for scores; layers with their sources for labels.
+        options: for scores, the band of Cloud Score+.
+        layers: for labels, what is asked for.
     """
 
     kind: Kind
@@ -76,18 +68,30 @@ class Request:
     observations: tuple[Observation, ...] = ()
     first: int = 0
     options: tuple[str, ...] = ()
+    layers: tuple[Layer, ...] = ()
 
     @property
     def fields(self) -> int:
         """Number of bands asked for."""
         if self.kind == "labels":
-            return len(self.options)
+            return len(self.layers)
         return len(self.observations) * (len(BANDS) if self.kind == "reflectance" else 1)
+
+    @property
+    def dtype(self) -> str:
+        """Type of all fields: of labels the widest one that a layer needs."""
+        wide = any(layer.dtype == "uint16" for layer in self.layers)
+        return "uint16" if self.kind == "reflectance" or wide else "uint8"
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a pixel of a field."""
+        return 2 if self.dtype == "uint16" else 1
 
     @property
     def size(self) -> int:
         """Bytes as the service counts them."""
-        return self.window.height * self.window.width * self.fields * (ITEMSIZE[self.kind] + 1)
+        return self.window.height * self.window.width * self.fields * (self.itemsize + 1)
 
     @property
     def key(self) -> str:
@@ -100,7 +104,7 @@ class Request:
                 [[granule.index, granule.scored] for granule in seen.granules]
                 for seen in self.observations
             ],
-            "options": self.options,
+            "options": [*self.options, *map(str, self.layers)],
         }
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
@@ -165,7 +169,8 @@ class Request:
         import ee
 
         if self.kind == "labels":
-            return ee.ImageCollection([_label(layer) for layer in self.options]).toBands()
+            images = [layer.image(self.dtype) for layer in self.layers]
+            return ee.ImageCollection(images).toBands()
         if self.kind == "scores":
             dates = [_score(seen, self.options[0]) for seen in self.observations]
             bands = ee.ImageCollection(dates).map(_filled_score).toBands()
@@ -182,14 +187,16 @@ def pack(
     observations: Sequence[Observation],
     options: tuple[str, ...] = (),
     limit: int = LIMIT,
+    layers: tuple[Layer, ...] = (),
 ) -> list[Request]:
     """The fewest requests under the limits, as equal as they come.
 
     All bands of a date stay together; a date that is too big alone is cut into windows.
     """
-    whole = Request(kind, tile, Window(0, 0, tile.size, tile.size), tuple(observations), 0, options)
+    window = Window(0, 0, tile.size, tile.size)
+    whole = Request(kind, tile, window, tuple(observations), 0, options, layers)
     one = replace(whole, observations=whole.observations[:1])
-    depth = one.fields * (ITEMSIZE[kind] + 1)
+    depth = one.fields * (one.itemsize + 1)
     most = min(math.isqrt(limit // depth), SIDE_LIMIT) // TILE_STEP * TILE_STEP
     pieces = math.ceil(tile.size / max(most, TILE_STEP))
     side = math.ceil(tile.size / pieces / TILE_STEP) * TILE_STEP
@@ -211,24 +218,8 @@ def pack(
 
 def label_requests(tile: Tile, area: Area) -> list[Request]:
     """Requests for the label layers of a tile; none where no labels are wanted."""
-    layers = label_layers(area)
-    return pack("labels", tile, (), tuple(layers.values())) if layers else []
-
-
-def label_layers(area: Area) -> dict[str, str]:
-    """Layer of the cube -> `collection:band:year:fill` that it comes from, in order.
-
-    They follow from the season alone, so that labels need not wait for the list of images. A band
-    with a question mark is all `fill` in the years that lack it.
-    """
-    layers = {}
-    if "worldcover" in area.labels:
-        layers["worldcover"] = f"{WORLDCOVER[worldcover_year(area)]}:Map::0"
-    if "cdl" in area.labels:
-        year = season_year(area)
-        layers["cdl"] = f"{CDL}:cropland:{year}:0"
-        layers["cdl_confidence"] = f"{CDL}:confidence?:{year}:255"
-    return layers
+    wanted = layers(area)
+    return pack("labels", tile, (), layers=wanted) if wanted else []
 
 
 def _equal_parts(count: int, most: int) -> Iterator[tuple[int, int]]:
@@ -275,22 +266,3 @@ def _score(seen: Observation, band: str) -> Any:
 
 def _filled_score(image: Any) -> Any:
     return image.multiply(100).round().toUint8().unmask(CLEAR_MISSING, False).toUint8()
-
-
-def _label(layer: str) -> Any:
-    import ee
-
-    collection, band, year, fill = layer.split(":")
-    images = ee.ImageCollection(collection)
-    if year:
-        images = images.filterDate(f"{year}-01-01", f"{int(year) + 1}-01-01")
-    if band.endswith("?"):
-        band = band[:-1]
-        # addBands gives a name that is taken a number: the map's own band keeps its name.
-        substitute = ee.Image.constant(int(fill)).toUint8().rename([band])
-        image = images.mosaic().addBands(substitute).select([band])
-    else:
-        image = images.select([band]).mosaic()
-    # A mosaic has no pixels of its own: they are taken from the map, nearest neighbour, on the
-    # grid of the request.
-    return image.unmask(int(fill), False).toUint8().rename([band])

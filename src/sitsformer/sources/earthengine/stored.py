@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sitsformer.cube import CLEAR_MISSING
 from sitsformer.sources.earthengine.cache import Group
-from sitsformer.sources.earthengine.requests import ITEMSIZE, UNSCORED, Request
+from sitsformer.sources.earthengine.requests import UNSCORED, Request
 
 
 class Stored:
@@ -31,7 +31,7 @@ class Stored:
     ) -> None:
         self.group, self.requests = group, requests
         self.shape, self.ndim = shape, 4
-        self.dtype = np.dtype(f"u{ITEMSIZE[requests[0].kind]}")
+        self.dtype = np.dtype(requests[0].dtype)
 
     def __getitem__(self, slices: tuple[slice, slice, slice, slice]) -> NDArray[Any]:
         """A block; steps are 1."""

@@ -11,17 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from sitsformer import provenance
+from sitsformer.classes import load_legend
 from sitsformer.config import Area, Config, ConfigError, EarthEngine
 from sitsformer.grid import area_geometry, tiles
-from sitsformer.labels import load_legend
-from sitsformer.sources.earthengine.collections import (
-    CDL,
-    CLOUD_SCORE,
-    SENTINEL2,
-    WORLDCOVER,
-    season_year,
-    worldcover_year,
-)
+from sitsformer.labels import products
+from sitsformer.registry import find
+from sitsformer.sources.earthengine.collections import CLOUD_SCORE, SENTINEL2, season_year
+from sitsformer.sources.earthengine.layers import maps
 from sitsformer.sources.earthengine.listing import outline
 from sitsformer.sources.earthengine.session import connect
 
@@ -93,15 +89,8 @@ def clear_sky(area: Area, settings: EarthEngine) -> Any:
 
 def label_image(label: str, area: Area) -> tuple[Any, dict[str, Any]]:
     """The map of a label and its colours: codes become positions in the legend."""
-    import ee
-
-    legend = load_legend(label)
-    if label == "worldcover":
-        image = ee.ImageCollection(WORLDCOVER[worldcover_year(area)]).mosaic().select("Map")
-    else:
-        year = season_year(area)
-        maps = ee.ImageCollection(CDL).filterDate(f"{year}-01-01", f"{year + 1}-01-01")
-        image = maps.mosaic().select("cropland")
+    product, legend = find(products(), label, "label product"), load_legend(label)
+    image = maps(product, product.year(season_year(area))).mosaic().select(product.band)
     positions = list(range(len(legend.codes)))
     style = {"min": 0, "max": len(positions) - 1}
     palette = [colour.lstrip("#") for colour in legend.colours]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sitsformer.classes import NO_LABEL, Legend, load_legend
 from sitsformer.config import LabelRaster, expand
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
-from sitsformer.labels import NO_LABEL, Legend, load_legend
 from sitsformer.sources.rasters.pixels import Block, known
 from sitsformer.sources.rasters.pixels import read as read_pixels
 

@@ -6,7 +6,7 @@ products have: small grains for each other, grassland for cropland or scrub, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,19 @@ def crop_label(
     cropland &= land_cover(seed, epsg, ground, error) == COVER_OF_USE["cropland"]
     confidence = np.where(cropland, np.round(sure), 255).astype(np.uint8)
     return np.where(cropland, label, 0), confidence
+
+
+def _land_cover(seed: int, epsg: int, ground: Ground, year: int, error: float) -> tuple[Ints, None]:
+    """WorldCover is drawn alike in every year, and has no confidence."""
+    return land_cover(seed, epsg, ground, error), None
+
+
+Draw = Callable[[int, int, Ground, int, float], tuple[Ints, NDArray[np.uint8] | None]]
+"""Seed, EPSG code, ground, year and share of errors -> codes of the points and, where the product
+has one, their confidence in percent."""
+
+DRAWN: Mapping[str, Draw] = {"worldcover": _land_cover, "cdl": crop_label}
+"""Label product -> what draws it: those of `sitsformer.labels` with `landscape`, and no others."""
 
 
 def _with_features(ground: Ground, cover: Ints) -> Ints:

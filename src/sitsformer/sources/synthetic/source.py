@@ -9,11 +9,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sitsformer import cube
+from sitsformer.classes import Legend, load_legend
 from sitsformer.config import BANDS, Area, Config, Synthetic
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile, area_geometry
-from sitsformer.labels import Legend, load_legend
-from sitsformer.sources.synthetic.labelling import crop_label, land_cover
+from sitsformer.labels import products
+from sitsformer.sources.synthetic.labelling import DRAWN
 from sitsformer.sources.synthetic.landscape import Ground, lay_out
 from sitsformer.sources.synthetic.noise import Floats, normal, smooth, stream
 from sitsformer.sources.synthetic.surfaces import POINTS, mixing, season
@@ -83,16 +84,18 @@ class SyntheticSource:
     def _layers(
         self, area: Area, tile: Tile, ground: Ground, year: int
     ) -> dict[str, tuple[NDArray[np.integer], Legend | None]]:
-        """Label layers that the area asks for, and the confidence beside CDL."""
-        seed, error = self.settings.seed, self.settings.label_error
+        """Label layers that the area asks for, and the confidence beside those that have one."""
         layers: dict[str, tuple[NDArray[np.integer], Legend | None]] = {}
-        if "worldcover" in area.labels:
-            cover = _at_centres(land_cover(seed, tile.epsg, ground, error), tile.size)
-            layers["worldcover"] = (cover.astype(np.uint8), load_legend("worldcover"))
-        if "cdl" in area.labels:
-            crop, confidence = crop_label(seed, tile.epsg, ground, year, error)
-            layers["cdl"] = (_at_centres(crop, tile.size).astype(np.uint8), load_legend("cdl"))
-            layers[cube.CONFIDENCE] = (_at_centres(confidence, tile.size), None)
+        for name, product in products().items():
+            if name not in area.labels:
+                continue
+            codes, confidence = DRAWN[name](
+                self.settings.seed, tile.epsg, ground, year, self.settings.label_error
+            )
+            label = _at_centres(codes, tile.size).astype(product.dtype)
+            layers[name] = (label, load_legend(name))
+            if confidence is not None and product.confidence_layer is not None:
+                layers[product.confidence_layer] = (_at_centres(confidence, tile.size), None)
         return layers
 
 

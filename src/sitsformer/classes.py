@@ -1,9 +1,8 @@
 """Legends of label products: codes, names, colours, and the grouping of codes into classes.
 
-A legend is a CSV table `code,name,colour`; those of ESA WorldCover and USDA CDL ship with the
-package (codes, names and colours as the products publish them: WorldCover Product User Manual
-v2.0, table 2; CDL metadata of USDA NASS). One code of a layer means that a pixel has no label: 0,
-or another one where 0 is a class like any other (a crop mask of 0 and 1).
+A legend is a CSV table `code,name,colour`; those of the label products (`sitsformer.labels`) ship
+with the package. One code of a layer means that a pixel has no label: 0, or another one where 0 is
+a class like any other (a crop mask of 0 and 1).
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer.config import Area, ConfigError, expand
+from sitsformer.labels import products
 from sitsformer.legendtable import HIGHEST_CODE, clean, parse
 
 NO_LABEL = 0
@@ -31,8 +30,6 @@ MOST_CLASSES = np.iinfo(np.int16).max + 1
 
 NO_CLASS_NAME = "(none)"
 """How manifests call pixels without a class."""
-
-SHIPPED = ("worldcover", "cdl")
 
 
 @dataclass(frozen=True)
@@ -114,20 +111,20 @@ class Classes:
 
 
 def load_legend(name_or_path: str) -> Legend:
-    """Read a shipped legend by name, or a CSV table `code,name,colour` by path.
+    """Read the legend of a label product by name, or a CSV table `code,name,colour` by path.
 
     Raises:
         ConfigError: the table is missing or malformed.
     """
-    if name_or_path in SHIPPED:
-        data = (files("sitsformer") / "legends" / f"{name_or_path}.csv").read_bytes()
+    if name_or_path in products():
+        data = products()[name_or_path].legend.read_bytes()
         return Legend(name_or_path, *parse(name_or_path, data))
     path = expand(name_or_path)
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ConfigError(
-            f"legend {name_or_path!r}: neither {' nor '.join(SHIPPED)}, and the file cannot be "
+            f"legend {name_or_path!r}: neither {' nor '.join(products())}, and the file cannot be "
             f"read: {error.strerror}"
         ) from None
     return Legend(path.stem, *parse(path.stem, data))
@@ -253,4 +250,4 @@ def legend_of(area: Area, layer: str) -> Legend:
 
 def legend_path(name_or_path: str) -> Path | None:
     """The file of a user's legend, as an input of the workflow; None for a shipped one."""
-    return None if name_or_path in SHIPPED else expand(name_or_path)
+    return None if name_or_path in products() else expand(name_or_path)

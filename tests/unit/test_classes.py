@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sitsformer.classes import MOST_CLASSES, Legend, group, load_legend
 from sitsformer.config import ConfigError
-from sitsformer.labels import MOST_CLASSES, SHIPPED, Legend, group, load_legend
+from sitsformer.labels import products
 from sitsformer.legendtable import clean
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", products())
 def test_shipped_legends_go_through_cf_attributes(name) -> None:
     legend = load_legend(name)
     assert Legend.from_flags(legend.flags()) == legend

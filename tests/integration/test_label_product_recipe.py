@@ -1,0 +1,314 @@
+"""The recipe "A label product" of docs/extending.md, carried out: one module and its legend."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from earthengine import fixtures, landscape
+from earthengine.catalogue import Pixels
+from earthengine.fixtures import in_place, only_tile, run
+from earthengine.images import UINT8, UINT16, Grid, Image, PixelType, raster
+from earthengine.server import LocalEarthEngine
+from sitsformer import cube
+from sitsformer.config import Area
+
+PACKAGE = Path(__file__).parents[2] / "src" / "sitsformer"
+
+EUCROPMAP = '''"""EUCROPMAP of the JRC: crops of the European Union at 10 m."""
+
+from pathlib import Path
+
+from sitsformer.labels.product import LabelProduct
+
+PRODUCT = LabelProduct(
+    name="eucropmap",
+    title="EUCROPMAP",
+    legend=Path(__file__).with_suffix(".csv"),
+    collection="JRC/D5/EUCROPMAP/V1",
+    band="classification",
+    dtype="uint16",
+    years=(2018, 2022),
+    rule="nearest",
+    coverage=(-32.0, 27.0, 45.0, 71.0),
+    extent="the European Union",
+    licence="CC BY 4.0, European Commission, Joint Research Centre",
+)
+'''
+EUCROPMAP_CODES = np.array([216, 233, 211, 250, 500, 300, 100, 0], np.uint16)
+"""Code of each cover of the landscape; water has none."""
+EUCROPMAP_LEGEND = """code,name,colour
+100,Artificial,#c80000
+211,Common wheat,#dac46c
+216,Maize,#ffd300
+233,Soya,#267000
+250,Fodder crops,#a5f58d
+300,Woodland and shrubland,#006400
+500,Grasslands,#b4ffb4
+"""
+
+ACI = '''"""The Annual Crop Inventory of Agriculture and Agri-Food Canada, at 30 m."""
+
+from pathlib import Path
+
+from sitsformer.labels.product import LabelProduct
+
+PRODUCT = LabelProduct(
+    name="aci",
+    title="the Annual Crop Inventory",
+    legend=Path(__file__).with_suffix(".csv"),
+    collection="AAFC/ACI",
+    band="landcover",
+    rule="own",
+    coverage=(-141.1, 41.6, -52.5, 83.2),
+    extent="Canada",
+    licence="Open Government Licence - Canada",
+)
+'''
+ACI_LEGEND = """code,name,colour
+20,Water,#3333ff
+110,Grassland,#cccc00
+122,Pasture and forages,#ffcc33
+140,Wheat,#a7b34d
+147,Corn,#ffff99
+158,Soybeans,#cc9933
+220,Broadleaf,#99ff99
+34,Urban and developed,#cc6699
+"""
+ACI_CODES = np.array([147, 158, 140, 122, 110, 220, 34, 20], np.uint8)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LocalEarthEngine]:
+    with LocalEarthEngine([fixtures.FRANCE, fixtures.OVERLAP]) as running:
+        assets = {
+            "JRC/D5/EUCROPMAP/V1": [
+                asset("classification", UINT16, EUCROPMAP_CODES, year, shift=year == 2018)
+                for year in (2018, 2022)
+            ],
+            "AAFC/ACI": [asset("landcover", UINT8, ACI_CODES, year) for year in range(2009, 2024)],
+        }
+        running.catalogue.collections.update(assets)
+        yield running
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the package, into which the recipe is carried out; commands run from it."""
+    copied = tmp_path / "src" / "sitsformer"
+    shutil.copytree(PACKAGE, copied)
+    monkeypatch.setenv("PYTHONPATH", str(copied.parent))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    return copied
+
+
+@pytest.fixture
+def eucropmap(package: Path) -> None:
+    add(package, "eucropmap", EUCROPMAP, EUCROPMAP_LEGEND)
+
+
+def add(package: Path, name: str, module: str, legend: str) -> None:
+    (package / "labels" / f"{name}.py").write_text(module)
+    (package / "labels" / f"{name}.csv").write_text(legend)
+
+
+def asset(band: str, kind: PixelType, codes: NDArray[Any], year: int, shift: bool = False) -> Image:
+    """A map of 1/10,000 degree; with `shift` it says something else everywhere."""
+    grid = Grid("EPSG:4326", (1e-4, 0.0, -180.0, 0.0, -1e-4, 90.0), 3_600_000, 1_800_000)
+
+    def pixels(column: NDArray[np.int64], row: NDArray[np.int64]) -> Pixels:
+        cover, _ = landscape.parcel(-180 + (column + 0.5) * 1e-4, 90 - (row + 0.5) * 1e-4)
+        found = codes[(cover + shift) % len(codes)]
+        return found, found > 0
+
+    start = round(datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1000)
+    properties = {"system:index": str(year), "system:time_start": start}
+    return Image((raster(band, kind, grid, pixels),), properties, f"{band}/{year}")
+
+
+def expected(area: Area, codes: NDArray[Any]) -> NDArray[Any]:
+    """The pixels of a tile, by another road than the server's and the package's."""
+    tile = only_tile(area)
+    lon, lat = Transformer.from_crs(tile.epsg, 4326, always_xy=True).transform(
+        *np.meshgrid(tile.x, tile.y)
+    )
+    lon = -180 + (np.floor((lon + 180) * 1e4) + 0.5) * 1e-4
+    lat = 90 - (np.floor((90 - lat) * 1e4) + 0.5) * 1e-4
+    return codes[landscape.parcel(lon, lat)[0]]
+
+
+def config(server: LocalEarthEngine, folder: Path, place: Area, *labels: str) -> Path:
+    """A config that asks for labels which the package of these tests may not know."""
+    known = fixtures.config({"here": place}, fixtures.settings(server.url, Path("cache")))
+    path = fixtures.write_config(folder / "config.yaml", known)
+    asked = ", ".join(labels)
+    text = path.read_text().replace("- worldcover", "\n".join(f"- {name}" for name in labels))
+    text = text.replace("    label: worldcover", f"    label: {labels[0]}")
+    assert "worldcover" not in text or "worldcover" in asked
+    path.write_text(text.replace("\n- ", "\n    - "))
+    return path
+
+
+def export(path: Path, place: Area, folder: Path) -> tuple[int, str]:
+    name, out = only_tile(place).name, folder / "cube.zarr"
+    status, _, said = run("cube", "--config", path, "here", name, out, cwd=folder)
+    return status, said
+
+
+PLACE = in_place(fixtures.FRANCE, labels=("worldcover",))
+IOWA = in_place(fixtures.OVERLAP, labels=("worldcover",))
+
+
+def test_without_the_module_nobody_knows_the_product(
+    server: LocalEarthEngine, package: Path, tmp_path: Path
+) -> None:
+    status, _, said = run("config", "check", config(server, tmp_path, PLACE, "eucropmap"),
+                          cwd=tmp_path)  # fmt: skip
+    assert status == 3
+    assert "unknown label 'eucropmap'; this source has ['cdl', 'worldcover']" in said
+
+
+def test_codes_above_255_year_and_legend_reach_the_cube(
+    server: LocalEarthEngine, eucropmap: None, tmp_path: Path
+) -> None:
+    path = config(server, tmp_path, PLACE, "eucropmap", "worldcover")
+    before = len(server.sent())
+    status, said = export(path, PLACE, tmp_path)
+    assert status == 0, said
+    found = cube.open_cube(tmp_path / "cube.zarr")
+    assert found.eucropmap.dtype == np.uint16
+    np.testing.assert_array_equal(found.eucropmap, expected(PLACE, EUCROPMAP_CODES))
+    assert found.eucropmap.max() > 255
+    legend = cube.label_layers(found)["eucropmap"]
+    assert dict(zip(legend.codes, legend.names, strict=True))[300] == "Woodland and shrubland"
+    # The season of 2021 is nearer to 2022 than to 2018.
+    assert found.attrs["eucropmap_year"] == 2022
+    assert "JRC/D5/EUCROPMAP/V1" in found.attrs["collections"]
+    # The other layer keeps its type, and all labels come in one request.
+    assert found.worldcover.dtype == np.uint8
+    assert set(np.unique(found.worldcover)) <= {10, 30, 40, 50, 80}
+    assert len(server.sent()) - before == 3
+
+
+def test_every_command_knows_the_product(
+    server: LocalEarthEngine, eucropmap: None, tmp_path: Path
+) -> None:
+    path = config(server, tmp_path, PLACE, "eucropmap")
+    status, _, said = run("config", "check", path, cwd=tmp_path)
+    assert status == 0, said
+    status, out, said = run("plan", path, cwd=tmp_path)
+    assert status == 0, said
+    assert "at most 4 requests" in out
+    status, out, said = run("doctor", path, cwd=tmp_path)
+    assert status == 0, said
+    (line,) = [line for line in out.splitlines() if "EUCROPMAP" in line]
+    assert line.startswith("ok")
+    assert "European Commission, Joint Research Centre" in line
+    status, out, said = run("view", path, tmp_path / "map.html", cwd=tmp_path)
+    assert status == 0, said
+    assert "eucropmap" in (tmp_path / "map.html").read_text()
+
+
+def test_classes_of_a_set_are_checked_against_the_legend(
+    server: LocalEarthEngine, eucropmap: None, tmp_path: Path
+) -> None:
+    path = config(server, tmp_path, PLACE, "eucropmap")
+    text = path.read_text().replace("    label: euc", "    classes: {rye: [214]}\n    label: euc")
+    path.write_text(text)
+    status, _, said = run("config", "check", path, cwd=tmp_path)
+    assert status == 3
+    assert "unknown label 214; the legend eucropmap has 100, 211" in said
+
+
+def test_outside_of_its_coverage_it_is_refused_before_anything_is_asked(
+    server: LocalEarthEngine, eucropmap: None, tmp_path: Path
+) -> None:
+    before = len(server.calls)
+    status, said = export(config(server, tmp_path, IOWA, "eucropmap"), IOWA, tmp_path)
+    assert status == 3
+    assert "lies outside EUCROPMAP, which covers the European Union only" in said
+    assert "labels that cover the world are `worldcover`" in said
+    assert len(server.calls) == before
+    assert not (tmp_path / "cube.zarr").exists()
+
+
+def test_a_legend_that_the_type_cannot_hold_is_refused(
+    server: LocalEarthEngine, package: Path, tmp_path: Path
+) -> None:
+    narrow = EUCROPMAP.replace('    dtype="uint16",\n', "")
+    add(package, "eucropmap", narrow, EUCROPMAP_LEGEND)
+    status, said = export(config(server, tmp_path, PLACE, "eucropmap"), PLACE, tmp_path)
+    assert status == 3
+    assert "code 500 of its legend is above the largest of uint8; its record needs" in said
+
+
+def test_years_that_the_record_does_not_name_are_asked_for(
+    server: LocalEarthEngine, package: Path, tmp_path: Path
+) -> None:
+    add(package, "aci", ACI, ACI_LEGEND)
+    before = len(server.calls)
+    status, said = export(config(server, tmp_path, IOWA, "aci"), IOWA, tmp_path)
+    assert status == 0, said
+    found = cube.open_cube(tmp_path / "cube.zarr")
+    np.testing.assert_array_equal(found.aci, expected(IOWA, ACI_CODES))
+    assert found.aci.dtype == np.uint8
+    assert found.attrs["aci_year"] == 2021
+    asked = [call.path for call in server.calls[before:] if call.path.endswith("value:compute")]
+    assert len(asked) == 1
+
+    late = in_place(fixtures.OVERLAP, labels=("worldcover",), start=date(2031, 5, 1),
+                    end=date(2031, 8, 1))  # fmt: skip
+    status, said = export(config(server, tmp_path, late, "aci"), late, tmp_path / "..")
+    assert status == 3
+    assert "AAFC/ACI has no map for 2031" in said
+    assert "it has 2009 to 2023: change the season, or take `aci` out of" in said
+
+
+def test_maps_that_are_single_images_by_year(
+    server: LocalEarthEngine, package: Path, tmp_path: Path
+) -> None:
+    images = EUCROPMAP.replace(
+        'collection="JRC/D5/EUCROPMAP/V1"',
+        'collection={2018: "JRC/EUCROPMAP/2018", 2022: "JRC/EUCROPMAP/2022"},\n    images=True',
+    ).replace("    years=(2018, 2022),\n", "")
+    add(package, "eucropmap", images, EUCROPMAP_LEGEND)
+    for image in server.catalogue.collections["JRC/D5/EUCROPMAP/V1"]:
+        year = image.properties["system:index"]
+        server.catalogue.images[f"JRC/EUCROPMAP/{year}"] = image
+    path = config(server, tmp_path, PLACE, "eucropmap")
+    status, said = export(path, PLACE, tmp_path)
+    assert status == 0, said
+    found = cube.open_cube(tmp_path / "cube.zarr")
+    np.testing.assert_array_equal(found.eucropmap, expected(PLACE, EUCROPMAP_CODES))
+    assert found.attrs["eucropmap_collection"] == "JRC/EUCROPMAP/2022"
+    status, out, said = run("doctor", path, cwd=tmp_path)
+    assert status == 0, said
+    assert out.count("JRC/EUCROPMAP/20") == 2
+
+
+def test_a_band_that_the_maps_lack_is_named(
+    server: LocalEarthEngine, package: Path, tmp_path: Path
+) -> None:
+    add(package, "aci", ACI.replace('band="landcover"', 'band="crops"'), ACI_LEGEND)
+    status, said = export(config(server, tmp_path, IOWA, "aci"), IOWA, tmp_path)
+    assert status == 3
+    assert "has the bands ['landcover'] and no 'crops'" in said
+
+
+def test_a_copied_record_that_kept_its_name_is_refused(
+    server: LocalEarthEngine, package: Path, tmp_path: Path
+) -> None:
+    shutil.copy(package / "labels" / "cdl.py", package / "labels" / "acdl.py")
+    shutil.copy(package / "labels" / "cdl.csv", package / "labels" / "acdl.csv")
+    status, _, said = run("config", "check", config(server, tmp_path, IOWA, "cdl"), cwd=tmp_path)
+    assert status == 3
+    assert "two records of sitsformer.labels are called 'cdl', in sitsformer.labels.acdl" in said
+    assert "Traceback" not in said
