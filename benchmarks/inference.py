@@ -22,9 +22,11 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parent / "parts"))
+from quantise import quantised
+
 import model_data as data
 from sitsformer.model import flops
-from sitsformer.model.quantise import quantised
 
 COUNT, CLASSES = 1024, 8
 

@@ -1,4 +1,4 @@
-"""Prediction against the published network; packed and 8-bit weights; batches."""
+"""Prediction against the published network; packed weights; batches."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,6 @@ from sitsformer.model import Architecture, SITSFormer, packed
 from sitsformer.model.embedding import kernels
 from sitsformer.model.packed import LEAST_STEPS, ROWS, PackedModel, rounded
 from sitsformer.model.prediction import LARGEST_BYTES, portions, predict_batch
-from sitsformer.model.quantise import quantised
 from sitsformer.model.steps import MISSING, make_series, pack
 
 
@@ -151,17 +150,6 @@ def test_samples_that_do_not_fit_are_refused():
         SITSFormer(Architecture(hidden=16, heads=2)).predict(values, doy)
     with pytest.raises(ValueError, match="5 or more"):
         kernels(4, 5)
-
-
-@pytest.mark.parametrize("norm_first", [False, True])
-@pytest.mark.parametrize("count", [60, 300])
-def test_8_bit_prediction_is_close(norm_first, count):
-    _, model = pair(norm_first=norm_first)
-    values, doy = samples(count, 20)
-    exact = model.eval().predict(values, doy)
-    rough = quantised(model).predict(values, doy)
-    assert 0 < np.abs(exact - rough).max() < 0.1
-    assert (exact.argmax(1) == rough.argmax(1)).mean() > 0.9
 
 
 def test_portions_cover_every_sample_once():
