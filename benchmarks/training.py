@@ -92,7 +92,7 @@ def our_step(model, values, doy, objective="ssl", kind=PretrainTask):
         sums = task.sums(model, batch)
         loss = sum(value / batch.counts[name] for name, value in sums.items())
         loss.backward()
-        model.clip_gradients(5.0)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimiser.step(plan.learning_rate)
         optimiser.clear()
 
@@ -217,7 +217,7 @@ def our_runner(model, task, device, precision):
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
             loss = task.sums(model, batch)["ssl"] / batch.counts["ssl"]
         loss.backward()
-        model.clip_gradients(5.0)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimiser.step(plan.learning_rate)
         optimiser.clear()
         return loss.detach()

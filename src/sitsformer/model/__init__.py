@@ -75,7 +75,6 @@ class SITSFormer(nn.Module):
     """
 
     embedding: ConvEmbedding | LinearEmbedding
-    stacked = 0
 
     def __init__(
         self,
@@ -135,10 +134,6 @@ class SITSFormer(nn.Module):
             self.embedding.eval()
             self.transformer_encoder.eval()
         return self
-
-    def clip_gradients(self, largest: float) -> Tensor:
-        """Clip the gradient norm; returns what it was."""
-        return nn.utils.clip_grad_norm_(self.parameters(), largest)
 
     def encode(
         self,
