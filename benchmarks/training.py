@@ -80,8 +80,7 @@ def our_step(model, values, doy, objective="ssl", kind=PretrainTask):
     series = data.series(values, doy)
     label = np.arange(len(values)) % max(model.architecture.classes, 1)
     task = kind(InMemory(series, label), PretrainSettings(objective, len(values), mask_rate=MASK))
-    plan = Plan(optimiser="adam", learning_rate=1e-4)
-    optimiser = make_optimiser(model, plan)
+    optimiser = make_optimiser(model, Plan(optimiser="adam", learning_rate=1e-4))
     model.train()
     count = [0]
 
@@ -93,8 +92,8 @@ def our_step(model, values, doy, objective="ssl", kind=PretrainTask):
         loss = sum(value / batch.counts[name] for name, value in sums.items())
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimiser.step(plan.learning_rate)
-        optimiser.clear()
+        optimiser.step()
+        optimiser.zero_grad()
 
     return step
 
@@ -206,8 +205,7 @@ def reference_runner(reference, device, precision):
 
 def our_runner(model, task, device, precision):
     """A step of the training loop's work on a batch of the task; returns its loss."""
-    plan = Plan(optimiser="adam", learning_rate=1e-4)
-    optimiser = make_optimiser(model, plan)
+    optimiser = make_optimiser(model, Plan(optimiser="adam", learning_rate=1e-4))
     model.train()
     count = [0]
 
@@ -218,8 +216,8 @@ def our_runner(model, task, device, precision):
             loss = task.sums(model, batch)["ssl"] / batch.counts["ssl"]
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimiser.step(plan.learning_rate)
-        optimiser.clear()
+        optimiser.step()
+        optimiser.zero_grad()
         return loss.detach()
 
     return step
