@@ -28,7 +28,6 @@ sys.path.insert(0, str(Path(__file__).parent / "parts"))
 import model_data as data
 from reference_model import Reference
 from sitsformer.model import Architecture, SITSFormer, flops
-from sitsformer.model import steps as steps_module
 from sitsformer.model.dropout import Noise
 from sitsformer.training import Plan, make_optimiser
 from sitsformer.training.order import deterministic
@@ -151,7 +150,7 @@ def _library_mask(self, shape, rate):
 def choices(rounds: int) -> None:
     """Slow-down of a step when one of our choices is taken away."""
     torch.set_num_threads(1)
-    print(f"{'case':10}{'whole last layer':>18}{'library dropout':>17}{'one group':>11}{'dual':>7}")
+    print(f"{'case':10}{'whole last layer':>18}{'library dropout':>17}{'dual':>7}")
     for case in data.CASES:
         values, doy = data.samples(case, BATCH)
         _, model = data.networks(classes=8)
@@ -172,12 +171,11 @@ def choices(rounds: int) -> None:
             "ours": plain,
             "whole": our_step(model, values, doy, kind=WholeTask),
             "dropout": other("mask", _library_mask, Noise),
-            "group": other("GROUP_RATIO", 0.0, steps_module),
             "dual": our_step(model, values, doy, "dual"),
         }
         seconds = data.interleave(variants, rounds)
         found = [data.median_ratio(seconds, name, "ours") for name in list(variants)[1:]]
-        print(f"{case:10}{found[0]:18.2f}{found[1]:17.2f}{found[2]:11.2f}{found[3]:7.2f}")
+        print(f"{case:10}{found[0]:18.2f}{found[1]:17.2f}{found[2]:7.2f}")
 
 
 def reference_runner(reference, device, precision):

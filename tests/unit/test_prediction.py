@@ -59,7 +59,7 @@ def test_rows_that_fill_a_batch_up_have_no_influence(norm_first, count):
     values, doy = samples(count, 12, least=12 if count == 4 else 4)
     series = make_series(values, doy, MEAN, STD)
     exact = predict_batch(model, series, np.arange(count))
-    steps, _ = pack(series, np.arange(count))
+    steps = pack(series, np.arange(count))
     filled = len(rounded(steps).values)
     assert filled % ROWS == 0
     assert (filled == len(steps.values)) == (count == 4)
@@ -109,7 +109,7 @@ def test_missing_pixels_become_the_mean():
     values[1, 2, 5, 0, 0] = MISSING
     series = make_series(values, doy, MEAN, STD)
     assert series.gaps
-    steps, _ = pack(series, np.arange(3))
+    steps = pack(series, np.arange(3))
     assert float(steps.values.view(3, 4, 10, 25)[1, 2, 5, 0]) == 0.0
 
 

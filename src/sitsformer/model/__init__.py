@@ -1,7 +1,7 @@
 """SITS-Former with heads for masked reconstruction and for classes; torch and numpy only.
 
     model = SITSFormer(Architecture())
-    steps, order = pack(series, index)
+    steps = pack(series, index)
     encoded = model.encode(steps)                  # (N, H), one row a valid time step
     logits = model.classify(encoded, steps.layout) # (B, classes)
 
@@ -354,30 +354,24 @@ def _places(masked: npt.NDArray[np.bool_], device: torch.device) -> tuple[Tensor
 
 
 def _mean_pool(encoded: Tensor, layout: Layout) -> Tensor:
-    parts = []
-    for group in layout.groups:
-        rows = encoded[group.start : group.start + group.count]
-        if group.slot is None:
-            parts.append(rows.view(group.samples, group.longest, -1).mean(1))
-            continue
-        padded = rows.new_zeros(group.samples * group.longest, rows.shape[1])
-        padded = padded.index_copy(0, group.slot, rows)
-        lengths = torch.isfinite(group.bias).sum((1, 2)) if group.bias is not None else None
-        assert lengths is not None
-        total = padded.view(group.samples, group.longest, -1).sum(1)
-        parts.append(total / lengths.unsqueeze(1))
-    return torch.cat(parts)
+    rows = encoded[: layout.steps]
+    if layout.bias is None:
+        return rows.view(len(layout.lengths), layout.longest, -1).mean(1)
+    total = _padded(rows, layout, 0.0).sum(1)
+    return total / torch.isfinite(layout.bias).sum((1, 2)).unsqueeze(1)
 
 
 def _max_pool(encoded: Tensor, layout: Layout) -> Tensor:
-    parts = []
-    for group in layout.groups:
-        rows = encoded[group.start : group.start + group.count]
-        if group.slot is not None:
-            padded = rows.new_full((group.samples * group.longest, rows.shape[1]), -torch.inf)
-            rows = padded.index_copy(0, group.slot, rows)
-        rows = rows.view(group.samples, group.longest, -1)
-        # Where a gradient is wanted, it goes to the first of equal steps, as in the original;
-        # `amax` shares it out, and is twenty times as fast.
-        parts.append(rows.max(1).values if torch.is_grad_enabled() else rows.amax(1))
-    return torch.cat(parts)
+    rows = _padded(encoded[: layout.steps], layout, -torch.inf)
+    # Where a gradient is wanted, it goes to the first of equal steps, as in the original; `amax`
+    # shares it out, and is twenty times as fast.
+    return rows.max(1).values if torch.is_grad_enabled() else rows.amax(1)
+
+
+def _padded(rows: Tensor, layout: Layout, padding: float) -> Tensor:
+    """(N, H) -> (B, T, H)."""
+    samples, longest = len(layout.lengths), layout.longest
+    if layout.slot is not None:
+        padded = rows.new_full((samples * longest, rows.shape[1]), padding)
+        rows = padded.index_copy(0, layout.slot, rows)
+    return rows.view(samples, longest, -1)

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from sitsformer.model import SITSFormer
 from sitsformer.model.embedding import ConvEmbedding, LinearEmbedding
-from sitsformer.model.encoder import Layer, join_heads, pad_group, split_heads
+from sitsformer.model.encoder import Layer, by_head, from_heads
 from sitsformer.model.steps import Layout, Steps
 
 LEAST_STEPS = 2048
@@ -83,14 +83,12 @@ class PackedLayer:
         """Queries, keys and values; the first layer seldom needs them, see `Entry`."""
         return [PackedLinear(*part) for part in self.projections]
 
-    def __call__(
-        self, x: Tensor, layout: Layout, projected: list[list[Tensor]] | None = None
-    ) -> Tensor:
+    def __call__(self, x: Tensor, layout: Layout, projected: list[Tensor] | None = None) -> Tensor:
         """Encode packed steps (N, H) without dropout; `projected`: see `Entry`."""
         if projected is None:
             read = self.norm1(x) if self.pre_norm else x
-            projected = [by_head(part(read), layout, self.heads) for part in self.project]
-        x = self.mix(attend(projected, layout, len(x))).add_(x)
+            projected = [_sorted(part(read), layout, self.heads) for part in self.project]
+        x = self.mix(attend(projected, layout, self.heads, len(x))).add_(x)
         if self.pre_norm:
             return self.outer(self.inner(self.norm2(x), relu=True)).add_(x)
         x = self.norm1(x)
@@ -105,40 +103,34 @@ def scaled_projections(layer: Layer) -> list[tuple[Tensor, Tensor]]:
     return [(w * f, b * f) for w, b, f in zip(weights, biases, (scale, 1.0, 1.0), strict=True)]
 
 
-def by_head(rows: Tensor, layout: Layout, heads: int) -> list[Tensor]:
-    """The steps of each group: (N, H) -> (b * h, T, d); best while the rows are in the cache."""
-    parts = []
-    for group in layout.groups:
-        padded = pad_group(rows[group.start : group.start + group.count], group)
-        parts.append(split_heads(padded, group.samples, 1, heads)[0])
-    return parts
+def _sorted(rows: Tensor, layout: Layout, heads: int) -> Tensor:
+    """(N, H) -> (B * h, T, d), contiguous; best while the rows are in the cache."""
+    return by_head(rows[: layout.steps], layout, heads, 1)[0].flatten(0, 1)
 
 
-def attend(projected: list[list[Tensor]], layout: Layout, rows: int) -> Tensor:
+def attend(projected: list[Tensor], layout: Layout, heads: int, rows: int) -> Tensor:
     """Attention within every sample, as `encoder.attend` without dropout.
 
     Args:
-        projected: scaled queries, keys and values, from `by_head`.
+        projected: scaled queries, keys and values, each (B * h, T, d).
         layout: of the steps.
+        heads: h.
         rows: N of the result; those after the layout's steps are 0.
 
     Returns:
         (N, H).
     """
-    parts = []
-    for group, query, key, value in zip(layout.groups, *projected, strict=True):
-        heads = len(query) // group.samples
-        if group.bias is None:
-            score = torch.bmm(query, key.transpose(1, 2))
-        else:
-            bias = group.bias.repeat_interleave(heads, 0)
-            score = torch.baddbmm(bias, query, key.transpose(1, 2))
-        mixed = torch.bmm(torch.softmax(score, -1), value)
-        out = join_heads(mixed.unsqueeze(0), group.samples, heads)
-        parts.append(out if group.slot is None else out.index_select(0, group.slot))
+    query, key, value = projected
+    if layout.bias is None:
+        score = torch.bmm(query, key.transpose(1, 2))
+    else:
+        bias = layout.bias.repeat_interleave(heads, 0)
+        score = torch.baddbmm(bias, query, key.transpose(1, 2))
+    mixed = torch.bmm(torch.softmax(score, -1), value)
+    out = from_heads(mixed.unflatten(0, (-1, heads)), layout)
     if rows > layout.steps:
-        parts.append(parts[0].new_zeros(rows - layout.steps, parts[0].shape[1]))
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+        out = torch.cat([out, out.new_zeros(rows - layout.steps, out.shape[1])])
+    return out
 
 
 class Entry:
@@ -174,7 +166,7 @@ class Entry:
             features = product(features, relu=True).view(len(values), -1)
         return features
 
-    def __call__(self, steps: Steps) -> tuple[Tensor, list[list[Tensor]] | None]:
+    def __call__(self, steps: Steps) -> tuple[Tensor, list[Tensor] | None]:
         """The embedded steps (N, H), and the first layer's `projected` if it is known."""
         features = torch.cat([self.features(part) for part in torch.split(steps.values, PATCHES)])
         x = self.embed(features).add_(self.code.index_select(0, steps.doy))
@@ -183,7 +175,7 @@ class Entry:
         projected = []
         for product, code in self.project:
             rows = product(features).add_(code.index_select(0, steps.doy))
-            projected.append(by_head(rows, steps.layout, self.first.heads))
+            projected.append(_sorted(rows, steps.layout, self.first.heads))
         return x, projected
 
 
