@@ -87,6 +87,41 @@ def test_packed_linear_embeddings_equal_the_others():
     assert np.abs(model.predict(values, doy) - np.concatenate(parts)).max() < 1e-6
 
 
+def missing(*_):
+    raise AttributeError("no such operation")
+
+
+def fails(*_):
+    raise RuntimeError("could not create a primitive")
+
+
+def other_numbers(x, weight, bias, *_):
+    return torch.zeros(len(x), len(bias))
+
+
+@pytest.mark.parametrize("product", [missing, fails, other_numbers])
+def test_without_packed_products_prediction_is_the_same(monkeypatch, product):
+    """Whatever a version of torch or a processor makes of them."""
+    _, model = pair()
+    values, doy = samples(200, 30)
+    usual = model.predict(values, doy)
+    monkeypatch.setattr(
+        packed.PackedLinear, "__call__", lambda self, x, relu=False: product(x, 0, self.bias)
+    )
+    packed.products_are_right.cache_clear()
+    try:
+        assert not packed.can_pack(model)
+        found = model.predict(values, doy)
+    finally:
+        packed.products_are_right.cache_clear()
+    assert np.abs(found - usual).max() < 1e-6
+
+
+def test_packed_products_are_only_for_what_they_were_made_for():
+    _, model = pair(torch.float64)
+    assert not packed.can_pack(model)
+
+
 def test_prediction_follows_the_weights_and_leaves_the_model_alone():
     _, model = pair()
     values, doy = samples(200, 30)

@@ -7,14 +7,19 @@ so are the scale of attention and the last product of the embedding, as far as t
 queries, keys and values read it. Training needs the weights as they are, so this is a copy, made
 anew by every prediction large enough to repay it.
 
+The products are torch's own business (operations with an underscore, made for its compiler): they
+are tried once in each process, and where they are missing, fail or give other numbers, prediction
+takes the network as it is.
+
 Axes: N steps, B samples, H hidden, h heads, d = H / h, C bands, P pixels of a patch, f features
 before the last product of the embedding.
 """
 
 from __future__ import annotations
 
+import logging
 import math
-from functools import cached_property
+from functools import cache, cached_property
 from typing import cast
 
 import torch
@@ -25,6 +30,8 @@ from sitsformer.model import SITSFormer
 from sitsformer.model.embedding import ConvEmbedding, LinearEmbedding
 from sitsformer.model.encoder import Layer, by_head, from_heads
 from sitsformer.model.steps import Layout, Steps
+
+logger = logging.getLogger("sitsformer")
 
 LEAST_STEPS = 2048
 """Steps of a prediction from which packed weights are used: packing costs about what it gains in
@@ -39,14 +46,29 @@ PATCHES = 384
 
 
 def can_pack(model: SITSFormer) -> bool:
-    """Whether this torch and this processor have the packed products."""
+    """Whether this model can be predicted with packed products here."""
     weight = model.mask_token
-    return (
-        weight.device.type == "cpu"
-        and weight.dtype == torch.float32
-        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    )
+    plain = weight.device.type == "cpu" and weight.dtype == torch.float32
+    return plain and products_are_right()
+
+
+@cache
+def products_are_right() -> bool:
+    """Try packed products on a small case against ordinary ones."""
+    rows = torch.linspace(-1, 1, 3 * 40).view(3, 40)
+    weight = torch.linspace(1, -1, 24 * 40).view(24, 40).sin()
+    bias = torch.linspace(-1, 1, 24)
+    expected = F.linear(rows, weight, bias)
+    try:
+        with torch.inference_mode():
+            product = PackedLinear(weight, bias)
+            found, cut = product(rows), product(rows, relu=True)
+        right = torch.allclose(found, expected, atol=1e-4)
+        right &= torch.allclose(cut, expected.relu(), atol=1e-4)
+    except (AttributeError, RuntimeError, TypeError, NotImplementedError) as error:
+        logger.debug("no packed products on this machine: %s", error)
+        return False
+    return right
 
 
 class PackedLinear:
@@ -127,7 +149,7 @@ def attend(projected: list[Tensor], layout: Layout, heads: int, rows: int) -> Te
         bias = layout.bias.repeat_interleave(heads, 0)
         score = torch.baddbmm(bias, query, key.transpose(1, 2))
     mixed = torch.bmm(torch.softmax(score, -1), value)
-    out = from_heads(mixed.unflatten(0, (-1, heads)), layout)
+    out = from_heads(mixed.view(-1, heads, layout.longest, mixed.shape[2]), layout)
     if rows > layout.steps:
         out = torch.cat([out, out.new_zeros(rows - layout.steps, out.shape[1])])
     return out
