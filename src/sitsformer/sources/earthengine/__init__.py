@@ -2,12 +2,12 @@
 
 collections.py  what is asked for            session.py   credentials, project, client
 listing.py      images of a tile, grouped    transport.py connections, deadlines
-early.py        scores beside the listing    limiter.py   concurrency, rate, retries
-requests.py     packing, splitting, graphs   errors.py    transient, too big, permanent
-fetch.py        requests into the cache      cache.py     finished requests on disk
-batch.py        the same by export tasks     stored.py    arrays that live in the cache
-export.py       a tile from list to cube     doctor.py    what answers
-plan.py         the estimate                 view.py      area, imagery and labels on a map
+requests.py     packing, splitting, graphs   limiter.py   concurrency, rate, retries
+fetch.py        requests into the cache      errors.py    transient, too big, permanent
+batch.py        the same by export tasks     cache.py     finished requests on disk
+export.py       a tile from list to cube     stored.py    arrays that live in the cache
+plan.py         the estimate                 doctor.py    what answers
+view.py         area, imagery and labels on a map
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def ask(session: Session, area_name: str, area: Area, tile: Tile) -> Listing:
     return listing
 
 
-def within(collection: str, area: Area, tile: Tile) -> Any:
+def _within(collection: str, area: Area, tile: Tile) -> Any:
     """The images of a collection that touch a tile in its season."""
     import ee
 
@@ -170,10 +170,10 @@ def within(collection: str, area: Area, tile: Tile) -> Any:
 def _query(area: Area, tile: Tile) -> Any:
     import ee
 
-    images = within(SENTINEL2, area, tile).toList(MOST_IMAGES)
+    images = _within(SENTINEL2, area, tile).toList(MOST_IMAGES)
     wanted: dict[str, Any] = {
         "images": images.map(lambda image: [ee.Image(image).get(name) for name in PROPERTIES]),
-        "scores": within(CLOUD_SCORE, area, tile).aggregate_array("system:index"),
+        "scores": _within(CLOUD_SCORE, area, tile).aggregate_array("system:index"),
     }
     if "cdl" in area.labels:
         maps = ee.ImageCollection(CDL)
