@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parent / "parts"))
 import model_data as data
 from reference_model import Reference
-from sitsformer.model import Architecture, SITSFormer, flops
+from sitsformer.model import Architecture, SITSFormer
 from sitsformer.model.dropout import Noise
 from sitsformer.training import Plan, make_optimiser
 from sitsformer.training.order import deterministic
@@ -117,7 +117,7 @@ def cpu(rounds: int, cases) -> dict[str, dict]:
         rate = {name: BATCH / float(np.median(s)) for name, s in seconds.items()}
         same = data.median_ratio(seconds, "reference", "ours")
         cheap = data.median_ratio(seconds, "reference", "light")
-        work = 3 * flops(model.architecture, (doy > 0).sum(1).astype(np.int64), MASK, MASK)
+        work = 3 * data.flops(model.architecture, (doy > 0).sum(1).astype(np.int64), MASK, MASK)
         share = work / BATCH * rate["ours"] / gemm
         print(f"{case:10}{rate['reference']:12.1f}{rate['ours']:9.1f}{same:7.2f}"
               f"{rate['light']:17.1f}{cheap:7.2f}{share:9.0%}")  # fmt: skip
@@ -280,7 +280,7 @@ def by_feed(device: str, quick: bool, compiled: bool, fixed: bool) -> dict[str, 
         peaks = {"float32": data.gemm_rate()}
     values, doy = feeds.made(count)
     lengths = (doy > 0).sum(1).astype(np.int64)
-    each = 3 * flops(Architecture(), lengths, MASK, MASK) / count
+    each = 3 * data.flops(Architecture(), lengths, MASK, MASK) / count
     print(
         f"{name}, batch {batch}, {steps} steps of series of {lengths.mean():.0f} steps on average"
     )

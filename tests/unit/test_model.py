@@ -6,8 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model_data import flops
 from model_pairs import MEAN, STD, padded, pair, samples
-from sitsformer.model import Architecture, SITSFormer, flops
+from sitsformer.model import Architecture, SITSFormer
 from sitsformer.model.dropout import Noise, factor, relu_drop, threshold
 from sitsformer.model.encoder import attend
 from sitsformer.model.steps import MISSING, Steps, make_layout, make_series, pack, subset

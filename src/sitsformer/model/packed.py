@@ -26,9 +26,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from sitsformer.model import SITSFormer
 from sitsformer.model.embedding import ConvEmbedding, LinearEmbedding
 from sitsformer.model.encoder import Layer, by_head, from_heads
+from sitsformer.model.network import SITSFormer
 from sitsformer.model.steps import Layout, Steps
 
 logger = logging.getLogger("sitsformer")

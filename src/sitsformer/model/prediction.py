@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sitsformer.model import SITSFormer
+from sitsformer.model.network import SITSFormer
 from sitsformer.model.packed import LEAST_STEPS, PackedModel, can_pack, rounded
 from sitsformer.model.steps import Series, Steps, make_layout, pack
 
