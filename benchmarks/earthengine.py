@@ -12,8 +12,8 @@ up the client (the same for all) is not counted. Two lines: the loopback as fast
 
 The bound is requests x latency / concurrency + bytes / bandwidth. An export also has steps that
 must wait for each other (which images are there and clear, their pixels): the second bound adds
-the round trip that this costs at least. The loopback's bandwidth is that of this server with eight
-answers at once.
+the two round trips that this costs at least. The loopback's bandwidth is that of this server with
+eight answers at once.
 
 Each peer runs as its documentation shows, with as many requests at once as it takes. geemap 0.37.2
 has three ways to get pixels: `ee_to_xarray` hands over to a version of xee that it no longer fits;
@@ -209,7 +209,7 @@ def _figures(title: str, found: dict[str, dict[str, Any] | str], speed: float) -
             "ratio": item["seconds"] / mine["seconds"],
         }  # fmt: skip
     bound = mine["requests"] * LATENCY / CONCURRENT + mine["bytes"] / speed
-    for name, least in (("bound", bound), ("bound with its two steps", bound + LATENCY)):
+    for name, least in (("bound", bound), ("bound with its three steps", bound + 2 * LATENCY)):
         figures[f"{title}: {name}"] = {
             "value": least, "unit": "s", "against": "sitsformer / bound",
             "ratio": mine["seconds"] / least,

@@ -22,9 +22,10 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parent / "parts"))
+from quantise import quantised
+
 import model_data as data
-from sitsformer.model import flops
-from sitsformer.model.quantise import quantised
 
 COUNT, CLASSES = 1024, 8
 
@@ -72,7 +73,7 @@ def main(quick: bool = False) -> dict[str, dict]:
         best = max((f"reference {n}" for n in BATCHES), key=rate.__getitem__)
         ratios = {n: data.median_ratio(seconds, plain, n) for n in ("ours", "int8")}
         of_best = data.median_ratio(seconds, best, "ours")
-        work = flops(model.architecture, (doy > 0).sum(1).astype(np.int64)) / COUNT
+        work = data.flops(model.architecture, (doy > 0).sum(1).astype(np.int64)) / COUNT
         print(f"{case:10}{rate[plain]:10.0f}{rate[best]:10.0f}{rate['ours']:7.0f}"
               f"{ratios['ours']:7.2f}{of_best:8.2f}{work * rate['ours'] / gemm:9.0%}{error:9.0e}"
               f"{rate['int8']:7.0f}{ratios['int8']:7.2f}{rough:8.0e}{changed:9.1%}")  # fmt: skip

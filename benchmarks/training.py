@@ -27,8 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parent / "parts"))
 import model_data as data
 from reference_model import Reference
-from sitsformer.model import Architecture, SITSFormer, flops
-from sitsformer.model import steps as steps_module
+from sitsformer.model import Architecture, SITSFormer
 from sitsformer.model.dropout import Noise
 from sitsformer.training import Plan, make_optimiser
 from sitsformer.training.order import deterministic
@@ -80,8 +79,7 @@ def our_step(model, values, doy, objective="ssl", kind=PretrainTask):
     series = data.series(values, doy)
     label = np.arange(len(values)) % max(model.architecture.classes, 1)
     task = kind(InMemory(series, label), PretrainSettings(objective, len(values), mask_rate=MASK))
-    plan = Plan(optimiser="adam", learning_rate=1e-4)
-    optimiser = make_optimiser(model, plan)
+    optimiser = make_optimiser(model, Plan(optimiser="adam", learning_rate=1e-4))
     model.train()
     count = [0]
 
@@ -92,9 +90,9 @@ def our_step(model, values, doy, objective="ssl", kind=PretrainTask):
         sums = task.sums(model, batch)
         loss = sum(value / batch.counts[name] for name, value in sums.items())
         loss.backward()
-        model.clip_gradients(5.0)
-        optimiser.step(plan.learning_rate)
-        optimiser.clear()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimiser.step()
+        optimiser.zero_grad()
 
     return step
 
@@ -119,7 +117,7 @@ def cpu(rounds: int, cases) -> dict[str, dict]:
         rate = {name: BATCH / float(np.median(s)) for name, s in seconds.items()}
         same = data.median_ratio(seconds, "reference", "ours")
         cheap = data.median_ratio(seconds, "reference", "light")
-        work = 3 * flops(model.architecture, (doy > 0).sum(1).astype(np.int64), MASK, MASK)
+        work = 3 * data.flops(model.architecture, (doy > 0).sum(1).astype(np.int64), MASK, MASK)
         share = work / BATCH * rate["ours"] / gemm
         print(f"{case:10}{rate['reference']:12.1f}{rate['ours']:9.1f}{same:7.2f}"
               f"{rate['light']:17.1f}{cheap:7.2f}{share:9.0%}")  # fmt: skip
@@ -152,7 +150,7 @@ def _library_mask(self, shape, rate):
 def choices(rounds: int) -> None:
     """Slow-down of a step when one of our choices is taken away."""
     torch.set_num_threads(1)
-    print(f"{'case':10}{'whole last layer':>18}{'library dropout':>17}{'one group':>11}{'dual':>7}")
+    print(f"{'case':10}{'whole last layer':>18}{'library dropout':>17}{'dual':>7}")
     for case in data.CASES:
         values, doy = data.samples(case, BATCH)
         _, model = data.networks(classes=8)
@@ -173,12 +171,11 @@ def choices(rounds: int) -> None:
             "ours": plain,
             "whole": our_step(model, values, doy, kind=WholeTask),
             "dropout": other("mask", _library_mask, Noise),
-            "group": other("GROUP_RATIO", 0.0, steps_module),
             "dual": our_step(model, values, doy, "dual"),
         }
         seconds = data.interleave(variants, rounds)
         found = [data.median_ratio(seconds, name, "ours") for name in list(variants)[1:]]
-        print(f"{case:10}{found[0]:18.2f}{found[1]:17.2f}{found[2]:11.2f}{found[3]:7.2f}")
+        print(f"{case:10}{found[0]:18.2f}{found[1]:17.2f}{found[2]:7.2f}")
 
 
 def reference_runner(reference, device, precision):
@@ -206,8 +203,7 @@ def reference_runner(reference, device, precision):
 
 def our_runner(model, task, device, precision):
     """A step of the training loop's work on a batch of the task; returns its loss."""
-    plan = Plan(optimiser="adam", learning_rate=1e-4)
-    optimiser = make_optimiser(model, plan)
+    optimiser = make_optimiser(model, Plan(optimiser="adam", learning_rate=1e-4))
     model.train()
     count = [0]
 
@@ -217,9 +213,9 @@ def our_runner(model, task, device, precision):
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
             loss = task.sums(model, batch)["ssl"] / batch.counts["ssl"]
         loss.backward()
-        model.clip_gradients(5.0)
-        optimiser.step(plan.learning_rate)
-        optimiser.clear()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimiser.step()
+        optimiser.zero_grad()
         return loss.detach()
 
     return step
@@ -284,7 +280,7 @@ def by_feed(device: str, quick: bool, compiled: bool, fixed: bool) -> dict[str, 
         peaks = {"float32": data.gemm_rate()}
     values, doy = feeds.made(count)
     lengths = (doy > 0).sum(1).astype(np.int64)
-    each = 3 * flops(Architecture(), lengths, MASK, MASK) / count
+    each = 3 * data.flops(Architecture(), lengths, MASK, MASK) / count
     print(
         f"{name}, batch {batch}, {steps} steps of series of {lengths.mean():.0f} steps on average"
     )

@@ -8,6 +8,7 @@ import torch
 
 from reference_model import Reference
 from sitsformer.model import Architecture, SITSFormer
+from sitsformer.model.embedding import CHANNELS, kernels
 from sitsformer.model.steps import MISSING, make_series
 
 MEAN, STD = np.full(10, 0.25), np.full(10, 0.15)
@@ -56,6 +57,42 @@ def networks(attention_dropout: float = 0.1, classes: int = 0) -> tuple[Referenc
 
 def series(values: np.ndarray, doy: np.ndarray, device: str = "cpu"):
     return make_series(values, doy, MEAN, STD, device)
+
+
+def flops(
+    a: Architecture,
+    lengths: np.ndarray,
+    hidden_share: float = 0.0,
+    last_share: float = 1.0,
+) -> float:
+    """Floating-point operations of one forward pass (a training step takes three times as many).
+
+    A multiplication and an addition count as two; norms, softmax and dropout are left out, as is
+    usual for the share of a machine's peak. It counts the work the network needs: padding and
+    the wider matrices that stand for convolutions are not counted in its favour.
+
+    Args:
+        a: the network.
+        lengths: (B,) valid steps of each sample.
+        hidden_share: share of the steps behind the mask token, which are not embedded.
+        last_share: share of the steps that the last layer serves; the others are keys alone.
+    """
+    steps = float(lengths.sum())
+    width = a.feedforward or 4 * a.hidden
+    keys, rest = 2 * a.hidden**2, 2 * a.hidden**2 + 2 * a.hidden * width
+    attention = 4 * float((lengths.astype(np.float64) ** 2).sum()) * a.hidden
+    if a.embedding == "linear":
+        embed = a.bands * a.patch**2 * a.hidden
+    else:
+        (depth1, side1), (depth2, side2) = kernels(a.bands, a.patch)
+        first, outer = a.bands - depth1 + 1, a.bands - depth1 - depth2 + 2
+        side = a.patch - side1 + 1
+        embed = first * side**2 * depth1 * side1**2 * CHANNELS[0]
+        embed += outer * depth2 * side2**2 * CHANNELS[0] * CHANNELS[1]
+        embed += outer * CHANNELS[1] * a.hidden
+    served = a.layers - 1 + last_share
+    encoder = 2 * steps * (a.layers * keys + served * rest) + served * attention
+    return encoder + 2 * steps * (1 - hidden_share) * embed
 
 
 def gemm_rate() -> float:

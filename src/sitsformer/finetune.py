@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,6 @@ from sitsformer.pretrain import architecture, plan, strength
 from sitsformer.samples import Samples, load_samples, statistics
 from sitsformer.training import Row, fit, parallel
 from sitsformer.training.augment import Strength
-from sitsformer.training.ensemble import Ensemble, EnsembleTask, can_stack, pays
 from sitsformer.training.observers import bar, observers
 from sitsformer.training.tasks import ClassifySettings, ClassifyTask
 
@@ -82,7 +81,8 @@ def run_cells(
     test = np.flatnonzero(labelled.split == TEST)
     job = _Job(labelled, series, init, learner.way, model_settings, settings)
     cells, models = [], []
-    for seed, drawn, tuned in zip(seeds, *job.tune(shots, seeds), strict=True):
+    for seed in seeds:
+        drawn, tuned = job.tune(shots, seed)
         choice = {
             "learning_rate": tuned.learning_rate,
             "validation_balanced_accuracy": tuned.score[0],
@@ -110,49 +110,39 @@ class _Job:
     model_settings: config.Model
     settings: config.FewShot
 
-    def tune(self, shots: config.Shots, seeds: Sequence[int]) -> tuple[list[Draw], list[Tuned]]:
-        """Draw for each seed, train with each learning rate, keep the best on validation."""
-        label, split = self.samples.label, self.samples.split
-        drawn = [
-            fewshot.draw(label, split, shots, seed, self.settings.validation) for seed in seeds
-        ]
-        best: list[Tuned | None] = [None] * len(seeds)
+    def tune(self, shots: config.Shots, seed: int) -> tuple[Draw, Tuned]:
+        """Draw, train with each learning rate, keep the best on validation."""
+        label = self.samples.label
+        drawn = fewshot.draw(label, self.samples.split, shots, seed, self.settings.validation)
+        best: Tuned | None = None
         for rate in self.settings.learning_rates:
-            for i, model in enumerate(self.train(drawn, seeds, rate)):
-                chosen = drawn[i].validation
-                found = probabilities(model, self.series, chosen, PREDICT_BATCH)
-                score = validation_score(label[chosen], found)
-                before = best[i]
-                if before is None or score > before.score:
-                    best[i] = Tuned(model, rate, score)
-        return drawn, [tuned for tuned in best if tuned is not None]
+            model = self.train(drawn, seed, rate)
+            found = probabilities(model, self.series, drawn.validation, PREDICT_BATCH)
+            score = validation_score(label[drawn.validation], found)
+            if best is None or score > best.score:
+                best = Tuned(model, rate, score)
+        assert best is not None, "the config wants one learning rate or more"
+        return drawn, best
 
-    def train(self, drawn: Sequence[Draw], seeds: Sequence[int], rate: float) -> list[SITSFormer]:
-        """One network a seed, at one learning rate; stacked where that is faster."""
+    def train(self, drawn: Draw, seed: int, rate: float) -> SITSFormer:
+        """The network of one seed, at one learning rate."""
         s = self.settings
-        tasks = []
-        for draw, seed in zip(drawn, seeds, strict=True):
-            settings = ClassifySettings(
-                s.steps_for(len(draw.train)),
+        task = ClassifyTask(
+            self.series,
+            self.samples.label,
+            drawn.train,
+            ClassifySettings(
+                s.steps_for(len(drawn.train)),
                 s.batch_size,
                 seed,
                 s.label_smoothing,
                 strength(s.augment),
-            )
-            tasks.append(ClassifyTask(self.series, self.samples.label, draw.train, settings))
-        models = [
-            _start(self.samples, self.series, self.init, self.way, seed, self.model_settings)
-            for seed in seeds
-        ]
-        recipe = plan(s.recipe.model_copy(update={"learning_rate": rate}), seed=seeds[0])
-        if can_stack(models) and pays(models[0].architecture.hidden, tasks):
-            ensemble = Ensemble(models)
-            fit(ensemble, EnsembleTask(tasks), recipe)
-            ensemble.unstack()
-        else:
-            for model, task in zip(models, tasks, strict=True):
-                fit(model, task, replace(recipe, seed=task.settings.seed))
-        return [model.eval() for model in models]
+            ),
+        )
+        model = _start(self.samples, self.series, self.init, self.way, seed, self.model_settings)
+        recipe = s.recipe.model_copy(update={"learning_rate": rate})
+        fit(model, task, plan(recipe, seed=seed))
+        return model.eval()
 
 
 def _start(

@@ -133,44 +133,6 @@ def test_cloudy_dates_are_listed_and_their_pixels_not_paid_for(
     assert sizes[-1] == pytest.approx(60 * 60 * 10 * 2 * found.sizes["time"], rel=0.02)
 
 
-@pytest.mark.parametrize("place", ["border", "swath"])
-def test_scores_asked_for_date_by_date_give_the_same_cube(
-    server: LocalEarthEngine, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Big tiles ask for scores after the list of images; small ones beside it."""
-    chosen = in_place(PLACES[place])
-    found, sent = [], []
-    for number, fits in enumerate((True, False)):
-        monkeypatch.setattr("sitsformer.sources.earthengine.early.fits", lambda *_, fits=fits: fits)
-        before = len(server.sent())
-        settings = fixtures.settings(server.url, tmp_path / f"cache{number}", min_clear=0.0)
-        found.append(written(chosen, settings, tmp_path / f"{number}.zarr").load())
-        sent.append([call.digest for call in server.sent()[before:]])
-    xr.testing.assert_identical(*found)
-    # As many requests either way; only the one for the scores differs.
-    assert [len(item) for item in sent] == [3, 3]
-    assert len(set(sent[0]) - set(sent[1])) == 1
-
-
-def test_early_scores_that_are_refused_are_asked_for_date_by_date(
-    server: LocalEarthEngine,
-    export: Exporter,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    import ee
-
-    def refused(*_: object) -> Any:
-        return ee.Image.constant(1).sqrt()
-
-    monkeypatch.setattr("sitsformer.sources.earthengine.early._expression", refused)
-    chosen = in_place(PLACES["overlap"])
-    with caplog.at_level("INFO", logger="sitsformer"):
-        found = export(chosen)
-    assert "come date by date, not at once" in caplog.text
-    assert_equal(found, expected(server.catalogue, only_tile(chosen), chosen), 60, 0.05)
-
-
 def test_requests_are_few_and_carry_no_region_or_visualisation(
     server: LocalEarthEngine, export: Exporter
 ) -> None:

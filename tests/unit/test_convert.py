@@ -35,13 +35,13 @@ def test_a_checkpoint_gives_the_same_outputs(tmp_path, wrap):
     doy = np.sort(rng.integers(1, 367, (3, 7)), 1)
     doy[1, 4:] = 0
     values[doy == 0] = MISSING
-    steps, order = pack(make_series(values, doy, MEAN, STD), np.arange(3))
+    steps = pack(make_series(values, doy, MEAN, STD), np.arange(3))
     x = (values * 1e-4 - MEAN[:, None, None]) / STD[:, None, None]
     x[doy == 0] = 0
     with torch.no_grad():
         expected = reference.encode(torch.from_numpy(x).float(), torch.from_numpy(doy))
         found = model.encode(steps)
-    wanted = torch.cat([expected[i, : int((doy[i] > 0).sum())] for i in order])
+    wanted = torch.cat([expected[i, : int((doy[i] > 0).sum())] for i in range(3)])
     assert (found - wanted).abs().max() < 1e-5
 
 

@@ -1,4 +1,4 @@
-"""Fine-tuning: ways, stacked networks, cells, and the model that is written."""
+"""Fine-tuning: ways, cells, and the model that is written."""
 
 from dataclasses import replace
 
@@ -8,47 +8,11 @@ import pytest
 import training_data
 from sitsformer import config, fewshot
 from sitsformer.finetune import Standard, freeze, run_cells, run_standard
-from sitsformer.model.steps import make_series
 from sitsformer.modelstore import load_model, read_history
 from sitsformer.pretrain import Where
 from sitsformer.pretrain import run as pretrain
 from sitsformer.samples import load_samples
-from sitsformer.training import Plan, fit
-from sitsformer.training.augment import Strength
-from sitsformer.training.ensemble import Ensemble, EnsembleTask, can_stack
-from sitsformer.training.tasks import (
-    ClassifySettings,
-    ClassifyTask,
-)
-from training_tasks import MEAN, SHAPE, STD, network, weights
-
-
-def classify(seed, steps=8, size=12):
-    values, doy, label, _ = training_data.arrays()
-    series = make_series(values, doy, MEAN, STD)
-    chosen = np.random.default_rng(seed).permutation(240)[:36]
-    settings = ClassifySettings(steps, size, seed, 0.1, Strength(8, 0.2, 0.05, 0.01))
-    return ClassifyTask(series, label, chosen, settings)
-
-
-@pytest.mark.parametrize("way", ["full", "linear", "bias"])
-@pytest.mark.parametrize("norm", ["pre", "post"])
-def test_stacked_networks_learn_what_they_learn_alone(way, norm):
-    shape = replace(SHAPE, norm=norm, dropout=0.0, attention_dropout=0.0)
-    alone, together = ([network(s, shape) for s in range(3)] for _ in range(2))
-    for model in [*alone, *together]:
-        freeze(model, way)
-    plan = Plan(clip=0.5)  # low enough to bind, and each network by itself
-    for seed, model in enumerate(alone):
-        fit(model, classify(seed), plan)
-    assert can_stack(together)
-    ensemble = Ensemble(together)
-    fit(ensemble, EnsembleTask([classify(seed) for seed in range(3)]), plan)
-    ensemble.unstack()
-    for seed, (a, b) in enumerate(zip(alone, together, strict=True)):
-        assert (weights(a) - weights(b)).abs().max() < 1e-4
-        moved = (weights(a) - weights(network(seed, shape))).abs().max()
-        assert moved > 1e-3
+from training_tasks import network
 
 
 def test_ways_of_fine_tuning_train_what_they_say():
@@ -86,6 +50,17 @@ def test_cells_are_right_and_the_same_again(store):
     assert first.class_names == training_data.CLASSES
     alone = first.predict(samples.reflectance, samples.doy)[samples.split == 2]
     assert np.abs(alone - cells[0].probabilities).max() < 1e-5
+
+
+def test_a_cell_does_not_depend_on_its_neighbours_in_the_job(store):
+    samples = load_samples(store)
+    shape = config.Model(embedding="linear", hidden=16, layers=1, heads=2)
+    settings = config.FewShot(set="made", steps=5, validation=5, learning_rates=(1e-3,))
+    learner = fewshot.Learner(fewshot.NETWORK, "none", "full")
+    together, _ = run_cells(samples, None, learner, 5, [0, 1], shape, settings)
+    (alone,), _ = run_cells(samples, None, learner, 5, [1], shape, settings)
+    assert np.array_equal(together[1].probabilities, alone.probabilities)
+    assert not np.array_equal(together[0].probabilities, alone.probabilities)
 
 
 def test_shuffled_labels_give_chance(store):

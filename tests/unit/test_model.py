@@ -6,9 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model_data import flops
 from model_pairs import MEAN, STD, padded, pair, samples
-from sitsformer.model import Architecture, SITSFormer, flops
+from sitsformer.model import Architecture, SITSFormer
 from sitsformer.model.dropout import Noise, factor, relu_drop, threshold
+from sitsformer.model.encoder import attend
 from sitsformer.model.steps import MISSING, Steps, make_layout, make_series, pack, subset
 
 
@@ -20,11 +22,10 @@ def test_training_without_padding_equals_the_reference(norm_first):
     x, days = padded(values, doy)
     label = torch.arange(12) % 5
     series = make_series(values, doy, MEAN, STD)
-    steps, order = pack(series, np.arange(12))
+    steps = pack(series, np.arange(12))
     # The packed values are float32: both sides get exactly those.
     x = steps.values.view(12, 10, 10, 5, 5).double()
     days = steps.doy.view(12, 10)
-    label = label[torch.from_numpy(order)]
     expected = torch.nn.functional.cross_entropy(reference.train().classify(x, days), label)
     expected.backward()
     steps = Steps(steps.values.double(), steps.doy, steps.layout)
@@ -54,7 +55,7 @@ def test_padding_changes_nothing_in_training():
     outputs, statistics = [], []
     for v, d in ((values, doy), (longer, days)):
         _, model = pair()
-        steps, _ = pack(make_series(v, d, MEAN, STD), np.arange(9))
+        steps = pack(make_series(v, d, MEAN, STD), np.arange(9))
         outputs.append(model.train().classify(model.encode(steps), steps.layout))
         statistics.append({k: v.clone() for k, v in model.named_buffers()})
     assert torch.equal(*outputs)
@@ -67,20 +68,16 @@ def test_padding_changes_nothing_in_training():
 
 
 @settings(max_examples=25, deadline=None)
-@given(
-    lengths=st.lists(st.integers(1, 20), min_size=1, max_size=60),
-    ratio=st.sampled_from([0.0, 0.5, 0.75, 1.0]),
-)
-def test_groups_do_not_change_the_result(lengths, ratio):
-    """However series are grouped, each sample is as if it were alone."""
+@given(lengths=st.lists(st.integers(1, 20), min_size=1, max_size=60))
+def test_each_sample_is_as_if_it_were_alone(lengths):
     torch.manual_seed(0)
     shape = Architecture(bands=3, patch=1, embedding="linear", hidden=8, layers=2, heads=2)
     model = SITSFormer(shape).eval()
-    order = np.sort(np.array(lengths))[::-1].copy()
+    order = np.array(lengths)
     values = torch.randn(int(order.sum()), 3, 1)
     doy = torch.randint(1, 367, (int(order.sum()),))
     with torch.no_grad():
-        together = model.encode(Steps(values, doy, make_layout(order, ratio=ratio)))
+        together = model.encode(Steps(values, doy, make_layout(order)))
         ends = np.cumsum(order)
         for end, length in list(zip(ends, order, strict=True))[:5]:
             part = slice(int(end - length), int(end))
@@ -91,7 +88,7 @@ def test_groups_do_not_change_the_result(lengths, ratio):
 def test_the_lean_last_layer_equals_the_whole_one():
     _, model = pair()
     values, doy = samples(20, 16)
-    steps, _ = pack(make_series(values, doy, MEAN, STD), np.arange(20))
+    steps = pack(make_series(values, doy, MEAN, STD), np.arange(20))
     hidden = np.random.default_rng(0).random(steps.layout.steps) < 0.3
     results = []
     for lean in (False, True):
@@ -109,7 +106,7 @@ def test_what_is_hidden_has_no_influence():
     _, model = pair()
     values, doy = samples(6, 8)
     index = np.arange(6)
-    steps, _ = pack(make_series(values, doy, MEAN, STD), index)
+    steps = pack(make_series(values, doy, MEAN, STD), index)
     hidden = np.zeros(steps.layout.steps, bool)
     hidden[::3] = True
     other = steps.values.clone()
@@ -127,7 +124,7 @@ def with_decoder():
     shape = Architecture(hidden=32, layers=2, heads=4, classes=5, decoder=True)
     model = SITSFormer(shape, MEAN, STD)
     values, doy = samples(6, 8)
-    steps, _ = pack(make_series(values, doy, MEAN, STD), np.arange(6))
+    steps = pack(make_series(values, doy, MEAN, STD), np.arange(6))
     hidden = np.zeros(steps.layout.steps, bool)
     hidden[::3] = True
     return model, steps, hidden
@@ -169,7 +166,7 @@ def test_the_mask_token_is_learned_and_saved():
     _, model = pair()
     assert "mask_token" in model.state_dict()
     values, doy = samples(6, 8)
-    steps, _ = pack(make_series(values, doy, MEAN, STD), np.arange(6))
+    steps = pack(make_series(values, doy, MEAN, STD), np.arange(6))
     hidden = np.arange(steps.layout.steps) % 2 == 0
     model.reconstruct(model.encode(steps, hidden)).sum().backward()
     assert float(model.mask_token.grad.abs().max()) > 0
@@ -191,7 +188,7 @@ def test_pooling_sees_valid_steps_alone(pooling):
     model = SITSFormer(shape)
     lengths = np.array([5, 3, 1])
     encoded = torch.randn(9, 8) - 5  # a pooled 0 would be a padding that leaked
-    found = model.pool(encoded, make_layout(lengths, ratio=0))
+    found = model.pool(encoded, make_layout(lengths))
     parts = encoded.split([5, 3, 1])
     mean = torch.stack([part.mean(0) for part in parts])
     most = torch.stack([part.max(0).values for part in parts])
@@ -235,7 +232,7 @@ def test_dropout_gradients_flow_where_values_do():
 def test_dropout_changes_training_and_not_evaluation():
     _, model = pair(dropout=0.2)
     values, doy = samples(6, 8)
-    steps, _ = pack(make_series(values, doy, MEAN, STD), np.arange(6))
+    steps = pack(make_series(values, doy, MEAN, STD), np.arange(6))
     with torch.no_grad():
         model.train()
         assert not torch.equal(model.encode(steps), model.encode(steps))
@@ -247,17 +244,18 @@ def test_saturated_values_are_not_negative():
     """Stored values above 32767 share their bits with negative int16."""
     values, doy = samples(2, 3, least=3)
     values[0, 0] = 60000
-    steps, _ = pack(make_series(values, doy, MEAN, STD), np.arange(2))
+    steps = pack(make_series(values, doy, MEAN, STD), np.arange(2))
     assert float(steps.values[0].min()) == pytest.approx((6.0 - 0.3) / 0.2, rel=1e-5)
 
 
-def test_subset_of_a_layout_keeps_samples_and_groups():
-    layout = make_layout(np.array([6, 5, 2, 2]), ratio=0.75)
+def test_subset_of_a_layout_keeps_samples():
+    layout = make_layout(np.array([6, 5, 2, 2]))
     chosen = np.zeros(15, bool)
     chosen[[0, 1, 12]] = True
     part = subset(layout, chosen, torch.device("cpu"))
     assert part.lengths.tolist() == [2, 0, 1, 0]
-    assert len(part.groups) == len(layout.groups)
+    assert part.longest == 2
+    assert part.slot.tolist() == [0, 1, 4]
 
 
 def test_flops_of_a_case_counted_by_hand():
@@ -272,7 +270,7 @@ def test_flops_of_a_case_counted_by_hand():
 def test_bf16_runs_forward_and_backward():
     _, model = pair(dropout=0.1)
     values, doy = samples(20, 8)
-    steps, _ = pack(make_series(values, doy, MEAN, STD), np.arange(20))
+    steps = pack(make_series(values, doy, MEAN, STD), np.arange(20))
     exact = model.eval().classify(model.encode(steps), steps.layout)
     with torch.autocast("cpu", torch.bfloat16):
         rough = model.classify(model.encode(steps), steps.layout).float()
@@ -281,23 +279,43 @@ def test_bf16_runs_forward_and_backward():
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
-def test_the_librarys_attention_equals_ours():
-    from sitsformer.model import encoder
-
+@pytest.mark.parametrize("lengths", [[7, 5, 4], [5, 5, 5]])
+def test_attention_equals_the_librarys_a_sample_at_a_time(lengths):
+    """Values and gradients of queries, keys and values, for some of the steps as queries."""
     torch.manual_seed(0)
-    layout = make_layout(np.array([7, 5, 4]), ratio=0)
-    query, pair_of = torch.randn(16, 8), torch.randn(16, 16)
-    group, found = layout.groups[0], []
-    for library in (False, True):
-        q, p = query.clone().requires_grad_(), pair_of.clone().requires_grad_()
-        if library:
-            out = encoder._library_attention(q, p, group, group, 2, 0.0)
-        else:
-            out = encoder.attend(q, p, layout, layout, 2, 0.0, Noise())
-        out.square().sum().backward()
-        found.append((out, q.grad, p.grad))
-    for ours, theirs in zip(*found, strict=True):
-        assert torch.allclose(ours, theirs, atol=1e-6)
+    layout = make_layout(np.array(lengths))
+    steps, heads = layout.steps, 2
+    wanted = np.arange(steps) % 3 > 0
+    queries = subset(layout, wanted, "cpu")
+    query = torch.randn(queries.steps, 8, requires_grad=True)
+    pair_of = torch.randn(steps, 16, requires_grad=True)
+    out = attend(query, pair_of, queries, layout, heads, 0.0, Noise())
+    found = torch.autograd.grad(out.square().sum(), [query, pair_of])
+
+    def by_head(rows):
+        return rows.view(len(rows), heads, -1).transpose(0, 1)
+
+    sizes = queries.lengths.tolist(), layout.lengths.tolist()
+    parts = []
+    for q, kv in zip(query.split(sizes[0]), pair_of.split(sizes[1]), strict=True):
+        k, v = (by_head(part) for part in kv.chunk(2, 1))
+        mixed = torch.nn.functional.scaled_dot_product_attention(by_head(q), k, v)
+        parts.append(mixed.transpose(0, 1).flatten(1))
+    expected = torch.cat(parts)
+    assert torch.allclose(out, expected, atol=1e-6)
+    slow = torch.autograd.grad(expected.square().sum(), [query, pair_of])
+    for ours, theirs in zip(found, slow, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+def test_dropout_of_attention_keeps_the_expectation():
+    torch.manual_seed(0)
+    layout, noise = make_layout(np.array([6, 4])), Noise()
+    query, pair_of = torch.randn(10, 8), torch.randn(10, 16)
+    exact = attend(query, pair_of, layout, layout, 2, 0.0, noise)
+    many = [attend(query, pair_of, layout, layout, 2, 0.3, noise) for _ in range(4000)]
+    assert not torch.equal(many[0], many[1])
+    assert (torch.stack(many).mean(0) - exact).abs().max() < 0.05
 
 
 def test_flops_of_a_last_layer_for_some_steps():

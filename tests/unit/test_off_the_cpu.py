@@ -15,7 +15,6 @@ from torch.utils._pytree import tree_leaves
 import training_data
 from sitsformer.model import SITSFormer
 from sitsformer.model.steps import make_series
-from sitsformer.training import Plan, make_optimiser
 from sitsformer.training.augment import Strength
 from sitsformer.training.tasks import (
     ClassifySettings,
@@ -53,14 +52,10 @@ def series(patch):
 
 
 def one_step(model, task):
-    plan = Plan()
-    optimiser = make_optimiser(model, plan)
     (batch,) = next(iter(task.batches(0, 0)))
     with OneDevice():
         sum(task.sums(model, batch).values()).backward()
-        model.clip_gradients(plan.clip)
-        optimiser.step(plan.learning_rate)
-        optimiser.clear()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
     assert batch.steps.values.device.type == "meta"
 
 

@@ -2,24 +2,22 @@
 
 The same layers as nn.TransformerEncoderLayer (parameters keep its names), after the embedding of
 SITS-Former: post-norm by default, ReLU, a final layer norm. Projections, feed-forward and norms run
-on the packed table; attention pads within groups of similar length, and keeps what its backward
-pass needs in one place.
+on the packed table; attention alone pads.
 
-Axes: N steps, H hidden, h heads, d = H / h, b samples and T longest series of a group, Q longest
-list of queries of a group.
+Axes: N steps, H hidden, h heads, d = H / h, B samples, T longest series, Q longest list of queries
+of a sample.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from sitsformer.model.dropout import Noise, drop, factor, relu_drop, threshold
-from sitsformer.model.steps import Group, Layout
+from sitsformer.model.dropout import Noise, drop, factor, relu_drop
+from sitsformer.model.steps import Layout
 
 
 class SelfAttention(nn.Module):
@@ -147,7 +145,7 @@ def attend(
     Args:
         query: (n, H) of the steps of `queries`; rows after them are allowed and give 0.
         pair: (N, 2 H) keys and values of the steps of `keys`.
-        queries: layout of the n rows wanted; the groups hold the same samples as `keys`.
+        queries: layout of the n rows wanted, of the same samples as `keys`.
         keys: layout of the N steps.
         heads: h.
         rate: dropout of the attention weights.
@@ -156,131 +154,55 @@ def attend(
     Returns:
         (n, H).
     """
-    parts = []
-    for asked, known in zip(queries.groups, keys.groups, strict=True):
-        if asked.count == 0:
-            continue
-        rows = query[asked.start : asked.start + asked.count]
-        read = pair[known.start : known.start + known.count]
-        if query.device.type == "cpu":
-            mask = None
-            if rate:
-                shape = (known.samples * heads, asked.longest, known.longest)
-                mask = noise.mask(shape, rate)
-            keep = 1 - threshold(rate) / 256
-            apply = cast(Any, _Attention).apply
-            parts.append(cast(Tensor, apply(rows, read, asked, known, heads, mask, keep)))
-        else:
-            parts.append(_library_attention(rows, read, asked, known, heads, rate))
-    if len(query) > queries.steps or not parts:
-        parts.append(query.new_zeros(len(query) - queries.steps, query.shape[1]))
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+    steps = queries.steps
+    if steps == 0:
+        return torch.zeros_like(query)
+    asked = by_head(query[:steps], queries, heads, 1)[0]
+    key, value = by_head(pair[: keys.steps], keys, heads, 2)
+    if query.device.type == "cpu":
+        mixed = _plain_attention(asked, key, value, keys, rate, noise)
+    else:
+        bias = None if keys.bias is None else keys.bias.unsqueeze(1).to(query.dtype)
+        mixed = F.scaled_dot_product_attention(asked, key, value, bias, rate)
+    out = from_heads(mixed, queries)
+    if len(query) > steps:
+        out = torch.cat([out, out.new_zeros(len(query) - steps, out.shape[1])])
+    return out
 
 
-def pad_group(rows: Tensor, group: Group) -> Tensor:
-    """(steps of a group, width) -> (samples * longest, width); padding holds copies of step 0."""
-    return rows if group.take is None else rows.index_select(0, group.take)
-
-
-def _library_attention(
-    query: Tensor, pair: Tensor, asked: Group, known: Group, heads: int, rate: float
+def _plain_attention(
+    query: Tensor, key: Tensor, value: Tensor, keys: Layout, rate: float, noise: Noise
 ) -> Tensor:
-    b, width = known.samples, query.shape[1]
-    q = _spread(query, asked).view(b, asked.longest, heads, -1).transpose(1, 2)
-    k, v = _spread(pair, known).view(b, known.longest, 2, heads, -1).permute(2, 0, 3, 1, 4)
-    bias = None if known.bias is None else known.bias.unsqueeze(1).to(q.dtype)
-    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=rate)
-    out = mixed.transpose(1, 2).reshape(b * asked.longest, width)
-    return out if asked.slot is None else out.index_select(0, asked.slot)
+    """Attention of (B, h, Q, d) to (B, h, T, d) by batched products.
 
-
-def _spread(rows: Tensor, group: Group) -> Tensor:
-    """As `pad_group`, but padding is zero.
-
-    On a GPU the gradient of a row that is read for all padding, as step 0 would be, is slow, the
-    more so where the order of addition is fixed.
+    In training on a CPU the library's kernel takes its own plain way, with masks that are dearer.
     """
-    if group.slot is None:
-        return rows
-    padded = rows.new_zeros(group.samples * group.longest, rows.shape[1])
-    return padded.index_copy(0, group.slot, rows)
+    shape = query.shape
+    query, key, value = (x.flatten(0, 1) for x in (query, key, value))
+    scale = 1 / math.sqrt(shape[-1])
+    if keys.bias is None:
+        score = torch.bmm(query, key.transpose(1, 2)).mul_(scale)
+    else:
+        bias = keys.bias.repeat_interleave(shape[1], 0).to(query.dtype)
+        score = torch.baddbmm(bias, query, key.transpose(1, 2), alpha=scale)
+    weight = torch.softmax(score, -1)
+    if rate:
+        weight = weight * noise.mask(weight.shape, rate)
+    mixed = torch.bmm(weight, value).view(shape)
+    return mixed * factor(rate, query.device) if rate else mixed
 
 
-class _Attention(torch.autograd.Function):
-    """Attention of one group on the CPU, with padding and gathering inside.
-
-    Plain batched products: at some tens of steps they beat the library's fused kernel in training.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        query: Tensor,
-        pair: Tensor,
-        asked: Group,
-        known: Group,
-        heads: int,
-        mask: Tensor | None,
-        keep: float,
-    ) -> Tensor:
-        b, width = known.samples, query.shape[1]
-        scale = 1 / math.sqrt(width // heads)
-        q = split_heads(pad_group(query, asked), b, 1, heads)[0]
-        k, v = split_heads(pad_group(pair, known), b, 2, heads)
-        if known.bias is None:
-            score = torch.bmm(q, k.transpose(1, 2)).mul_(scale)
-        else:
-            bias = known.bias.repeat_interleave(heads, 0).to(q.dtype)
-            score = torch.baddbmm(bias, q, k.transpose(1, 2), alpha=scale)
-        weight = torch.softmax(score, -1)
-        used = weight if mask is None else weight * mask
-        mixed = torch.bmm(used, v)
-        out = join_heads(mixed.unsqueeze(0), b, heads)
-        if mask is not None:
-            out /= keep
-        ctx.save_for_backward(q, k, v, weight, used, mask)
-        ctx.groups, ctx.heads, ctx.keep = (asked, known), heads, keep
-        return out if asked.slot is None else out.index_select(0, asked.slot)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        q, k, v, weight, used, mask = ctx.saved_tensors
-        (asked, known), heads = ctx.groups, ctx.heads
-        grad = grads[0]
-        if mask is not None:
-            grad = grad / ctx.keep
-        if asked.slot is not None:
-            padded = grad.new_zeros(asked.samples * asked.longest, grad.shape[1])
-            grad = padded.index_copy_(0, asked.slot, grad)
-        grad = split_heads(grad, known.samples, 1, heads)[0]
-        grad_pair = torch.empty(2, *k.shape, dtype=k.dtype)
-        torch.bmm(used.transpose(1, 2), grad, out=grad_pair[1])
-        score = torch.bmm(grad, v.transpose(1, 2))
-        if mask is not None:
-            score.mul_(mask)
-        score = torch.ops.aten._softmax_backward_data(score, weight, -1, weight.dtype)
-        score.mul_(1 / math.sqrt(q.shape[-1]))
-        grad_query = torch.bmm(score, k)
-        torch.bmm(score.transpose(1, 2), q, out=grad_pair[0])
-        # Rows of padding take no part: nothing flows to them.
-        to_query = join_heads(grad_query.unsqueeze(0), known.samples, heads)
-        to_pair = join_heads(grad_pair, known.samples, heads)
-        if asked.slot is not None:
-            to_query = to_query.index_select(0, asked.slot)
-        if known.slot is not None:
-            to_pair = to_pair.index_select(0, known.slot)
-        return to_query, to_pair, None, None, None, None, None
+def by_head(rows: Tensor, layout: Layout, heads: int, parts: int) -> Tensor:
+    """Packed steps by sample and head: (N, parts * H) -> (parts, B, h, T, d); padding is zero."""
+    samples, longest = len(layout.lengths), layout.longest
+    if layout.slot is not None:
+        # Not by reading step 0 for padding: its gradient is slow on a GPU.
+        padded = rows.new_zeros(samples * longest, rows.shape[1])
+        rows = padded.index_copy(0, layout.slot, rows)
+    return rows.reshape(samples, longest, parts, heads, -1).permute(2, 0, 3, 1, 4)
 
 
-def split_heads(rows: Tensor, samples: int, parts: int, heads: int) -> Tensor:
-    """(b * T, parts * H) -> (parts, b * h, T, d), contiguous."""
-    longest = rows.shape[0] // samples
-    split = rows.reshape(samples, longest, parts, heads, -1).permute(2, 0, 3, 1, 4)
-    return split.reshape(parts, samples * heads, longest, -1)
-
-
-def join_heads(split: Tensor, samples: int, heads: int) -> Tensor:
-    """The inverse of `split_heads`."""
-    parts, _, longest, _ = split.shape
-    rows = split.view(parts, samples, heads, longest, -1).permute(1, 3, 0, 2, 4)
-    return rows.reshape(samples * longest, -1)
+def from_heads(mixed: Tensor, layout: Layout) -> Tensor:
+    """The inverse of `by_head` for one part: (B, h, T, d) -> (N, H)."""
+    rows = mixed.transpose(1, 2).flatten(2).flatten(0, 1)
+    return rows if layout.slot is None else rows.index_select(0, layout.slot)

@@ -7,24 +7,31 @@ so are the scale of attention and the last product of the embedding, as far as t
 queries, keys and values read it. Training needs the weights as they are, so this is a copy, made
 anew by every prediction large enough to repay it.
 
+The products are torch's own business (operations with an underscore, made for its compiler): they
+are tried once in each process, and where they are missing, fail or give other numbers, prediction
+takes the network as it is.
+
 Axes: N steps, B samples, H hidden, h heads, d = H / h, C bands, P pixels of a patch, f features
 before the last product of the embedding.
 """
 
 from __future__ import annotations
 
+import logging
 import math
-from functools import cached_property
+from functools import cache, cached_property
 from typing import cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from sitsformer.model import SITSFormer
 from sitsformer.model.embedding import ConvEmbedding, LinearEmbedding
-from sitsformer.model.encoder import Layer, join_heads, pad_group, split_heads
+from sitsformer.model.encoder import Layer, by_head, from_heads
+from sitsformer.model.network import SITSFormer
 from sitsformer.model.steps import Layout, Steps
+
+logger = logging.getLogger("sitsformer")
 
 LEAST_STEPS = 2048
 """Steps of a prediction from which packed weights are used: packing costs about what it gains in
@@ -39,14 +46,29 @@ PATCHES = 384
 
 
 def can_pack(model: SITSFormer) -> bool:
-    """Whether this torch and this processor have the packed products."""
+    """Whether this model can be predicted with packed products here."""
     weight = model.mask_token
-    return (
-        weight.device.type == "cpu"
-        and weight.dtype == torch.float32
-        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    )
+    plain = weight.device.type == "cpu" and weight.dtype == torch.float32
+    return plain and products_are_right()
+
+
+@cache
+def products_are_right() -> bool:
+    """Try packed products on a small case against ordinary ones."""
+    rows = torch.linspace(-1, 1, 3 * 40).view(3, 40)
+    weight = torch.linspace(1, -1, 24 * 40).view(24, 40).sin()
+    bias = torch.linspace(-1, 1, 24)
+    expected = F.linear(rows, weight, bias)
+    try:
+        with torch.inference_mode():
+            product = PackedLinear(weight, bias)
+            found, cut = product(rows), product(rows, relu=True)
+        right = torch.allclose(found, expected, atol=1e-4)
+        right &= torch.allclose(cut, expected.relu(), atol=1e-4)
+    except (AttributeError, RuntimeError, TypeError, NotImplementedError) as error:
+        logger.debug("no packed products on this machine: %s", error)
+        return False
+    return right
 
 
 class PackedLinear:
@@ -83,14 +105,12 @@ class PackedLayer:
         """Queries, keys and values; the first layer seldom needs them, see `Entry`."""
         return [PackedLinear(*part) for part in self.projections]
 
-    def __call__(
-        self, x: Tensor, layout: Layout, projected: list[list[Tensor]] | None = None
-    ) -> Tensor:
+    def __call__(self, x: Tensor, layout: Layout, projected: list[Tensor] | None = None) -> Tensor:
         """Encode packed steps (N, H) without dropout; `projected`: see `Entry`."""
         if projected is None:
             read = self.norm1(x) if self.pre_norm else x
-            projected = [by_head(part(read), layout, self.heads) for part in self.project]
-        x = self.mix(attend(projected, layout, len(x))).add_(x)
+            projected = [_sorted(part(read), layout, self.heads) for part in self.project]
+        x = self.mix(attend(projected, layout, self.heads, len(x))).add_(x)
         if self.pre_norm:
             return self.outer(self.inner(self.norm2(x), relu=True)).add_(x)
         x = self.norm1(x)
@@ -105,40 +125,34 @@ def scaled_projections(layer: Layer) -> list[tuple[Tensor, Tensor]]:
     return [(w * f, b * f) for w, b, f in zip(weights, biases, (scale, 1.0, 1.0), strict=True)]
 
 
-def by_head(rows: Tensor, layout: Layout, heads: int) -> list[Tensor]:
-    """The steps of each group: (N, H) -> (b * h, T, d); best while the rows are in the cache."""
-    parts = []
-    for group in layout.groups:
-        padded = pad_group(rows[group.start : group.start + group.count], group)
-        parts.append(split_heads(padded, group.samples, 1, heads)[0])
-    return parts
+def _sorted(rows: Tensor, layout: Layout, heads: int) -> Tensor:
+    """(N, H) -> (B * h, T, d), contiguous; best while the rows are in the cache."""
+    return by_head(rows[: layout.steps], layout, heads, 1)[0].flatten(0, 1)
 
 
-def attend(projected: list[list[Tensor]], layout: Layout, rows: int) -> Tensor:
+def attend(projected: list[Tensor], layout: Layout, heads: int, rows: int) -> Tensor:
     """Attention within every sample, as `encoder.attend` without dropout.
 
     Args:
-        projected: scaled queries, keys and values, from `by_head`.
+        projected: scaled queries, keys and values, each (B * h, T, d).
         layout: of the steps.
+        heads: h.
         rows: N of the result; those after the layout's steps are 0.
 
     Returns:
         (N, H).
     """
-    parts = []
-    for group, query, key, value in zip(layout.groups, *projected, strict=True):
-        heads = len(query) // group.samples
-        if group.bias is None:
-            score = torch.bmm(query, key.transpose(1, 2))
-        else:
-            bias = group.bias.repeat_interleave(heads, 0)
-            score = torch.baddbmm(bias, query, key.transpose(1, 2))
-        mixed = torch.bmm(torch.softmax(score, -1), value)
-        out = join_heads(mixed.unsqueeze(0), group.samples, heads)
-        parts.append(out if group.slot is None else out.index_select(0, group.slot))
+    query, key, value = projected
+    if layout.bias is None:
+        score = torch.bmm(query, key.transpose(1, 2))
+    else:
+        bias = layout.bias.repeat_interleave(heads, 0)
+        score = torch.baddbmm(bias, query, key.transpose(1, 2))
+    mixed = torch.bmm(torch.softmax(score, -1), value)
+    out = from_heads(mixed.view(-1, heads, layout.longest, mixed.shape[2]), layout)
     if rows > layout.steps:
-        parts.append(parts[0].new_zeros(rows - layout.steps, parts[0].shape[1]))
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+        out = torch.cat([out, out.new_zeros(rows - layout.steps, out.shape[1])])
+    return out
 
 
 class Entry:
@@ -174,7 +188,7 @@ class Entry:
             features = product(features, relu=True).view(len(values), -1)
         return features
 
-    def __call__(self, steps: Steps) -> tuple[Tensor, list[list[Tensor]] | None]:
+    def __call__(self, steps: Steps) -> tuple[Tensor, list[Tensor] | None]:
         """The embedded steps (N, H), and the first layer's `projected` if it is known."""
         features = torch.cat([self.features(part) for part in torch.split(steps.values, PATCHES)])
         x = self.embed(features).add_(self.code.index_select(0, steps.doy))
@@ -183,7 +197,7 @@ class Entry:
         projected = []
         for product, code in self.project:
             rows = product(features).add_(code.index_select(0, steps.doy))
-            projected.append(by_head(rows, steps.layout, self.first.heads))
+            projected.append(_sorted(rows, steps.layout, self.first.heads))
         return x, projected
 
 

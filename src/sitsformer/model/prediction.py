@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sitsformer.model import SITSFormer
+from sitsformer.model.network import SITSFormer
 from sitsformer.model.packed import LEAST_STEPS, PackedModel, can_pack, rounded
 from sitsformer.model.steps import Series, Steps, make_layout, pack
 
@@ -81,18 +81,16 @@ def predict_batch(
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        steps, order = pack(series, index)
+        steps = pack(series, index)
         if steps.values.device != model.mean.device:
             steps = _move(steps, model.mean.device)
         if packed is None:
             logits = model.classify(model.encode(steps), steps.layout)
         else:
             logits = packed.logits(rounded(steps))
-        found = torch.softmax(logits.float(), 1).cpu().numpy()
+        found: npt.NDArray[np.float32] = torch.softmax(logits.float(), 1).cpu().numpy()
     model.train(was_training)
-    out = np.empty_like(found)
-    out[order] = found
-    return out
+    return found
 
 
 def _move(steps: Steps, device: torch.device) -> Steps:

@@ -1,18 +1,16 @@
 """Packed time steps: what the network computes on.
 
-A batch of series is one table of its valid steps, sample after sample, without padding. Samples are
-sorted by length, longest first, and cut into groups of similar length: only attention and pooling
-look at whole series, and they pad within a group. So padding costs next to nothing, and never
-enters a statistic of the network.
+A batch of series is one table of its valid steps, sample after sample, without padding. Only
+attention and pooling look at whole series, and pad them to the longest of the batch. So padding
+costs little, and never enters a statistic of the network.
 
-Axes: N valid steps of a batch, B samples, T the longest series of a group, C bands, P pixels of a
+Axes: N valid steps of a batch, B samples, T the longest series of a batch, C bands, P pixels of a
 patch.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,13 +29,6 @@ MISSING = 65535
 LAST_DAY = 366
 """Days of year are 1 to 366; 0 is padding."""
 
-GROUP_RATIO = 0.75
-"""A group ends where a series is shorter than this share of its longest (measured on CPUs: fewer
-groups waste attention on padding, more groups cost calls)."""
-
-GROUP_LEAST = 16
-"""Samples of a group at least."""
-
 
 def to_device(array: npt.NDArray[Any], device: torch.device | str) -> Tensor:
     """An array as a tensor where it is wanted.
@@ -52,39 +43,20 @@ def to_device(array: npt.NDArray[Any], device: torch.device | str) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Group:
-    """Consecutive samples of similar length.
-
-    Attributes:
-        start: first step in the packed table.
-        count: steps of the group, n.
-        samples: samples of the group, b.
-        longest: steps of its longest series, T.
-        slot: (n,) int64, place of each step in the padded (b * T) table; None: no padding.
-        take: (b * T,) int64, step (from `start`) of each padded place; padding points at step 0.
-        bias: (b, 1, T) float32, 0 at steps and -inf at padding.
-    """
-
-    start: int
-    count: int
-    samples: int
-    longest: int
-    slot: Tensor | None
-    take: Tensor | None
-    bias: Tensor | None
-
-
-@dataclass(frozen=True)
 class Layout:
     """Which packed steps belong to which sample.
 
     Attributes:
         lengths: (B,) int64, steps of each sample, on the host.
-        groups: the samples in order, by group.
+        longest: steps of the longest series, T.
+        slot: (N,) int64, place of each step in the padded (B * T) table; None: no padding.
+        bias: (B, 1, T) float32, 0 at steps and -inf at padding; None: no padding.
     """
 
     lengths: Ints
-    groups: tuple[Group, ...]
+    longest: int
+    slot: Tensor | None
+    bias: Tensor | None
 
     @property
     def steps(self) -> int:
@@ -107,48 +79,24 @@ class Steps:
     layout: Layout
 
 
-def make_layout(
-    lengths: Ints, device: torch.device | str = "cpu", ratio: float | None = None
-) -> Layout:
-    """Lay out series of these lengths; groups form where neighbours are of similar length.
+def make_layout(lengths: Ints, device: torch.device | str = "cpu") -> Layout:
+    """Lay out series of these lengths.
 
     Args:
-        lengths: (B,) steps of each sample, at least 1 each; best sorted, longest first.
-        device: where the network runs. Off the CPU there is one group: calls cost more there than
-            arithmetic on padding.
-        ratio: see `GROUP_RATIO`; 0 makes one group.
+        lengths: (B,) steps of each sample.
+        device: where the network runs.
     """
-    if ratio is None:
-        ratio = GROUP_RATIO if torch.device(device).type == "cpu" else 0.0
-    edges = [0]
-    for i, length in enumerate(lengths):
-        if length < ratio * lengths[edges[-1]] and i - edges[-1] >= GROUP_LEAST:
-            edges.append(i)
-    edges.append(len(lengths))
-    groups = []
-    start = 0
-    for first, last in pairwise(edges):
-        group = _group(lengths[first:last], start, device)
-        groups.append(group)
-        start += group.count
-    return Layout(lengths, tuple(groups))
-
-
-def _group(lengths: Ints, start: int, device: torch.device | str) -> Group:
-    samples, longest, count = len(lengths), int(lengths.max(initial=0)), int(lengths.sum())
-    if count == samples * longest:
-        return Group(start, count, samples, longest, None, None, None)
+    longest = int(lengths.max(initial=0))
     valid = np.arange(longest) < lengths[:, None]
-    slot = np.flatnonzero(valid)
-    take = np.zeros(valid.size, np.int64)
-    take[slot] = np.arange(count)
+    if valid.all():
+        return Layout(lengths, longest, None, None)
+    slot = to_device(np.flatnonzero(valid), device)
     bias = np.where(valid, np.float32(0), np.float32(-np.inf))[:, None, :]
-    slots, takes, biases = (to_device(a, device) for a in (slot, take, bias))
-    return Group(start, count, samples, longest, slots, takes, biases)
+    return Layout(lengths, longest, slot, to_device(bias, device))
 
 
 def subset(layout: Layout, chosen: npt.NDArray[np.bool_], device: torch.device | str) -> Layout:
-    """Layout of some of the steps, with the same samples in the same groups.
+    """Layout of some of the steps, with the same samples.
 
     Args:
         layout: of N steps.
@@ -156,13 +104,8 @@ def subset(layout: Layout, chosen: npt.NDArray[np.bool_], device: torch.device |
         device: where the network runs.
     """
     sample = np.repeat(np.arange(len(layout.lengths)), layout.lengths)
-    lengths = np.bincount(sample[chosen], minlength=len(layout.lengths)).astype(np.int64)
-    groups, first, start = [], 0, 0
-    for group in layout.groups:
-        part = _group(lengths[first : first + group.samples], start, device)
-        groups.append(part)
-        first, start = first + group.samples, start + part.count
-    return Layout(lengths, tuple(groups))
+    lengths = np.bincount(sample[chosen], minlength=len(layout.lengths))
+    return make_layout(lengths.astype(np.int64), device)
 
 
 @dataclass(frozen=True)
@@ -243,21 +186,13 @@ class Change:
     offset: npt.NDArray[np.float32]
 
 
-def order_by_length(lengths: Ints) -> Ints:
-    """Positions of the samples, longest first; equal lengths keep their order."""
-    return np.argsort(-lengths, kind="stable")
-
-
-def pack(series: Series, index: Ints, change: Change | None = None) -> tuple[Steps, Ints]:
+def pack(series: Series, index: Ints, change: Change | None = None) -> Steps:
     """Gather samples into a packed, normalised batch.
 
     Args:
         series: where from.
         index: (B,) samples.
         change: augmentation of these samples, in the order of `index`.
-
-    Returns:
-        The batch, and the order of its samples as positions in `index`, (B,).
     """
     device = series.values.device
     time = series.doy.shape[1]
@@ -266,17 +201,15 @@ def pack(series: Series, index: Ints, change: Change | None = None) -> tuple[Ste
     if change is not None:
         keep &= change.keep
         lengths = keep.sum(1)
-    order = order_by_length(lengths)
-    keep, lengths = keep[order], lengths[order]
     sample, step = np.nonzero(keep)
-    rows = index[order][sample] * time + step
+    rows = index[sample] * time + step
     day = series.doy.reshape(-1)[rows]
     scale = SCALE / series.std
     offset = -series.mean / series.std
     if change is not None:
-        day = np.clip(day + change.shift[order][sample], 1, LAST_DAY)
-        gain = to_device(change.gain[order], device)
-        extra = to_device(change.offset[order], device)
+        day = np.clip(day + change.shift[sample], 1, LAST_DAY)
+        gain = to_device(change.gain, device)
+        extra = to_device(change.offset, device)
         whose = to_device(sample, device)
         offset = ((extra - series.mean) / series.std).index_select(0, whose)
         scale = (gain * scale).index_select(0, whose)
@@ -286,4 +219,4 @@ def pack(series: Series, index: Ints, change: Change | None = None) -> tuple[Ste
         # A missing pixel becomes its band's mean: 0 after normalisation.
         values.masked_fill_(raw.to(torch.int32) == MISSING, 0.0)
     doy = to_device(day, device)
-    return Steps(values, doy, make_layout(lengths.astype(np.int64), device)), order
+    return Steps(values, doy, make_layout(lengths.astype(np.int64), device))

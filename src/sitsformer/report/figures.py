@@ -157,7 +157,7 @@ def reconstruct(
     rng = np.random.default_rng(0)
     found = []
     for i in range(len(samples)):
-        steps, _ = pack(series, np.array([i]))
+        steps = pack(series, np.array([i]))
         count = int(series.lengths[i])
         hide = masking.STRATEGIES[m.config.pretrain.mask]
         hidden = hide(series.lengths[i : i + 1], len(mean), m.config.pretrain.mask_rate, rng)
@@ -207,11 +207,8 @@ def encode(m: Material, name: str, samples: Samples) -> npt.NDArray[np.float32]:
     with torch.inference_mode():
         for start in range(0, len(samples), 256):
             index = np.arange(start, min(start + 256, len(samples)))
-            steps, order = pack(series, index)
-            pooled = model.pool(model.encode(steps), steps.layout).numpy()
-            back = np.empty_like(pooled)
-            back[order] = pooled
-            parts.append(back)
+            steps = pack(series, index)
+            parts.append(model.pool(model.encode(steps), steps.layout).numpy())
     return np.concatenate(parts)
 
 

@@ -18,20 +18,16 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sitsformer.errors import SitsError
 from sitsformer.model import SITSFormer
 from sitsformer.training import checkpoint as checkpoints
 from sitsformer.training import parallel
-from sitsformer.training.optimiser import Adam
 from sitsformer.training.order import deterministic
-
-if TYPE_CHECKING:
-    from sitsformer.training.ensemble import Ensemble
 
 logger = logging.getLogger("sitsformer")
 
@@ -139,21 +135,22 @@ def learning_rate(plan: Plan, step: int, steps: int, epoch: int) -> float:
     return plan.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def make_optimiser(model: SITSFormer | Ensemble, plan: Plan) -> Adam:
-    """Adam or AdamW of what requires a gradient.
+def make_optimiser(model: SITSFormer, plan: Plan) -> torch.optim.AdamW:
+    """AdamW of what requires a gradient; Adam is the same without decay.
 
     Matrices alone decay: biases, norms and tokens have a meaning at 0.
     """
     chosen = [p for p in model.parameters() if p.requires_grad]
-    # Vectors of stacked networks are matrices.
-    vector = 1 + model.stacked
     decay = plan.weight_decay if plan.optimiser == "adamw" else 0.0
-    matrices = [p for p in chosen if p.ndim > vector]
-    return Adam([(matrices, decay), ([p for p in chosen if p.ndim <= vector], 0.0)])
+    groups = [
+        {"params": [p for p in chosen if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in chosen if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, plan.learning_rate, fused=True)
 
 
 def fit(
-    model: SITSFormer | Ensemble,
+    model: SITSFormer,
     task: Task,
     plan: Plan,
     *,
@@ -197,7 +194,7 @@ class _Loop:
 
     def __init__(
         self,
-        model: SITSFormer | Ensemble,
+        model: SITSFormer,
         task: Task,
         plan: Plan,
         checkpoint: Path | None,
@@ -213,7 +210,7 @@ class _Loop:
         self.pending = torch.zeros(len(task.weights) + 1, device=self.device, dtype=torch.float64)
         self.waiting = 0
         self.look = 1 if self.device.type == "cpu" else CHECK_EVERY
-        if plan.compile and isinstance(model, SITSFormer):
+        if plan.compile:
             for layer in model.transformer_encoder.layers:
                 layer.compile(dynamic=True)
 
@@ -286,15 +283,17 @@ class _Loop:
                 for k, name in enumerate(names):
                     if name in sums:
                         self.pending[k] += sums[name]
-        parallel.add_gradients(self.optimiser.parameters)
-        norm = self.model.clip_gradients(plan.clip)
+        parallel.add_gradients(self.model.parameters())
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), plan.clip)
         # A gradient that is not finite must show in the loss that is looked at.
         self.pending[-1] += norm * 0
         self.waiting += 1
         if self.waiting == self.look:
             self.look_at_loss()
-        self.optimiser.step(self.rate)
-        self.optimiser.clear()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate
+        self.optimiser.step()
+        self.optimiser.zero_grad()
         for name, count in zip(names, counts, strict=True):
             run.counts[name] = run.counts.get(name, 0.0) + count
         return asked > 0

@@ -18,11 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from sitsformer.errors import SitsError
-from sitsformer.training.optimiser import Adam
 
 FILE = "checkpoint.safetensors"
+
+LAYOUT = 2
+"""Changes with the names of the tensors: a checkpoint of another layout is not resumed."""
 
 
 def fingerprint(settings: Mapping[str, Any]) -> str:
@@ -32,7 +35,9 @@ def fingerprint(settings: Mapping[str, Any]) -> str:
     a run that nobody can repeat.
     """
     versions = {name: _version(name) for name in ("sitsformer", "torch")}
-    text = json.dumps({"settings": settings, **versions}, sort_keys=True, default=str)
+    text = json.dumps(
+        {"settings": settings, "layout": LAYOUT, **versions}, sort_keys=True, default=str
+    )
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -47,7 +52,7 @@ def save(
     folder: Path,
     model: nn.Module,
     best: Mapping[str, Tensor],
-    optimiser: Adam,
+    optimiser: Optimizer,
     state: Mapping[str, Any],
 ) -> None:
     """Write the checkpoint of a run; the one before stays whole until this one is.
@@ -66,7 +71,8 @@ def save(
 
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"best.{k}": v for k, v in best.items()}
-    tensors |= {f"optimiser.{k}": v for k, v in optimiser.tensors().items()}
+    for number, moments in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{number}.{k}": v for k, v in moments.items()}
     tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     partial = folder / f".{FILE}.partial"
     try:
@@ -119,12 +125,19 @@ def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def restore(tensors: Mapping[str, Tensor], model: nn.Module, optimiser: Adam) -> dict[str, Tensor]:
+def restore(
+    tensors: Mapping[str, Tensor], model: nn.Module, optimiser: Optimizer
+) -> dict[str, Tensor]:
     """Put a checkpoint's tensors where they came from.
 
     Returns:
         The best weights so far.
     """
     model.load_state_dict(part(tensors, "model."))
-    optimiser.load(part(tensors, "optimiser."))
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in part(tensors, "optimiser.").items():
+        number, kind = name.split(".")
+        moments.setdefault(int(number), {})[kind] = value
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": moments, "param_groups": groups})
     return part(tensors, "best.")

@@ -236,11 +236,11 @@ def make_batch(
     mine = np.arange(share[0], len(index), share[1])
     if change is not None:
         change = Change(*(getattr(change, name)[mine] for name in Change.__dataclass_fields__))
-    steps, order = pack(series, index[mine], change)
-    classes = label[index[mine]][order]
+    steps = pack(series, index[mine], change)
+    classes = label[index[mine]]
     counts: dict[str, float] = {}
     if hidden is not None:
-        hidden = hidden[_rows_of(lengths, mine[order])]
+        hidden = hidden[_rows_of(lengths, mine)]
         counts["ssl"] = float(hidden.sum()) * (bands if hidden.ndim == 1 else 1)
     if "sl" in weights:
         counts["sl"] = float((classes >= 0).sum())
@@ -337,8 +337,8 @@ class ClassifyTask:
             index = order[place * size : (place + 1) * size]
             rng = _rng(s.seed, _BATCH, number)
             change = augment.draw(self.series.lengths[index], time, bands, s.augment, rng)
-            steps, sort = pack(self.series, index, change)
-            label = to_device(self.label[index[sort]], self.series.values.device)
+            steps = pack(self.series, index, change)
+            label = to_device(self.label[index], self.series.values.device)
             yield [ClassifyBatch(steps, label, {"classes": float(len(index))})]
 
     def sums(self, model: SITSFormer, batch: ClassifyBatch) -> dict[str, Tensor]:

@@ -2,13 +2,12 @@
 
 collections.py  what is asked for            session.py   credentials, project, client
 listing.py      images of a tile, grouped    transport.py connections, deadlines
-early.py        scores beside the listing    limiter.py   concurrency, rate, retries
-layers.py       what label products ask for  errors.py    transient, too big, permanent
-requests.py     packing, splitting, graphs   cache.py     finished requests on disk
-fetch.py        requests into the cache      stored.py    arrays that live in the cache
-batch.py        the same by export tasks     doctor.py    what answers
-export.py       a tile from list to cube     view.py      area, imagery and labels on a map
-plan.py         the estimate
+layers.py       what label products ask for  limiter.py   concurrency, rate, retries
+requests.py     packing, splitting, graphs   errors.py    transient, too big, permanent
+fetch.py        requests into the cache      cache.py     finished requests on disk
+batch.py        the same by export tasks     stored.py    arrays that live in the cache
+export.py       a tile from list to cube     doctor.py    what answers
+plan.py         the estimate                 view.py      area, imagery and labels on a map
 """
 
 from __future__ import annotations

@@ -87,11 +87,6 @@ class Group:
         """Whether `mark_split` was called, by this or an earlier process."""
         return self._file(key, "split").exists()
 
-    @property
-    def is_new(self) -> bool:
-        """Whether there never was a listing: nothing was fetched yet."""
-        return not (self.path / "listing.json").exists()
-
     def save_listing(self, listing: dict[str, Any]) -> None:
         """Keep the listing."""
         with provenance.create_file(self.path / "listing.json") as partial:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import threading
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -18,7 +17,7 @@ from sitsformer import cube
 from sitsformer.classes import NO_LABEL, Legend, load_legend
 from sitsformer.config import BANDS, Area, Config, EarthEngine, expand
 from sitsformer.grid import Tile
-from sitsformer.sources.earthengine import batch, early, listing, requests
+from sitsformer.sources.earthengine import batch, listing, requests
 from sitsformer.sources.earthengine.cache import Group, open_group, trim
 from sitsformer.sources.earthengine.collections import (
     CLOUD_SCORE,
@@ -59,7 +58,7 @@ class EarthEngineSource:
         trim(expand(self.settings.cache), self.settings.cache_gb * GIGABYTE)
         session = partial(connect, self.settings)
         labels = requests.label_requests(tile, area)
-        found = _look(session, group, area_name, area, tile, self.settings)
+        found = _look(session, group, area_name, area, tile)
         announce(tile, found, area, self.settings)
         scores = requests.pack("scores", tile, found.observations, (self.settings.cloud_score,))
         fetch(session, group, [*scores, *labels])
@@ -90,37 +89,14 @@ class EarthEngineSource:
 
 
 def _look(
-    connection: partial[Session],
-    group: Group,
-    area_name: str,
-    area: Area,
-    tile: Tile,
-    settings: EarthEngine,
+    connection: partial[Session], group: Group, area_name: str, area: Area, tile: Tile
 ) -> Listing:
-    """The list of images; with a new one come labels and, if they can, scores, into the cache."""
+    """The list of images, from the cache or into it."""
     known = listing.kept(group.load_listing(), area)
     if known is not None:
         return known
-    session, stop = connection(), threading.Event()
-    band = settings.cloud_score
-    listed = early.Ahead(lambda: listing.ask(session, area_name, area, tile))
-    scores: early.Ahead[early.Scores] | None = None
-    if group.is_new and early.fits(area, tile):
-        scores = early.Ahead(lambda: early.ask(session, area, tile, band, stop))
-    labels = early.Ahead(
-        lambda: fetch(connection, group, requests.label_requests(tile, area), stop)
-    )
-    try:
-        found = listed.result()
-        group.save_listing(found.to_json())
-        if scores and (layers := scores.result()):
-            for request in requests.pack("scores", tile, found.observations, (band,)):
-                if (answer := early.compose(request, layers)) is not None:
-                    group.save(request.key, answer)
-        labels.result()
-    except BaseException:
-        stop.set()
-        raise
+    found = listing.ask(connection(), area_name, area, tile)
+    group.save_listing(found.to_json())
     return found
 
 

@@ -40,7 +40,6 @@ def fetch(
     connect: Callable[[], Session],
     group: Group,
     requests: Iterable[Request],
-    stop: threading.Event | None = None,
 ) -> None:
     """Bring all requests into the cache.
 
@@ -48,7 +47,6 @@ def fetch(
         connect: gives the session; only called where something is missing.
         group: the cache.
         requests: what is wanted.
-        stop: set by others when the requests are not wanted any more.
 
     Raises:
         EarthEngineError: a request failed for good; those under way are abandoned.
@@ -57,7 +55,7 @@ def fetch(
         leaf for request in requests for leaf in leaves(request, group) if not group.has(leaf.key)
     ]
     if missing:
-        _Fetching(connect(), group, missing, stop or threading.Event()).run()
+        _Fetching(connect(), group, missing).run()
 
 
 class _Fetching:
@@ -71,13 +69,12 @@ class _Fetching:
         session: Session,
         group: Group,
         requests: Sequence[Request],
-        stop: threading.Event,
     ) -> None:
         self.session, self.group = session, group
         self.queue: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self.open = len(requests)
         self.failure: BaseException | None = None
-        self.stop = stop
+        self.stop = threading.Event()
         self.done = threading.Condition()
         self.began = time.monotonic()
         self.retries_before = session.limiter.retries
@@ -176,7 +173,7 @@ def decode(body: bytes, request: Request) -> NDArray[Any]:
         DamagedAnswerError: it is cut short, or not of the shape and types asked for.
     """
     try:
-        answer = read_structured(body)
+        answer = _read_structured(body)
     except (ValueError, EOFError, OSError) as error:
         raise DamagedAnswerError(f"the answer is no array: {error}") from None
     names = answer.dtype.names or ()
@@ -192,7 +189,7 @@ def decode(body: bytes, request: Request) -> NDArray[Any]:
     return answer.view(kind).reshape(*shape, len(names))
 
 
-def read_structured(body: bytes) -> NDArray[Any]:
+def _read_structured(body: bytes) -> NDArray[Any]:
     """Read the NPY format without a copy of the pixels (numpy.lib.format, version 1 and 2).
 
     NumPy's own limit on the header, 10,000 characters, is one of some 500 fields.

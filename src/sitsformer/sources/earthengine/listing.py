@@ -163,7 +163,7 @@ def kept(values: Mapping[str, Any] | None, area: Area) -> Listing | None:
     return Listing.from_json(values)
 
 
-def within(collection: str, area: Area, tile: Tile) -> Any:
+def _within(collection: str, area: Area, tile: Tile) -> Any:
     """The images of a collection that touch a tile in its season."""
     import ee
 
@@ -175,10 +175,10 @@ def within(collection: str, area: Area, tile: Tile) -> Any:
 def _query(area: Area, tile: Tile) -> Any:
     import ee
 
-    images = within(SENTINEL2, area, tile).toList(MOST_IMAGES)
+    images = _within(SENTINEL2, area, tile).toList(MOST_IMAGES)
     asked: dict[str, Any] = {
         "images": images.map(lambda image: [ee.Image(image).get(name) for name in PROPERTIES]),
-        "scores": within(CLOUD_SCORE, area, tile).aggregate_array("system:index"),
+        "scores": _within(CLOUD_SCORE, area, tile).aggregate_array("system:index"),
     }
     for product in _looked_up(area):
         year = product.year(season_year(area))

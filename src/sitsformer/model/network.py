@@ -1,0 +1,334 @@
+"""SITS-Former with heads for masked reconstruction and for classes; torch and numpy only.
+
+    model = SITSFormer(Architecture())
+    steps = pack(series, index)
+    encoded = model.encode(steps)                  # (N, H), one row a valid time step
+    logits = model.classify(encoded, steps.layout) # (B, classes)
+
+Defaults are those of Yuan et al. 2022 (Int. J. Applied Earth Observation and Geoinformation 106:
+102651): patch 5, 10 bands, hidden 256, 3 layers, 8 heads, dropout 0.1, post-norm, max pooling.
+What differs from the paper, and why, is in docs/model.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from sitsformer.errors import SitsError
+from sitsformer.model.dropout import Noise, drop, factor
+from sitsformer.model.embedding import ConvEmbedding, LinearEmbedding
+from sitsformer.model.encoder import Encoder, Layer
+from sitsformer.model.steps import Layout, Steps, make_series, subset, to_device
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything that decides the shape and the function of a network.
+
+    Attributes:
+        bands: bands of a patch.
+        patch: side of a patch, pixels: 1, 3, 5, 7 or 9.
+        embedding: `conv3d` or `linear`.
+        hidden: width of the encoder.
+        layers: encoder layers.
+        heads: attention heads; divide `hidden`.
+        feedforward: width of the feed-forward layer; 0: 4 x `hidden`.
+        dropout: rate after the embedding and inside the layers.
+        attention_dropout: rate on the attention weights.
+        norm: `post` or `pre`.
+        pooling: `max`, `mean` or `mean_max` over valid steps.
+        classes: classes of the classifier; 0: none.
+        decoder: whether a light decoder reconstructs hidden steps, which the encoder then does
+            not see at all (after He et al. 2022, masked autoencoders).
+    """
+
+    bands: int = 10
+    patch: int = 5
+    embedding: str = "conv3d"
+    hidden: int = 256
+    layers: int = 3
+    heads: int = 8
+    feedforward: int = 0
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
+    norm: str = "post"
+    pooling: str = "max"
+    classes: int = 0
+    decoder: bool = False
+
+
+class SITSFormer(nn.Module):
+    """The network, with the band statistics it was trained with.
+
+    Args:
+        architecture: its shape.
+        mean: (band,) reflectance; what inputs are normalised with.
+        std: (band,) reflectance.
+        bands: names of the bands.
+        class_names: names of the classes, as many as `architecture.classes`.
+    """
+
+    embedding: ConvEmbedding | LinearEmbedding
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        mean: npt.ArrayLike | None = None,
+        std: npt.ArrayLike | None = None,
+        bands: Sequence[str] = (),
+        class_names: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        a = architecture
+        self.architecture = a
+        self.bands = tuple(bands)
+        self.class_names = tuple(class_names)
+        self.noise = Noise()
+        self.frozen = False
+        embedding = ConvEmbedding if a.embedding == "conv3d" else LinearEmbedding
+        self.embedding = embedding(a.bands, a.patch, a.hidden)
+        feedforward = a.feedforward or 4 * a.hidden
+        layers = [
+            Layer(a.hidden, a.heads, feedforward, a.dropout, a.attention_dropout, a.norm == "pre")
+            for _ in range(a.layers)
+        ]
+        self.transformer_encoder = Encoder(layers, a.hidden)
+        # Same scale as the code of the day it is added to would drown it; 0.02 as in BERT.
+        self.mask_token = nn.Parameter(torch.randn(a.hidden) * 0.02)
+        self.band_token = nn.Parameter(torch.zeros(a.bands))
+        self.reconstruction = nn.Linear(a.hidden, a.bands)
+        self.decoder: Encoder | None = None
+        if a.decoder:
+            # One layer with a feed-forward part as narrow as it is wide.
+            light = Layer(
+                a.hidden, a.heads, a.hidden, a.dropout, a.attention_dropout, a.norm == "pre"
+            )
+            self.decoder = Encoder([light], a.hidden)
+        self.classifier: nn.Linear | None = None
+        if a.classes:
+            self.new_classifier(a.classes, class_names)
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", _vector(mean, a.bands, 0.0))
+        self.register_buffer("std", _vector(std, a.bands, 1.0))
+
+    def new_classifier(self, classes: int, class_names: Sequence[str] = ()) -> None:
+        """Put a fresh classifier in; its first logits are small."""
+        self.architecture = Architecture(**{**asdict(self.architecture), "classes": classes})
+        self.class_names = tuple(class_names)
+        width = self.architecture.hidden * (2 if self.architecture.pooling == "mean_max" else 1)
+        self.classifier = nn.Linear(width, classes).to(self.mask_token.device)
+        nn.init.normal_(self.classifier.weight, std=0.02)
+        nn.init.zeros_(self.classifier.bias)
+
+    def train(self, mode: bool = True) -> SITSFormer:
+        """Set training mode; a frozen encoder stays in evaluation mode, norms and dropout too."""
+        super().train(mode)
+        if self.frozen:
+            self.embedding.eval()
+            self.transformer_encoder.eval()
+        return self
+
+    def encode(
+        self,
+        steps: Steps,
+        masked: npt.NDArray[np.bool_] | None = None,
+        only_masked: bool = False,
+    ) -> Tensor:
+        """Encode a batch.
+
+        Args:
+            steps: the batch, N steps.
+            masked: (N,) steps hidden behind the mask token, or (N, C) values hidden behind the
+                token of their band; None: nothing is hidden.
+            only_masked: compute the last layer for the hidden steps alone.
+
+        Returns:
+            (N, H) float32, or (hidden steps, H) with `only_masked`.
+        """
+        x = self._dropped(self._embed(steps, masked))
+        only = None
+        if only_masked:
+            assert masked is not None and masked.ndim == 1
+            rows = to_device(np.flatnonzero(masked), x.device)
+            only = (rows, subset(steps.layout, masked, x.device))
+        encoded: Tensor = self.transformer_encoder(x, steps.layout, self.noise, only)
+        return encoded
+
+    def encode_hidden(
+        self, steps: Steps, masked: npt.NDArray[np.bool_], whole: bool = True
+    ) -> tuple[Tensor, Layout, Tensor]:
+        """Encode a batch, and what its hidden steps are reconstructed from.
+
+        Args:
+            steps: the batch, N steps.
+            masked: (N,) hidden steps; with a decoder every series shows at least one.
+            whole: whether the encoded steps are wanted, or the hidden ones alone.
+
+        Returns:
+            Encoded steps for the classifier and their layout (with a decoder the visible steps;
+            without one all, or whatever was computed where not `whole`), and (hidden steps, H).
+        """
+        device = steps.values.device
+        if self.decoder is None and not whole:
+            encoded = self.encode(steps, masked, only_masked=True)
+            return encoded, steps.layout, encoded
+        rows = to_device(np.flatnonzero(masked), device)
+        if self.decoder is None:
+            encoded = self.encode(steps, masked)
+            return encoded, steps.layout, encoded.index_select(0, rows)
+        seen, layout, table = self._beside_tokens(steps, masked)
+        only = (rows, subset(steps.layout, masked, device))
+        return seen, layout, self.decoder(table, steps.layout, self.noise, only)
+
+    def fill(self, steps: Steps, masked: npt.NDArray[np.bool_]) -> Tensor:
+        """Guess the normalised reflectance (N, C) of every step, hidden ones or bands included."""
+        if self.decoder is None:
+            return self.reconstruct(self.encode(steps, masked))
+        _, _, table = self._beside_tokens(steps, masked)
+        return self.reconstruct(self.decoder(table, steps.layout, self.noise))
+
+    def _beside_tokens(
+        self, steps: Steps, masked: npt.NDArray[np.bool_]
+    ) -> tuple[Tensor, Layout, Tensor]:
+        """Visible steps encoded (n, H), their layout, and what the decoder reads (N, H)."""
+        device = steps.values.device
+        position = self.embedding.position(steps.doy)
+        rows, places = _places(masked, device)
+        layout = subset(steps.layout, ~masked, device)
+        x = self.embedding(steps.values.index_select(0, rows)) + position.index_select(0, rows)
+        seen = self.transformer_encoder(self._dropped(x), layout, self.noise)
+        table = torch.cat([seen, self.mask_token.to(seen.dtype).unsqueeze(0)])
+        return seen, layout, table.index_select(0, places) + position
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        rate = self.architecture.dropout if self.embedding.training else 0.0
+        return drop(x * factor(rate, x.device), rate, self.noise) if rate else x
+
+    def _embed(self, steps: Steps, masked: npt.NDArray[np.bool_] | None) -> Tensor:
+        position: Tensor = self.embedding.position(steps.doy)
+        x: Tensor
+        if masked is None:
+            x = position + self.embedding(steps.values)
+            return x
+        if masked.ndim == 2:
+            hidden = to_device(masked, position.device)
+            token = self.band_token.view(1, -1, 1).to(steps.values.dtype)
+            values = torch.where(hidden.unsqueeze(-1), token, steps.values)
+            x = position + self.embedding(values)
+            return x
+        # Hidden steps are not embedded at all: nothing of them enters, BatchNorm included.
+        rows, places = _places(masked, position.device)
+        seen = self.embedding(steps.values.index_select(0, rows))
+        # In float32: half of a batch adds up in the gradient of the token's one row.
+        table = torch.cat([seen.to(position.dtype), self.mask_token.unsqueeze(0)])
+        return position + table.index_select(0, places)
+
+    def reconstruct(self, encoded: Tensor) -> Tensor:
+        """Normalised reflectance of the centre pixel, (n, C), of encoded steps (n, H)."""
+        out: Tensor = self.reconstruction(encoded)
+        return out
+
+    def pool(self, encoded: Tensor, layout: Layout) -> Tensor:
+        """One vector a sample, (B, H) or (B, 2 H), of encoded steps (N, H)."""
+        kind = self.architecture.pooling
+        parts = []
+        if kind in ("mean", "mean_max"):
+            parts.append(_mean_pool(encoded, layout))
+        if kind in ("max", "mean_max"):
+            parts.append(_max_pool(encoded, layout))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+    def classify(self, encoded: Tensor, layout: Layout) -> Tensor:
+        """Class logits (B, classes) of encoded steps (N, H)."""
+        assert self.classifier is not None, "this model has no classifier"
+        out: Tensor = self.classifier(self.pool(encoded, layout))
+        return out
+
+    def predict(
+        self,
+        reflectance: npt.NDArray[np.uint16],
+        doy: npt.NDArray[np.integer],
+        batch_size: int = 1024,
+    ) -> npt.NDArray[np.float32]:
+        """Class probabilities of raw samples.
+
+        Args:
+            reflectance: (sample, time, band, py, px) uint16, 65535 = missing.
+            doy: (sample, time) day of year 1-366, 0 = padding at the end.
+            batch_size: samples a batch.
+
+        Returns:
+            (sample, class) float32; rows sum to 1.
+
+        Raises:
+            SitsError: the model has no classifier, or the samples do not fit it.
+        """
+        if self.classifier is None:
+            raise SitsError(
+                "this model has no classifier (it was pretrained by reconstruction alone): "
+                "fine-tune it first"
+            )
+        self._check(reflectance, doy)
+        try:
+            series = make_series(reflectance, doy, self.mean.cpu().numpy(), self.std.cpu().numpy())
+        except ValueError as error:
+            raise SitsError(f"these samples cannot be predicted: {error}") from None
+        from sitsformer.model.prediction import probabilities
+
+        return probabilities(self, series, np.arange(len(reflectance)), batch_size)
+
+    def _check(self, reflectance: npt.NDArray[np.uint16], doy: npt.NDArray[np.integer]) -> None:
+        a = self.architecture
+        found = reflectance.shape
+        wanted = f"(sample, time, {a.bands}, {a.patch}, {a.patch}) uint16"
+        if len(found) != 5 or found[2:] != (a.bands, a.patch, a.patch):
+            raise SitsError(f"the model reads {wanted}, bands {list(self.bands)}; found {found}")
+        if reflectance.dtype != np.uint16:
+            raise SitsError(f"the model reads {wanted}; found {reflectance.dtype}")
+        if doy.shape != found[:2]:
+            raise SitsError(f"days of year are {doy.shape}, but the samples are {found[:2]}")
+
+
+def _vector(values: npt.ArrayLike | None, size: int, default: float) -> Tensor:
+    if values is None:
+        return torch.full((size,), default)
+    return torch.as_tensor(np.array(values, dtype=np.float32))
+
+
+def _places(masked: npt.NDArray[np.bool_], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Rows of visible steps (n,), and each step's place (N,) in a table of them and a token."""
+    visible = np.flatnonzero(~masked)
+    place = np.full(len(masked), len(visible), np.int64)
+    place[visible] = np.arange(len(visible))
+    return to_device(visible, device), to_device(place, device)
+
+
+def _mean_pool(encoded: Tensor, layout: Layout) -> Tensor:
+    rows = encoded[: layout.steps]
+    if layout.bias is None:
+        return rows.view(len(layout.lengths), layout.longest, -1).mean(1)
+    total = _padded(rows, layout, 0.0).sum(1)
+    return total / torch.isfinite(layout.bias).sum((1, 2)).unsqueeze(1)
+
+
+def _max_pool(encoded: Tensor, layout: Layout) -> Tensor:
+    rows = _padded(encoded[: layout.steps], layout, -torch.inf)
+    # Where a gradient is wanted, it goes to the first of equal steps, as in the original; `amax`
+    # shares it out, and is twenty times as fast.
+    return rows.max(1).values if torch.is_grad_enabled() else rows.amax(1)
+
+
+def _padded(rows: Tensor, layout: Layout, padding: float) -> Tensor:
+    """(N, H) -> (B, T, H)."""
+    samples, longest = len(layout.lengths), layout.longest
+    if layout.slot is not None:
+        padded = rows.new_full((samples * longest, rows.shape[1]), padding)
+        rows = padded.index_copy(0, layout.slot, rows)
+    return rows.view(samples, longest, -1)
