@@ -92,7 +92,7 @@ def test_stores_that_do_not_fit(tmp_path: Path) -> None:
         dataset.to_netcdf(other, engine="h5netcdf")
         return other
 
-    with pytest.raises(SitsError, match=r"the cube lacks B8A; it has B02"):
+    with pytest.raises(SitsError, match=r"nc lacks B8A; its bands are B02"):
         build(saved(whole.drop_vars("B8A")))
     bare = whole.copy(deep=True).drop_vars("spatial_ref")
     for array in bare.data_vars.values():
@@ -108,7 +108,7 @@ def test_stores_that_do_not_fit(tmp_path: Path) -> None:
         build(path, start="2022-01-01", end="2022-12-31")
     with pytest.raises(SitsError, match="cannot be read as a NetCDF or Zarr cube"):
         build(tmp_path / "nothing.nc")
-    with pytest.raises(SitsError, match=r"clouds\.band: the cube has no 'SCL'"):
+    with pytest.raises(SitsError, match=r"clouds\.band: cube\.nc has no band 'SCL'"):
         build(path, clouds={"by": "scl", "band": "SCL"})
 
 

@@ -290,11 +290,15 @@ def test_labels_that_do_not_fit(folder: Path, caplog: pytest.LogCaptureFixture) 
         build(folder, labels={"crop": {**label, "band": 2}})
     with pytest.raises(SitsError, match=r"labels\.crop\.path: .*nothing.tif cannot be read"):
         build(folder, labels={"crop": {**label, "path": str(folder / "nothing.tif")}})
-    far = write(folder / "far.tiff", codes, names=None, transform=ON_GRID @ Affine.scale(1, -1))
+    beside = ON_GRID @ Affine.translation(SIZE, 0)  # in the area, and not in this tile
+    near = write(folder / "near.tiff", codes, names=None, transform=beside)
     with caplog.at_level(logging.WARNING):
-        empty = build(folder, labels={"crop": {**label, "path": str(far)}})
+        empty = build(folder, labels={"crop": {**label, "path": str(near)}})
     assert "has no label in tile" in caplog.text
     assert (empty.crop == 0).all()
+    far = write(folder / "far.tiff", codes, names=None, crs="EPSG:32632")
+    with pytest.raises(SitsError, match=r"far\.tiff does not reach the area: it covers 9\.0"):
+        build(folder, labels={"crop": {**label, "path": str(far)}})
 
 
 def test_a_large_tile_is_read_by_blocks_and_lazily(tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Annotated, Literal
+from datetime import date, datetime
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_serializer, model_validator
 
 from sitsformer.config.base import TILE_STEP, Fraction, Name, Section
 from sitsformer.labels import products
@@ -32,47 +33,122 @@ class LabelRaster(Section):
     legend: str
     """A label product (`worldcover`, `cdl`), or the path of a CSV table `code,name,colour`."""
     nodata: int | None = None
-    """Code that means no label; default: the file's own nodata value, else 0."""
+    """Code that means no label; default: the file's own nodata value, else 0. Where it is not 0, a
+    code 0 of the legend is a class."""
 
 
 class Clouds(Section):
     """How `rasters` finds clear pixels."""
 
-    by: Literal["scl", "mask", "simple", "none"] = "simple"
-    """`scl`: a scene-classification band; `mask`: a 0/1 band, 1 = clear; `simple`: thresholds on
-    the blue and short-wave infrared bands (docs/rasters.md); `none`: every valid pixel is clear."""
+    by: Literal["scl", "mask", "probability", "simple", "none"] = "simple"
+    """`scl`: a scene-classification band; `mask`: a band with 1 where clear (`mask_clear`);
+    `probability`: a band of cloud probabilities (`probability_max`); `simple`: thresholds on the
+    blue and short-wave infrared bands (docs/rasters.md); `none`: every valid pixel is clear."""
     band: str | None = None
-    """Description or number of the SCL or mask band in each file; needed by `scl` and `mask`."""
+    """Name or number of the SCL, mask or probability band; needed by these three."""
     scl_clear: tuple[int, ...] = (4, 5, 6, 7)
     """SCL codes taken as clear: vegetation, bare, water, unclassified."""
+    mask_clear: tuple[int, ...] | None = None
+    """`mask`: values that mean clear; default: 1, where the band has no others than 0 and 1."""
+    probability_max: float = Field(40.0, gt=0, le=255, allow_inf_nan=False)
+    """`probability`: highest value of a clear pixel, in the unit of the band: 40 for percent, 0.4
+    for a band from 0 to 1."""
     blue_max: float = Field(0.18, gt=0, le=1)
     """`simple`: a pixel whose blue (B02) reflectance is above this is cloud."""
     swir_min: float = Field(0.0, ge=0, le=1)
     """`simple`: a pixel whose B11 reflectance is below this is shadow or water."""
 
 
+class DatedOffset(Section):
+    """An offset of the acquisitions of some dates."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    before: date | None = None
+    """The acquisitions before this day, which is not among them."""
+    since: date | None = Field(None, alias="from")
+    """The acquisitions from this day on."""
+    value: float = Field(allow_inf_nan=False)
+    """Their offset."""
+
+    @model_validator(mode="after")
+    def _check(self) -> DatedOffset:
+        if self.before is None and self.since is None:
+            raise ValueError("say for which dates the value is: `before`, `from`, or both")
+        if self.before is not None and self.since is not None and self.before <= self.since:
+            raise ValueError(f"no day is from {self.since} on and before {self.before}")
+        return self
+
+    @model_serializer
+    def _plain(self) -> dict[str, Any]:
+        return {"before": self.before, "from": self.since, "value": self.value}
+
+    def holds(self, day: date) -> bool:
+        """Whether the value is for a day."""
+        late = self.since is None or self.since <= day
+        return late and (self.before is None or day < self.before)
+
+
 class Rasters(Section):
-    """A folder of GeoTIFFs, one acquisition a file, or one NetCDF/Zarr cube."""
+    """A folder of GeoTIFFs, or one NetCDF/Zarr cube."""
 
     path: str
-    """Folder of GeoTIFFs, or one `.nc` / `.zarr` cube. `$VAR` is expanded."""
+    """Folder of GeoTIFFs, or one `.nc` / `.zarr` cube (a group of it: `cube.zarr/group`). `$VAR`
+    is expanded."""
     pattern: str = "*.tif"
-    """Which files of the folder are acquisitions."""
-    date_pattern: str = r"(?P<date>\d{8})(T(?P<time>\d{6}))?"
-    """Regular expression that finds the date (YYYYMMDD, optionally a time) in the file name."""
+    """Which files of the folder are acquisitions, or bands of acquisitions."""
+    date_pattern: str = (
+        r"(?<!\d)(?P<date>\d{4}([-_.]?)\d{2}\2\d{2}|\d{4}-?\d{3})"
+        r"(T?(?P<time>\d{6}|\d{2}[-_.]\d{2}[-_.]\d{2}))?(?!\d)"
+    )
+    """Regular expression that finds `(?P<date>...)` in the file name: YYYYMMDD, YYYY-MM-DD or year
+    and day of year; optionally `(?P<time>...)` and, where each band is a file, `(?P<band>...)`."""
+    date_format: str | None = None
+    """How the date is written, in the letters of strptime (`%d%m%y`), where the forms above are
+    not it."""
     bands: tuple[str, ...] | None = None
-    """Band names in the order of the file's bands; default: the file's band descriptions."""
-    scale: float = Field(1e-4, gt=0)
-    """Reflectance = stored value x scale + offset."""
-    offset: float = 0.0
-    """See `scale`; -0.1 for products of baseline 04.00 or later that are not harmonised."""
-    nodata: int | None = None
-    """Stored value of a missing pixel; default: the file's own, else 0."""
+    """Band names in the order of the file's or the cube's bands; default: its own names."""
+    scale: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Reflectance = stored value x scale + offset; default: what the file says, else 0.0001."""
+    offset: Annotated[float, Field(allow_inf_nan=False)] | tuple[DatedOffset, ...] | None = None
+    """See `scale`; -0.1 for products of baseline 04.00 or later that are not harmonised. By date:
+    `[{before: 2022-01-25, value: 0}, {from: 2022-01-25, value: -0.1}]`. Default: what the file
+    says, else 0."""
+    nodata: float | None = None
+    """Stored value of a missing pixel, beside what the file says; default: 0 if it says nothing."""
     on_broken: Literal["stop", "skip"] = "stop"
     """What to do with a file that cannot be read: it is named either way."""
     clouds: Clouds = Clouds()
     labels: dict[Name, LabelRaster] = {}
     """Label rasters by the name of the layer they become in the cube."""
+
+    @field_validator("date_format")
+    @classmethod
+    def _names_a_day(cls, form: str | None) -> str | None:
+        day = datetime(2021, 11, 23)
+        try:
+            told = form is None or datetime.strptime(day.strftime(form), form) == day
+        except ValueError:
+            told = False
+        if not told:
+            raise ValueError(
+                f"{form!r} does not tell a day: it needs a year (%Y or %y), and a month and day "
+                "(%m%d) or the day of the year (%j)"
+            )
+        return form
+
+    @field_validator("offset")
+    @classmethod
+    def _one_for_a_day(cls, offset: object) -> object:
+        if not isinstance(offset, tuple):
+            return offset
+        if not offset:
+            raise ValueError("an empty list; give a number, or `{before: ..., value: ...}`")
+        ordered = sorted(offset, key=lambda part: part.since or date.min)
+        for part, following in pairwise(ordered):
+            if following.since is None or part.before is None or part.before > following.since:
+                raise ValueError("two of its values are for the same dates")
+        return offset
 
 
 class Area(Section):

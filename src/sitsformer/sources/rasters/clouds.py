@@ -1,4 +1,4 @@
-"""Clear pixels: by a scene classification, a mask band, or a simple test of two bands."""
+"""Clear pixels: by a scene classification, a mask, cloud probabilities, or a test of two bands."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from sitsformer.errors import SitsError
 
 CLEAR, CLOUDY = 100, 0
 """Scores of the cube contract: files say clear or cloudy, nothing in between."""
+SCL_CODES = tuple(range(12))
+"""Codes of Sentinel-2's scene classification."""
 
 
 def needs_band(clouds: Clouds, where: str) -> str | None:
@@ -21,7 +23,7 @@ def needs_band(clouds: Clouds, where: str) -> str | None:
     Raises:
         SitsError: it needs one and none is set.
     """
-    if clouds.by not in ("scl", "mask"):
+    if clouds.by in ("simple", "none"):
         return None
     if clouds.band is None:
         raise SitsError(
@@ -32,21 +34,32 @@ def needs_band(clouds: Clouds, where: str) -> str | None:
 
 
 def score(
-    reflectance: NDArray[np.uint16], band: NDArray[Any] | None, clouds: Clouds
+    reflectance: NDArray[np.uint16],
+    flags: NDArray[Any] | None,
+    known: NDArray[np.bool_] | None,
+    clouds: Clouds,
+    where: str,
 ) -> NDArray[np.uint8]:
     """Clear-sky score of pixels.
 
     Args:
-        reflectance: (band, ...) stored values.
-        band: (...) values of the SCL or mask band, where the way needs it.
+        reflectance: (band, y, x) stored values.
+        flags: (y, x) values of the cloud band, where the way needs it.
+        known: (y, x) whether they are values; where not, a pixel is not clear.
         clouds: the way, and its thresholds.
+        where: path of the config section, for messages.
 
     Returns:
-        (...) uint8: 100 clear, 0 cloudy, 255 where a band is missing.
+        (y, x) uint8: 100 clear, 0 cloudy, 255 where a reflectance is missing.
+
+    Raises:
+        SitsError: the cloud band holds values that the chosen way does not know.
     """
-    if band is not None:
-        wanted = clouds.scl_clear if clouds.by == "scl" else (1,)
-        clear = np.isin(band, wanted)
+    if flags is not None and known is not None:
+        # What lies where there is no reflectance (often a fill of its own) decides nothing.
+        counted = known & (reflectance != MISSING).any(0)
+        _check(flags[counted], clouds, where)
+        clear = counted & _clear(flags, clouds)
     elif clouds.by == "simple":
         blue, infrared = (reflectance[BANDS.index(name)] * SCALE for name in ("B02", "B11"))
         clear = (blue <= clouds.blue_max) & (infrared >= clouds.swir_min)
@@ -54,3 +67,41 @@ def score(
         clear = np.ones(reflectance.shape[1:], bool)
     result = np.where(clear, np.uint8(CLEAR), np.uint8(CLOUDY))
     return np.where((reflectance == MISSING).any(0), np.uint8(CLEAR_MISSING), result)
+
+
+def _clear(flags: NDArray[Any], clouds: Clouds) -> NDArray[np.bool_]:
+    if clouds.by == "probability":
+        low: NDArray[np.bool_] = flags <= clouds.probability_max
+        return low
+    wanted = clouds.scl_clear if clouds.by == "scl" else clouds.mask_clear or (1,)
+    return np.isin(flags, wanted)
+
+
+def _check(flags: NDArray[Any], clouds: Clouds, where: str) -> None:
+    """Refuse values that are no codes of the scene classification, or no mask of 0 and 1.
+
+    Guessing would turn a whole season clear or cloudy without a word.
+    """
+    if clouds.by == "scl":
+        strange = flags[~np.isin(flags, SCL_CODES)]
+        remedy = (
+            "the scene classification has the codes 0 to 11; for another mask use `by: mask` "
+            "with `mask_clear`, or `by: simple`"
+        )
+    elif clouds.by == "mask" and clouds.mask_clear is None:
+        strange = flags[~np.isin(flags, (0, 1))]
+        remedy = (
+            "a mask is 1 where clear and 0 where not; set `mask_clear` to the values that mean "
+            "clear (`mask_clear: [255]`), or use `by: probability` or `by: scl` if it is that"
+        )
+    elif clouds.by == "probability" and clouds.probability_max <= 1:
+        strange = flags[flags > 1]
+        remedy = f"set `probability_max` in the unit of the band: {clouds.probability_max:g} is not"
+    else:
+        return
+    if strange.size:
+        values, counts = np.unique(strange, return_counts=True)
+        shown = ", ".join(f"{value:g}" for value in values[np.argsort(-counts)][:6].astype(float))
+        raise SitsError(
+            f"{where}.clouds: the {clouds.by} band {clouds.band!r} holds {shown}; {remedy}"
+        )

@@ -7,12 +7,10 @@ cube is written, one acquisition and block at a time, so that folders of any siz
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,26 +19,14 @@ from sitsformer.config import BANDS, Rasters
 from sitsformer.cube import CLEAR_MISSING, MISSING
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
-from sitsformer.sources.rasters import clouds
+from sitsformer.sources.rasters import clouds, values
 from sitsformer.sources.rasters.files import Acquisition, group, scan
-from sitsformer.sources.rasters.pixels import Block, blocks_of, known, overlaps
+from sitsformer.sources.rasters.headers import CLOUD, Image, Part, broken, images
+from sitsformer.sources.rasters.pixels import Block, blocks_of
 from sitsformer.sources.rasters.pixels import read as read_pixels
-from sitsformer.sources.rasters.series import Season, Series, to_stored
-
-if TYPE_CHECKING:
-    from rasterio.io import DatasetReader
+from sitsformer.sources.rasters.series import Season, Series
 
 logger = logging.getLogger("sitsformer")
-
-
-@dataclass(frozen=True)
-class Image:
-    """A file that reaches the tile, and where its bands are (counted from 1)."""
-
-    path: Path
-    bands: tuple[int, ...]
-    cloud_band: int | None
-    nodata: float | None
 
 
 def read(path: Path, settings: Rasters, season: Season, tile: Tile, where: str) -> Series:
@@ -52,123 +38,122 @@ def read(path: Path, settings: Rasters, season: Season, tile: Tile, where: str) 
     """
     acquisitions = scan(path, settings, season, where)
     block = Block(tile.epsg, tile.west, tile.north, tile.size, tile.size)
-    images: dict[Path, Image] = {}
-    for item in acquisitions:
-        image = _inspect(item.path, settings, block, where)
-        if image is not None:
-            images[item.path] = image
-    kept = [item for item in acquisitions if item.path in images]
+    kept = images(acquisitions, settings, block, where)
     if not kept:
         raise SitsError(
             f"{where}: none of the {len(acquisitions)} files of the season reaches tile "
             f"{tile.name} (EPSG:{tile.epsg}, west {tile.bounds[0]}, south {tile.bounds[1]}, east "
             f"{tile.bounds[2]}, north {tile.bounds[3]} m); {_extent(acquisitions)}"
         )
+    _tell(kept, settings, where)
     datatakes = group(kept)
-    reflectance, clear = _stack(
-        [[images[item.path] for item in members] for members in datatakes], settings, tile, where
-    )
+    reflectance, clear = _stack(datatakes, settings, tile, where)
     return Series(
         np.array([members[0].time for members in datatakes]),
         reflectance,
         clear,
         {
             "source": "folder of rasters",
-            "files": ["+".join(item.path.name for item in members) for members in datatakes],
+            "files": ["+".join(image.name for image in members) for members in datatakes],
         },
     )
 
 
+def glance(path: Path, settings: Rasters, season: Season, where: str) -> None:
+    """Check the names of a folder's files, and the header of the first.
+
+    Raises:
+        SitsError: as `read` does for them.
+    """
+    from sitsformer.sources.rasters.headers import inspect
+
+    first = scan(path, settings, season, where)[0]
+    inspect(first, settings, None, where)
+
+
 def load(
-    images: Sequence[Image], block: Block, settings: Rasters, where: str
+    members: Sequence[Image], block: Block, settings: Rasters, where: str
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
-    """Read a datatake at the pixels of a block; the first file that has a pixel gives it.
+    """Read a datatake at the pixels of a block; the first image that has a pixel gives it.
 
     Returns:
         Reflectance (band, y, x) and score (y, x) of the cube contract.
     """
-    import rasterio
     from rasterio.errors import RasterioError
 
     shape = (block.rows, block.columns)
     reflectance = np.full((len(BANDS), *shape), MISSING, np.uint16)
     score = np.full(shape, CLEAR_MISSING, np.uint8)
-    for image in images:
-        indices = image.bands + ((image.cloud_band,) if image.cloud_band is not None else ())
-        try:
-            with rasterio.open(image.path) as dataset:
-                values, inside = read_pixels(dataset, indices, block)
-        except RasterioError as error:
-            _broken(image.path, error, settings, where)
-            continue
-        pixels = values[: len(BANDS)]
-        stored = to_stored(pixels, inside & known(pixels, image.nodata), settings)
-        flags = values[-1] if image.cloud_band is not None else None
+    for image in members:
+        stored = np.full((len(BANDS), *shape), MISSING, np.uint16)
+        flags: NDArray[Any] | None = None
+        known: NDArray[np.bool_] | None = None
+        for part in image.parts:
+            try:
+                flags_here = _load_part(part, image, block, stored, settings, where)
+            except RasterioError as error:
+                broken(part.path, error, settings, where)
+                stored[:] = MISSING
+                break
+            if flags_here is not None:
+                flags, known = flags_here
         missing = (reflectance == MISSING).all(0)
         reflectance[:, missing] = stored[:, missing]
-        score[missing] = clouds.score(stored, flags, settings.clouds)[missing]
+        score[missing] = clouds.score(stored, flags, known, settings.clouds, where)[missing]
     return reflectance, score
 
 
-def _inspect(path: Path, settings: Rasters, block: Block, where: str) -> Image | None:
-    """Check a file's header; None where it does not reach the block or is broken and skipped."""
+def _load_part(
+    part: Part,
+    image: Image,
+    block: Block,
+    stored: NDArray[np.uint16],
+    settings: Rasters,
+    where: str,
+) -> tuple[NDArray[Any], NDArray[np.bool_]] | None:
+    """Fill the bands of a file into an image (band, y, x); its cloud band (y, x), and where known.
+
+    The cloud band is read apart: it may have another dtype, and its values are no reflectances.
+    """
     import rasterio
-    from rasterio.errors import RasterioError
 
-    try:
-        with rasterio.open(path) as dataset:
-            bands = _bands(dataset, settings, where)
-            if not overlaps(dataset, block):
-                return None
-            wanted = clouds.needs_band(settings.clouds, where)
-            cloud_band = None if wanted is None else _cloud_band(dataset, wanted, settings, where)
-            nodata = dataset.nodata if settings.nodata is None else settings.nodata
-    except RasterioError as error:
-        _broken(path, error, settings, where)
-        return None
-    return Image(path, bands, cloud_band, 0 if nodata is None else nodata)
-
-
-def _names(dataset: DatasetReader, settings: Rasters) -> list[str]:
-    """Names of a file's bands: configured order, or descriptions; `b2` is `B02`."""
-    names = settings.bands or tuple(text or "" for text in dataset.descriptions)
-    return [re.sub(r"^B(\d)$", r"B0\1", name.strip().upper()) for name in names]
-
-
-def _bands(dataset: DatasetReader, settings: Rasters, where: str) -> tuple[int, ...]:
-    names, file = _names(dataset, settings), Path(dataset.name).name
-    if settings.bands is not None and len(settings.bands) > dataset.count:
-        raise SitsError(
-            f"{where}.bands: {len(settings.bands)} names for the {dataset.count} bands of {file}"
-        )
-    absent = [band for band in BANDS if band not in names]
-    if absent:
-        found = ", ".join(name or "(no description)" for name in names)
-        raise SitsError(
-            f"{where}.bands: {file} lacks {', '.join(absent)}; its bands are {found}; "
-            "set `bands` to the names in the order of the file"
-        )
-    return tuple(names.index(band) + 1 for band in BANDS)
+    places = [(i, at) for i, at in zip(part.positions, part.indices, strict=True) if i != CLOUD]
+    with rasterio.open(part.path) as dataset:
+        if places:
+            pixels, seen = read_pixels(dataset, tuple(at for _, at in places), block)
+            packings = [
+                values.packing(tags, settings, image.day, part.path.name, where)
+                for position, tags in zip(part.positions, part.tags, strict=True)
+                if position != CLOUD
+            ]
+            stored[[i for i, _ in places]] = values.to_stored(pixels, seen, packings)
+        if CLOUD not in part.positions:
+            return None
+        at = part.positions.index(CLOUD)
+        flags, seen = read_pixels(dataset, (part.indices[at],), block)
+        own, first = part.tags[at], part.tags[0]
+        known = seen[0] & values.known(flags[0], own.missing)
+        # A scale that all bands share was meant for the reflectances.
+        return values.unpack(flags[0], own, alone=at == 0 or own.scale != first.scale), known
 
 
-def _cloud_band(dataset: DatasetReader, wanted: str, settings: Rasters, where: str) -> int:
-    names = _names(dataset, settings)
-    if wanted.strip().upper() in names:
-        return names.index(wanted.strip().upper()) + 1
-    if wanted.isdigit() and 1 <= int(wanted) <= dataset.count:
-        return int(wanted)
-    raise SitsError(
-        f"{where}.clouds.band: {Path(dataset.name).name} has no band {wanted!r}; it has "
-        f"{dataset.count} bands: {', '.join(name or '(no description)' for name in names)}"
+def _tell(kept: Sequence[Image], settings: Rasters, where: str) -> None:
+    parts = [part for image in kept for part in image.parts]
+    values.tell(
+        ((part.path.name, part.tags[0]) for part in parts if part.positions[0] != CLOUD),
+        settings,
+        where,
     )
-
-
-def _broken(path: Path, error: Exception, settings: Rasters, where: str) -> None:
-    if settings.on_broken == "stop":
-        raise SitsError(
-            f"{path} cannot be read: {error}; replace or remove it, or set {where}.on_broken: skip"
-        ) from None
-    logger.warning("%s cannot be read and is skipped: %s", path, error)
+    spared = [part for part in parts if values.without_offset(settings, part.path.name)]
+    if spared:
+        logger.info(
+            "%s.offset: not for %d files whose names say a processing baseline before 04.00 (%s)",
+            where,
+            len(spared),
+            spared[0].path.name,
+        )
+    for image in kept:  # a list of offsets that leaves out a date is refused before pixels are read
+        values.offset_on(settings, image.day, image.parts[0].path.name, where)
 
 
 def _extent(acquisitions: Sequence[Acquisition]) -> str:
@@ -198,7 +183,7 @@ def _stack(
     from dask.delayed import delayed
 
     task = delayed(partial(load, settings=settings, where=where), pure=False, nout=2)
-    images, scores = [], []
+    reflectances, scores = [], []
     for members in datatakes:
         image_rows, score_rows = [], []
         for line in blocks_of(tile):
@@ -207,6 +192,6 @@ def _stack(
                 [da.from_delayed(pair[0], (len(BANDS), *size), np.uint16) for pair, size in pairs]
             )
             score_rows.append([da.from_delayed(pair[1], size, np.uint8) for pair, size in pairs])
-        images.append(da.block(image_rows))
+        reflectances.append(da.block(image_rows))
         scores.append(da.block(score_rows))
-    return da.stack(images), da.stack(scores)
+    return da.stack(reflectances), da.stack(scores)

@@ -109,7 +109,8 @@ def read(
     """Read bands of an open raster at the pixels of a block.
 
     Returns:
-        Values (band, y, x) in the file's dtype, and (y, x) whether the raster reaches there.
+        Values (band, y, x) in the file's dtype, and (band, y, x) whether the raster reaches there
+        and its mask or alpha band, where it has one, does not hide the pixel.
     """
     from rasterio.windows import Window
 
@@ -117,23 +118,34 @@ def read(
     inside = (row >= 0) & (row < dataset.height) & (column >= 0) & (column < dataset.width)
     dtype = np.result_type(*(dataset.dtypes[band - 1] for band in bands))
     values = np.zeros((len(bands), block.rows, block.columns), dtype)
+    seen = np.broadcast_to(inside, values.shape).copy()
     if not inside.any():
-        return values, inside
+        return values, seen
     top, left = int(row[inside].min()), int(column[inside].min())
     height, width = int(row[inside].max()) - top + 1, int(column[inside].max()) - left + 1
-    window = dataset.read(list(bands), window=Window(left, top, width, height))
-    values[:, inside] = window[:, row[inside] - top, column[inside] - left]
-    return values, inside
+    window = Window(left, top, width, height)
+    here = row[inside] - top, column[inside] - left
+    values[:, inside] = dataset.read(list(bands), window=window, out_dtype=dtype)[:, *here]
+    for position, band in enumerate(bands):
+        if _masked(dataset, band, bands):
+            seen[position, inside] = dataset.read_masks(band, window=window)[here] != 0
+    return values, seen
 
 
-def known(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
-    """Whether each value is one, and not nodata or NaN."""
-    valid = np.ones(values.shape, bool)
-    if values.dtype.kind == "f":
-        valid &= np.isfinite(values)
-    if nodata is not None and not np.isnan(nodata):
-        valid &= values != nodata
-    return valid
+def _masked(dataset: DatasetReader, band: int, bands: tuple[int, ...]) -> bool:
+    """Whether a band has a mask of its own: in the file, in a `.msk` beside it, or as alpha.
+
+    A band that is read for its values is no alpha band, whatever its tag says.
+    """
+    from rasterio.enums import ColorInterp, MaskFlags
+
+    flags = dataset.mask_flag_enums[band - 1]
+    if MaskFlags.all_valid in flags or MaskFlags.nodata in flags:
+        return False
+    if MaskFlags.alpha in flags:
+        alpha = dataset.colorinterp.index(ColorInterp.alpha) + 1
+        return alpha not in bands
+    return True
 
 
 def overlaps(dataset: DatasetReader, block: Block) -> bool:

@@ -8,9 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.config import Rasters
-from sitsformer.cube import MISSING
-
 Season = tuple[Any, Any]
 """First and last day, `datetime.date`, both inside."""
 
@@ -30,20 +27,3 @@ class Series:
     reflectance: Any
     clear: Any
     attrs: dict[str, Any] = field(default_factory=dict)
-
-
-def to_stored(
-    values: NDArray[Any], valid: NDArray[np.bool_], settings: Rasters
-) -> NDArray[np.uint16]:
-    """Values of a file -> stored values of a cube; MISSING where not valid.
-
-    Integers in the cube's own scale pass unchanged. Reflectances below 0 become 0 and those that
-    would collide with MISSING stay one below it.
-    """
-    if settings.scale == 1e-4 and settings.offset == 0 and values.dtype.kind in "ui":
-        scaled = values
-    else:
-        known = np.where(valid, values, 0).astype(np.float64)
-        scaled = np.round((known * settings.scale + settings.offset) * 1e4)
-    stored = np.clip(scaled, 0, MISSING - 1).astype(np.uint16)
-    return np.where(valid, stored, np.uint16(MISSING))

@@ -1,12 +1,11 @@
 """One NetCDF or Zarr cube -> reflectance and clear-sky score on the tile's grid.
 
-Two layouts are read: a variable (time, band, y, x) with a coordinate `band`, or a variable
-(time, y, x) for each band. The coordinate system comes from CF grid-mapping attributes.
+Two layouts are read: a variable (time, band, y, x), or a variable (time, y, x) for each band.
+dialects.py knows how their dates, axes and coordinate systems may be called.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,23 +19,40 @@ from sitsformer.config import BANDS, Rasters
 from sitsformer.cube import CLEAR_MISSING, MISSING
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
-from sitsformer.sources.rasters import clouds
-from sitsformer.sources.rasters.pixels import Block, blocks_of, centres_in, known
-from sitsformer.sources.rasters.series import Season, Series, to_stored
+from sitsformer.sources.rasters import bands, clouds, dialects, values
+from sitsformer.sources.rasters.dialects import Grid
+from sitsformer.sources.rasters.pixels import Block, blocks_of, centres_in
+from sitsformer.sources.rasters.series import Season, Series
 
 TIMES_AT_ONCE = 8
 """Dates of the store that are read together."""
-AXES = (("y", "x"), ("lat", "lon"), ("latitude", "longitude"))
-"""Names that the two spatial dimensions may have."""
 
 
 @dataclass(frozen=True)
-class Grid:
-    """Regular grid of a store: CRS (WKT), first centre, step and count along rows and columns."""
+class Meaning:
+    """What the values of a stack mean.
 
-    crs: str
-    rows: tuple[float, float, int]
-    columns: tuple[float, float, int]
+    Attributes:
+        packings: of the ten bands; their offsets are those of each date.
+        flags: tags of the cloud band.
+        flags_alone: whether its scale is its own, and not that of the reflectances.
+        settings: of the area.
+        where: path of the config section, for messages.
+    """
+
+    packings: tuple[values.Packing, ...]
+    flags: values.Tags
+    flags_alone: bool
+    settings: Rasters
+    where: str
+
+
+@dataclass(frozen=True)
+class _Band:
+    """A band of a store: (time, row, column), and what the variable says of its values."""
+
+    array: xr.DataArray
+    tags: values.Tags
 
 
 def read(path: Path, settings: Rasters, season: Season, tile: Tile, where: str) -> Series:
@@ -48,11 +64,12 @@ def read(path: Path, settings: Rasters, season: Season, tile: Tile, where: str) 
     """
     import dask.array as da
 
-    dataset = _of_season(_open(path), season, where)
-    stack, nodata, settings = _stack(dataset, settings, where)
-    grid = _grid(dataset, where)
+    file, group = dialects.split(path) or (path, None)
+    dataset = dialects.with_time(dialects.open_store(file, group), season, where)
+    stack, offsets, meaning = _stack(dataset, settings, file.name, where)
+    grid = dialects.grid(dataset, where)
     parts = [
-        [_of_block(stack, block, grid, nodata, settings) for block in line]
+        [_of_block(stack, offsets, block, grid, meaning) for block in line]
         for line in blocks_of(tile)
     ]
     if all(part is None for line in parts for part in line):
@@ -78,159 +95,154 @@ def read(path: Path, settings: Rasters, season: Season, tile: Tile, where: str) 
     )
 
 
+def glance(path: Path, settings: Rasters, season: Season, where: str) -> None:
+    """Check the variables and coordinates of a cube.
+
+    Raises:
+        SitsError: as `read` does for them.
+    """
+    file, group = dialects.split(path) or (path, None)
+    dataset = dialects.with_time(dialects.open_store(file, group), season, where)
+    _stack(dataset, settings, file.name, where)
+    dialects.grid(dataset, where)
+
+
 def convert(
-    values: NDArray[Any],
+    window: NDArray[Any],
+    offsets: NDArray[np.float64],
     row: NDArray[np.int64],
     column: NDArray[np.int64],
     inside: NDArray[np.bool_],
-    nodata: float | None,
-    settings: Rasters,
+    meaning: Meaning,
 ) -> NDArray[np.uint16]:
     """Values of a window of the store -> reflectance and score at the pixels of a block.
 
     Args:
-        values: (time, band, row, column); after the ten bands the cloud band, where there is one.
+        window: (time, band, row, column); after the ten bands the cloud band, where there is one.
+        offsets: (time, 10 bands, 1, 1), of the reflectances.
         row: (y, x) index into the window, where `inside`.
         column: likewise.
         inside: (y, x) whether the store reaches there.
-        nodata: value that means missing.
-        settings: scale, offset, clouds.
+        meaning: of the values.
 
     Returns:
         (time, 11, y, x): stored values of the ten bands, then the score.
     """
-    result = np.empty((len(values), len(BANDS) + 1, *inside.shape), np.uint16)
-    picked = values[:, :, np.where(inside, row, 0), np.where(inside, column, 0)]
+    count = len(BANDS)
+    result = np.empty((len(window), count + 1, *inside.shape), np.uint16)
+    picked = window[:, :, np.where(inside, row, 0), np.where(inside, column, 0)]
     for date, pixels in enumerate(picked):
-        bands = pixels[: len(BANDS)]
-        stored = to_stored(bands, known(bands, nodata) & inside, settings)
-        flags = pixels[len(BANDS)] if len(pixels) > len(BANDS) else None
-        result[date, : len(BANDS)] = stored
-        result[date, len(BANDS)] = clouds.score(stored, flags, settings.clouds)
+        packings = [
+            values.Packing(own.scale, float(offset), own.missing, own.low, own.high)
+            for own, offset in zip(meaning.packings, offsets[date, :, 0, 0], strict=True)
+        ]
+        stored = values.to_stored(pixels[:count], inside, packings)
+        flags = known = None
+        if len(pixels) > count:
+            flags = values.unpack(pixels[count], meaning.flags, alone=meaning.flags_alone)
+            known = inside & values.known(pixels[count], meaning.flags.missing)
+        result[date, :count] = stored
+        clouds_of = meaning.settings.clouds
+        result[date, count] = clouds.score(stored, flags, known, clouds_of, meaning.where)
     return result
 
 
-def _open(path: Path) -> xr.Dataset:
-    try:
-        engine = "zarr" if path.suffix.lower() == ".zarr" else None
-        return xr.open_dataset(
-            path, engine=engine, mask_and_scale=False, decode_coords="all", chunks={}
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise SitsError(
-            f"{path} cannot be read as a NetCDF or Zarr cube: {error}; check the path"
-        ) from None
+def _stack(
+    dataset: xr.Dataset, settings: Rasters, file: str, where: str
+) -> tuple[Any, Any, Meaning]:
+    """Bands, and the cloud band after them, as a dask array (time, band, row, column).
 
-
-def _of_season(dataset: xr.Dataset, season: Season, where: str) -> xr.Dataset:
-    """Dates of the season, sorted."""
-    if "time" not in dataset.dims or dataset.time.dtype.kind != "M":
-        raise SitsError(f"{where}: the cube has no dimension `time` of dates")
-    first, last = (np.datetime64(day, "D") for day in season)
-    days = dataset.time.values.astype("datetime64[D]")
-    inside = (days >= first) & (days <= last)
-    if not inside.any():
-        raise SitsError(
-            f"{where}: none of the {len(days)} dates is of the season {first} to {last}; "
-            f"they are from {days.min()} to {days.max()}"
-        )
-    chosen = dataset.isel(time=inside).sortby("time")
-    twice = np.flatnonzero(np.diff(chosen.time.values) == np.timedelta64(0))
-    if twice.size:
-        raise SitsError(
-            f"{where}: the date {chosen.time.values[twice[0]]} is there twice; "
-            "merge the two images or give them different times of day"
-        )
-    return chosen
-
-
-def _stack(dataset: xr.Dataset, settings: Rasters, where: str) -> tuple[Any, float | None, Rasters]:
-    """Bands, and the cloud band after them, as (time, band, row, column) dask array.
-
-    Also the value that means missing, and the settings with the scale that the cube itself gives.
+    Also the offsets (time, 10 bands, 1, 1), chunked along time like it, and what values mean.
     """
     import dask.array as da
 
-    rows, columns = _dimensions(dataset, where)
-    named = _by_name(dataset, (rows, columns))
-    absent = [band for band in BANDS if band not in named]
-    if absent:
-        raise SitsError(
-            f"{where}: the cube lacks {', '.join(absent)}; it has {', '.join(sorted(named))}; "
-            "it needs a coordinate `band` or a variable for each band, named B02 and so on"
-        )
-    arrays = [named[band] for band in BANDS]
+    rows, columns = dialects.dimensions(dataset, where)
+    found = _bands(dataset, (rows, columns), settings, file, where)
+    names = [name for name, _ in found]
+    chosen = [found[i][1] for i in bands.positions(names, file, where)]
     wanted = clouds.needs_band(settings.clouds, where)
+    flags = values.Tags()
+    arrays = [band.array for band in chosen]
     if wanted is not None:
-        if wanted.upper() not in named:
-            raise SitsError(
-                f"{where}.clouds.band: the cube has no {wanted!r}; it has "
-                f"{', '.join(sorted(named))}"
-            )
-        arrays.append(named[wanted.upper()])
-    attrs = arrays[0].attrs
-    fill = attrs.get("_FillValue", attrs.get("missing_value", 0))
-    nodata = float(fill) if settings.nodata is None else settings.nodata
-    if "scale_factor" in attrs:
-        scaling = {"scale": float(attrs["scale_factor"]), "offset": attrs.get("add_offset", 0.0)}
-        settings = settings.model_copy(update=scaling)
+        cloud = found[bands.extra(wanted, names, file, where)][1]
+        flags = cloud.tags
+        arrays.append(cloud.array)
+    values.tell(((f"{file}:{b.array.name}", b.tags) for b in chosen), settings, where)
+    days = dataset.time.values.astype("datetime64[D]").tolist()
+    packings = [
+        tuple(values.packing(band.tags, settings, day, file, where) for band in chosen)
+        for day in days
+    ]
     ordered = [array.transpose("time", rows, columns).data for array in arrays]
-    stack = da.stack(ordered, axis=1)
-    return stack.rechunk({0: TIMES_AT_ONCE, 1: -1}), nodata, settings
+    stack = da.stack(ordered, axis=1).rechunk({0: TIMES_AT_ONCE, 1: -1})
+    offsets = np.array([[own.offset for own in date] for date in packings])[:, :, None, None]
+    alone = flags.scale != chosen[0].tags.scale
+    return (
+        stack,
+        da.from_array(offsets, chunks=(stack.chunks[0], -1, -1, -1)),
+        Meaning(packings[0], flags, alone, settings, where),
+    )
 
 
-def _by_name(dataset: xr.Dataset, axes: tuple[str, str]) -> dict[str, xr.DataArray]:
-    """Images (time, row, column) by upper-case name, whichever layout the cube has."""
-    named: dict[str, xr.DataArray] = {}
+def _bands(
+    dataset: xr.Dataset, axes: tuple[str, str], settings: Rasters, file: str, where: str
+) -> list[tuple[str, _Band]]:
+    """Named bands, whichever layout the cube has.
+
+    `bands` of the config names those of the dimension of bands, or else the variables, in order.
+    """
+    layered, single = [], []
     for name, array in dataset.data_vars.items():
-        dims = set(array.dims)
-        if dims == {"time", *axes}:
-            named[_band_name(name)] = array
-        elif dims == {"time", "band", *axes} and "band" in array.coords:
-            for band in array.band.values:
-                named[_band_name(band)] = array.sel(band=band)
-    return named
-
-
-def _band_name(name: Any) -> str:
-    return re.sub(r"^B(\d)$", r"B0\1", str(name).strip().upper())
-
-
-def _dimensions(dataset: xr.Dataset, where: str) -> tuple[str, str]:
-    for rows, columns in AXES:
-        if {rows, columns} <= set(dataset.dims) & set(dataset.coords):
-            return rows, columns
-    raise SitsError(f"{where}: the cube has no coordinates `y` and `x`; it has {set(dataset.dims)}")
-
-
-def _grid(dataset: xr.Dataset, where: str) -> Grid:
-    import rioxarray  # noqa: F401  (registers `rio`)
-
-    rows, columns = _dimensions(dataset, where)
-    crs = dataset.rio.crs
-    if crs is None and rows != "y":
-        crs = "EPSG:4326"  # coordinates called latitude and longitude say so themselves
-    if crs is None:
+        rest = [str(dim) for dim in array.dims if dim not in ("time", *axes)]
+        if not {"time", *axes} <= set(array.dims):
+            continue
+        if not rest:
+            single.append((str(name), array))
+        elif len(rest) == 1:
+            layered.append((rest[0], array))
+    if not layered and not single:
+        shapes = ", ".join(f"{name} {array.dims}" for name, array in dataset.data_vars.items())
         raise SitsError(
-            f"{where}: the cube has no coordinate reference system; write one "
-            "(rioxarray's `rio.write_crs`)"
+            f"{where}: {file} has no variable along time, {axes[0]} and {axes[1]}; it has "
+            f"{shapes or 'none'}"
         )
-    wkt = crs if isinstance(crs, str) else crs.to_wkt()
-    return Grid(wkt, _regular(dataset[rows], where), _regular(dataset[columns], where))
+    found: list[tuple[str, _Band]] = []
+    for dim, array in layered:
+        slices = [array.isel({dim: i}) for i in range(array.sizes[dim])]
+        names = bands.in_order(_own_names(array, dim), settings, file, where)
+        found += zip(names, map(_band, slices), strict=False)
+    given = settings if not layered else settings.model_copy(update={"bands": None})
+    names = bands.in_order([name for name, _ in single], given, file, where)
+    found += zip(names, (_band(array) for _, array in single), strict=False)
+    return found
 
 
-def _regular(axis: xr.DataArray, where: str) -> tuple[float, float, int]:
-    values = axis.values.astype(np.float64)
-    steps = np.diff(values)
-    if len(values) < 2 or not np.allclose(steps, steps[0], rtol=1e-3, atol=0):
-        raise SitsError(f"{where}: the coordinate `{axis.name}` of the cube is not evenly spaced")
-    return float(values[0]), float((values[-1] - values[0]) / (len(values) - 1)), len(values)
+def _own_names(array: xr.DataArray, dim: str) -> list[Any]:
+    """Names along a dimension of bands; empty texts where nothing names them."""
+    names = list(array[dim].values) if dim in array.coords else [""] * array.sizes[dim]
+    long = array.attrs.get("long_name")
+    # rioxarray numbers the bands and keeps their descriptions in this attribute.
+    if isinstance(long, (list, tuple, np.ndarray)) and len(long) == len(names):
+        names = list(long)
+    return [name.decode() if isinstance(name, bytes) else name for name in names]
 
 
-def _of_block(
-    stack: Any, block: Block, grid: Grid, nodata: float | None, settings: Rasters
-) -> Any | None:
+def _band(array: xr.DataArray) -> _Band:
+    attrs, dtype = {**array.encoding, **array.attrs}, array.dtype
+    unsigned = str(attrs.get("_Unsigned", "")).lower()
+    if dtype.kind == "i" and unsigned == "true":
+        dtype = np.dtype(f"u{dtype.itemsize}")
+    elif dtype.kind == "u" and unsigned == "false":
+        dtype = np.dtype(f"i{dtype.itemsize}")
+    elif dtype.kind == "b":
+        dtype = np.dtype(np.uint8)
+    return _Band(array.astype(dtype), values.of_attributes(array.attrs, dtype))
+
+
+def _of_block(stack: Any, offsets: Any, block: Block, grid: Grid, meaning: Meaning) -> Any | None:
     """Lazy (time, 11, y, x) of a block; None where the store does not reach it."""
+    import dask.array as da
+
     x, y = centres_in(block, grid.crs)
     inside = np.isfinite(x) & np.isfinite(y)
     indices = []
@@ -245,16 +257,11 @@ def _of_block(
     top, left = row[inside].min(), column[inside].min()
     window = stack[:, :, top : row[inside].max() + 1, left : column[inside].max() + 1]
     window = window.rechunk({2: -1, 3: -1})
-    function = partial(
-        convert,
-        row=row - top,
-        column=column - left,
-        inside=inside,
-        nodata=nodata,
-        settings=settings,
-    )
+    function = partial(convert, row=row - top, column=column - left, inside=inside, meaning=meaning)
     shape = (window.chunks[0], (len(BANDS) + 1,), (block.rows,), (block.columns,))
-    return window.map_blocks(function, dtype=np.uint16, chunks=shape, meta=np.empty((0,) * 4, "u2"))
+    return da.map_blocks(
+        function, window, offsets, dtype=np.uint16, chunks=shape, meta=np.empty((0,) * 4, "u2")
+    )
 
 
 def _missing(stack: Any, block: Block) -> Any:
@@ -263,6 +270,6 @@ def _missing(stack: Any, block: Block) -> Any:
 
     size = (block.rows, block.columns)
     chunks = (stack.chunks[0], -1, -1, -1)
-    bands = da.full((stack.shape[0], len(BANDS), *size), MISSING, dtype=np.uint16, chunks=chunks)
+    pixels = da.full((stack.shape[0], len(BANDS), *size), MISSING, dtype=np.uint16, chunks=chunks)
     score = da.full((stack.shape[0], 1, *size), CLEAR_MISSING, dtype=np.uint16, chunks=chunks)
-    return da.concatenate([bands, score], axis=1).rechunk({1: -1})
+    return da.concatenate([pixels, score], axis=1).rechunk({1: -1})
