@@ -7,7 +7,9 @@ from click.testing import CliRunner
 
 from reference_model import Reference
 from sitsformer.commands.convert import convert
-from sitsformer.convert import checkpoint, folder, table
+from sitsformer.convert.checkpoint import checkpoint
+from sitsformer.convert.samples import folder
+from sitsformer.convert.table import table
 from sitsformer.errors import SitsError
 from sitsformer.model.steps import MISSING, make_series, pack
 from sitsformer.modelstore import load_model
