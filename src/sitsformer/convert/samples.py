@@ -91,7 +91,9 @@ def folder(
     if not 0 <= valid_rate < 1:
         raise SitsError(f"the share that validates must be from 0 to below 1; found {valid_rate:g}")
     files, split, flat = find(path)
-    first = npz.read(files[0], ("ts", "doy"))["ts"]
+    opened = npz.read(files[0], ("ts", "doy"))
+    first = opened["ts"]
+    _check_axes(files[0], first, opened["doy"])
     if first.ndim != 4 or first.shape[2] != first.shape[3] or first.shape[3] not in PATCHES:
         raise SitsError(
             f"{files[0]}: ts is {first.shape}, expected (time, band, rows, columns) with square "
@@ -103,8 +105,6 @@ def folder(
         _look(file, first.shape[1:], fill, drop_missing, seen)
     found = seen.sizes.scale()
     kept = np.array([len(steps) > 0 for steps in seen.steps])
-    if not kept.any():
-        raise SitsError(f"{path}: no step of any file has all its values")
     labels = _labels(path, seen.labels)
     if flat:
         split = _validation(split, valid_rate)
@@ -195,6 +195,14 @@ def _npz(path: Path) -> list[Path]:
     )
 
 
+def _check_axes(file: Path, ts: Array, doy: Array) -> None:
+    if ts.ndim == 4 and doy.size == ts.shape[1] != ts.shape[0]:
+        raise SitsError(
+            f"{file}: ts is {ts.shape} and doy {doy.shape}: the axes of ts are in another order, "
+            "transpose it to (time, band, rows, columns)"
+        )
+
+
 def _look(
     file: Path, inner: tuple[int, ...], fill: float | None, drop_missing: bool, seen: _Set
 ) -> None:
@@ -205,11 +213,10 @@ def _look(
     if doy.ndim == 2 and 1 in doy.shape:
         doy = doy.reshape(-1)
     if ts.shape[1:] != inner or doy.shape != ts.shape[:1]:
-        swapped = ts.ndim == 4 and doy.ndim == 1 and len(doy) in ts.shape[1:]
-        hint = ": its axes are in another order" if swapped and len(doy) != len(ts) else ""
+        _check_axes(file, ts, doy)
         raise SitsError(
             f"{file}: ts is {ts.shape} and doy {doy.shape}; expected (T, "
-            f"{', '.join(map(str, inner))}) and (T,){hint}"
+            f"{', '.join(map(str, inner))}) and (T,)"
         )
     days = daynames.parse(doy, f"{file}: doy")
     gaps = units.missing(ts, fill, f"{file}: ts")

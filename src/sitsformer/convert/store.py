@@ -94,11 +94,13 @@ def manifest(
 def _absent(
     names: tuple[str, ...], label: npt.NDArray[np.int16], split: npt.NDArray[np.uint8]
 ) -> list[str]:
-    """Classes that a split with labels has none of."""
-    lines = []
+    """Classes that nothing, or a split with labels, has a sample of."""
+    there = [i for i in range(len(names)) if (label == i).any()]
+    nowhere = [name for i, name in enumerate(names) if i not in there]
+    lines = [f"no sample of {', '.join(nowhere[:12])}"] if nowhere else []
     for k, part in enumerate(SPLITS):
         inside = label[(split == k) & (label >= 0)]
-        gone = [name for i, name in enumerate(names) if not (inside == i).any()]
+        gone = [names[i] for i in there if not (inside == i).any()]
         if gone and len(inside):
             lines.append(f"the split {part} has no sample of {', '.join(gone[:12])}")
     return lines

@@ -84,8 +84,6 @@ def table(
     labels = _labels(path, found, len(x))
     steps = _look(path, x, _valid(path, found, x.shape[:2]), days, scale, fill)
     kept = steps.order[:, 0] >= 0
-    if not kept.any():
-        raise SitsError(f"{path}: no step of any sample has a value in every band")
     squares, square = _squares(lon[kept], lat[kept], block)
     split = _split_squares(len(squares), fractions, seed)[square]
     _check_splits(path, split, fractions, len(squares), block)

@@ -41,6 +41,8 @@ def missing(values: Array, fill: float | None, where: str) -> Mask:
     """
     if values.dtype.kind not in "fiu":
         raise SitsError(f"{where} has the type {values.dtype}; numbers were expected")
+    if values.dtype.kind == "f" and values.dtype.itemsize == 2:
+        values = values.astype(np.float32)
     found = np.zeros(values.shape, bool)
     with np.errstate(invalid="ignore"):
         if values.dtype.kind == "f":
@@ -89,6 +91,11 @@ class Magnitudes:
         Raises:
             SitsError: the values are of no unit that can be told, of two units, or too large.
         """
+        if not self._counts.any():
+            raise SitsError(
+                f"{self.where}: no step of any sample has a value in every band (NaN, fill values, "
+                "and 0 in all bands are none)"
+            )
         found = self._told() if self.given is None else self.given
         low, high = self._smallest * found, self._largest * found
         if low < LOWEST:
