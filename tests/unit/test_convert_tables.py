@@ -190,6 +190,15 @@ def test_dates_as_people_write_them(tmp_path, written):
     assert convert(tmp_path, whole(), dates=written).doy.tolist() == [DAYS] * 40
 
 
+def test_dates_of_each_sample_with_padding(tmp_path):
+    dates, values = np.repeat(DATES[None], 40, 0), whole()
+    dates[:, 5], values[:, 5] = "1970-01-01", 0
+    assert convert(tmp_path, values, dates=dates).doy.tolist() == [[*DAYS[:5], 0]] * 40
+    values[7, 5] = 900 + np.arange(10)
+    with pytest.raises(SitsError, match="sample 7 has a step with values and without a date"):
+        convert(tmp_path, values, dates=dates)
+
+
 def test_strokes_are_read_where_one_date_tells_their_order(tmp_path):
     wanted = [11, 42, 70, 101, 131, 173]
     for form in ("{2}/{1}/{0}", "{1}/{2}/{0}"):

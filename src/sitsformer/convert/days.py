@@ -29,7 +29,7 @@ _PATTERNS = {
     "dotted": re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})"),
     "slashed": re.compile(r"(\d{1,2})([-/])(\d{1,2})\2(\d{4})"),
 }
-_NOTHING = ("", "NaT", "nan", "None", "0")
+_NOTHING = ("", "NaT", "nan", "None", "0", "1970-01-01")
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,16 @@ def parse(values: Array, where: str) -> Days:
     are read where one date of the file tells their order.
 
     Args:
-        values: of any shape; 0, NaT and empty text stand for steps that are not there.
+        values: of any shape; 0 (also as a date, 1970-01-01), NaT and empty text stand for steps
+            that are not there.
         where: what a message says first.
 
     Raises:
         SitsError: values that are no dates, or can be read in two ways.
     """
     if values.dtype.kind == "M":
-        return _from_dates(values.astype("datetime64[D]").astype(np.int64), np.isnat(values))
+        since = values.astype("datetime64[D]").astype(np.int64)
+        return _from_dates(since, np.isnat(values) | (since == 0))
     if values.dtype.kind in "fiu":
         values = _whole(values, where)
     elif values.dtype.kind not in "SU":

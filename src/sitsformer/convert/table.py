@@ -219,9 +219,10 @@ def _look(
         whole = valid[rows] & ~units.missing(values, fill, f"{path}: x").any((2, 3, 4))
         for i in range(len(values)):
             own = days if days.doy.ndim == 1 else Days(days.doy[start + i], days.date[start + i])
-            used = whole[i] & (own.doy > 0)
             sample = f"sample {start + i}"
-            steps = series.in_order(values[i], used, own, f"{path}: {sample}")
+            if (whole[i] & (own.doy == 0)).any():
+                raise SitsError(f"{path}: {sample} has a step with values and without a date")
+            steps = series.in_order(values[i], whole[i], own, f"{path}: {sample}")
             order[start + i, : len(steps)] = steps
             sizes.add(values[i][steps], sample)
     return _Steps(order, sizes.scale())
