@@ -157,7 +157,7 @@ def test_tensors_that_do_not_fit_are_refused(tmp_path, name, value, message):
 
 
 def test_places_that_hold_no_checkpoint_or_something_else(tmp_path):
-    with pytest.raises(SitsError, match="holds no checkpoint"):
+    with pytest.raises(SitsError, match="nor a checkpoint"):
         checkpoint(tmp_path, tmp_path / "model", MEAN, STD)
     published(tmp_path / "c.tar")
     with pytest.raises(SitsError, match="is there and is no model"):

@@ -153,6 +153,7 @@ def test_a_season_over_new_year_keeps_its_order(tmp_path):
         ({"ts": series()[..., :3, :3]}, r"expected \(T, 10, 5, 5\)"),
         ({"ts": series().astype(object)}, "Python objects"),
         ({"class_label": np.array([1, 2])}, "one value a sample"),
+        ({"label": np.array(1)}, "'label' and no 'class_label'"),
     ],
 )
 def test_a_file_that_does_not_fit_is_named(tmp_path, arrays, message):

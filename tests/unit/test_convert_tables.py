@@ -1,5 +1,7 @@
 """Tables of pixel series."""
 
+import logging
+
 import numpy as np
 import pytest
 
@@ -368,3 +370,21 @@ def test_a_converted_table_can_be_inspected_and_counted(tmp_path):
     lines = describe(tmp_path / "t.zarr")
     assert any(line.split()[:2] == ["a", str(counts["kept"]["a"])] for line in lines)
     assert not any("0 m" in line or "tiles" in line for line in lines)
+
+
+def test_arrays_under_other_names_are_not_passed_over(tmp_path):
+    for changes, message in (
+        ({"label": None, "labels": NUMBER}, "'labels' and no 'label'"),
+        ({"label": None}, "has label_names"),
+        ({"mask": np.ones((40, 6))}, "'mask' and no 'valid'"),
+    ):
+        with pytest.raises(SitsError, match=message):
+            convert(tmp_path, whole(), **changes)
+
+
+def test_warnings_of_an_offset_and_of_splits_that_are_not_used(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("sitsformer"), "propagate", True)
+    convert(tmp_path, whole(200))
+    assert caplog.text == ""
+    convert(tmp_path, whole(200) + 1000, split=np.zeros(200))
+    assert "1000 too large" in caplog.text and "'split', which is not used" in caplog.text

@@ -165,3 +165,48 @@ def test_help_shows_hyphens_and_none_of_the_repeated_options():
         text = sitsformer(command, "--help").output
         assert "--batch-size" in text and "_size" not in text
         assert "--num-workers" not in text and "--max-length" not in text
+
+
+CONFIG = """
+results: results
+areas:
+  farm:
+    source: synthetic
+    bounds: [3.02, 50.81, 3.03, 50.82]
+    start: 2021-01-01
+    end: 2021-12-31
+    labels: [worldcover]
+sets: {crops: {areas: [farm], label: worldcover, per_tile: 10}}
+patches: {size: 1}
+model: {hidden: 16, layers: 1, heads: 2}
+pretrain: {set: crops, epochs: 1, batch_size: 16}
+fewshot: {set: crops, shots: [2], seeds: 1, steps: 2, batch_size: 4}
+"""
+
+
+def test_a_converted_table_serves_every_command(tmp_path):
+    rng = np.random.default_rng(1)
+    values = rng.integers(100, 5000, (60, 12, 10)).astype(np.float32)
+    values[rng.random((60, 12)) < 0.2] = np.nan
+    np.savez(
+        tmp_path / "t.npz",
+        x=values,
+        label=np.array(["rye", "oats", "maize"])[np.arange(60) % 3],
+        lon=rng.uniform(3, 9, 60),
+        lat=rng.uniform(50, 54, 60),
+        dates=np.array([f"2021-{month:02d}-11" for month in range(1, 13)]),
+    )
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    store, model = tmp_path / "t.zarr", tmp_path / "p" / "model"
+    common = ["--config", tmp_path / "config.yaml", "--samples", store]
+    cell = ["--shots", 2, "--seeds", 0, "--out", tmp_path / "cell.parquet"]
+    for arguments in (
+        ("convert", "table", tmp_path / "t.npz", store),
+        ("check", store),
+        ("inspect", store),
+        ("pretrain", *common, "--pretrain-path", tmp_path / "p"),
+        ("fewshot", *common, "--init", "dual", "--init-model", model, *cell),
+        ("baseline", *common, "--method", "random_forest", *cell),
+    ):
+        assert sitsformer(*arguments).exit_code == 0, arguments
+    assert describe(model)["classes"] == ["maize", "oats", "rye"]

@@ -76,7 +76,10 @@ def find(path: Path) -> Path:
     for name in FILES:
         if (path / name).is_file():
             return path / name
-    raise SitsError(f"{path} holds no checkpoint of SITS-Former ({' or '.join(FILES)})")
+    raise SitsError(
+        f"{path} holds neither a model of sitsformer nor a checkpoint of SITS-Former "
+        f"({' or '.join(FILES)})"
+    )
 
 
 def _check_statistics(mean: Sequence[float], std: Sequence[float]) -> None:

@@ -16,6 +16,14 @@ from sitsformer.errors import SitsError
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 
+OTHER_NAMES = {
+    "label": ("labels", "y", "class_label", "target"),
+    "class_label": ("label", "labels", "y", "target"),
+    "valid": ("mask", "valid_mask"),
+    "bands": ("band_names",),
+}
+"""What people call an array that need not be there; it would be passed over without a word."""
+
 
 def read(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Arrays:
     """Read the named arrays of a file; others in it are not looked at.
@@ -33,6 +41,13 @@ def read(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> A
         for name in required:
             if name not in opened.files:
                 raise SitsError(f"{path} lacks the array {name!r}; it has {sorted(opened.files)}")
+        for name in optional:
+            other = next((n for n in OTHER_NAMES.get(name, ()) if n in opened.files), None)
+            if other is not None and name not in opened.files:
+                raise SitsError(
+                    f"{path} has an array {other!r} and no {name!r}: give it that name, or take it "
+                    "out where it is something else"
+                )
         wanted = [*required, *(name for name in optional if name in opened.files)]
         return {name: _array(path, opened, name) for name in wanted}
 

@@ -248,7 +248,7 @@ def _labels(path: Path, found: Sequence[Array | None]) -> labelnames.Labels:
         raise SitsError(f"{path}: class_label is text in some files and a number in others")
     if any(label.dtype.kind not in "biufSU" for label in given):
         raise SitsError(f"{path}: class_label must be a number or text")
-    if given and len(given) < len(found):
+    if len(given) < len(found):
         logger.info("%d of %d files have no class_label", len(found) - len(given), len(found))
     if text == {True}:
         values = np.array([npz.texts(x)[0] if x is not None else "" for x in found])

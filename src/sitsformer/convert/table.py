@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,9 @@ from sitsformer.samples import SPLITS
 from sitsformer.samples.layout import KIND
 
 REQUIRED = ("x", "lon", "lat", "dates")
-OPTIONAL = ("label", "label_names", "valid", "bands")
+OPTIONAL = ("label", "label_names", "valid", "bands", "split")
+logger = logging.getLogger("sitsformer")
+
 _BLOCK = 4096
 """Samples looked at in one go."""
 
@@ -80,6 +83,8 @@ def table(
     _check_shape(path, found["x"], days)
     x = found["x"]
     names, positions = bandnames.arrange(_band_names(found, bands), x.shape[2], f"{path}: x")
+    if "split" in found:
+        logger.warning("warning: %s has an array 'split', which is not used: squares decide", path)
     lon, lat = _places(path, found, len(x))
     labels = _labels(path, found, len(x))
     steps = _look(path, x, _valid(path, found, x.shape[:2]), days, scale, fill)
@@ -179,6 +184,10 @@ def _places(
 
 
 def _labels(path: Path, found: Arrays, rows: int) -> labelnames.Labels:
+    if "label" not in found:
+        if "label_names" in found:
+            raise SitsError(f"{path} has label_names, but no array 'label' with a number a sample")
+        logger.info("%s has no array 'label': its samples have no labels", path)
     label = found.get("label", np.full(rows, -1))
     return labelnames.read(label, rows, found.get("label_names"), str(path))
 

@@ -6,6 +6,7 @@ which their size tells. What fits neither is refused, and the user says the scal
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,8 @@ import numpy.typing as npt
 from sitsformer.convert.npz import Array
 from sitsformer.errors import SitsError
 from sitsformer.samples import MISSING, SCALE
+
+logger = logging.getLogger("sitsformer")
 
 Mask = npt.NDArray[np.bool_]
 
@@ -27,6 +30,10 @@ LOWEST = -0.2
 _EDGES = np.array([2.0, 256.0, 20000.0])
 _MOST = 0.99
 """Share of the values that must fit a unit; the rest may be clouds and glint."""
+OFFSET = 1000
+"""Added to the numbers of ESA's L2A files since January 2022; no set of reflectances starts here."""
+_ENOUGH = 10_000
+"""Values without one below the offset that are no chance."""
 _NEGATIVE = 0.2
 """Normalised values have more of them below 0 than any reflectance."""
 
@@ -108,6 +115,14 @@ class Magnitudes:
                 f"{self.where}: the value {self._largest:g} would be a reflectance of {high:g}, "
                 f"and the largest that can be stored is {(MISSING - 1) * SCALE:g}: where it stands "
                 "for nothing say so with --fill, or give --scale"
+            )
+        if low >= OFFSET * SCALE and self._counts.sum() >= _ENOUGH:
+            logger.warning(
+                "warning: %s: no reflectance is below %g. Since January 2022 the numbers of L2A "
+                "files are %d too large: take that away first if you have not",
+                self.where,
+                low,
+                OFFSET,
             )
         return found
 
