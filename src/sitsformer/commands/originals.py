@@ -10,7 +10,6 @@ it and hidden.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,6 @@ NETWORK = {"hidden_size": "hidden", "layers": "layers", "attn_heads": "heads", "
 """Options of the network, and the keys of the section `model`."""
 REPEATED = {"patch_size": "px", "num_features": "band"}
 """Options that repeat a size of the samples, and the dimension."""
-
-logger = logging.getLogger("sitsformer")
 
 
 def network(command: Command) -> Command:

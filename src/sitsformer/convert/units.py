@@ -31,7 +31,7 @@ _EDGES = np.array([2.0, 256.0, 20000.0])
 _MOST = 0.99
 """Share of the values that must fit a unit; the rest may be clouds and glint."""
 OFFSET = 1000
-"""Added to the numbers of ESA's L2A files since January 2022; no set of reflectances starts here."""
+"""Added to the numbers of ESA's L2A files since January 2022; no set of reflectances starts so."""
 _ENOUGH = 10_000
 """Values without one below the offset that are no chance."""
 _NEGATIVE = 0.2
