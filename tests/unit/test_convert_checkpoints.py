@@ -66,8 +66,8 @@ def test_checkpoints_that_do_not_fit_are_named(tmp_path):
     torch.save({**state, "extra": torch.zeros(1)}, path)
     with pytest.raises(SitsError, match="unknown tensor 'extra'"):
         checkpoint(path, tmp_path / "model", MEAN, STD)
-    path.write_bytes(b"nothing")
-    with pytest.raises(SitsError):
+    path.write_bytes(b"hello\n")
+    with pytest.raises(SitsError, match="damaged, or none"):
         checkpoint(path, tmp_path / "model", MEAN, STD)
 
 

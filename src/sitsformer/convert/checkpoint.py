@@ -111,7 +111,8 @@ def _read_state(path: Path) -> dict[str, Any]:
             f"unpickling runs code: save its state dict alone ({str(error).splitlines()[0]})"
         ) from None
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
-        raise SitsError(f"{path} cannot be read as a checkpoint: {error}") from None
+        why = error if isinstance(error, OSError) else "it is damaged, or none"
+        raise SitsError(f"{path} cannot be read as a checkpoint of torch: {why}") from None
     for key in ("model_state_dict", "state_dict"):
         if isinstance(found, Mapping) and key in found:
             found = found[key]
