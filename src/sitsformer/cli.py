@@ -78,7 +78,15 @@ class TableOfContents(click.Group):
                 formatter.write_dl(rows)
 
 
-@click.group(cls=TableOfContents, context_settings={"help_option_names": ["-h", "--help"]})
+def _hyphens(name: str) -> str:
+    """Names of options with hyphens: SITS-Former's own scripts have underscores."""
+    return name.replace("_", "-")
+
+
+@click.group(
+    cls=TableOfContents,
+    context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": _hyphens},
+)
 @click.version_option(package_name="sitsformer")
 def contents() -> None:
     """Crop maps from Sentinel-2 time series with few labels: Dual SITS-Former.

@@ -194,7 +194,7 @@ def test_leakage_says_what_is_shared(tmp_path: Path) -> None:
 
 
 def test_leakage_of_a_converted_table(tmp_path: Path) -> None:
-    from sitsformer.convert import table
+    from sitsformer.convert.table import table
 
     rng = np.random.default_rng(0)
     made = {

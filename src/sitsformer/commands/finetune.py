@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
+
+from sitsformer.commands import originals
 
 PATH = click.Path(path_type=Path)
 
@@ -75,14 +78,34 @@ def fewshot(
         modelstore.save_model(save_model, model, origin)
 
 
+def _path_or_none(
+    _context: click.Context, _option: click.Parameter, value: Path | None
+) -> Path | None:
+    """SITS-Former's README writes `--pretrain_path None` for random weights."""
+    return None if value is None or str(value) == "None" else value
+
+
 @click.command()
 @click.option("--config", "config_path", type=PATH, help="Config of the workflow.")
-@click.option("--dataset-path", type=PATH, required=True, help="Sample store with labels.")
-@click.option("--pretrain-path", type=PATH, help="Pretrained model; none: random weights.")
+@click.option(
+    "--dataset-path",
+    type=PATH,
+    required=True,
+    help="Sample store with labels, or a folder of .npz as SITS-Former has them.",
+)
+@click.option(
+    "--pretrain-path",
+    type=PATH,
+    callback=_path_or_none,
+    help="Pretrained model, ours or a folder with SITS-Former's; none: random weights.",
+)
 @click.option("--finetune-path", type=PATH, required=True, help="Folder for the result.")
 @click.option("--epochs", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=2), default=128, show_default=True)
 @click.option("--learning-rate", type=float, default=2e-4, show_default=True)
+@click.option("--weight-decay", type=float, help="Decoupled (AdamW); none: Adam without.")
+@originals.network
+@originals.samples
 @click.option("--seed", type=click.IntRange(min=0), default=0)
 @click.option("--patience", type=click.IntRange(min=1), help="Epochs before an early stop.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
@@ -96,40 +119,40 @@ def finetune(
     epochs: int,
     batch_size: int,
     learning_rate: float,
+    weight_decay: float | None,
     seed: int,
     patience: int | None,
     device: str,
     threads: int | None,
     tensorboard: Path | None,
+    **given: Any,
 ) -> None:
     """Fine-tune on the training split of a set, and test on its test split (SITS-Former's way).
 
     Writes FINETUNE_PATH/model and goes on from FINETUNE_PATH/checkpoint after it was stopped.
+    Options of SITS-Former's finetuning.py are taken as they are, underscores included. A folder of
+    .npz samples, or a checkpoint of SITS-Former, is converted first, into FINETUNE_PATH.
     """
     from sitsformer import finetune as stage
     from sitsformer.commands import training_options as options
-    from sitsformer.config import Optimiser
 
     options.set_threads(threads)
-    model_settings, _ = options.finetuning(config_path)
-    init = pretrain_path
-    if init is not None and (init / "model").is_dir():
-        init = init / "model"
+    model_settings, _ = options.finetuning(config_path, given)
+    recipe = options.recipe(learning_rate, weight_decay)
+    init = options.pretrained(pretrain_path, finetune_path, given["attn_heads"])
+    if init is not None:
+        originals.check_network(init, given)
+    store = options.sample_store(dataset_path, finetune_path)
+    originals.check_samples(store, given)
     metrics = stage.run_standard(
-        options.sample_store(dataset_path),
+        store,
         init,
         finetune_path / "model",
         finetune_path / "checkpoint",
         model_settings,
-        stage.Standard(
-            epochs,
-            batch_size,
-            Optimiser(optimiser="adam", schedule="exponential", learning_rate=learning_rate),
-            seed,
-            patience,
-        ),
+        stage.Standard(epochs, batch_size, recipe, seed, patience),
         tensorboard,
-        device,
+        originals.device(device, given["with_cuda"]),
     )
     for name, value in metrics.items():
         click.echo(f"{name} {value:.4f}")

@@ -7,21 +7,40 @@ from typing import Any
 
 import click
 
+from sitsformer.commands import originals
+
 PATH = click.Path(path_type=Path)
 
 
 @click.command()
 @click.option("--config", "config_path", type=PATH, help="Config of the workflow.")
-@click.option("--objective", type=click.Choice(["ssl", "sl", "dual"]), default="dual")
+@click.option(
+    "--objective",
+    type=click.Choice(["ssl", "sl", "dual"]),
+    help="Default: dual where the samples have labels, ssl where they have none.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0)
-@click.option("--samples", "--dataset-path", "samples", type=PATH, required=True)
+@click.option(
+    "--samples",
+    "--dataset-path",
+    "samples",
+    type=PATH,
+    required=True,
+    help="Sample store, or a folder of .npz as SITS-Former has them.",
+)
+@click.option("--valid-rate", type=float, help="Share of such a folder that validates.")
 @click.option("--checkpoint", type=PATH, help="Folder of the checkpoint.")
 @click.option("--out", type=PATH, help="The model artefact.")
 @click.option("--pretrain-path", type=PATH, help="Folder for both: `model` and `checkpoint`.")
 @click.option("--epochs", type=click.IntRange(min=1))
 @click.option("--batch-size", type=click.IntRange(min=2))
 @click.option("--learning-rate", type=float)
+@click.option("--warmup-epochs", type=click.IntRange(min=0))
+@click.option("--decay-gamma", type=float, help="Factor of the learning rate an epoch.")
+@click.option("--gradient-clipping", type=float, help="Largest gradient norm.")
 @click.option("--mask-rate", type=float)
+@originals.network
+@originals.samples
 @click.option("--threads", type=click.IntRange(min=1), help="Also SITSFORMER_THREADS.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option("--tensorboard", type=PATH, help="Folder of TensorBoard files.")
@@ -31,6 +50,7 @@ def pretrain(
     objective: Any,
     seed: int,
     samples: Path,
+    valid_rate: float | None,
     checkpoint: Path | None,
     out: Path | None,
     pretrain_path: Path | None,
@@ -38,9 +58,12 @@ def pretrain(
     device: str,
     tensorboard: Path | None,
     mlflow: str | None,
-    **overrides: Any,
+    **given: Any,
 ) -> None:
     """Pretrain one model on a sample store.
+
+    Options of SITS-Former's pretraining.py are taken as they are, underscores included. A folder of
+    .npz samples is converted first, into a store beside the model.
 
     Run the same command again after it was killed or ran out of time: it goes on where it was. With
     several GPUs start it by `torchrun --nproc-per-node N -m sitsformer pretrain ...`.
@@ -55,12 +78,14 @@ def pretrain(
     if checkpoint is None or out is None:
         raise click.UsageError("give --checkpoint and --out, or --pretrain-path for both")
     options.set_threads(threads)
-    model, settings = options.pretraining(config_path, overrides)
+    model, settings = options.pretraining(config_path, given)
+    store = options.sample_store(samples, out.parent, valid_rate)
+    originals.check_samples(store, given)
     stage.run(
-        Where(options.sample_store(samples), checkpoint, out, tensorboard, mlflow),
-        objective,
+        Where(store, checkpoint, out, tensorboard, mlflow),
+        options.objective(store, objective),
         seed,
         model,
         settings,
-        device,
+        originals.device(device, given["with_cuda"]),
     )

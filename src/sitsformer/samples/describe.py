@@ -60,9 +60,10 @@ def _samples(path: Path) -> list[str]:
     lines = [
         f"set {common.name}: {shape}",
         f"labels from {common.label}; split by {common.split_by}"
-        + (f" of {common.block:g} m" if common.split_by == "block" else ""),
-        f"{len(common.tiles)} tiles of {', '.join(common.areas)}",
+        + (f" of {common.block:g} m" if common.split_by == "block" and common.block else ""),
     ]
+    if common.tiles:
+        lines.append(f"{len(common.tiles)} tiles of {', '.join(common.areas)}")
     lines += _class_table(common.class_names, manifest)
     for name, counts in manifest.get("dropped", {}).items():
         lines.append(f"dropped, {name}: {sum(counts.values()):,} pixels")

@@ -1,0 +1,58 @@
+"""Names of bands, and the order that every store has them in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from sitsformer.config import BANDS
+from sitsformer.errors import SitsError
+
+SENTINEL2 = (
+    "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12",
+)  # fmt: skip
+"""All bands of the instrument, in the order of their wavelengths."""
+
+
+def arrange(
+    names: Sequence[str] | None, count: int, where: str
+) -> tuple[tuple[str, ...], list[int]]:
+    """Bands in the order of every store, and the position of each in the file.
+
+    Args:
+        names: as the file or the user has them (`B2`, `b02` and `B02` are one); None: the ten
+            bands of every store in their order.
+        count: bands that the file holds.
+        where: what a message says first.
+
+    Raises:
+        SitsError: not as many names as bands, or a name that is none of Sentinel-2's.
+    """
+    if names is None:
+        if count != len(BANDS):
+            raise SitsError(
+                f"{where} holds {count} bands, not the {len(BANDS)} of {' '.join(BANDS)}: name "
+                "them in their order with --bands (B02,B03,...)"
+            )
+        return BANDS, list(range(count))
+    if len(names) != count:
+        raise SitsError(f"{where} holds {count} bands, but {len(names)} names: {', '.join(names)}")
+    found = [_standard(name) for name in names]
+    for name, standard in zip(names, found, strict=True):
+        if standard not in SENTINEL2:
+            raise SitsError(
+                f"{where}: the band {name!r} is none of Sentinel-2's: {' '.join(SENTINEL2)}"
+            )
+        if found.count(standard) > 1:
+            raise SitsError(f"{where}: the band {standard} is there twice")
+    order = sorted(range(count), key=lambda i: SENTINEL2.index(found[i]))
+    return tuple(found[i] for i in order), order
+
+
+def _standard(name: str) -> str:
+    """`B2`, `b02`, `Band 2` -> `B02`; anything else as it is."""
+    match = re.fullmatch(r"(?:b|band)?[ _-]?0?(\d{1,2}|8a)", name.strip(), re.IGNORECASE)
+    if match is None:
+        return name
+    number = match[1].upper()
+    return f"B{number}" if number == "8A" else f"B{int(number):02d}"

@@ -1,0 +1,194 @@
+"""Dates as people write them -> days since 1970 and days of year."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sitsformer.convert.npz import Array, texts
+from sitsformer.errors import SitsError
+
+Ints = npt.NDArray[np.int64]
+
+EPOCH = date(1970, 1, 1)
+YEARS = range(1970, 2101)
+YEAR = 366
+"""Days added to those after New Year, so that they come after those before it."""
+
+_TIME = r"(?:[T ]?\d{2}:?\d{2}(?::?\d{2}(?:\.\d+)?)?)?(?:Z|[+]00:?00)?"
+_PATTERNS = {
+    "day": re.compile(r"\d{1,3}"),
+    "year_day": re.compile(r"(\d{4})[-/]?(\d{3})"),
+    "compact": re.compile(r"(\d{4})(\d{2})(\d{2})(?:T\d{6})?Z?"),
+    "iso": re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})" + _TIME),
+    "dotted": re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})"),
+    "slashed": re.compile(r"(\d{1,2})([-/])(\d{1,2})\2(\d{4})"),
+}
+_NOTHING = ("", "NaT", "nan", "None", "0", "1970-01-01")
+
+
+@dataclass(frozen=True)
+class Days:
+    """Days of the steps of a file; arrays of one shape.
+
+    Attributes:
+        doy: int64 day of year 1-366; 0: no such step.
+        date: int64 days since 1970-01-01; -1 where the year is unknown.
+    """
+
+    doy: Ints
+    date: Ints
+
+    @property
+    def dated(self) -> bool:
+        """Whether the years are known."""
+        return bool((self.date[self.doy > 0] >= 0).all())
+
+
+def parse(values: Array, where: str) -> Days:
+    """Read dates of any kind that can be read in one way only.
+
+    datetime64; text or whole numbers as ISO days, YYYYMMDD, year and day of year (2021-123), day.
+    month.year, or days of year 1-366. Days and months with strokes between them (03/05/2021)
+    are read where one date of the file tells their order.
+
+    Args:
+        values: of any shape; 0 (also as a date, 1970-01-01), NaT and empty text stand for steps
+            that are not there.
+        where: what a message says first.
+
+    Raises:
+        SitsError: values that are no dates, or can be read in two ways.
+    """
+    if values.dtype.kind == "M":
+        since = values.astype("datetime64[D]").astype(np.int64)
+        return _from_dates(since, np.isnat(values) | (since == 0))
+    if values.dtype.kind in "fiu":
+        values = _whole(values, where)
+    elif values.dtype.kind not in "SU":
+        raise SitsError(f"{where} has the type {values.dtype}, which is no date")
+    written, place = np.unique(np.array(texts(values), object), return_inverse=True)
+    known = [text for text in written if text not in _NOTHING]
+    table = _read(known, where)
+    found = [table.get(text, (0, -1)) for text in written]
+    both = np.array(found, np.int64).reshape(-1, 2)[place.reshape(-1)]
+    return Days(both[:, 0].reshape(values.shape), both[:, 1].reshape(values.shape))
+
+
+def _whole(values: Array, where: str) -> Array:
+    """Numbers without a fraction as int64, NaN as 0."""
+    if values.dtype.kind == "f":
+        values = np.where(np.isnan(values), 0, values)
+    if not (values == np.floor(values)).all() or np.abs(values).max(initial=0) > 2**62:
+        raise SitsError(f"{where} holds numbers with a fraction, which are no days")
+    return values.astype(np.int64)
+
+
+def _from_dates(since: Ints, missing: npt.NDArray[np.bool_]) -> Days:
+    """Days since 1970 -> both forms."""
+    days = np.where(missing, 0, since).astype("datetime64[D]")
+    doy = (days - days.astype("datetime64[Y]")).astype(np.int64) + 1
+    return Days(np.where(missing, 0, doy), np.where(missing, -1, since))
+
+
+def _read(known: list[str], where: str) -> dict[str, tuple[int, int]]:
+    """Text -> (day of year, days since 1970); one form for all of a file."""
+    if not known:
+        return {}
+    form = next((name for name, p in _PATTERNS.items() if p.fullmatch(known[0])), None)
+    if form is None:
+        raise SitsError(
+            f"{where}: {known[0]!r} is no date that can be read: write ISO days such as 2021-05-03"
+        )
+    for text in known:
+        if not _PATTERNS[form].fullmatch(text):
+            raise SitsError(
+                f"{where}: {text!r} is written otherwise than {known[0]!r}: write all dates alike, "
+                "such as 2021-05-03"
+            )
+    if form == "day":
+        return {text: (_day_of_year(int(text), where), -1) for text in known}
+    fields = {text: _fields(form, text) for text in known}
+    if form == "slashed":
+        fields = _day_first(fields, where)
+    return {text: _both(text, *parts, where=where) for text, parts in fields.items()}
+
+
+def _fields(form: str, text: str) -> tuple[int, int, int]:
+    """Year, month, day; the month of `year_day` is 0, and `slashed` is year, first, second."""
+    match = _PATTERNS[form].fullmatch(text)
+    assert match is not None
+    if form == "year_day":
+        return int(match[1]), 0, int(match[2])
+    if form == "dotted":
+        return int(match[3]), int(match[2]), int(match[1])
+    if form == "slashed":
+        return int(match[4]), int(match[1]), int(match[3])
+    return int(match[1]), int(match[2]), int(match[3])
+
+
+def _day_first(
+    fields: dict[str, tuple[int, int, int]], where: str
+) -> dict[str, tuple[int, int, int]]:
+    """Order of day and month where a value above 12 tells it."""
+    day_first = any(first > 12 for _, first, _ in fields.values())
+    month_first = any(second > 12 for _, _, second in fields.values())
+    if day_first == month_first:
+        raise SitsError(
+            f"{where}: {next(iter(fields))!r} can be day/month or month/day: write ISO days such "
+            "as 2021-05-03"
+        )
+    if month_first:
+        return fields
+    return {text: (year, second, first) for text, (year, first, second) in fields.items()}
+
+
+def _both(text: str, year: int, month: int, day: int, *, where: str) -> tuple[int, int]:
+    try:
+        if month:
+            found = date(year, month, day)
+        else:
+            found = date(year, 1, 1) + timedelta(days=_day_of_year(day, where) - 1)
+    except ValueError as error:
+        raise SitsError(f"{where}: {text!r} is no date: {error}") from None
+    if found.year not in YEARS or (not month and found.year != year):
+        raise SitsError(f"{where}: {text!r} is no date of a satellite image")
+    return found.timetuple().tm_yday, (found - EPOCH).days
+
+
+def _day_of_year(day: int, where: str) -> int:
+    if not 1 <= day <= 366:
+        raise SitsError(f"{where}: days of year must be 1-366 (1 is 1 January); found {day}")
+    return day
+
+
+def keys(days: Days, used: npt.NDArray[np.bool_], where: str) -> Ints:
+    """What the steps (T,) of one series are sorted by.
+
+    Without years, days of year may fall once, at New Year, where the last is not after the first.
+
+    Raises:
+        SitsError: days of year without years that are in no order of time.
+    """
+    if days.dated:
+        return days.date
+    doy = days.doy[used]
+    turn = np.diff(doy, prepend=doy[:1]) < 0
+    if turn.sum() > 1 or (turn.any() and doy[-1] > doy[0]):
+        raise SitsError(
+            f"{where}: the days of year {_some(doy)} are out of order, or of more than a year: "
+            "sort the steps by time"
+        )
+    found = days.doy.copy()
+    found[used] += YEAR * np.cumsum(turn)
+    return found
+
+
+def _some(doy: npt.NDArray[Any]) -> str:
+    shown = ", ".join(map(str, doy[:8].tolist()))
+    return shown if len(doy) <= 8 else f"{shown}, ..."
