@@ -33,9 +33,6 @@ NONE = 0
 CROPLAND = 40
 """WorldCover's code of cropland."""
 
-SEED = 0
-"""Of the thinning of series longer than a sample."""
-
 
 @dataclass(frozen=True)
 class CropMap:
@@ -94,6 +91,7 @@ Batch = tuple[
 def _pixels(cube: xr.Dataset, path: Path, settings: Patches, batch_size: int) -> Iterator[Batch]:
     """Rows, columns, patches and days of all pixels with a whole patch, batch by batch."""
     size, half, width = settings.size, settings.size // 2, cube.sizes["x"]
+    epsg = tile_of(cube).epsg
     days = cube.time.dt.dayofyear.values.astype(np.int64)
     x, y = np.floor(cube.x.values).astype(np.int64), np.floor(cube.y.values).astype(np.int64)
     step = min(CHUNK["y"], cube.sizes["y"])
@@ -110,7 +108,7 @@ def _pixels(cube: xr.Dataset, path: Path, settings: Patches, batch_size: int) ->
             for start in range(0, len(row), batch_size):
                 r, c = row[start : start + batch_size], column[start : start + batch_size]
                 seen = clear[:, r + low - first, c + half].T
-                steps = thin(seen, settings.max_length, SEED, x[c + half], y[r + low])
+                steps = thin(seen, settings.max_length, epsg, x[c + half], y[r + low])
                 yield r + low, c + half, *_gather(windows, steps, r, c, days)
 
 

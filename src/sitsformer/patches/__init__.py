@@ -78,7 +78,7 @@ def make_tile_store(
         seed,
     )
     x, y = tile.x[drawn.column], tile.y[drawn.row]
-    steps = _choose_dates(clear, settings.max_length, drawn, x, y, seed)
+    steps = _choose_dates(clear, settings.max_length, drawn, tile.epsg, x, y)
     shape = (len(steps), settings.max_length, len(BANDS), settings.size, settings.size)
     record = {"set": chosen.model_dump(mode="json"), "patches": _lasting(settings)}
     with provenance.create(
@@ -193,9 +193,9 @@ def _choose_dates(
     clear: ClearDates,
     length: int,
     drawn: Draw,
+    epsg: int,
     x: NDArray[np.float64],
     y: NDArray[np.float64],
-    seed: int,
 ) -> NDArray[np.int16]:
     """Positions (sample, length) on the time axis of the dates that each sample keeps."""
     east, north = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
@@ -208,7 +208,7 @@ def _choose_dates(
         for first in range(start, stop, PIXELS):
             some = slice(first, min(first + PIXELS, stop))
             clear_here = dates[first - start : first - start + PIXELS]
-            steps[some] = thin(clear_here, length, seed, east[some], north[some])
+            steps[some] = thin(clear_here, length, epsg, east[some], north[some])
 
     with ThreadPoolExecutor(shards.threads() if clear.kept else 1) as pool:
         list(pool.map(choose, range(0, len(x), clear.at_once)))
