@@ -18,8 +18,9 @@ def map_command(
 ) -> None:
     """Predict a whole tile: classes, confidence, a picture, and crop areas with intervals."""
     from sitsformer import maps, modelstore, provenance
-    from sitsformer.config import load
+    from sitsformer.config import BANDS, load
     from sitsformer.cube import open_cube
+    from sitsformer.errors import SitsError
     from sitsformer.evaluation import areas
     from sitsformer.labels import Classes
     from sitsformer.plots import crop_map
@@ -28,6 +29,11 @@ def map_command(
     config = load(config_path)
     common = about(open_samples(store))
     classes = Classes(common.class_names, common.class_colours, common.class_codes)
+    if common.bands != BANDS:
+        raise SitsError(
+            f"{store} has the bands {list(common.bands)}, but cubes have {list(BANDS)}: a map "
+            "needs a model that was fine-tuned on samples with the bands of the cubes"
+        )
     model = modelstore.load_model(model_path, bands=common.bands, patch=config.patches.size)
     if model.class_names != classes.names:
         raise click.UsageError(

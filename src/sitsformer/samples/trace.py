@@ -133,6 +133,8 @@ def _step_differences(
 ) -> list[str]:
     half = patch.shape[-1] // 2
     size = source.sizes["y"]
+    if patch.shape[1] != source.sizes["band"]:
+        return [f"bands: {patch.shape[1]} in the store, {source.sizes['band']} in the cube"]
     if not (half <= row < size - half and half <= column < size - half):
         return []  # said by _place_differences, or a patch that was never whole
     around = source.reflectance[
