@@ -17,7 +17,7 @@ import xarray as xr
 
 from sitsformer import provenance
 from sitsformer.config import Patches
-from sitsformer.cube import CHUNK, MISSING, open_cube, tile_of
+from sitsformer.cube import CHUNK, MISSING, layer_values, open_cube, tile_of
 from sitsformer.errors import SitsError
 from sitsformer.labels import Classes
 from sitsformer.patches.clear import clear_strips
@@ -102,7 +102,7 @@ def _pixels(cube: xr.Dataset, path: Path, settings: Patches, batch_size: int) ->
             if low >= high:
                 continue
             rows = slice(low - half, high + half)
-            values = cube.reflectance[:, :, rows].values
+            values = layer_values(cube.reflectance[:, :, rows])
             windows = np.lib.stride_tricks.sliding_window_view(values, (size, size), axis=(2, 3))
             row, column = np.divmod(np.arange((high - low) * (width - 2 * half)), width - 2 * half)
             for start in range(0, len(row), batch_size):
@@ -144,7 +144,7 @@ def only_cropland(found: CropMap, cube: xr.Dataset) -> CropMap:
             "maps.mask: cropland needs the label layer `worldcover` in the cube: add it to "
             "`labels` of the area, or set maps.mask: none"
         )
-    inside = cube.worldcover.values == CROPLAND
+    inside = layer_values(cube.worldcover) == CROPLAND
     return CropMap(*(np.where(inside, band, 0) for band in (found.classes, found.confidence)))
 
 
@@ -152,7 +152,7 @@ def reference(cube: xr.Dataset, layer: str, classes: Classes) -> npt.NDArray[np.
     """(y, x) uint8 labels of the tile in the classes of the map, 0 none; None without the layer."""
     if layer not in cube:
         return None
-    return (classes.index(cube[layer].values) + 1).astype(np.uint8)
+    return (classes.index(layer_values(cube[layer])) + 1).astype(np.uint8)
 
 
 def confidence_path(path: Path) -> Path:
@@ -207,7 +207,7 @@ def _write_band(
         # No .aux.xml beside the temporary file: everything is in the GeoTIFF itself.
         with (
             rasterio.Env(GDAL_PAM_ENABLED="NO"),
-            provenance.create_file(path) as temporary,
+            provenance.create_file(path, "map") as temporary,
             memory.open() as source,
         ):
             copy(

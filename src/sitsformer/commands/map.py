@@ -55,7 +55,7 @@ def map_command(
         config.evaluation.level,
     )  # fmt: skip
     maps.write(found, cube, classes, out)
-    with provenance.create_file(out.with_name(f"{out.stem}_areas.csv")) as path:
+    with provenance.create_file(out.with_name(f"{out.stem}_areas.csv"), "areas") as path:
         table.to_csv(path, index=False, float_format="%.6g")
     labels = maps.reference(cube, common.label, classes)
     title = f"{cube.attrs['area']}, tile {cube.attrs['tile']}"

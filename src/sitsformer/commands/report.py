@@ -32,6 +32,6 @@ def report(
     drawings = drawing.draw(material)
     for name, drawn in drawings.items():
         style.write(drawn, figures / f"{name}.svg")
-    with provenance.create_file(out) as temporary:
+    with provenance.create_file(out, "report") as temporary:
         temporary.write_text(page.render(material, drawings))
     click.echo(f"{len(drawings)} figures and {len(material.maps)} maps in {out}", err=True)

@@ -66,7 +66,7 @@ def make_tile_store(
     clear = ClearDates(cube_path, settings)
     drawn = draw(
         Layers(
-            codes=dataset[str(chosen.label)].values,
+            codes=cube.layer_values(dataset[str(chosen.label)]),
             dates=clear.counts,
             one_split=_one_split(tile, chosen, settings, split_map),
             confidence=_confidence(dataset, chosen, cube_path),
@@ -128,13 +128,6 @@ def _sample_set(config: Config, set_name: str, area_name: str) -> SampleSet:
 
 
 def _check_cube(dataset: xr.Dataset, tile: Tile, path: Path) -> None:
-    problems = provenance.glance(path)
-    if problems:
-        raise SampleError(
-            f"{path} is damaged: {problems[0]}"
-            + (f" and {len(problems) - 1} more" if problems[1:] else "")
-            + "; `sitsformer check` lists every damaged file, export the cube again"
-        )
     found = cube.tile_of(dataset)
     if found != tile:
         raise SampleError(
@@ -163,7 +156,7 @@ def _confidence(dataset: xr.Dataset, chosen: SampleSet, path: Path) -> NDArray[n
             f"{path} has no layer {cube.CONFIDENCE!r}, which `confidence: {chosen.confidence}` "
             "needs; not every year of the CDL has it: set `confidence: 0`"
         )
-    layer: NDArray[np.uint8] = dataset[cube.CONFIDENCE].values.astype(np.uint8)
+    layer: NDArray[np.uint8] = cube.layer_values(dataset[cube.CONFIDENCE]).astype(np.uint8)
     return layer
 
 

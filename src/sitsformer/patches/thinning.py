@@ -2,8 +2,8 @@
 
 The dates are cut, in their order, into as many runs of nearly equal length as there are places, and
 one date of each run is kept. So the season stays covered: between two kept dates lie fewer than
-two runs. Which one is kept is drawn from a hash of the pixel's place on the ground alone: a pixel of
-a map has the dates of its sample, whatever the tile, the set and its seed, chunks and threads.
+two runs. Which one is kept is drawn from a hash of the pixel's place on the ground alone: a pixel
+of a map has the dates of its sample, whatever the tile, the set and its seed, chunks and threads.
 """
 
 from __future__ import annotations

@@ -123,5 +123,5 @@ def write(path: Path, *parts: Any) -> None:
     """
     with mpl.rc_context({**RC, "figure.facecolor": "white", "savefig.facecolor": "white"}):
         drawn = picture(*parts)
-        with provenance.create_file(path) as temporary:
+        with provenance.create_file(path, "picture") as temporary:
             drawn.savefig(temporary, dpi=130, metadata={"Software": None})

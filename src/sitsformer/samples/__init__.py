@@ -68,6 +68,10 @@ __all__ = [
 ]
 
 
+_CHECKED = ("reflectance/c/",)
+"""The large array: a chunk's checksum is looked at when the chunk is read, not before."""
+
+
 @dataclass(frozen=True)
 class Samples:
     """Samples in memory.
@@ -161,11 +165,20 @@ def open_samples(path: Path) -> xr.Dataset:
     """
     import xarray as xr
 
+    recorded = provenance.has_record(path)
+    problems = provenance.glance(path, checked=_CHECKED) if recorded else []
+    if problems:
+        raise SampleError(f"{path} {provenance.damage(problems)}, make the store again")
     try:
         dataset: xr.Dataset = xr.open_zarr(
             path, mask_and_scale=False, decode_times=False, chunks=None, consolidated=True
         )
-    except (OSError, ValueError, KeyError) as error:
+        if not recorded:
+            # Of a store that somebody else wrote nothing is known; what is small is read at once,
+            # so that damage shows here.
+            for name in set(dataset.variables) - {"reflectance"}:
+                dataset.variables[name].load()
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise SampleError(f"{path} cannot be opened as a sample store: {error}") from None
     problems = _problems(dataset)
     if not problems:
