@@ -18,6 +18,7 @@ from sitsformer.samples import layout as samplelayout
 from sitsformer.samples import shards
 
 CHECKPOINT = "checkpoint.safetensors"
+_HEARTS = ("zarr.json", "model.safetensors")
 _ALONE = (".csv", ".html", ".parquet", ".png", ".svg", ".tif")
 """Endings of files that are artefacts by themselves."""
 
@@ -59,8 +60,8 @@ def look(path: Path) -> list[Finding]:
 
 
 def _is_one(path: Path) -> bool:
-    """Whether a directory is an artefact, or a Zarr store that has lost its record."""
-    return provenance.has_record(path) or (path / "zarr.json").exists()
+    """Whether a directory is an artefact, or a Zarr store or model that has lost its record."""
+    return provenance.has_record(path) or any((path / name).exists() for name in _HEARTS)
 
 
 def _walk(folder: Path) -> Iterator[Finding]:

@@ -147,7 +147,7 @@ def test_damage_is_found_by_check_and_by_reading(world, tmp_path):
     assert f"chunk 0 (samples 0 to {last}) is damaged" in shown and "chunk 1" not in shown
     with pytest.raises(shards.ShardError, match="is damaged"):
         load_samples(store)
-    with pytest.raises(shards.ShardError, match="is damaged"):
+    with pytest.raises(SampleError, match="is damaged"):
         merge_one = world["config"]
         tile_store = tmp_path / "t.zarr"
         shutil.copytree(world["stores"][0], tile_store)
