@@ -52,6 +52,9 @@ def look(path: Path) -> list[Finding]:
     if not path.exists() and _recorded(path) is None:
         raise SitsError(f"{path} does not exist: give an artefact or a folder of artefacts")
     if path.is_dir():
+        whole = None if provenance.has_record(path) else _whole(path)
+        if whole is not None:
+            return [_part(whole, path)]
         found = [_directory(path)] if _is_one(path) else list(_walk(path))
         if not found:
             raise SitsError(f"there is no artefact in {path}: give an artefact or a results folder")
@@ -116,20 +119,29 @@ def _damaged_chunks(store: Path) -> list[str]:
 
 def _named_file(path: Path) -> Finding:
     """A file that was asked for: an artefact, or a part of one."""
-    if _recorded(path) is None and path.name != CHECKPOINT:
-        for parent in path.absolute().parents:
-            if provenance.has_record(parent):
-                return _part(parent, path)
+    whole = _whole(path)
+    if whole is not None and _recorded(path) is None:
+        return _part(whole, path)
     return _file(path)
 
 
+def _whole(path: Path) -> Path | None:
+    """The artefact that a path lies in."""
+    inside = (parent for parent in path.absolute().parents if provenance.has_record(parent))
+    return next(inside, None)
+
+
 def _part(whole: Path, path: Path) -> Finding:
-    """A file of an artefact directory, compared with that one's record."""
+    """A file or folder of an artefact, compared with its record."""
     name = path.absolute().relative_to(whole).as_posix()
     try:
         if name == provenance.PROVENANCE:
             return Finding(path, f"record of a {provenance.read(whole)['kind']}")
-        problems = [line for line in provenance.check(whole) if f": {name} (" in f"{line} ("]
+        problems = [
+            line
+            for line in provenance.check(whole)
+            if f"{line} ".partition(": ")[2].startswith((f"{name} ", f"{name}/"))
+        ]
         kind = str(provenance.read(whole)["kind"])
     except SitsError as error:
         return Finding(path, "part", (str(error),))

@@ -40,7 +40,7 @@ def check(paths: tuple[Path, ...]) -> None:
             f"{len(foreign)} of {len(found)} artefacts are whole but hold files that are none of "
             f"theirs, such as {foreign[0]}: move those elsewhere"
         )
-    if unknown and {*unknown} & {*paths}:
+    if unknown and ({*unknown} & {*paths} or len(unknown) == len(found)):
         raise SitsError(
             f"{unknown[0]} has no record to be compared with: it was not written by this version "
             "of sitsformer, or was copied without it (`provenance.json` in a folder, "
