@@ -154,7 +154,7 @@ def test_the_geotiff_has_grid_colours_and_names(tmp_path: Path) -> None:
         np.testing.assert_array_equal(source.read(1), found.confidence)
         assert source.tags(1)["UNITS"] == "percent"
     assert sorted(item.name for item in tmp_path.iterdir()) == [
-        *("c.zarr", "map.tif", "map_confidence.tif")
+        *(".provenance", "c.zarr", "map.tif", "map_confidence.tif")
     ]
 
 
