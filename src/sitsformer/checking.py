@@ -55,7 +55,7 @@ def look(path: Path) -> list[Finding]:
         whole = None if provenance.has_record(path) else _whole(path)
         if whole is not None:
             return [_part(whole, path)]
-        found = [_directory(path)] if _is_one(path) else list(_walk(path))
+        found = [_directory(path)] if _is_one(path) else list(_walk(path, set()))
         if not found:
             raise SitsError(f"there is no artefact in {path}: give an artefact or a results folder")
         return found
@@ -67,8 +67,15 @@ def _is_one(path: Path) -> bool:
     return provenance.has_record(path) or any((path / name).exists() for name in _HEARTS)
 
 
-def _walk(folder: Path) -> Iterator[Finding]:
-    """Artefacts below a folder, in order of their names; hidden folders are passed by."""
+def _walk(folder: Path, seen: set[Path]) -> Iterator[Finding]:
+    """Artefacts below a folder, in order of their names; hidden folders are passed by.
+
+    Links are followed, but no folder is looked at twice.
+    """
+    place = folder.resolve()
+    if place in seen:
+        return
+    seen.add(place)
     try:
         inside = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
@@ -84,7 +91,7 @@ def _walk(folder: Path) -> Iterator[Finding]:
             if _is_one(path):
                 yield _directory(path)
             elif not entry.name.startswith("."):
-                yield from _walk(path)
+                yield from _walk(path, seen)
         elif entry.name in recorded or entry.name == CHECKPOINT:
             yield _file(path)
         elif path.suffix in _ALONE and not entry.name.startswith("."):

@@ -139,7 +139,8 @@ def write(
         encoding[str(name)] = {"chunks": chunks, "compressors": _compressor(array.dtype.itemsize)}
         if "_FillValue" in array.attrs:
             encoding[str(name)]["fill_value"] = int(array.attrs["_FillValue"])
-    encoding["time"] = {"units": "seconds since 1970-01-01", "dtype": "int64"}
+    encoding |= {str(name): {"compressors": [Crc32cCodec()]} for name in dataset.coords}
+    encoding["time"] |= {"units": "seconds since 1970-01-01", "dtype": "int64"}
     lazy = any(array.chunks is not None for array in dataset.data_vars.values())
     if lazy:
         dataset = dataset.chunk({dim: CHUNK[dim] for dim in ("time", "y", "x")})

@@ -284,7 +284,8 @@ def _runs(process: int) -> bool:
 
 def _sealed(record: Mapping[str, Any]) -> str:
     """The text of a record, with a checksum of what it says."""
-    return json.dumps({**record, _SEAL: _seal(record)}, indent=1, sort_keys=True) + "\n"
+    as_read = json.loads(json.dumps(record))
+    return json.dumps({**as_read, _SEAL: _seal(as_read)}, indent=1, sort_keys=True) + "\n"
 
 
 def _seal(record: Mapping[str, Any]) -> str:
@@ -322,7 +323,7 @@ def _unknown_chunks(directory: Path, recorded: Mapping[str, Any]) -> list[str]:
 
     def is_read(name: str) -> bool:
         *folders, last = name.split("/")
-        return not last.startswith(".") and (last == "zarr.json" or "c" in folders)
+        return last in ("zarr.json", "c") or ("c" in folders and last.isdigit())
 
     found = (
         Path(folder, name).relative_to(directory).as_posix()

@@ -150,5 +150,7 @@ def test_a_damaged_chunk_is_named(tmp_path):
     spoilt[20:60] = bytes(40)
     for data in (good[:-1], good[:7], b"", good + b"x", bytes(spoilt)):
         chunk.write_bytes(data)
-        with pytest.raises(CubeError, match=r"c/0/0/1/1 is damaged.*sitsformer check"):
-            chunks.read((0, 0, 1, 1))
+        # As by a thread that has read something before, and by one that has not.
+        for reader in (chunks, Chunks(tmp_path / "c.zarr", "reflectance")):
+            with pytest.raises(CubeError, match=r"c/0/0/1/1 is damaged.*sitsformer check"):
+                reader.read((0, 0, 1, 1))

@@ -109,7 +109,7 @@ class Chunks:
         """A file, in memory of the thread's own."""
         with path.open("rb", buffering=0) as stream:
             size = os.fstat(stream.fileno()).st_size
-            if len(getattr(self._own, "file", ())) < size:
+            if not hasattr(self._own, "file") or len(self._own.file) < size:
                 self._own.file = np.empty(max(size + size // 4, _HUGE), np.uint8)
             packed: NDArray[np.uint8] = self._own.file[:size]
             done = 0

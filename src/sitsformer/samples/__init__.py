@@ -179,7 +179,9 @@ def open_samples(path: Path) -> xr.Dataset:
             for name in set(dataset.variables) - {"reflectance"}:
                 dataset.variables[name].load()
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise SampleError(f"{path} cannot be opened as a sample store: {error}") from None
+        raise SampleError(
+            f"{path} cannot be opened as a sample store: {error}; make it again"
+        ) from None
     problems = _problems(dataset)
     if not problems:
         with shards.Reader(path / "reflectance") as reader:
