@@ -16,7 +16,7 @@ def plain_uniform(seed: int, *keys: int) -> float:
     return (state >> 11) / 2**53
 
 
-def plain_thin(clear: list[bool], length: int, seed: int, x: int, y: int) -> list[int]:
+def plain_thin(clear: list[bool], length: int, epsg: int, x: int, y: int) -> list[int]:
     """`thin` for one sample."""
     dates = [position for position, good in enumerate(clear) if good]
     n = len(dates)
@@ -25,5 +25,5 @@ def plain_thin(clear: list[bool], length: int, seed: int, x: int, y: int) -> lis
     kept = []
     for place in range(length):
         start, stop = place * n // length, (place + 1) * n // length
-        kept.append(dates[start + int(plain_uniform(seed, x, y, place) * (stop - start))])
+        kept.append(dates[start + int(plain_uniform(epsg, x, y, place) * (stop - start))])
     return kept

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sitsformer.config import BANDS
 from sitsformer.samples import About, write_samples
 
 CLASSES = ("early", "middle", "late")
@@ -28,12 +29,13 @@ def arrays(count=240, time=12, patch=1, seed=0, unlabelled=0.0):
     return values, doy, label, split.astype(np.uint8)
 
 
-def store(path, **settings):
-    """Write a sample store; returns its path."""
+def store(path, bands=BANDS, **settings):
+    """Write a sample store, of as many bands as there are names; returns its path."""
     values, doy, label, split = arrays(**settings)
+    values = np.tile(values, (1, 1, 2, 1, 1))[:, :, : len(bands)]
     about = About(
         "made", CLASSES, ("#4477aa", "#ee6677", "#228833"), ((1,), (2,), (3,)), "worldcover",
-        ("a/t",), ("a",), (2021,), "block", 640.0,
+        ("a/t",), ("a",), (2021,), "block", 640.0, bands,
     )  # fmt: skip
     columns = {"doy": doy, "label": label, "split": split, "block": np.arange(len(label))}
     write_samples(path, values, columns, about)

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 
 from sitsformer import provenance
 from sitsformer.classes import Legend
@@ -40,6 +40,12 @@ CLEAR_MISSING = 255
 
 CHUNK = {"time": 12, "y": 126, "x": 126}
 """Chunk of `reflectance` with all bands: at most 3.8 MB, a file of 1 to 3 MB."""
+
+_CHECKED = ("reflectance/c/", "clear/c/")
+"""The large arrays: a chunk's checksum is looked at when the chunk is read, not before."""
+
+_DECODING = (OSError, ValueError, RuntimeError, KeyError, TypeError)
+"""What Zarr and its codecs raise for files that are not what they should be."""
 
 CENTRE_WAVELENGTH = (492, 560, 665, 704, 741, 783, 833, 865, 1614, 2202)
 """Central wavelengths of BANDS for Sentinel-2A, nm (ESA, Sentinel-2 spectral response)."""
@@ -133,7 +139,8 @@ def write(
         encoding[str(name)] = {"chunks": chunks, "compressors": _compressor(array.dtype.itemsize)}
         if "_FillValue" in array.attrs:
             encoding[str(name)]["fill_value"] = int(array.attrs["_FillValue"])
-    encoding["time"] = {"units": "seconds since 1970-01-01", "dtype": "int64"}
+    encoding |= {str(name): {"compressors": [Crc32cCodec()]} for name in dataset.coords}
+    encoding["time"] |= {"units": "seconds since 1970-01-01", "dtype": "int64"}
     lazy = any(array.chunks is not None for array in dataset.data_vars.values())
     if lazy:
         dataset = dataset.chunk({dim: CHUNK[dim] for dim in ("time", "y", "x")})
@@ -173,14 +180,36 @@ def open_cube(path: Path, dask: bool = True) -> xr.Dataset:
     Raises:
         CubeError: it is missing, damaged or breaks the contract.
     """
+    recorded = provenance.has_record(path)
+    problems = provenance.glance(path, checked=_CHECKED) if recorded else []
+    if problems:
+        raise CubeError(f"{path} {provenance.damage(problems)}, export the cube again")
     try:
         dataset: xr.Dataset = xr.open_zarr(
             path, mask_and_scale=False, decode_coords="all", chunks={} if dask else None
         )
-    except (OSError, ValueError, KeyError) as error:
+    except _DECODING as error:
         raise CubeError(f"{path} cannot be opened as a cube: {error}; export it again") from None
     validate(dataset, str(path))
+    for variable in dataset.variables.values():
+        variable.encoding["source"] = str(path)
     return dataset
+
+
+def layer_values(array: xr.DataArray) -> NDArray[Any]:
+    """Read a part of a layer of an opened cube.
+
+    Raises:
+        CubeError: a chunk is damaged.
+    """
+    try:
+        found: NDArray[Any] = array.values
+    except _DECODING as error:
+        raise CubeError(
+            f"{array.name} of the cube {array.encoding.get('source', '')} is damaged ({error}); "
+            "`sitsformer check` lists every damaged file, export the cube again"
+        ) from None
+    return found
 
 
 def label_layers(dataset: xr.Dataset) -> dict[str, Legend]:
@@ -311,4 +340,8 @@ def _crs_attrs(tile: Tile) -> dict[str, Any]:
 
 
 def _compressor(itemsize: int) -> list[Any]:
-    return [BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle", typesize=itemsize)]
+    """Zstandard with a checksum behind it: Blosc's own decoder lets altered bytes through."""
+    return [
+        BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle", typesize=itemsize),
+        Crc32cCodec(),
+    ]

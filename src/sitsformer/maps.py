@@ -18,7 +18,7 @@ import xarray as xr
 from sitsformer import provenance
 from sitsformer.classes import Classes
 from sitsformer.config import Patches
-from sitsformer.cube import CHUNK, MISSING, open_cube, tile_of
+from sitsformer.cube import CHUNK, MISSING, layer_values, open_cube, tile_of
 from sitsformer.errors import SitsError
 from sitsformer.labels import products
 from sitsformer.patches.clear import clear_strips
@@ -30,9 +30,6 @@ Predict = Callable[[npt.NDArray[np.uint16], npt.NDArray[np.int64]], npt.NDArray[
 
 NONE = 0
 """Value of a pixel without a prediction; class k is k + 1."""
-
-SEED = 0
-"""Of the thinning of series longer than a sample."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +89,7 @@ Batch = tuple[
 def _pixels(cube: xr.Dataset, path: Path, settings: Patches, batch_size: int) -> Iterator[Batch]:
     """Rows, columns, patches and days of all pixels with a whole patch, batch by batch."""
     size, half, width = settings.size, settings.size // 2, cube.sizes["x"]
+    epsg = tile_of(cube).epsg
     days = cube.time.dt.dayofyear.values.astype(np.int64)
     x, y = np.floor(cube.x.values).astype(np.int64), np.floor(cube.y.values).astype(np.int64)
     step = min(CHUNK["y"], cube.sizes["y"])
@@ -102,13 +100,13 @@ def _pixels(cube: xr.Dataset, path: Path, settings: Patches, batch_size: int) ->
             if low >= high:
                 continue
             rows = slice(low - half, high + half)
-            values = cube.reflectance[:, :, rows].values
+            values = layer_values(cube.reflectance[:, :, rows])
             windows = np.lib.stride_tricks.sliding_window_view(values, (size, size), axis=(2, 3))
             row, column = np.divmod(np.arange((high - low) * (width - 2 * half)), width - 2 * half)
             for start in range(0, len(row), batch_size):
                 r, c = row[start : start + batch_size], column[start : start + batch_size]
                 seen = clear[:, r + low - first, c + half].T
-                steps = thin(seen, settings.max_length, SEED, x[c + half], y[r + low])
+                steps = thin(seen, settings.max_length, epsg, x[c + half], y[r + low])
                 yield r + low, c + half, *_gather(windows, steps, r, c, days)
 
 
@@ -146,7 +144,7 @@ def only_cropland(found: CropMap, cube: xr.Dataset) -> CropMap:
             f"maps.mask: cropland needs the label layer {' or '.join(f'`{n}`' for n in knowing)} "
             "in the cube: add it to `labels` of the area, or set maps.mask: none"
         )
-    inside = np.isin(cube[layer].values, knowing[layer])
+    inside = np.isin(layer_values(cube[layer]), knowing[layer])
     return CropMap(np.where(inside, found.classes, 0), np.where(inside, found.confidence, 0))
 
 
@@ -155,7 +153,7 @@ def reference(cube: xr.Dataset, layer: str, classes: Classes) -> npt.NDArray[np.
     if layer not in cube:
         return None
     # From the class indices on, which are signed: the last of them has no successor in int16.
-    return (classes.index(cube[layer].values).astype(np.int32) + 1).astype(np.uint16)
+    return (classes.index(layer_values(cube[layer])).astype(np.int32) + 1).astype(np.uint16)
 
 
 def confidence_path(path: Path) -> Path:
@@ -212,7 +210,7 @@ def _write_band(
         # No .aux.xml beside the temporary file: everything is in the GeoTIFF itself.
         with (
             rasterio.Env(GDAL_PAM_ENABLED="NO"),
-            provenance.create_file(path) as temporary,
+            provenance.create_file(path, "map") as temporary,
             memory.open() as source,
         ):
             copy(

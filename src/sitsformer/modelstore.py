@@ -104,18 +104,25 @@ def _write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """History of a model artefact, one mapping an epoch."""
+    """History of a model artefact, one mapping an epoch.
+
+    Raises:
+        SitsError: the model is damaged.
+    """
+    _refuse_damaged(path)
     with (path / HISTORY).open(newline="") as stream:
         rows = csv.DictReader(stream)
         return [{k: float(v) for k, v in row.items() if v} for row in rows]
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """The `config.json` of a model artefact.
+    """The `config.json` of a model artefact; every file of the model is checked.
 
     Raises:
-        SitsError: there is no model at `path`, or of another format.
+        SitsError: there is no model at `path`, or it is damaged or of another format.
     """
+    if path.is_dir() and (path / CONFIG).exists() | provenance.has_record(path):
+        _refuse_damaged(path)
     try:
         found: dict[str, Any] = json.loads((path / CONFIG).read_text())
     except (OSError, ValueError) as error:
@@ -129,6 +136,14 @@ def describe(path: Path) -> dict[str, Any]:
             "install the version that wrote it (see provenance.json), or train again"
         )
     return found
+
+
+def _refuse_damaged(path: Path) -> None:
+    problems = provenance.glance(path)
+    if problems:
+        raise SitsError(
+            f"{path} is damaged ({problems[0]}): copy it again from where it came, or train again"
+        )
 
 
 def load_model(
@@ -154,11 +169,6 @@ def load_model(
     """
     path = Path(path)
     found = describe(path)
-    problems = provenance.check(path)
-    if problems:
-        raise SitsError(
-            f"{path} is damaged ({problems[0]}): copy it again from where it came, or train again"
-        )
     known = {item.name for item in fields(Architecture)}
     # Models older than the decoder have none.
     shape = {"decoder": False, **found["architecture"]}

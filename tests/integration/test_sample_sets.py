@@ -120,7 +120,7 @@ def test_the_command_line(world):
     assert "Cropland" in shown and "0 overlapping" in shown
     run = CliRunner().invoke(commands.trace, [store, "5"])
     assert "equal:" in run.output and "split:" in run.output
-    assert "error: " in sitsformer("trace", store, "99999", status=1)
+    assert "error: " in sitsformer("trace", store, "99999", status=3)
     lines = describe(world["root"] / "cubes" / "farm" / f"{tiles(world['config'])[0].name}.zarr")
     assert any("12 dates" in line for line in lines)
 

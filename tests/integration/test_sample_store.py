@@ -13,7 +13,6 @@ from sample_world import trace_ok
 from sitsformer import cube, provenance
 from sitsformer.config import Config
 from sitsformer.patches import make_tile_store
-from sitsformer.patches.sampling import tile_seed
 from sitsformer.samples import UNASSIGNED, load_samples, open_samples
 
 SHIPPED = (10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100)
@@ -29,7 +28,6 @@ def plain_samples(config: Config, path: Path) -> tuple[dict, dict]:
     codes, confidence = source.worldcover.values, source.cdl_confidence.values
     classes = list(chosen.classes.values()) if chosen.classes else [(code,) for code in SHIPPED]
     days = [np.datetime64(time, "D") for time in source.time.values]
-    seed = tile_seed(chosen.seed, tile.area, tile.name)
     half, window, n = settings.size // 2, chosen.purity // 2, tile.size
     kept: dict = {}
     dropped: dict = {}
@@ -82,7 +80,7 @@ def plain_samples(config: Config, path: Path) -> tuple[dict, dict]:
                 why = "cloud"
             if why is None:
                 x, y = int(tile.x[j] // 1), int(tile.y[i] // 1)
-                chosen_dates = plain_thin(dates, settings.max_length, seed, x, y)
+                chosen_dates = plain_thin(dates, settings.max_length, tile.epsg, x, y)
                 patch = values[:, :, i - half : i + half + 1, j - half : j + half + 1]
                 steps = [t for t in chosen_dates if t >= 0 and (patch[t] != 65535).all()]
                 if len(steps) < settings.min_dates:

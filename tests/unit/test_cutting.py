@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 import zarr
-from zarr.codecs import BloscCodec, GzipCodec
+from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec
 
 from sitsformer.config import Patches
 from sitsformer.cube import CubeError
@@ -20,7 +20,8 @@ CHUNKS = (4, 10, 8, 8)
 
 BLOSC = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle", typesize=2)
 STORED = {
-    "as cubes are": {"chunks": CHUNKS, "compressors": [BLOSC]},
+    "as cubes are": {"chunks": CHUNKS, "compressors": [BLOSC, Crc32cCodec()]},
+    "without a checksum": {"chunks": CHUNKS, "compressors": [BLOSC]},
     "other codec": {"chunks": CHUNKS, "compressors": [GzipCodec()]},
     "bands apart": {"chunks": (4, 2, 8, 8), "compressors": [BLOSC]},
     "smaller than a patch": {"chunks": (4, 10, 3, 3), "compressors": [BLOSC]},
@@ -149,5 +150,7 @@ def test_a_damaged_chunk_is_named(tmp_path):
     spoilt[20:60] = bytes(40)
     for data in (good[:-1], good[:7], b"", good + b"x", bytes(spoilt)):
         chunk.write_bytes(data)
-        with pytest.raises(CubeError, match=r"c/0/0/1/1 is damaged.*sitsformer check"):
-            chunks.read((0, 0, 1, 1))
+        # As by a thread that has read something before, and by one that has not.
+        for reader in (chunks, Chunks(tmp_path / "c.zarr", "reflectance")):
+            with pytest.raises(CubeError, match=r"c/0/0/1/1 is damaged.*sitsformer check"):
+                reader.read((0, 0, 1, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +134,7 @@ def test_cells_come_back_as_written_and_bytes_repeat(tmp_path: Path) -> None:
         assert found.choice == written.choice
         for name in ("sample", "truth", "probabilities"):
             np.testing.assert_array_equal(getattr(found, name), getattr(written, name))
-    assert not list(tmp_path.glob(".*"))
+    assert [item.name for item in tmp_path.glob(".*")] == [".provenance"]
 
 
 def test_a_flipped_byte_in_the_pages_is_found(tmp_path: Path) -> None:
@@ -142,6 +143,9 @@ def test_a_flipped_byte_in_the_pages_is_found(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 3] ^= 0xFF
     path.write_bytes(bytes(data))
+    with pytest.raises(SitsError, match="is damaged: altered"):
+        fewshot.read_cells(path)
+    shutil.rmtree(tmp_path / ".provenance")  # as after a copy of the file alone
     with pytest.raises(SitsError, match="cannot be read as a table of cells"):
         fewshot.read_cells(path)
 

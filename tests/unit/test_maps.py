@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 import rasterio
 
+from cubes import make_config, make_cube, tiles
 from sitsformer import cube, maps
 from sitsformer.classes import Classes, load_legend
 from sitsformer.config import Patches
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import areas
 from sitsformer.grid import Tile
+from sitsformer.patches import make_tile_store
 from sitsformer.plots import crop_map
+from sitsformer.samples import load_samples, open_samples
 
 CLASSES = Classes(("corn", "soybeans"), ("#ffd300", "#267000"), ((1,), (5,)))
 SIZE = 30
@@ -100,6 +103,30 @@ def test_a_batch_is_what_the_samples_would_be(tmp_path: Path) -> None:
     assert checked > 20
 
 
+@pytest.mark.parametrize("seed", [0, 7])
+def test_a_pixel_of_a_map_is_the_stored_sample_bit_for_bit(tmp_path: Path, seed: int) -> None:
+    """More clear dates than fit, and gaps: the same dates are kept whatever the seed of the set."""
+    config = make_config(chosen={"seed": seed, "split": {"block": 600.0}}, patches={"size": 3})
+    tile = tiles(config)[0]
+    path = make_cube(tmp_path / "c.zarr", tile, dates=40, clear=0.8, missing=0.002)
+    make_tile_store(config, "land", "farm", tile.name, path, tmp_path / "s.zarr")
+    stored, dataset = load_samples(tmp_path / "s.zarr"), open_samples(tmp_path / "s.zarr")
+    assert ((stored.doy > 0).sum(1) == config.patches.max_length).sum() > 100
+    row = np.rint((tile.north - dataset.y.values) / 10 - 0.5).astype(int)
+    column = np.rint((dataset.x.values - tile.west) / 10 - 0.5).astype(int)
+    where = {place: k for k, place in enumerate(zip(row, column, strict=True))}
+    found = 0
+    for rows, columns, reflectance, doy in maps._pixels(
+        cube.open_cube(path), path, config.patches, 300
+    ):
+        for i, place in enumerate(zip(rows, columns, strict=True)):
+            if place in where:
+                np.testing.assert_array_equal(doy[i], stored.doy[where[place]])
+                np.testing.assert_array_equal(reflectance[i], stored.reflectance[where[place]])
+                found += 1
+    assert found == len(stored) > 100
+
+
 def test_pixels_with_too_few_dates_stay_empty(tmp_path: Path) -> None:
     made_cube(tmp_path / "c.zarr")
     found = maps.predict(
@@ -128,7 +155,7 @@ def test_the_geotiff_has_grid_colours_and_names(tmp_path: Path) -> None:
         np.testing.assert_array_equal(source.read(1), found.confidence)
         assert source.tags(1)["UNITS"] == "percent"
     assert sorted(item.name for item in tmp_path.iterdir()) == [
-        *("c.zarr", "map.tif", "map_confidence.tif")
+        *(".provenance", "c.zarr", "map.tif", "map_confidence.tif")
     ]
 
 

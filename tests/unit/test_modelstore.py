@@ -73,12 +73,20 @@ def test_a_flipped_byte_is_refused(stored):
         sitsformer.load_model(path)
 
 
+def record_again(path):
+    """Make the record of a model agree with its altered config."""
+    record = json.loads((path / "provenance.json").read_text())
+    record["files"] |= provenance._file_records(path, ["config.json"])
+    (path / "provenance.json").write_text(provenance._sealed(record))
+
+
 def test_what_is_no_model_is_refused(tmp_path, stored):
     with pytest.raises(SitsError, match="no model of sitsformer"):
         sitsformer.load_model(tmp_path / "nothing")
     path, _ = stored
     config = json.loads((path / "config.json").read_text())
     (path / "config.json").write_text(json.dumps({**config, "format": 99}))
+    record_again(path)
     with pytest.raises(SitsError, match="format 99"):
         sitsformer.load_model(path)
 
@@ -89,9 +97,7 @@ def test_weights_that_do_not_fit_the_config_are_named(stored):
     config = json.loads((path / "config.json").read_text())
     config["architecture"]["hidden"] = 32
     (path / "config.json").write_text(json.dumps(config))
-    record = json.loads((path / "provenance.json").read_text())
-    record["files"] |= provenance._file_records(path, ["config.json"])
-    (path / "provenance.json").write_text(json.dumps(record))
+    record_again(path)
     with pytest.raises(SitsError, match=r"classifier.weight is \(3, 16\), expected \(3, 32\)"):
         sitsformer.load_model(path)
 
@@ -101,9 +107,7 @@ def test_models_older_than_the_decoder_have_none(stored):
     config = json.loads((path / "config.json").read_text())
     del config["architecture"]["decoder"]
     (path / "config.json").write_text(json.dumps(config))
-    record = json.loads((path / "provenance.json").read_text())
-    record["files"] |= provenance._file_records(path, ["config.json"])
-    (path / "provenance.json").write_text(json.dumps(record))
+    record_again(path)
     assert sitsformer.load_model(path).decoder is None
 
 

@@ -183,7 +183,7 @@ def test_samples_that_do_not_fit_are_refused():
         model.predict(values, doy[:, :2])
     with pytest.raises(SitsError, match="no classifier"):
         SITSFormer(Architecture(hidden=16, heads=2)).predict(values, doy)
-    with pytest.raises(ValueError, match="5 or more"):
+    with pytest.raises(SitsError, match="5 or more"):
         kernels(4, 5)
 
 

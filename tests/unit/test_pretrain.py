@@ -5,10 +5,12 @@ import pytest
 import torch
 
 import phenology
+import training_data
 from sitsformer import config, pretrain
 from sitsformer.errors import SitsError
 from sitsformer.model.steps import make_series
-from sitsformer.samples import statistics
+from sitsformer.modelstore import load_model
+from sitsformer.samples import load_samples, statistics
 from sitsformer.training.tasks import InMemory
 
 CPU = torch.device("cpu")
@@ -70,3 +72,24 @@ def test_too_little_room_on_the_gpu_is_said(store, monkeypatch):
     settings = config.Pretrain(set="land", batch_size=32, loader="device")
     with pytest.raises(SitsError, match=r"does not fit on cpu: set pretrain.loader to memory"):
         pretrain._source(store, settings, 0, CPU, full)
+
+
+@pytest.mark.parametrize("count", [5, 6, 12])
+def test_stores_of_other_bands_are_learnt_from(tmp_path, count):
+    names = tuple(f"B{number}" for number in range(count))
+    store = training_data.store(tmp_path / "s.zarr", names, count=60, time=6, patch=3)
+    where = pretrain.Where(store, tmp_path / "checkpoint", tmp_path / "model")
+    shape = config.Model(embedding="conv3d", hidden=16, layers=1, heads=2)
+    settings = config.Pretrain(set="made", epochs=1, batch_size=12)
+    pretrain.run(where, "dual", 0, shape, settings, "cpu")
+    model = load_model(tmp_path / "model", bands=names, patch=3)
+    samples = load_samples(store)
+    assert model.predict(samples.reflectance, samples.doy).shape == (60, 3)
+
+
+def test_too_few_bands_for_convolutions_are_refused_with_a_way_out(tmp_path):
+    store = training_data.store(tmp_path / "s.zarr", ("VV", "VH"), count=60, time=6)
+    where = pretrain.Where(store, tmp_path / "checkpoint", tmp_path / "model")
+    settings = config.Pretrain(set="made", epochs=1, batch_size=12)
+    with pytest.raises(SitsError, match=r"2 bands.*use model\.embedding: linear"):
+        pretrain.run(where, "ssl", 0, config.Model(embedding="conv3d"), settings, "cpu")

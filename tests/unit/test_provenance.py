@@ -1,5 +1,6 @@
 """Artefacts: whole or not at all, the same bytes, damage found."""
 
+import json
 import os
 import signal
 import subprocess
@@ -93,7 +94,7 @@ def test_check_finds_missing_altered_and_foreign_files(tmp_path: Path) -> None:
     chunk = tmp_path / "a" / "data" / "chunk"
     (tmp_path / "a" / ".snakemake_timestamp").touch()
     chunk.write_text("z")
-    assert provenance.check(tmp_path / "a") == ["altered: data/chunk (1 bytes, 1 recorded)"]
+    assert provenance.check(tmp_path / "a") == ["altered: data/chunk (same size, other contents)"]
     chunk.rename(chunk.with_name("other"))
     assert provenance.check(tmp_path / "a") == [
         "missing: data/chunk",
@@ -117,3 +118,71 @@ def test_create_file_keeps_the_suffix_and_replaces(tmp_path: Path) -> None:
             partial.write_text(text)
     assert target.read_text() == "two"
     assert [item.name for item in target.parent.iterdir()] == ["t.csv"]
+
+
+def test_a_glance_finds_a_large_chunk_in_the_place_of_another(tmp_path: Path) -> None:
+    """Of the same size, with a checksum inside that holds; what lies between is left to that."""
+    with provenance.create(tmp_path / "a", "thing", config={}) as folder:
+        (folder / "c").mkdir()
+        for number in (0, 1):
+            (folder / "c" / str(number)).write_bytes(bytes([number]) * 100_000)
+    first, second = (tmp_path / "a" / "c" / name for name in "01")
+    data = bytearray(first.read_bytes())
+    data[50_000] ^= 1
+    first.write_bytes(data)
+    assert provenance.glance(tmp_path / "a", checked=("c/",)) == []
+    altered = ["altered: c/0 (same size, other contents)"]
+    assert provenance.glance(tmp_path / "a") == provenance.check(tmp_path / "a") == altered
+    first.write_bytes(second.read_bytes())
+    assert provenance.glance(tmp_path / "a", checked=("c/",)) == altered
+
+
+def test_records_of_older_versions_are_read(tmp_path: Path) -> None:
+    make(tmp_path / "a")
+    record = provenance.read(tmp_path / "a")
+    old = {name: value for name, value in record.items() if name not in ("format", "record_sha256")}
+    (tmp_path / "a" / provenance.PROVENANCE).write_text(json.dumps(old))
+    assert provenance.read(tmp_path / "a") == old
+    assert provenance.glance(tmp_path / "a") == []
+
+
+@pytest.mark.parametrize("key", ["seed", "format", "record_sha256", "files"])
+def test_an_altered_record_is_refused(tmp_path: Path, key: str) -> None:
+    make(tmp_path / "a")
+    record = provenance.read(tmp_path / "a")
+    record["x" + key[1:]] = record.pop(key)
+    (tmp_path / "a" / provenance.PROVENANCE).write_text(json.dumps(record))
+    with pytest.raises(ArtefactError, match=r"damaged|no record"):
+        provenance.glance(tmp_path / "a")
+
+
+def test_an_input_without_a_record_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for name, message in (("mine", "has no provenance.json"), ("nowhere", "does not exist")):
+        worked = False
+        with (
+            pytest.raises(ArtefactError, match=message),
+            provenance.create(tmp_path / "a", "b", config={}, inputs={"x": tmp_path / name}),
+        ):
+            worked = True
+        assert not worked
+    assert [item.name for item in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_file_has_its_record_beside_it(tmp_path: Path) -> None:
+    target = tmp_path / "t.csv"
+    for text in ("one", "other"):
+        with provenance.create_file(target, "table") as partial:
+            partial.write_text(text)
+        assert provenance.check_file(target) == []
+        provenance.refuse_altered(target, "again")
+    assert provenance.read_file(target)["kind"] == "table"
+    before = provenance.ledger_path(target).read_bytes()
+    with pytest.raises(RuntimeError), provenance.create_file(target, "table") as partial:
+        raise RuntimeError
+    assert provenance.ledger_path(target).read_bytes() == before
+    target.write_text("two")
+    with pytest.raises(ArtefactError, match=r"altered: t.csv \(3 bytes, 5 recorded\); again"):
+        provenance.refuse_altered(target, "again")
+    target.unlink()
+    assert provenance.check_file(target) == ["missing: t.csv"]

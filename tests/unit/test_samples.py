@@ -73,6 +73,33 @@ def test_statistics_do_not_see_the_test_split(tmp_path, made):
     assert (statistics(changed).mean == statistics(plain).mean).all()
 
 
+@pytest.mark.parametrize("bands", [1, 2, 5, 6, 12])
+def test_statistics_of_any_bands_with_splits_in_whole_chunks(tmp_path, made, bands):
+    """A folder of train, validation and test in turn: most chunks have no training sample."""
+    rng = np.random.default_rng(bands)
+    count = 5000
+    values = rng.integers(0, 65_000, (count, 4, bands, 3, 3), dtype=np.uint16)
+    values[:, :, -1] = 1234
+    doy = np.tile(np.array([5, 90, 200, 0], np.int16), (count, 1))
+    split = np.repeat([2, 0, 1], [2600, 400, 2000]).astype(np.uint8)
+    names = tuple(f"B{number}" for number in range(bands))
+    about = samples.About("t", (), (), (), "label", ("a/t",), ("a",), (2021,), "area", 0, names)
+    columns = {"doy": doy, "label": np.full(count, -1), "split": split}
+    samples.write_samples(tmp_path / "s.zarr", values, columns, about)
+    found = statistics(tmp_path / "s.zarr")
+    steps = values[split == 0][:, :3].astype(np.float64) * 1e-4
+    np.testing.assert_allclose(found.mean, steps.mean((0, 1, 3, 4)), rtol=1e-12)
+    np.testing.assert_allclose(found.std[:-1], steps.std((0, 1, 3, 4))[:-1], rtol=1e-9)
+    assert found.std[-1] == 1  # one value throughout: nothing to scale
+
+
+def test_statistics_without_a_valid_step_are_refused(tmp_path, made):
+    bare = samples.Samples(**{**vars(made), "doy": np.where(made.split[:, None] == 0, 0, made.doy)})
+    store = phenology.write(tmp_path / "s.zarr", bare)
+    with pytest.raises(SampleError, match="no valid step"):
+        statistics(store)
+
+
 def test_xarray_shows_units_flags_and_crs_without_warnings(store, made):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -23,6 +23,7 @@ def baseline(
     from sitsformer.samples import load_samples
 
     settings = load(config_path).fewshot
+    inputs = {"samples": provenance.digest(store)}
     samples = load_samples(store)
     cells = baselines.run(
         samples, method, fewshot.parse_shots(shots), fewshot.parse_seeds(seeds), settings
@@ -33,7 +34,7 @@ def baseline(
             **settings.model_dump(mode="json", exclude=sweep),
             "options": settings.options.get(method, {}),
         },
-        "inputs": {"samples": provenance.digest(store)},
+        "inputs": inputs,
     }
     fewshot.write_cells(out, cells, samples.class_names, samples.class_colours, made_by)
     for cell in cells:

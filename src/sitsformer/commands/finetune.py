@@ -53,12 +53,14 @@ def fewshot(
     options.set_threads(threads)
     model_settings, settings = options.finetuning(config_path)
     samples = load_samples(options.sample_store(store))
+    inputs = {"samples": store} | ({} if init_model is None else {"init": init_model})
+    # Before the training: what has no record is refused at once.
+    digests = {name: provenance.digest(path) for name, path in inputs.items()}
     learner = contract.Learner(contract.NETWORK, init, way, pretrain_seed)
     count, chosen = contract.parse_shots(shots), contract.parse_seeds(seeds)
     cells, model = stage.run_cells(
         samples, init_model, learner, count, chosen, model_settings, settings
     )
-    inputs = {"samples": store} | ({} if init_model is None else {"init": init_model})
     sweep = {"shots", "seeds", "seeds_per_job", "inits", "ways", "baselines", "options"}
     config = {
         "fewshot": settings.model_dump(mode="json", exclude=sweep),
@@ -66,7 +68,7 @@ def fewshot(
     }
     made_by = {
         "config": config,
-        "inputs": {name: provenance.digest(path) for name, path in inputs.items()},
+        "inputs": digests,
     }
     if out is not None:
         contract.write_cells(out, cells, samples.class_names, samples.class_colours, made_by)

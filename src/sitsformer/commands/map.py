@@ -19,8 +19,9 @@ def map_command(
     """Predict a whole tile: classes, confidence, a picture, and crop areas with intervals."""
     from sitsformer import maps, modelstore, provenance
     from sitsformer.classes import Classes
-    from sitsformer.config import load
+    from sitsformer.config import BANDS, load
     from sitsformer.cube import open_cube
+    from sitsformer.errors import SitsError
     from sitsformer.evaluation import areas
     from sitsformer.plots import crop_map
     from sitsformer.samples import about, load_samples, open_samples, read_manifest
@@ -28,6 +29,11 @@ def map_command(
     config = load(config_path)
     common = about(open_samples(store))
     classes = Classes(common.class_names, common.class_colours, common.class_codes)
+    if common.bands != BANDS:
+        raise SitsError(
+            f"{store} has the bands {list(common.bands)}, but cubes have {list(BANDS)}: a map "
+            "needs a model that was fine-tuned on samples with the bands of the cubes"
+        )
     model = modelstore.load_model(model_path, bands=common.bands, patch=config.patches.size)
     if model.class_names != classes.names:
         raise click.UsageError(
@@ -49,7 +55,7 @@ def map_command(
         config.evaluation.level,
     )  # fmt: skip
     maps.write(found, cube, classes, out)
-    with provenance.create_file(out.with_name(f"{out.stem}_areas.csv")) as path:
+    with provenance.create_file(out.with_name(f"{out.stem}_areas.csv"), "areas") as path:
         table.to_csv(path, index=False, float_format="%.6g")
     labels = maps.reference(cube, common.label, classes)
     title = f"{cube.attrs['area']}, tile {cube.attrs['tile']}"

@@ -32,6 +32,6 @@ def report(
     drawings = drawing.draw(material)
     for name, drawn in drawings.items():
         style.write(drawn, figures / f"{name}.svg")
-    with provenance.create_file(out) as temporary:
+    with provenance.create_file(out, "report") as temporary:
         temporary.write_text(page.render(material, drawings), encoding="utf-8")
     click.echo(f"{len(drawings)} figures and {len(material.maps)} maps in {out}", err=True)

@@ -15,7 +15,7 @@ class Patches(Section):
     size: PatchSize = 5
     """Side of a patch, pixels."""
     max_length: int = Field(50, ge=2, le=366)
-    """Time steps of a sample; longer series are thinned by a seeded rule."""
+    """Time steps of a sample; longer series are thinned, by a rule of dates and place."""
     clear_score: int = Field(60, ge=0, le=100)
     """A pixel is clear when its cloud score is at least this."""
     clear_share: Fraction = 1.0

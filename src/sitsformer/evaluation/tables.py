@@ -34,9 +34,9 @@ NAMES = tuple(f"{table}.{suffix}" for table in TABLES for suffix in ("csv", "par
 
 def write(frame: pd.DataFrame, folder: Path, name: str) -> None:
     """Write a table as CSV (seven significant digits) and Parquet."""
-    with provenance.create_file(folder / f"{name}.csv") as path:
+    with provenance.create_file(folder / f"{name}.csv", "table") as path:
         frame.to_csv(path, index=False, float_format="%.7g")
-    with provenance.create_file(folder / f"{name}.parquet") as path:
+    with provenance.create_file(folder / f"{name}.parquet", "table") as path:
         frame.to_parquet(path, index=False)
 
 
@@ -44,11 +44,18 @@ def read(folder: Path, name: str) -> pd.DataFrame:
     """Read a table.
 
     Raises:
-        SitsError: it is not there.
+        SitsError: it is not there, or damaged.
     """
     import pandas as pd
+    import pyarrow as pa
 
     path = folder / f"{name}.parquet"
     if not path.is_file():
         raise SitsError(f"{path} is missing: run `sitsformer evaluate` first")
-    return pd.read_parquet(path)
+    provenance.refuse_altered(path, "run `sitsformer evaluate` again")
+    try:
+        return pd.read_parquet(path, engine="pyarrow")
+    except (OSError, pa.ArrowException) as error:
+        raise SitsError(
+            f"{path} cannot be read as a table: {error}; run `sitsformer evaluate` again"
+        ) from None

@@ -101,7 +101,7 @@ def write_cells(
     table = pa.concat_tables(tables).replace_schema_metadata(
         {"sitsformer": json.dumps(metadata, sort_keys=True)}
     )
-    with provenance.create_file(path) as temporary:
+    with provenance.create_file(path, "cells") as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
@@ -138,14 +138,24 @@ def read_cells(path: Path) -> CellTable:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    again = "delete it and run the cell again"
+    provenance.refuse_altered(path, again)
     try:
         table = pq.read_table(path, page_checksum_verification=True)
-    except (OSError, pa.ArrowException) as error:
-        raise SitsError(f"{path} cannot be read as a table of cells: {error}") from None
-    raw = (table.schema.metadata or {}).get(b"sitsformer")
-    metadata = json.loads(raw) if raw else {}
+        raw = (table.schema.metadata or {}).get(b"sitsformer")
+        metadata = json.loads(raw) if raw else {}
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise SitsError(f"{path} cannot be read as a table of cells: {error}; {again}") from None
     if metadata.get("kind") != "cells":
         raise SitsError(f"{path} is a Parquet file, but no table of few-shot cells")
+    try:
+        return _cells(table, metadata)
+    except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
+        raise SitsError(f"{path} is a damaged table of cells ({error!r}); {again}") from None
+
+
+def _cells(table: Any, metadata: Mapping[str, Any]) -> CellTable:
+    """Cells of a table and its metadata."""
     names = tuple(metadata["class_names"])
     choices = {(c["learner"], c["shots"], c["seed"]): c for c in metadata["choices"]}
     frame = table.to_pandas()

@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from sitsformer.errors import SitsError
 from sitsformer.model.dropout import relu
 from sitsformer.model.steps import LAST_DAY
 
@@ -37,13 +38,18 @@ def kernels(bands: int, patch: int) -> tuple[tuple[int, int], tuple[int, int]]:
     Fewer than 9 bands leave no room for two kernels of 5 bands, so they get 3.
 
     Raises:
-        ValueError: fewer than 5 bands, or a patch size other than 1, 3, 5, 7, 9.
+        SitsError: fewer than 5 bands, or a patch size other than 1, 3, 5, 7, 9.
     """
     pixels = {1: (1, 1), 3: (3, 1), 5: (3, 3), 7: (5, 3), 9: (5, 5)}
     if patch not in pixels:
-        raise ValueError(f"patch size {patch}: the embedding knows {sorted(pixels)}")
+        raise SitsError(
+            f"patches of {patch} x {patch} pixels: model.embedding: conv3d reads sides of "
+            f"{sorted(pixels)}; use model.embedding: linear"
+        )
     if bands < 5:
-        raise ValueError(f"{bands} bands: the 3-D convolutions need 5 or more; use linear")
+        raise SitsError(
+            f"{bands} bands: model.embedding: conv3d needs 5 or more; use model.embedding: linear"
+        )
     depth = 5 if bands >= 9 else 3
     return (depth, pixels[patch][0]), (depth, pixels[patch][1])
 

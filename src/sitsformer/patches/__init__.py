@@ -67,7 +67,7 @@ def make_tile_store(
     clear = ClearDates(cube_path, settings)
     drawn = draw(
         Layers(
-            codes=dataset[str(chosen.label)].values,
+            codes=cube.layer_values(dataset[str(chosen.label)]),
             dates=clear.counts,
             one_split=_one_split(tile, chosen, settings, split_map),
             confidence=_confidence(dataset, chosen, cube_path),
@@ -79,7 +79,7 @@ def make_tile_store(
         seed,
     )
     x, y = tile.x[drawn.column], tile.y[drawn.row]
-    steps = _choose_dates(clear, settings.max_length, drawn, x, y, seed)
+    steps = _choose_dates(clear, settings.max_length, drawn, tile.epsg, x, y)
     shape = (len(steps), settings.max_length, len(BANDS), settings.size, settings.size)
     record = {"set": chosen.model_dump(mode="json"), "patches": _lasting(settings)}
     with provenance.create(
@@ -129,13 +129,6 @@ def _sample_set(config: Config, set_name: str, area_name: str) -> SampleSet:
 
 
 def _check_cube(dataset: xr.Dataset, tile: Tile, path: Path) -> None:
-    problems = provenance.glance(path)
-    if problems:
-        raise SampleError(
-            f"{path} is damaged: {problems[0]}"
-            + (f" and {len(problems) - 1} more" if problems[1:] else "")
-            + "; `sitsformer check` lists every damaged file, export the cube again"
-        )
     found = cube.tile_of(dataset)
     if found != tile:
         raise SampleError(
@@ -170,7 +163,7 @@ def _confidence(dataset: xr.Dataset, chosen: SampleSet, path: Path) -> NDArray[n
             f"`confidence: {chosen.confidence}` needs; not every year of a label product has one: "
             "set `confidence: 0`"
         )
-    layer: NDArray[np.uint8] = dataset[found[0]].values.astype(np.uint8)
+    layer: NDArray[np.uint8] = cube.layer_values(dataset[found[0]]).astype(np.uint8)
     return layer
 
 
@@ -200,9 +193,9 @@ def _choose_dates(
     clear: ClearDates,
     length: int,
     drawn: Draw,
+    epsg: int,
     x: NDArray[np.float64],
     y: NDArray[np.float64],
-    seed: int,
 ) -> NDArray[np.int16]:
     """Positions (sample, length) on the time axis of the dates that each sample keeps."""
     east, north = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
@@ -215,7 +208,7 @@ def _choose_dates(
         for first in range(start, stop, PIXELS):
             some = slice(first, min(first + PIXELS, stop))
             clear_here = dates[first - start : first - start + PIXELS]
-            steps[some] = thin(clear_here, length, seed, east[some], north[some])
+            steps[some] = thin(clear_here, length, epsg, east[some], north[some])
 
     with ThreadPoolExecutor(shards.threads() if clear.kept else 1) as pool:
         list(pool.map(choose, range(0, len(x), clear.at_once)))

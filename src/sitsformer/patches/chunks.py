@@ -2,7 +2,8 @@
 
 The zarr package makes a new array for every read. Touching new memory takes about as long as
 decoding a chunk, so arrays that are stored as `cube.write` stores them are decoded here, each
-thread into a buffer of its own. Any other encoding is left to zarr.
+thread into a buffer of its own, after a look at the chunk's checksum (cubes of older versions have
+none). Any other encoding is left to zarr.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import google_crc32c
 import numpy as np
 import zarr
 from numcodecs import Blosc
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec, BytesCodec
+from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
 
 from sitsformer.cube import CubeError
 
 _BLOSC_HEADER = 16
 """Bytes before the data: at 4 the size after decoding, at 12 the size of the whole (c-blosc 1)."""
+
+_CRC_BYTES = 4
 
 _CODEC = Blosc()
 
@@ -49,6 +53,7 @@ class Chunks:
         bands = self.shape[1:2] if len(self.shape) == 4 else ()
         self.chunks: tuple[int, ...] = (first, *bands, *others[len(bands) :])
         self._plain = self.chunks == array.chunks and _is_plain(array.metadata)
+        self._checksum = self._plain and len(getattr(array.metadata, "codecs", ())) == 3
         self._own = threading.local()
 
     def read(self, place: tuple[int, ...]) -> NDArray[Any]:
@@ -74,7 +79,11 @@ class Chunks:
                 slice(at * step, min((at + 1) * step, length))
                 for at, step, length in zip(place, self.chunks, self.shape, strict=True)
             )
-            chunk[tuple(slice(0, part.stop - part.start) for part in inside)] = self._array[inside]
+            try:
+                found = self._array[inside]
+            except (OSError, ValueError, RuntimeError) as error:
+                raise _damage(self._folder, f"chunk {place}: {error}") from None
+            chunk[tuple(slice(0, part.stop - part.start) for part in inside)] = found
             return chunk
         path = self._folder / self._array.metadata.encode_chunk_key(place)
         try:
@@ -82,6 +91,10 @@ class Chunks:
         except FileNotFoundError:  # Zarr leaves out chunks that hold nothing but the fill value
             chunk[...] = self._array.fill_value
             return chunk
+        if self._checksum:
+            packed, stored_crc = packed[:-_CRC_BYTES], packed[-_CRC_BYTES:]
+            if google_crc32c.value(packed) != int.from_bytes(stored_crc.tobytes(), "little"):
+                raise _damage(path, "its checksum differs")
         header = packed[:_BLOSC_HEADER].tobytes()
         decoded, stored = (int.from_bytes(header[i : i + 4], "little") for i in (4, 12))
         if (decoded, stored) != (chunk.nbytes, len(packed)):
@@ -96,7 +109,7 @@ class Chunks:
         """A file, in memory of the thread's own."""
         with path.open("rb", buffering=0) as stream:
             size = os.fstat(stream.fileno()).st_size
-            if len(getattr(self._own, "file", ())) < size:
+            if not hasattr(self._own, "file") or len(self._own.file) < size:
                 self._own.file = np.empty(max(size + size // 4, _HUGE), np.uint8)
             packed: NDArray[np.uint8] = self._own.file[:size]
             done = 0
@@ -106,13 +119,13 @@ class Chunks:
 
 
 def _is_plain(meta: Any) -> bool:
-    """Whether chunks are little-endian numbers compressed by Blosc and nothing else."""
+    """Whether chunks are little-endian numbers, compressed by Blosc, with a checksum or without."""
     codecs: tuple[Any, ...] = getattr(meta, "codecs", ())
+    kinds = (BytesCodec, BloscCodec, Crc32cCodec)
     return (
-        len(codecs) == 2
-        and isinstance(codecs[0], BytesCodec)
+        len(codecs) in (2, 3)
+        and all(isinstance(codec, kind) for codec, kind in zip(codecs, kinds, strict=False))
         and getattr(codecs[0].endian, "value", "little") == "little"
-        and isinstance(codecs[1], BloscCodec)
     )
 
 

@@ -2,8 +2,8 @@
 
 The dates are cut, in their order, into as many runs of nearly equal length as there are places, and
 one date of each run is kept. So the season stays covered: between two kept dates lie fewer than
-two runs. Which one is kept is drawn from a hash of the seed and the pixel's place on the ground,
-so it does not depend on which other pixels were drawn, on the tile's chunks or on threads.
+two runs. Which one is kept is drawn from a hash of the pixel's place on the ground alone: a pixel
+of a map has the dates of its sample, whatever the tile, the set and its seed, chunks and threads.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def _mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def thin(
-    clear: NDArray[np.bool_], length: int, seed: int, x: NDArray[np.int64], y: NDArray[np.int64]
+    clear: NDArray[np.bool_], length: int, epsg: int, x: NDArray[np.int64], y: NDArray[np.int64]
 ) -> NDArray[np.int16]:
     """Choose at most `length` of each sample's clear dates.
 
     Args:
         clear: (sample, time) which dates are clear.
         length: places of a sample.
-        seed: of the draw.
+        epsg: code of the UTM zone that x and y are in.
         x: (sample,) place of the pixel, whole metres east.
         y: (sample,) place of the pixel, whole metres north.
 
@@ -65,7 +65,7 @@ def thin(
     many = np.flatnonzero(count > length)
     start = places * count[many, None] // length
     stop = (places + 1) * count[many, None] // length
-    draw = uniform(seed, x[many, None], y[many, None], places[None])
+    draw = uniform(epsg, x[many, None], y[many, None], places[None])
     rank[many] = start + (draw * (stop - start)).astype(np.int64)
     kept = np.full(rank.shape, -1, np.int16)
     filled = places < count[:, None]

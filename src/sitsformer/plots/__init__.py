@@ -87,8 +87,8 @@ FIGURES = {
     "reconstruction": Figure(
         "Masked reconstruction",
         "Pretraining",
-        "Near-infrared reflectance (B08) of validation samples: seen dates, hidden dates, and what "
-        "the network makes of the hidden ones.",
+        "Reflectance of validation samples in the near infrared (B08; the last band of samples "
+        "without it): seen dates, hidden dates, and what the network makes of the hidden ones.",
     ),
     "embedding": Figure(
         "What the encoder tells apart before it sees a crop label",

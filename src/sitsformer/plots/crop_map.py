@@ -153,5 +153,5 @@ def write(path: Path, *parts: Any) -> None:
     white = {"figure.facecolor": "white", "savefig.facecolor": "white"}
     with lettering({**RC, **white}, f"picture {path.name}"):
         drawn = picture(*parts)
-        with provenance.create_file(path) as temporary:
+        with provenance.create_file(path, "picture") as temporary:
             drawn.savefig(temporary, dpi=130, metadata={"Software": None})

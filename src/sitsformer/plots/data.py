@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from sitsformer.baselines.series import ratio
 from sitsformer.classes import Classes
-from sitsformer.cube import MISSING, SCALE
+from sitsformer.cube import MISSING, SCALE, layer_values
 from sitsformer.plots.lettering import largest, shown
 from sitsformer.plots.style import GRID, INK, MUTED, figure
 
@@ -40,15 +40,15 @@ def ndvi_samples(cube: xr.Dataset, layer: str, classes: Classes, clear_score: in
     Returns:
         Columns area, date (start of a period of ten days), class (index), ndvi.
     """
-    label = classes.index(cube[layer].values)
+    label = classes.index(layer_values(cube[layer]))
     row, column = np.nonzero(label >= 0)
     step = max(1, len(row) // PIXELS)
     row, column = row[::step], column[::step]
     bands = cube.band.values.tolist()
     where = {"y": xr.DataArray(row, dims="pixel"), "x": xr.DataArray(column, dims="pixel")}
-    pair = cube.reflectance.isel(band=[bands.index("B04"), bands.index("B08")]).values
+    pair = layer_values(cube.reflectance.isel(band=[bands.index("B04"), bands.index("B08")]))
     raw = pair[:, :, row, column]
-    score = cube.clear.isel(where).values
+    score = layer_values(cube.clear.isel(where))
     good = (raw != MISSING).all(1) & (score >= clear_score) & (score <= 100)
     red, nir = (raw[:, i].astype(np.float32) * SCALE for i in (0, 1))
     time, pixel = np.nonzero(good)
@@ -123,7 +123,7 @@ def _nothing(why: str) -> Figure:
 
 def clear_counts(cube: xr.Dataset, clear_score: int) -> pd.Series[float]:
     """Clear dates of an average pixel of a cube, by month (`2021-03`)."""
-    score = cube.clear.values
+    score = layer_values(cube.clear)
     good = (score >= clear_score) & (score <= 100)
     share = good.mean((1, 2))
     months = cube.time.dt.strftime("%Y-%m").values

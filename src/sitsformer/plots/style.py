@@ -128,7 +128,7 @@ def draw(name: str, function: Callable[..., Figure], *values: Any) -> str:
 def write(drawn: str, path: Path) -> None:
     """Write an SVG as a file of its own, on white."""
     white = '<style type="text/css">svg{background:#ffffff}</style>'
-    with provenance.create_file(path) as temporary:
+    with provenance.create_file(path, "figure") as temporary:
         temporary.write_text(drawn.replace("<defs>", f"<defs>{white}", 1), encoding="utf-8")
 
 

@@ -54,7 +54,7 @@ def figure_of(dataset: xr.Dataset) -> Figure:
     from matplotlib.figure import Figure
 
     layers = cube.label_layers(dataset)
-    clear = dataset.clear.values
+    clear = cube.layer_values(dataset.clear)
     clear = np.where(clear == cube.CLEAR_MISSING, 0, clear)
     shown = choose_dates(clear)
     figure = Figure(figsize=(14, 7.4 + 4.4 * len(layers)), layout="constrained")
@@ -62,14 +62,16 @@ def figure_of(dataset: xr.Dataset) -> Figure:
     top, *rows = figure.subfigures(1 + len(layers), 1, height_ratios=heights, squeeze=False)[:, 0]
     for position, index in enumerate(shown):
         axes = top.add_subplot(2, 4, position + 1)
-        axes.imshow(true_colour(dataset.reflectance[index].values), interpolation="nearest")
+        axes.imshow(
+            true_colour(cube.layer_values(dataset.reflectance[index])), interpolation="nearest"
+        )
         share = float((clear[index] >= CLEAR_SCORE).mean())
         date = str(dataset.time.values[index])[:10]
         axes.set_title(f"{date}  clear {share:.0%}", fontsize=10)
         axes.set_axis_off()
     index_values = ndvi(dataset)
     for row, (name, legend) in zip(rows, layers.items(), strict=True):
-        codes = dataset[name].values
+        codes = cube.layer_values(dataset[name])
         left, right = row.subplots(1, 2, width_ratios=[1, 1.2])
         _draw_labels(left, name, codes, legend)
         _draw_curves(right, dataset.time.values, index_values, codes, legend)
@@ -106,9 +108,10 @@ def true_colour(image: NDArray[np.uint16]) -> NDArray[np.float32]:
 def ndvi(dataset: xr.Dataset) -> NDArray[np.float32]:
     """NDVI (time, y, x) of clear pixels; NaN elsewhere."""
     red, infrared = (
-        dataset.reflectance.sel(band=name).values.astype(np.float32) for name in ("B04", "B08")
+        cube.layer_values(dataset.reflectance.sel(band=name)).astype(np.float32)
+        for name in ("B04", "B08")
     )
-    score = dataset.clear.values
+    score = cube.layer_values(dataset.clear)
     hidden = (score < CLEAR_SCORE) | (score == cube.CLEAR_MISSING)
     hidden |= (red == cube.MISSING) | (infrared == cube.MISSING)
     index = (infrared - red) / np.maximum(infrared + red, 1)

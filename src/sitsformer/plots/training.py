@@ -56,13 +56,14 @@ def histories(runs: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def reconstruction(
-    examples: Sequence[Mapping[str, npt.NDArray[np.floating]]], title: str
+    examples: Sequence[Mapping[str, npt.NDArray[np.floating]]], title: str, band: str
 ) -> Figure:
     """Hidden dates and what the network makes of them, a panel a sample.
 
     Args:
         examples: `day` (T,), `seen` (T,) 1 or 0, `truth` (T,) and `guess` (T,) reflectance.
         title: name of the model.
+        band: name of the band that is shown.
     """
     columns = min(2, len(examples))
     rows = -(-len(examples) // columns)
@@ -84,7 +85,7 @@ def reconstruction(
             label="reconstructed",
         )  # fmt: skip
     for axes in grid[:, 0]:
-        axes.set_ylabel("B08 reflectance")
+        axes.set_ylabel(f"{band} reflectance")
     for axes in grid[-1]:
         axes.set_xlabel("day of year")
     handles, labels = grid[0, 0].get_legend_handles_labels()

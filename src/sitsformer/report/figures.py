@@ -127,7 +127,13 @@ def _reconstruction(m: Material) -> str:
     long = np.argsort(-(samples.doy > 0).sum(1), kind="stable")[: max(EXAMPLES, len(samples) // 5)]
     chosen = np.sort(_spread(tuple(long.tolist()), EXAMPLES))
     examples = reconstruct(m, name, samples.take(np.asarray(chosen)))
-    return style.draw("reconstruction", training.reconstruction, examples, name)
+    band = samples.bands[shown_band(samples)]
+    return style.draw("reconstruction", training.reconstruction, examples, name, band)
+
+
+def shown_band(samples: Samples) -> int:
+    """Position of the band whose reconstruction is shown: near infrared, or else the last one."""
+    return samples.bands.index("B08") if "B08" in samples.bands else len(samples.bands) - 1
 
 
 def reconstruct(
@@ -141,7 +147,7 @@ def reconstruct(
         samples: `Samples` to hide a part of.
 
     Returns:
-        For each sample `day`, `seen`, `truth`, `guess` of B08 by date, reflectance.
+        For each sample `day`, `seen`, `truth`, `guess` of the shown band by date, reflectance.
     """
     import torch
 
@@ -150,7 +156,7 @@ def reconstruct(
     from sitsformer.modelstore import load_model
 
     model = load_model(m.models[name])
-    band = samples.bands.index("B08")
+    band = shown_band(samples)
     middle = samples.reflectance.shape[-1] // 2
     mean, std = model.mean.numpy(), model.std.numpy()
     series = make_series(samples.reflectance, samples.doy, mean, std)

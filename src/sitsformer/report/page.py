@@ -12,6 +12,7 @@ import jinja2
 import pandas as pd
 
 from sitsformer import plots, provenance
+from sitsformer.errors import SitsError
 from sitsformer.evaluation.evaluate import FEW
 from sitsformer.fewshot import shots_order
 from sitsformer.plots import style
@@ -144,10 +145,14 @@ def _sections(drawings: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
 
 
 def _map(path: Path) -> dict[str, Any]:
+    beside = path.with_name(f"{path.stem}_areas.csv")
+    for one in (path, path.with_suffix(".png"), beside):
+        if not one.is_file():
+            raise SitsError(f"{one} is missing: delete {path} too and make the map again")
+        provenance.refuse_altered(one, f"delete {path} too and make the map again")
     picture = base64.b64encode(path.with_suffix(".png").read_bytes()).decode()
     # A class may be called NA or null.
-    table = path.with_name(f"{path.stem}_areas.csv")
-    areas = pd.read_csv(table, dtype={"class": str}, keep_default_na=False)
+    areas = pd.read_csv(beside, dtype={"class": str}, keep_default_na=False)
     return {
         "name": f"{path.parent.name}, tile {path.stem}",
         "picture": f"data:image/png;base64,{picture}",

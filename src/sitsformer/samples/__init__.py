@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer import provenance
-from sitsformer.config import BANDS, Split
+from sitsformer.config import Split
 from sitsformer.samples import shards
 from sitsformer.samples.layout import (
     COLUMNS,
@@ -66,6 +66,10 @@ __all__ = [
     "statistics",
     "write_samples",
 ]
+
+
+_CHECKED = ("reflectance/c/",)
+"""The large array: a chunk's checksum is looked at when the chunk is read, not before."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,10 @@ class Samples:
 
 @dataclass(frozen=True)
 class BandStatistics:
-    """Mean and standard deviation of each band (band,), units of reflectance."""
+    """Mean and standard deviation of each band (band,), units of reflectance.
+
+    The deviation of a band that holds one value throughout is 1: there is nothing to scale.
+    """
 
     mean: NDArray[np.float64]
     std: NDArray[np.float64]
@@ -158,12 +165,23 @@ def open_samples(path: Path) -> xr.Dataset:
     """
     import xarray as xr
 
+    recorded = provenance.has_record(path)
+    problems = provenance.glance(path, checked=_CHECKED) if recorded else []
+    if problems:
+        raise SampleError(f"{path} {provenance.damage(problems)}, make the store again")
     try:
         dataset: xr.Dataset = xr.open_zarr(
             path, mask_and_scale=False, decode_times=False, chunks=None, consolidated=True
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise SampleError(f"{path} cannot be opened as a sample store: {error}") from None
+        if not recorded:
+            # Of a store that somebody else wrote nothing is known; what is small is read at once,
+            # so that damage shows here.
+            for name in set(dataset.variables) - {"reflectance"}:
+                dataset.variables[name].load()
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        raise SampleError(
+            f"{path} cannot be opened as a sample store: {error}; make it again"
+        ) from None
     problems = _problems(dataset)
     if not problems:
         with shards.Reader(path / "reflectance") as reader:
@@ -245,11 +263,19 @@ def statistics(path: Path, split: Split = "train") -> BandStatistics:
     Args:
         path: of a set store.
         split: which samples; normalisation must never look beyond `train`.
+
+    Raises:
+        SampleError: the store is damaged, or the split has no sample or no valid step.
     """
     dataset = open_samples(path)
     wanted = np.zeros(dataset.sizes["sample"], bool)
     wanted[split_rows(dataset, path, split)] = True
     valid = (dataset.doy.values > 0) & wanted[:, None]
+    if not valid.any():
+        raise SampleError(
+            f"the samples of {path} in the split {split!r} have no valid step (`doy` is 0 "
+            "everywhere); make the store again"
+        )
     with (
         shards.Reader(path / "reflectance") as reader,
         ThreadPoolExecutor(shards.threads()) as pool,
@@ -259,8 +285,11 @@ def statistics(path: Path, split: Split = "train") -> BandStatistics:
             rows = reader.rows(chunk)
             return _sums(reader.read(chunk), valid[rows.start : rows.stop])
 
-        count, total, squares = 0, [0] * len(BANDS), [0] * len(BANDS)
-        for n, first, second in shards.ahead(pool, sums, range(reader.chunks), 4):
+        bands = dataset.sizes["band"]
+        count, total, squares = 0, [0] * bands, [0] * bands
+        # A split may be anywhere: chunks without a sample of it are not read.
+        chunks = np.unique(np.flatnonzero(valid.any(axis=1)) // reader.chunk).tolist()
+        for n, first, second in shards.ahead(pool, sums, chunks, 4):
             count += n
             total = [a + int(b) for a, b in zip(total, first, strict=True)]
             squares = [a + int(b) for a, b in zip(squares, second, strict=True)]
@@ -269,7 +298,8 @@ def statistics(path: Path, split: Split = "train") -> BandStatistics:
         (count * square - value * value) / (count * count)
         for value, square in zip(total, squares, strict=True)
     ]
-    return BandStatistics(np.array(mean) * SCALE, np.sqrt(np.array(variance)) * SCALE)
+    std = np.sqrt(np.array(variance)) * SCALE
+    return BandStatistics(np.array(mean) * SCALE, np.where(std > 0, std, 1.0))
 
 
 def _sums(
@@ -277,11 +307,12 @@ def _sums(
 ) -> tuple[int, NDArray[np.float64], NDArray[np.float64]]:
     """Values of a band, and sums and sums of squares of each band over valid steps.
 
-    Exact in float64: a chunk holds fewer than 2**19 values of a band (shards.CHUNK_BYTES, bands),
-    so the largest sum of squares is below 2**51.
+    Exact in float64: a chunk holds at most 2**22 values (shards.CHUNK_BYTES), so with two bands or
+    more a sum of squares is below 2**53. A single band is summed in whole numbers.
     """
-    steps = reflectance[valid].astype(np.float64)
-    steps = steps.reshape(len(steps), reflectance.shape[2], -1)
+    bands = reflectance.shape[2]
+    steps = reflectance[valid].astype(np.float64 if bands > 1 else np.int64)
+    steps = steps.reshape(len(steps), bands, reflectance.shape[3] * reflectance.shape[4])
     return (
         steps.shape[0] * steps.shape[2],
         steps.sum(axis=(0, 2)),

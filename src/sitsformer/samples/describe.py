@@ -20,10 +20,11 @@ def describe(path: Path) -> list[str]:
     record = provenance.read(path)
     kind = str(record["kind"])
     files = record["files"]
+    made_by = record.get("versions", {})
     size = sum(item["bytes"] for item in files.values())
     lines = [
         f"{path}: {kind}, {len(files)} files, {size / 1e6:,.1f} MB",
-        f"made by sitsformer {record['versions'].get('sitsformer', '?')}, seed {record['seed']}",
+        f"made by sitsformer {made_by.get('sitsformer', '?')}, seed {record.get('seed')}",
     ]
     if kind == "cube":
         return lines + _cube(path)
@@ -92,6 +93,9 @@ def _class_table(names: tuple[str, ...], manifest: dict[str, Any]) -> list[str]:
 
 
 def _model(path: Path) -> list[str]:
+    problems = provenance.glance(path)
+    if problems:
+        raise SitsError(f"{path} {provenance.damage(problems)}, train again")
     try:
         config = json.loads((path / "config.json").read_text())
     except (OSError, ValueError) as error:

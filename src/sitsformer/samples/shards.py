@@ -179,11 +179,12 @@ class Reader:
             codecs = [codec["name"] for codec in sharding["codecs"]]
             per_shard = meta["chunk_grid"]["configuration"]["chunk_shape"][0]
             self.chunk = int(sharding["chunk_shape"][0])
-        except (OSError, ValueError, KeyError, IndexError) as error:
+            data_type, shape = meta["data_type"], tuple(map(int, meta["shape"]))
+        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
             raise ShardError(f"{array} cannot be read as a sharded array: {error!r}") from None
-        if codecs != ["bytes", "blosc", "crc32c"] or meta["data_type"] != "uint16":
+        if codecs != ["bytes", "blosc", "crc32c"] or data_type != "uint16":
             raise ShardError(f"{array} was not written by this package (codecs {codecs})")
-        self.shape: tuple[int, ...] = tuple(meta["shape"])
+        self.shape: tuple[int, ...] = shape
         self.chunks = -(-self.shape[0] // self.chunk)
         self._per_shard = per_shard // self.chunk
         self._open: dict[int, tuple[int, NDArray[np.uint64]]] = {}
@@ -257,13 +258,19 @@ class Reader:
         data = memoryview(self.packed(chunk))[:-_CRC_BYTES]
         if out is None or count < self.chunk:
             full = np.empty((self.chunk, *self.shape[1:]), np.uint16)
-            _CODEC.decode(data, full)
+            self._decode(chunk, data, full)
             if out is None:
                 return full[:count]
             out[:] = full[:count]
             return out
-        _CODEC.decode(data, out)
+        self._decode(chunk, data, out)
         return out
+
+    def _decode(self, chunk: int, data: memoryview, out: NDArray[np.uint16]) -> None:
+        try:
+            _CODEC.decode(data, out)
+        except (RuntimeError, ValueError) as error:
+            raise self._damage(chunk, f"cannot be decoded ({error})") from None
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint16]:
         """Read ascending rows, each chunk once, by threads.

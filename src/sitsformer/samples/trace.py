@@ -133,11 +133,13 @@ def _step_differences(
 ) -> list[str]:
     half = patch.shape[-1] // 2
     size = source.sizes["y"]
+    if patch.shape[1] != source.sizes["band"]:
+        return [f"bands: {patch.shape[1]} in the store, {source.sizes['band']} in the cube"]
     if not (half <= row < size - half and half <= column < size - half):
         return []  # said by _place_differences, or a patch that was never whole
-    around = source.reflectance[
-        :, :, row - half : row + half + 1, column - half : column + half + 1
-    ].values
+    around = cube.layer_values(
+        source.reflectance[:, :, row - half : row + half + 1, column - half : column + half + 1]
+    )
     times = source.time.values.astype("datetime64[D]").astype(np.int64)
     found, first = [], 0
     for step, day in enumerate(days[days >= 0].tolist()):

@@ -2,8 +2,8 @@
 
 A checkpoint is a safetensors file `checkpoint.safetensors`: weights under `model.`, the best
 weights so far under `best.`, the optimiser's state under `optimiser.`; its header holds JSON with
-the position in the run, the history and the fingerprint of the settings. Random numbers need no
-saving: every step draws its own from the seed and its number.
+the position in the run, the history and the fingerprint of the settings, and the SHA-256 of it all.
+Random numbers need no saving: every step draws its own from the seed and its number.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -77,7 +78,8 @@ def save(
     partial = folder / f".{FILE}.partial"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, partial, {"state": json.dumps(state)})
+        text = json.dumps(state)
+        save_file(tensors, partial, {"state": text, "sha256": _digest(tensors, text)})
         with partial.open("rb") as stream:
             os.fsync(stream.fileno())
         partial.replace(folder / FILE)
@@ -111,13 +113,25 @@ def load(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
         return None
     try:
         with safe_open(path, framework="pt") as opened:
-            state = json.loads(opened.metadata()["state"])
+            header = opened.metadata()
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        if header["sha256"] != _digest(tensors, header["state"]):
+            raise ValueError("its checksum differs")
+        state = json.loads(header["state"])
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise SitsError(
             f"the checkpoint {path} is damaged ({error}): delete it to start the training afresh"
         ) from None
     return state, tensors
+
+
+def _digest(tensors: Mapping[str, Tensor], state: str) -> str:
+    """SHA-256 of tensors with their names and shapes, and of the state."""
+    found = hashlib.sha256(state.encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        found.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
