@@ -144,7 +144,7 @@ class _Job:
             _start(self.samples, self.series, self.init, self.way, seed, self.model_settings)
             for seed in seeds
         ]
-        recipe = plan(s.recipe.model_copy(update={"learning_rate": rate}), seed=seeds[0])
+        recipe = plan(s.recipe, learning_rate=rate, seed=seeds[0])
         if can_stack(models) and pays(models[0].architecture.hidden, tasks):
             ensemble = Ensemble(models)
             fit(ensemble, EnsembleTask(tasks), recipe)

@@ -73,10 +73,14 @@ def test_all_mistakes_are_listed_at_once() -> None:
     [
         (
             "sets.crops.classes",
-            {"rye": [999]},
+            {"rye": [999], "corn": [1]},
             "sets.crops.classes: class 'rye': unknown label 999",
         ),
-        ("sets.crops.classes", {"corn": []}, "sets.crops.classes: class 'corn' has no codes"),
+        (
+            "sets.crops.classes",
+            {"corn": [], "soy": [5]},
+            "sets.crops.classes: class 'corn' has no codes",
+        ),
         ("sets.crops.classes", {"a": [1], "b": [1]}, "label 1 stands in two classes"),
         ("areas.county_2021.bounds", [3.0, 43.0, 14.0, 44.0], "areas.county_2021: longitudes"),
         ("areas.county_2021.bounds", [3.0, 83.0, 4.0, 85.0], "beyond UTM"),
