@@ -9,6 +9,7 @@ from snakemake.settings.types import DeploymentMethod
 
 from sitsformer import export, plots
 from sitsformer.evaluation import tables
+from sitsformer.evaluation.seen import store_problems
 from sitsformer import config as definitions
 from sitsformer.config import Config, ConfigError, expand
 from sitsformer.fewshot import parse_learner
@@ -31,7 +32,7 @@ def checked(values: dict) -> Config:
             )
         else:
             parsed = definitions.parse(values)
-        found = problems(parsed)
+        found = problems(parsed) or store_problems(parsed)
     except ConfigError as error:
         raise WorkflowError(str(error)) from None
     if found:

@@ -41,7 +41,16 @@ from sitsformer.config.base import (
     expand,
 )
 from sitsformer.config.checks import cross_checks
-from sitsformer.config.learning import Augment, FewShot, Model, Optimiser, Pretrain, Recipe, Tuning
+from sitsformer.config.learning import (
+    COMPARED,
+    Augment,
+    FewShot,
+    Model,
+    Optimiser,
+    Pretrain,
+    Recipe,
+    Tuning,
+)
 from sitsformer.config.mistakes import mistakes
 from sitsformer.config.outcome import Evaluation, Maps
 from sitsformer.config.reading import read_yaml
@@ -51,6 +60,7 @@ __all__ = [
     "BANDS",
     "BASELINES",
     "BASELINE_OPTIONS",
+    "COMPARED",
     "PARTS",
     "PIXEL",
     "TILE_STEP",

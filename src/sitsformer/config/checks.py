@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 OWN = ("file", "features")
 """Options that make a baseline of the user's."""
-COMPARED = (("dual", "none"), ("dual", "ssl"), ("dual", "sl"), ("ssl", "none"), ("sl", "none"))
-"""Pairs of starts that the evaluation compares."""
 NETWORK = "sitsformer"
 """Name of the network among the methods of the sweep."""
 
@@ -69,11 +67,6 @@ def _learners(config: Config) -> Iterator[str]:
             )
     if not sweep.inits:
         yield "fewshot.inits: the list is empty; the sweep needs one start of the network at least"
-    elif not sweep.baselines and not any(set(pair) <= set(sweep.inits) for pair in COMPARED):
-        yield (
-            f"fewshot.inits: {list(sweep.inits)} without baselines leaves nothing to compare; add "
-            "`none`, or a baseline"
-        )
 
 
 def _baselines(sweep: FewShot) -> Iterator[str]:

@@ -153,6 +153,16 @@ class Pretrain(Section):
         return self
 
 
+COMPARED: tuple[tuple[Init, Init], ...] = (
+    ("dual", "none"),
+    ("dual", "ssl"),
+    ("dual", "sl"),
+    ("ssl", "none"),
+    ("sl", "none"),
+)
+"""Pairs of starts that the evaluation compares."""
+
+
 class FewShot(Section):
     """The few-shot sweep."""
 
@@ -187,6 +197,12 @@ class FewShot(Section):
     options: dict[BaselineName, dict[str, Any]] = {}
     """Options of single baselines, by their name: `trees` of random_forest, `iterations` of
     gradient_boosting; `file` or `features` of one of your own."""
+
+    @property
+    def comparable(self) -> bool:
+        """Whether two of the learners are compared; one alone makes maps, but no claim."""
+        pairs = any(set(pair) <= set(self.inits) for pair in COMPARED)
+        return bool(self.inits) and (bool(self.baselines) or pairs)
 
     def steps_for(self, drawn: int) -> int:
         """Fine-tuning steps for a draw of so many training samples."""

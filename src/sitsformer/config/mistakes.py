@@ -17,6 +17,14 @@ GONE = {
 }
 """Keys that people expect, and what to use."""
 
+SHAPES = {
+    "tuple_type": "a list, as [a, b]",
+    "dict_type": "a section of keys",
+    "model_type": "a section of keys",
+    "model_attributes_type": "a section of keys",
+}
+"""pydantic's types of errors -> what a value should be, in the words of YAML."""
+
 ASKED = "Input should be "
 """How pydantic begins to say what it wanted."""
 
@@ -88,6 +96,8 @@ def _path(item: ErrorDetails, values: Any) -> Iterator[str]:
 
 def _message(item: ErrorDetails, path: str, model: type[BaseModel]) -> str:
     message = item["msg"].removeprefix("Value error, ")
+    if item["type"] in SHAPES:
+        return f"{ASKED}{SHAPES[item['type']]}"
     if item["type"] == "extra_forbidden":
         if path in GONE:
             return GONE[path]
