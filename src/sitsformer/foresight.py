@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
-import numpy as np
-
-from sitsformer.config import PARTS, PIXEL, Config, ConfigError, SampleSet, expand
+from sitsformer.config import PARTS, Config, ConfigError, SampleSet, expand
 from sitsformer.grid import Tile
 
 Tiles = Callable[[str], Sequence[Tile]]
@@ -25,7 +24,7 @@ def split_problems(config: Config, tiles: Tiles) -> Iterator[str]:
             yield from _polygon_problems(f"{path}.polygons", name, chosen, config)
         if chosen.split.by == "block":
             wanted = [part for part in PARTS if chosen.split.has(part)]
-            found = sum(_blocks(tile, chosen.split.block) for tile in _of(chosen, tiles))
+            found = _blocks(_of(chosen, tiles), chosen.split.block, len(wanted))
             if found < len(wanted):
                 yield (
                     f"{path}.block: its areas touch {found} block{'s' if found > 1 else ''} of "
@@ -48,12 +47,21 @@ def _of(chosen: SampleSet, tiles: Tiles) -> list[Tile]:
     return [tile for area in chosen.areas for tile in tiles(area)]
 
 
-def _blocks(tile: Tile, side: float) -> int:
-    """Blocks of the UTM grid that a tile touches; neighbours' are counted by each."""
-    west, south, east, north = tile.bounds
-    columns = np.floor((east - PIXEL / 2) / side) - np.floor((west + PIXEL / 2) / side) + 1
-    rows = np.floor((north - PIXEL / 2) / side) - np.floor((south + PIXEL / 2) / side) + 1
-    return int(columns * rows)
+def _blocks(tiles: Sequence[Tile], side: float, enough: int) -> int:
+    """Blocks of the UTM grid that tiles touch, counted up to `enough`."""
+    found: set[tuple[int, int, int]] = set()
+    for tile in tiles:
+        west, south, east, north = (int(edge // side) for edge in _inner(tile))
+        for column, row in product(range(west, east + 1), range(south, north + 1)):
+            found.add((tile.epsg, column, row))
+            if len(found) >= enough:
+                return enough
+    return len(found)
+
+
+def _inner(tile: Tile) -> tuple[float, float, float, float]:
+    """Centres of the outermost pixels of a tile: west, south, east, north, metres."""
+    return float(tile.x[0]), float(tile.y[-1]), float(tile.x[-1]), float(tile.y[0])
 
 
 def _polygon_problems(path: str, name: str, chosen: SampleSet, config: Config) -> Iterator[str]:

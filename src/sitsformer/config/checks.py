@@ -139,10 +139,12 @@ def _set_checks(path: str, sample_set: SampleSet, config: Config) -> Iterator[st
                 f"{path}.confidence: needs the layer cdl_confidence, which area {name!r} has not "
                 "(Earth Engine adds it to cdl; a rasters area needs a label of that name)"
             )
-        if (area.end - area.start).days + 1 < config.patches.min_dates:
+        days = (area.end - area.start).days
+        dates = days // (config.synthetic.revisit if area.source == "synthetic" else 1) + 1
+        if dates < config.patches.min_dates:
             yield (
-                f"patches.min_dates: {config.patches.min_dates} dates do not fit into the season "
-                f"of areas.{name}, {area.start} to {area.end}"
+                f"patches.min_dates: {config.patches.min_dates} dates asked for; the season of "
+                f"areas.{name}, {area.start} to {area.end}, has {dates} at most"
             )
     split = sample_set.split
     if sample_set.areas and split.by == "block" and split.block < config.patches.size * PIXEL:

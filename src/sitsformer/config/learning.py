@@ -25,13 +25,13 @@ class Model(Section):
 
     embedding: Literal["conv3d", "linear"] = "conv3d"
     """Patch embedding: 3-D convolutions, or one linear layer over all values of the patch."""
-    hidden: int = Field(256, ge=8, multiple_of=2)
+    hidden: int = Field(256, ge=8, le=8192, multiple_of=2)
     """Width of the encoder."""
-    layers: int = Field(3, ge=1)
+    layers: int = Field(3, ge=1, le=100)
     """Encoder layers."""
     heads: int = Field(8, ge=1)
     """Attention heads; divide `hidden`."""
-    feedforward: int | None = Field(None, ge=1)
+    feedforward: int | None = Field(None, ge=1, le=65_536)
     """Width of the feed-forward layer; default 4 x `hidden`."""
     dropout: float = Field(0.1, ge=0, lt=1)
     """Share of activations set to zero while training."""
@@ -104,7 +104,7 @@ class Pretrain(Section):
     """What may be learned of the ground that the few-shot set tests on, in whatever year. `none`:
     nothing; `series`: its reflectances, so objectives `ssl` alone; `labels`: its land cover too.
     Anything but `none` is said beside every claim of the report."""
-    objectives: tuple[Objective, ...] = ("ssl", "sl", "dual")
+    objectives: tuple[Objective, ...] = Field(("ssl", "sl", "dual"), min_length=1)
     """`ssl` reconstruction, `sl` land cover, `dual` both."""
     seeds: tuple[Seed, ...] = Field((0,), min_length=1)
     """One model is trained per objective and seed."""

@@ -96,8 +96,8 @@ def _refuse_truth(value: bool, wanted: set[Any]) -> None:
     word = str(value).lower()
     if str in wanted:
         raise ValueError(
-            f"found {word}, not a text: YAML reads yes, no, on, off, true and false so; "
-            "put the word in quotes"
+            f"found {word}: YAML reads yes, no, on, off, true and false so; where a word is meant, "
+            "put it in quotes"
         )
     raise ValueError(f"found {word} where a number is wanted")
 

@@ -46,6 +46,8 @@ def mistakes(
     found: dict[str, list[str]] = {}
     inputs: dict[str, object] = {}
     for item in error.errors():
+        if item["type"] == "too_short" and item["input"]:
+            continue  # its entries have mistakes of their own
         path = ".".join(_path(item, values))
         for message in _message(item, path, model).split("\n"):
             known = found.setdefault(path if path else message.partition(": ")[0], [])
@@ -105,7 +107,10 @@ def _message(item: ErrorDetails, path: str, model: type[BaseModel]) -> str:
         meant = f" (did you mean {near[0]}?)" if near else ""
         return f"unknown key{meant}; see config/README.md for every key"
     if item["type"] == "missing":
-        return "this key must be given"
+        entry = isinstance(item["loc"][-1], int)
+        return "one more entry is wanted here" if entry else "this key must be given"
+    if item["type"] == "too_short":
+        return "nothing stands here; one entry at least is wanted"
     return message
 
 
