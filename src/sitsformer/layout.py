@@ -12,6 +12,7 @@ from typing import Any
 
 from sitsformer import foresight
 from sitsformer.config import Config, ConfigError, expand
+from sitsformer.config.checks import outlook
 from sitsformer.fewshot import NETWORK, Learner, seed_jobs
 from sitsformer.grid import Tile, tiles
 from sitsformer.labels import group, legend_of
@@ -131,7 +132,7 @@ def problems(config: Config) -> list[str]:
     Config values are checked where they are parsed; here are files that are not there, codes that
     a legend lacks, areas without tiles, splits that tiles cannot give, ground learned and tested.
     """
-    found = list(_missing(config))
+    found = [*outlook(config), *_missing(config)]
     for name, sample_set in config.sets.items():
         for area in sample_set.areas:
             try:

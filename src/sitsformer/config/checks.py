@@ -1,4 +1,8 @@
-"""Mistakes that no section of the config can see alone, each as `path.of.key: message`."""
+"""Mistakes that no section of the config can see alone, each as `path.of.key: message`.
+
+`cross_checks` refuses what no command can use. `outlook` tells what the workflow as a whole cannot
+end well with, though a single stage may: it is asked before the first job.
+"""
 
 from __future__ import annotations
 
@@ -25,16 +29,17 @@ def cross_checks(config: Config) -> Iterator[str]:
         yield from _alike(key, names)
     for name, sample_set in config.sets.items():
         yield from _set_checks(f"sets.{name}", sample_set, config)
-    yield from _roles(config)
+    yield from _unknown("pretrain.set", (config.pretrain.set,), config.sets)
+    yield from _unknown("fewshot.set", (config.fewshot.set,), config.sets)
     yield from _learners(config)
     yield from _baselines(config.fewshot)
     yield from _maps(config)
 
 
-def _roles(config: Config) -> Iterator[str]:
-    """What pretraining and the sweep ask of their sets."""
-    yield from _unknown("pretrain.set", (config.pretrain.set,), config.sets)
-    yield from _unknown("fewshot.set", (config.fewshot.set,), config.sets)
+def outlook(config: Config) -> Iterator[str]:
+    """What pretraining and the sweep ask of their sets and do not find."""
+    for name, sample_set in config.sets.items():
+        yield from _seasons(f"sets.{name}", sample_set, config)
     wanted: dict[str, dict[Split, str]] = {}
     wanted.setdefault(config.pretrain.set, {}).update(
         dict.fromkeys(("train", "validation"), "pretraining")
@@ -43,8 +48,8 @@ def _roles(config: Config) -> Iterator[str]:
         {part: wanted.get(config.fewshot.set, {}).get(part, "the sweep") for part in PARTS}
     )
     for name, parts in wanted.items():
-        sample_set = config.sets.get(name)
-        if sample_set is None or sample_set.store is not None:
+        sample_set = config.sets[name]
+        if sample_set.store is not None:
             continue
         for part, who in parts.items():
             if not sample_set.split.has(part):
@@ -139,6 +144,21 @@ def _set_checks(path: str, sample_set: SampleSet, config: Config) -> Iterator[st
                 f"{path}.confidence: needs the layer cdl_confidence, which area {name!r} has not "
                 "(Earth Engine adds it to cdl; a rasters area needs a label of that name)"
             )
+    split = sample_set.split
+    if sample_set.areas and split.by == "block" and split.block < config.patches.size * PIXEL:
+        yield (
+            f"{path}.split.block: no patch of {config.patches.size} pixels fits into a block of "
+            f"{split.block:g} m; use {config.patches.size * PIXEL} m or more"
+        )
+    if split.by == "area":
+        for part in PARTS:
+            yield from _unknown(f"{path}.split.{part}", getattr(split, part), sample_set.areas)
+
+
+def _seasons(path: str, sample_set: SampleSet, config: Config) -> Iterator[str]:
+    """Seasons without enough dates, and years of a split that no area has."""
+    areas = {name: config.areas[name] for name in sample_set.areas}
+    for name, area in areas.items():
         days = (area.end - area.start).days
         dates = days // (config.synthetic.revisit if area.source == "synthetic" else 1) + 1
         if dates < config.patches.min_dates:
@@ -146,18 +166,10 @@ def _set_checks(path: str, sample_set: SampleSet, config: Config) -> Iterator[st
                 f"patches.min_dates: {config.patches.min_dates} dates asked for; the season of "
                 f"areas.{name}, {area.start} to {area.end}, has {dates} at most"
             )
-    split = sample_set.split
-    if sample_set.areas and split.by == "block" and split.block < config.patches.size * PIXEL:
-        yield (
-            f"{path}.split.block: no patch of {config.patches.size} pixels fits into a block of "
-            f"{split.block:g} m; use {config.patches.size * PIXEL} m or more"
-        )
-    years = sorted({str(area.start.year) for area in areas.values()})
-    for part in PARTS:
-        listed = getattr(split, part)
-        if split.by == "area":
-            yield from _unknown(f"{path}.split.{part}", listed, sample_set.areas)
-        elif split.by == "year" and areas:
+    if sample_set.split.by == "year":
+        years = sorted({str(area.start.year) for area in areas.values()})
+        for part in PARTS:
+            listed = getattr(sample_set.split, part)
             yield from _unknown(f"{path}.split.{part}", listed, years)
 
 
