@@ -39,7 +39,7 @@ def cross_checks(config: Config) -> Iterator[str]:
 def outlook(config: Config) -> Iterator[str]:
     """What pretraining and the sweep ask of their sets and do not find."""
     for name, sample_set in config.sets.items():
-        yield from _seasons(f"sets.{name}", sample_set, config)
+        yield from _prospects(f"sets.{name}", sample_set, config)
     wanted: dict[str, dict[Split, str]] = {}
     wanted.setdefault(config.pretrain.set, {}).update(
         dict.fromkeys(("train", "validation"), "pretraining")
@@ -139,26 +139,27 @@ def _set_checks(path: str, sample_set: SampleSet, config: Config) -> Iterator[st
                 f"{path}.label: unknown label {sample_set.label!r}: area {name!r} "
                 f"has {sorted(area.labels)}"
             )
-        if sample_set.confidence and not _has_confidence(area):
-            yield (
-                f"{path}.confidence: needs the layer cdl_confidence, which area {name!r} has not "
-                "(Earth Engine adds it to cdl; a rasters area needs a label of that name)"
-            )
     split = sample_set.split
-    if sample_set.areas and split.by == "block" and split.block < config.patches.size * PIXEL:
-        yield (
-            f"{path}.split.block: no patch of {config.patches.size} pixels fits into a block of "
-            f"{split.block:g} m; use {config.patches.size * PIXEL} m or more"
-        )
     if split.by == "area":
         for part in PARTS:
             yield from _unknown(f"{path}.split.{part}", getattr(split, part), sample_set.areas)
 
 
-def _seasons(path: str, sample_set: SampleSet, config: Config) -> Iterator[str]:
-    """Seasons without enough dates, and years of a split that no area has."""
+def _prospects(path: str, sample_set: SampleSet, config: Config) -> Iterator[str]:
+    """What a set asks of its areas and patches and cannot have."""
     areas = {name: config.areas[name] for name in sample_set.areas}
+    split = sample_set.split
+    if areas and split.by == "block" and split.block < config.patches.size * PIXEL:
+        yield (
+            f"{path}.split.block: no patch of {config.patches.size} pixels fits into a block of "
+            f"{split.block:g} m; use {config.patches.size * PIXEL} m or more"
+        )
     for name, area in areas.items():
+        if sample_set.confidence and not _has_confidence(area):
+            yield (
+                f"{path}.confidence: needs the layer cdl_confidence, which area {name!r} has not "
+                "(Earth Engine adds it to cdl; a rasters area needs a label of that name)"
+            )
         days = (area.end - area.start).days
         dates = days // (config.synthetic.revisit if area.source == "synthetic" else 1) + 1
         if dates < config.patches.min_dates:
@@ -166,10 +167,10 @@ def _seasons(path: str, sample_set: SampleSet, config: Config) -> Iterator[str]:
                 f"patches.min_dates: {config.patches.min_dates} dates asked for; the season of "
                 f"areas.{name}, {area.start} to {area.end}, has {dates} at most"
             )
-    if sample_set.split.by == "year":
+    if split.by == "year":
         years = sorted({str(area.start.year) for area in areas.values()})
         for part in PARTS:
-            listed = getattr(sample_set.split, part)
+            listed = getattr(split, part)
             yield from _unknown(f"{path}.split.{part}", listed, years)
 
 
