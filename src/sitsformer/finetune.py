@@ -140,8 +140,7 @@ class _Job:
             ),
         )
         model = _start(self.samples, self.series, self.init, self.way, seed, self.model_settings)
-        recipe = s.recipe.model_copy(update={"learning_rate": rate})
-        fit(model, task, plan(recipe, seed=seed))
+        fit(model, task, plan(s.recipe, learning_rate=rate, seed=seed))
         return model.eval()
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from sitsformer import foresight
 from sitsformer.classes import group, legend_of
 from sitsformer.config import Config, ConfigError, expand
+from sitsformer.config.checks import outlook
 from sitsformer.fewshot import NETWORK, Learner, seed_jobs
 from sitsformer.grid import Tile, tiles
+from sitsformer.overlap import overlap_problems
 
 
 class Layout:
@@ -128,29 +130,56 @@ def problems(config: Config) -> list[str]:
     """What the files that a config names say against it, as `path.of.key: message`.
 
     Config values are checked where they are parsed; here are files that are not there, codes that
-    a legend lacks, areas without tiles.
+    a legend lacks, areas without tiles, splits that tiles cannot give, ground learned and tested.
     """
-    found = [f"{key}: {path} is not there" for key, path in _named(config) if not path.exists()]
+    found = [*outlook(config), *_missing(config)]
     for name, sample_set in config.sets.items():
         for area in sample_set.areas:
             try:
-                group(legend_of(config.areas[area], str(sample_set.label)), sample_set.classes)
+                legend = legend_of(config.areas[area], str(sample_set.label))
+                classes = group(legend, sample_set.classes)
             except ConfigError as error:
                 found.append(f"sets.{name}.classes: {error}")
+                continue
+            if len(classes.names) < 2 and name == config.fewshot.set:
+                found.append(
+                    f"sets.{name}.label: {sample_set.label} has one class, {classes.names[0]}; "
+                    "there is nothing to tell apart"
+                )
+    found += foresight.baseline_problems(config)
+    return list(dict.fromkeys([*found, *_tile_problems(config)]))
+
+
+def _tile_problems(config: Config) -> list[str]:
+    """What the tiles of the areas say against a config; of areas without tiles only that."""
     layout = Layout(config)
-    for area, wanted in {**dict.fromkeys(config.areas, "all"), **config.maps.tiles}.items():
+    found = []
+    for area in config.areas:
         try:
-            known = [tile.name for tile in layout.tiles(area)]
+            layout.tiles(area)
         except ConfigError as error:
-            found.append(str(error))
-            continue
-        found += [
-            f"maps.tiles.{area}: no tile {tile!r}; `sitsformer config tiles` lists them"
-            for tile in (wanted if isinstance(wanted, tuple) else ())
-            if tile not in known
-        ]
+            message = str(error)
+            own = message.startswith(f"areas.{area}")
+            found.append(message if own else f"areas.{area}: {message}")
+    if found:
+        return found
+    found += foresight.split_problems(config, layout.tiles)
+    found += foresight.map_problems(config, layout.tiles)
+    found += overlap_problems(config, layout.tiles)
     found += _polygon_problems(layout)
-    return list(dict.fromkeys(found))
+    return found
+
+
+def _missing(config: Config) -> Iterator[str]:
+    """Files and folders that are not there, and paths with variables that are not set."""
+    for key, text in _named(config):
+        try:
+            path = expand(text)
+        except ConfigError as error:
+            yield f"{key}: {error}"
+            continue
+        if not path.exists():
+            yield f"{key}: {path} is not there"
 
 
 def _polygon_problems(layout: Layout) -> Iterator[str]:
@@ -169,17 +198,17 @@ def _polygon_problems(layout: Layout) -> Iterator[str]:
         yield from (f"sets.{name}.split.polygons: {line}" for line in lacking)
 
 
-def _named(config: Config) -> Iterator[tuple[str, Path]]:
+def _named(config: Config) -> Iterator[tuple[str, str]]:
     """Files and folders that a config names, with their keys."""
     for name, area in config.areas.items():
         if area.geometry is not None:
-            yield f"areas.{name}.geometry", expand(area.geometry)
+            yield f"areas.{name}.geometry", area.geometry
         if area.rasters is not None:
-            yield f"areas.{name}.rasters.path", expand(area.rasters.path)
+            yield f"areas.{name}.rasters.path", area.rasters.path
             for layer, label in area.rasters.labels.items():
-                yield f"areas.{name}.rasters.labels.{layer}.path", expand(label.path)
+                yield f"areas.{name}.rasters.labels.{layer}.path", label.path
     for name, sample_set in config.sets.items():
         if sample_set.store is not None:
-            yield f"sets.{name}.store", expand(sample_set.store)
+            yield f"sets.{name}.store", sample_set.store
         if sample_set.split.polygons is not None:
-            yield f"sets.{name}.split.polygons", expand(sample_set.split.polygons)
+            yield f"sets.{name}.split.polygons", sample_set.split.polygons

@@ -89,7 +89,7 @@ def strength(augmentation: config.Augment) -> augment.Strength:
     )
 
 
-def plan(recipe: config.Optimiser, **others: Any) -> Plan:
+def plan(recipe: config.Recipe, **others: Any) -> Plan:
     """Plan of a run from a recipe of the config."""
     return Plan(**recipe.model_dump(), **others)
 

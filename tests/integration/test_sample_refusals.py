@@ -64,8 +64,6 @@ def test_cubes_that_do_not_fit_are_refused(tmp_path):
         cut(config, other)
     with pytest.raises(SampleError, match="no patch of 5 pixels fits into a block of 40 m"):
         cut(make_config(chosen={"split": {"block": 40.0}}))
-    with pytest.raises(SampleError, match=r"min_dates \(9\) is above patches.max_length \(8\)"):
-        cut(make_config(patches={"min_dates": 9}))
     cube.write(good.drop_vars("cdl_confidence"), tmp_path / "n.zarr", config={})
     with pytest.raises(SampleError, match="has no layer 'cdl_confidence'"):
         cut(make_config(chosen={"confidence": 50}), tmp_path / "n.zarr")

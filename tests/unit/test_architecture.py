@@ -61,7 +61,7 @@ def test_what_snakemake_loads_at_every_start_is_light() -> None:
     code = (
         "import sys\n"
         "from sitsformer import export, layout, plots\n"
-        "from sitsformer.evaluation import tables\n"
+        "from sitsformer.evaluation import seen, tables\n"
         "print(sorted({'torch', 'sklearn', 'matplotlib', 'ee', 'geemap'} & set(sys.modules)))"
     )
     result = subprocess.run(

@@ -155,6 +155,20 @@ def test_a_missing_seed_is_named() -> None:
         evaluate.gather(table, evaluate.score_cells(table, SETTINGS), samples.block, SETTINGS)
 
 
+def test_what_pretraining_has_seen_of_the_test_stands_beside_every_claim() -> None:
+    found = compared({"none": 0.2, "ssl": 0.4, "dual": 1.2, "random_forest": 2.0})
+    seen = "Pretraining has seen the reflectances of the ground of 7 test samples."
+    plain, said = (claims.decide(found, "full", 0.95, text).sentence for text in ("", seen))
+    assert len(said) > 3
+    assert said.tolist() == [f"{sentence} {seen}" for sentence in plain]
+
+
+def test_one_learner_alone_makes_no_claim() -> None:
+    found = compared({"none": 0.8})
+    assert found.empty
+    assert claims.decide(found, "full", 0.95).empty
+
+
 def test_few_blocks_decide_nothing() -> None:
     samples = phenology.make(600, blocks=12)
     table = table_of(phenology.cells(samples, {"none": 0.2, "dual": 1.2}), samples)

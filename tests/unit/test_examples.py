@@ -1,13 +1,17 @@
 """The configs that ship are right, and their files are there."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from sitsformer.classes import load_legend
-from sitsformer.config import load
+from sitsformer.config import load, parse
 from sitsformer.grid import tiles
+from sitsformer.layout import Layout, problems
+from sitsformer.overlap import shared_areas
 from sitsformer.patches.splits import polygon_map
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +25,22 @@ def test_every_example_can_be_used(path: Path, monkeypatch: pytest.MonkeyPatch) 
     for area in config.areas.values():
         for label in area.rasters.labels.values() if area.rasters else ():
             load_legend(label.legend)
+
+
+def test_the_config_of_the_readme_can_be_used() -> None:
+    (text,) = re.findall(r"```yaml\n(areas:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert problems(parse(yaml.safe_load(text))) == []
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_no_example_learns_on_the_ground_of_its_test_in_silence(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    config = load(path)
+    layout = Layout(config)
+    assert config.pretrain.overlap == "none"
+    assert not list(shared_areas(config, layout.tiles))
 
 
 def test_the_belgian_tile_and_its_splits(monkeypatch: pytest.MonkeyPatch) -> None:

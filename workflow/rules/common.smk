@@ -9,6 +9,7 @@ from snakemake.settings.types import DeploymentMethod
 
 from sitsformer import export, plots
 from sitsformer.evaluation import tables
+from sitsformer.evaluation.seen import store_problems
 from sitsformer import config as definitions
 from sitsformer.config import Config, ConfigError, expand
 from sitsformer.fewshot import parse_learner
@@ -18,10 +19,20 @@ from sitsformer.layout import Layout, leaves, problems
 
 
 def checked(values: dict) -> Config:
-    """The config, or one message about everything that is wrong with it."""
+    """The config, or one message about everything that is wrong with it.
+
+    The files are read again: Snakemake keeps the last of two equal keys without a word. Where this
+    workflow is a module of another one, that one hands over the values.
+    """
+    files = [] if workflow.modifier.skip_configfile else workflow.configfiles
     try:
-        parsed = definitions.parse(values)
-        found = problems(parsed)
+        if files:
+            parsed = definitions.load_all(
+                [Path(file) for file in files], workflow.config_settings.config
+            )
+        else:
+            parsed = definitions.parse(values)
+        found = problems(parsed) or store_problems(parsed)
     except ConfigError as error:
         raise WorkflowError(str(error)) from None
     if found:

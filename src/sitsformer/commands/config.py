@@ -19,11 +19,15 @@ def config() -> None:
 def check(path: Path) -> None:
     """Say whether a config can be used, and what it asks for."""
     from sitsformer.config import ConfigError, load
+    from sitsformer.evaluation.seen import store_problems
+    from sitsformer.foresight import notes
     from sitsformer.layout import Layout, problems
 
     loaded = load(path)
-    if found := problems(loaded):
+    if found := problems(loaded) or store_problems(loaded):
         raise ConfigError("\n  ".join([f"{path} cannot be used:", *found]))
+    for note in notes(loaded):
+        click.echo(f"note: {note}", err=True)
     layout = Layout(loaded)
     click.echo(
         f"{path}: {len(loaded.areas)} areas, {len(layout.cubes())} cubes, {len(loaded.sets)} sets, "

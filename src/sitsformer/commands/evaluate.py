@@ -19,12 +19,13 @@ def evaluate(
     """Score predictions (CELLS, Parquet) with intervals, and compare methods in pairs."""
     from sitsformer import fewshot
     from sitsformer.config import load
-    from sitsformer.evaluation import claims, tables
+    from sitsformer.evaluation import claims, seen, tables
     from sitsformer.evaluation import evaluate as stage
     from sitsformer.samples import open_samples
 
     config = load(config_path)
     settings = config.evaluation
+    shared = seen.Seen(None) if pretrain is None else seen.check_seen(config, store, pretrain)
     block = open_samples(store).block.values
     table = fewshot.read_all(cells)
     scores = stage.score_cells(table, settings)
@@ -34,7 +35,9 @@ def evaluate(
         "fewshot": scores,
         "summary": stage.summarise(results, settings.level),
         "differences": differences,
-        "claims": claims.decide(differences, config.fewshot.ways[0], settings.level),
+        "claims": claims.decide(
+            differences, config.fewshot.ways[0], settings.level, seen.sentence(config, shared)
+        ),
         "per_class": stage.per_class(table),
         "confusion": stage.confusions(table),
         "reliability": stage.reliabilities(table, settings.bins),

@@ -8,12 +8,12 @@ its key. Nothing here imports more than pydantic and PyYAML: Snakemake loads it 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import posixpath
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from sitsformer.config.areas import (
     Area,
@@ -26,6 +26,7 @@ from sitsformer.config.areas import (
 )
 from sitsformer.config.base import (
     BANDS,
+    BASELINE_OPTIONS,
     BASELINES,
     PIXEL,
     TILE_STEP,
@@ -39,13 +40,28 @@ from sitsformer.config.base import (
     Way,
     expand,
 )
-from sitsformer.config.learning import Augment, FewShot, Model, Optimiser, Pretrain
+from sitsformer.config.checks import cross_checks
+from sitsformer.config.learning import (
+    COMPARED,
+    Augment,
+    FewShot,
+    Model,
+    Optimiser,
+    Pretrain,
+    Recipe,
+    Tuning,
+)
+from sitsformer.config.mistakes import mistakes
 from sitsformer.config.outcome import Evaluation, Maps
-from sitsformer.config.sets import Patches, SampleSet, SplitBy
+from sitsformer.config.reading import read_yaml
+from sitsformer.config.sets import PARTS, Patches, SampleSet, SplitBy
 
 __all__ = [
     "BANDS",
     "BASELINES",
+    "BASELINE_OPTIONS",
+    "COMPARED",
+    "PARTS",
     "PIXEL",
     "TILE_STEP",
     "Area",
@@ -65,23 +81,39 @@ __all__ = [
     "Patches",
     "Pretrain",
     "Rasters",
+    "Recipe",
     "SampleSet",
     "Shots",
     "Split",
     "SplitBy",
     "Synthetic",
     "Tiles",
+    "Tuning",
     "Way",
     "expand",
     "load",
+    "load_all",
     "parse",
 ]
+
+
+def _folder(text: str) -> str:
+    """The folder of results without needless dots and slashes."""
+    if set(text) & set("{}") or text.startswith(("-", "~", "$")) or text != text.strip():
+        raise ValueError(
+            f"{text!r} cannot be the folder of results: it may not hold braces, start with '-', "
+            "'~' or '$', or begin or end with a space"
+        )
+    path = posixpath.normpath(text)
+    if path in (".", "/", "//") or path.endswith(".."):
+        raise ValueError(f"{text!r} cannot be the folder of results: name a folder of its own")
+    return path
 
 
 class Config(Section):
     """The whole config."""
 
-    results: str = "results"
+    results: Annotated[str, AfterValidator(_folder)] = "results"
     """Folder of every output, relative to the working directory."""
     areas: dict[Name, Area] = {}
     """Regions and seasons by name; may be left out when every set is an existing `store`."""
@@ -97,93 +129,69 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Config:
-        problems = list(_cross_checks(self))
+        problems = list(cross_checks(self))
         if problems:
             raise ValueError("\n".join(problems))
         return self
 
 
-def _cross_checks(config: Config) -> Iterator[str]:
-    """Mistakes that no section can see alone, each as `path: message`."""
-    for name, sample_set in config.sets.items():
-        yield from _set_checks(f"sets.{name}", sample_set, config.areas)
-    yield from _unknown("pretrain.set", (config.pretrain.set,), config.sets)
-    yield from _unknown("fewshot.set", (config.fewshot.set,), config.sets)
-    for name in config.fewshot.baselines:
-        own = {"file", "features"} & set(config.fewshot.options.get(name, {}))
-        if name not in BASELINES and not own:
-            yield (
-                f"fewshot.baselines: unknown baseline {name!r}; known are {sorted(BASELINES)}. "
-                f"For one of your own, name its file (fewshot.options.{name}.file) or its features "
-                f"(fewshot.options.{name}.features)"
-            )
-    for init in config.fewshot.inits:
-        if init != "none" and init not in config.pretrain.objectives:
-            yield (
-                f"fewshot.inits: {init!r} is not pretrained; "
-                f"pretrain.objectives has {list(config.pretrain.objectives)}"
-            )
-    yield from _unknown("maps.tiles", config.maps.tiles, config.areas)
-    if config.maps.tiles:
-        for key, among in (("init", "inits"), ("way", "ways"), ("shots", "shots")):
-            value, known = getattr(config.maps, key), getattr(config.fewshot, among)
-            if value not in known:
-                yield f"maps.{key}: {value!r} is not among fewshot.{among} {list(known)}"
-
-
-def _set_checks(path: str, sample_set: SampleSet, areas: Mapping[str, Area]) -> Iterator[str]:
-    yield from _unknown(f"{path}.areas", sample_set.areas, areas)
-    for area in sample_set.areas:
-        if area in areas and sample_set.label not in areas[area].labels:
-            yield (
-                f"{path}.label: unknown label {sample_set.label!r}: area {area!r} "
-                f"has {sorted(areas[area].labels)}"
-            )
-    if sample_set.split.by == "area":
-        for part in ("train", "validation", "test"):
-            yield from _unknown(
-                f"{path}.split.{part}", getattr(sample_set.split, part), sample_set.areas
-            )
-
-
-def _unknown(path: str, names: Iterable[str], known: Collection[str]) -> Iterator[str]:
-    for name in names:
-        if name not in known:
-            yield f"{path}: unknown name {name!r}; known are {sorted(known)}"
-
-
-def parse(values: Mapping[str, Any], origin: str = "config") -> Config:
+def parse(
+    values: Mapping[str, Any], origin: str = "config", lines: Mapping[str, int] | None = None
+) -> Config:
     """Check a mapping (as read from YAML) and make a `Config` of it.
 
+    Args:
+        values: nested values by key.
+        origin: where they are from, for the message.
+        lines: line of each key by its path, for the message.
+
     Raises:
-        ConfigError: with one line per mistake, `path.of.key: what is wrong`.
+        ConfigError: with one line per mistake, `path.of.key: what is wrong (line 7)`.
     """
     try:
         return Config.model_validate(dict(values))
     except ValidationError as error:
-        lines = []
-        for item in error.errors():
-            path = ".".join(str(part) for part in item["loc"])
-            message = item["msg"].removeprefix("Value error, ")
-            if item["type"] == "extra_forbidden":
-                message = "unknown key; see config/README.md for every key"
-            lines += [f"{path}: {message}" if path else line for line in message.split("\n")]
-        found = "\n  ".join(dict.fromkeys(lines))
-        raise ConfigError(f"{origin} cannot be used:\n  {found}") from None
+        found = "\n  ".join(mistakes(error, values, Config, lines or {}))
+    except RecursionError:
+        found = "its values are nested too deeply"
+    raise ConfigError(f"{origin} cannot be used:\n  {found}")
 
 
 def load(path: Path) -> Config:
     """Read and check a YAML config.
 
     Raises:
-        ConfigError: the file is missing, is not YAML, or has a mistake.
+        ConfigError: the file cannot be read, is not YAML, or has a mistake.
     """
-    try:
-        values = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds no mapping of keys")
-    return parse(values, str(path))
+    return load_all([path])
+
+
+def load_all(paths: Sequence[Path], overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read YAML files, each one's keys replacing those before it, and check the outcome.
+
+    Args:
+        paths: of the files.
+        overrides: values that come last (`snakemake --config`).
+
+    Raises:
+        ConfigError: a file cannot be read or is not YAML, or the outcome has a mistake.
+    """
+    values: dict[str, Any] = {}
+    lines: dict[str, int] = {}
+    for path in paths:
+        found, lines = read_yaml(path)
+        values = merged(values, found)
+    values = merged(values, overrides or {})
+    origin = ", ".join(map(str, paths))
+    # A line without the name of its file would mislead where there are several.
+    return parse(values, origin, lines if len(paths) == 1 and not overrides else {})
+
+
+def merged(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with those of others put in: sections key by key, all else replaced."""
+    result = dict(values)
+    for key, value in others.items():
+        before = result.get(key)
+        both = isinstance(value, Mapping) and isinstance(before, Mapping)
+        result[key] = merged(before, value) if both else value  # type: ignore[arg-type]
+    return result

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_serializer, model_validator
 
-from sitsformer.config.base import TILE_STEP, Fraction, Name, Section
+from sitsformer.config.base import TILE_STEP, Fraction, Name, Section, Seed
 from sitsformer.labels import products
 
 
@@ -19,7 +19,7 @@ class Tiles(Section):
     """Side of a tile, pixels of 10 m; a multiple of 6, so that 10, 20 and 60 m bands nest."""
     count: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
     """How many tiles: all that touch the area, or this many drawn at random."""
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     """Seed of the draw of tiles."""
 
 
@@ -218,7 +218,7 @@ def _check_bounds(bounds: tuple[float, float, float, float]) -> None:
 class Synthetic(Section):
     """The embedded landscape; see docs/synthetic.md for what it is made of."""
 
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     """Seed of the landscape: parcels, crops, weather, clouds."""
     revisit: int = Field(5, ge=1, le=30)
     """Days between overpasses."""
@@ -226,7 +226,7 @@ class Synthetic(Section):
     """Mean share of the sky under cloud over the season."""
     label_error: Fraction = 0.08
     """Share of parcels whose land-cover and crop label is wrong."""
-    parcel: float = Field(140.0, gt=20)
+    parcel: float = Field(140.0, gt=20, le=10_000)
     """Typical side of a parcel, metres."""
 
 

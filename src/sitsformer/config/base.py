@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
+from sitsformer.config.meaning import refuse_doubles, refuse_misreadings
 from sitsformer.errors import SitsError
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
@@ -23,22 +31,28 @@ TILE_STEP = 6
 Split = Literal["train", "validation", "test"]
 Objective = Literal["ssl", "sl", "dual"]
 Init = Literal["none", "ssl", "sl", "dual"]
-BASELINES = (
-    "random_forest",
-    "gradient_boosting",
-    "logistic_regression",
-    "nearest_centroid",
-    "nearest_neighbour",
-    "temporal_cnn",
-    "ltae",
-)
+BASELINE_OPTIONS: dict[str, tuple[str, ...]] = {
+    "random_forest": ("trees",),
+    "gradient_boosting": ("iterations",),
+    "logistic_regression": (),
+    "nearest_centroid": (),
+    "nearest_neighbour": (),
+    "temporal_cnn": (),
+    "ltae": (),
+}
+"""Baselines that ship with the package -> the options each one takes, whole numbers above 0."""
+BASELINES = tuple(BASELINE_OPTIONS)
 """Baselines that ship with the package."""
 Way = Literal["full", "linear", "bias"]
 Shots = Annotated[int, Field(ge=1)] | Literal["all"]
 PatchSize = Literal[1, 3, 5, 7, 9]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What NumPy, torch and scikit-learn all take as a seed."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_BASELINE = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def _is_name(value: str) -> str:
@@ -50,7 +64,17 @@ def _is_name(value: str) -> str:
     return value
 
 
+def _is_baseline(value: str) -> str:
+    if not _BASELINE.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is not a name of a baseline: use a small letter, then small letters, "
+            "digits or '_' (the workflow tells baselines from networks by that)"
+        )
+    return value
+
+
 Name = Annotated[str, AfterValidator(_is_name)]
+BaselineName = Annotated[str, AfterValidator(_is_baseline)]
 
 
 class ConfigError(SitsError, ValueError):
@@ -60,7 +84,21 @@ class ConfigError(SitsError, ValueError):
 class Section(BaseModel):
     """A section of the config: unknown keys are mistakes, values do not change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_written(cls, value: Any, info: ValidationInfo) -> Any:
+        refuse_misreadings(value, cls.model_fields[str(info.field_name)].annotation)
+        return value
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _each_once(cls, value: Any, info: ValidationInfo) -> Any:
+        refuse_doubles(value, cls.model_fields[str(info.field_name)].annotation)
+        return value
 
 
 def expand(path: str) -> Path:

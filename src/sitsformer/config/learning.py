@@ -6,7 +6,18 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from sitsformer.config.base import BASELINES, Fraction, Init, Name, Objective, Section, Shots, Way
+from sitsformer.config.base import (
+    BASELINES,
+    BaselineName,
+    Init,
+    Name,
+    Objective,
+    Rate,
+    Section,
+    Seed,
+    Shots,
+    Way,
+)
 
 
 class Model(Section):
@@ -14,13 +25,13 @@ class Model(Section):
 
     embedding: Literal["conv3d", "linear"] = "conv3d"
     """Patch embedding: 3-D convolutions, or one linear layer over all values of the patch."""
-    hidden: int = Field(256, ge=8, multiple_of=2)
+    hidden: int = Field(256, ge=8, le=8192, multiple_of=2)
     """Width of the encoder."""
-    layers: int = Field(3, ge=1)
+    layers: int = Field(3, ge=1, le=100)
     """Encoder layers."""
     heads: int = Field(8, ge=1)
     """Attention heads; divide `hidden`."""
-    feedforward: int | None = None
+    feedforward: int | None = Field(None, ge=1, le=65_536)
     """Width of the feed-forward layer; default 4 x `hidden`."""
     dropout: float = Field(0.1, ge=0, lt=1)
     """Share of activations set to zero while training."""
@@ -38,33 +49,45 @@ class Model(Section):
         return self
 
 
-class Optimiser(Section):
-    """One training recipe."""
+class Recipe(Section):
+    """What every training recipe has."""
 
     optimiser: Literal["adam", "adamw"] = "adamw"
     """Adam, or Adam with decoupled weight decay."""
-    learning_rate: float = Field(1e-3, gt=0)
-    """Largest learning rate."""
     weight_decay: float = Field(0.01, ge=0)
     """Only for `adamw`."""
     warmup: float = Field(0.1, ge=0, le=1)
     """Share of the steps with a linearly growing learning rate."""
-    schedule: Literal["cosine", "exponential", "constant"] = "cosine"
-    """Course of the learning rate after the warm-up."""
-    decay: float = Field(0.99, gt=0, le=1)
-    """`exponential`: factor an epoch (SITS-Former: 0.99)."""
     clip: float = Field(5.0, gt=0)
     """Largest gradient norm."""
     precision: Literal["float32", "bf16"] = "float32"
     """`bf16`: mixed precision, for GPUs (slower than `float32` on most CPUs)."""
 
 
+class Tuning(Recipe):
+    """The recipe of a cell of the sweep, whose learning rates are listed beside it."""
+
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """Course of the learning rate after the warm-up."""
+
+
+class Optimiser(Recipe):
+    """A recipe of many epochs."""
+
+    learning_rate: Rate = 1e-3
+    """Largest learning rate."""
+    schedule: Literal["cosine", "exponential", "constant"] = "cosine"
+    """Course of the learning rate after the warm-up."""
+    decay: float = Field(0.99, gt=0, le=1)
+    """`exponential`: factor an epoch (SITS-Former: 0.99)."""
+
+
 class Augment(Section):
     """Changes made to a series each time it is trained on."""
 
-    day_shift: int = Field(8, ge=0)
+    day_shift: int = Field(8, ge=0, le=366)
     """Largest shift of the whole series, days."""
-    drop: Fraction = 0.2
+    drop: float = Field(0.2, ge=0, lt=1)
     """Share of the time steps left out."""
     gain: float = Field(0.05, ge=0)
     """Standard deviation of a factor common to all values of a sample."""
@@ -77,9 +100,13 @@ class Pretrain(Section):
 
     set: Name
     """Sample set to learn from."""
-    objectives: tuple[Objective, ...] = ("ssl", "sl", "dual")
+    overlap: Literal["none", "series", "labels"] = "none"
+    """What may be learned of the ground that the few-shot set tests on, in whatever year. `none`:
+    nothing; `series`: its reflectances, so objectives `ssl` alone; `labels`: its land cover too.
+    Anything but `none` is said beside every claim of the report."""
+    objectives: tuple[Objective, ...] = Field(("ssl", "sl", "dual"), min_length=1)
     """`ssl` reconstruction, `sl` land cover, `dual` both."""
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    seeds: tuple[Seed, ...] = Field((0,), min_length=1)
     """One model is trained per objective and seed."""
     epochs: int = Field(50, ge=1)
     """Passes over the training split."""
@@ -121,7 +148,19 @@ class Pretrain(Section):
                 "decoder: light leaves hidden steps out of the encoder, but mask: bands hides no "
                 "whole step: use mask: steps or spans, or decoder: none"
             )
+        if "dual" in self.objectives and self.ssl_weight == self.sl_weight == 0:
+            raise ValueError("ssl_weight and sl_weight are both 0: `dual` would learn nothing")
         return self
+
+
+COMPARED: tuple[tuple[Init, Init], ...] = (
+    ("dual", "none"),
+    ("dual", "ssl"),
+    ("dual", "sl"),
+    ("ssl", "none"),
+    ("sl", "none"),
+)
+"""Pairs of starts that the evaluation compares."""
 
 
 class FewShot(Section):
@@ -129,15 +168,15 @@ class FewShot(Section):
 
     set: Name
     """Sample set with crop labels."""
-    shots: tuple[Shots, ...] = (1, 5, 10, 20, 50, 100, "all")
+    shots: tuple[Shots, ...] = Field((1, 5, 10, 20, 50, 100, "all"), min_length=1)
     """Labelled samples a class, for training and again for validation."""
-    seeds: int = Field(5, ge=1)
+    seeds: int = Field(5, ge=1, le=1000)
     """Draws of shots, shared by all methods and nested over shots."""
     seeds_per_job: int = Field(5, ge=1)
     """Seeds trained in one process."""
     inits: tuple[Init, ...] = ("none", "ssl", "sl", "dual")
     """What fine-tuning starts from: random weights, or a pretrained model of an objective."""
-    ways: tuple[Way, ...] = ("full",)
+    ways: tuple[Way, ...] = Field(("full",), min_length=1)
     """`full`: all weights; `linear`: frozen encoder; `bias`: biases, norms and the head."""
     validation: int = Field(20, ge=1)
     """Validation samples a class at most (never more than the shots)."""
@@ -147,16 +186,23 @@ class FewShot(Section):
     """Passes over the drawn samples, at least: raises the steps of large draws (`all`)."""
     batch_size: int = Field(64, ge=2)
     """Samples a step (fewer where the draw has fewer)."""
-    recipe: Optimiser = Optimiser()
-    learning_rates: tuple[float, ...] = Field((1e-3,), min_length=1)
-    """Tried on the validation samples; the best is recorded."""
+    recipe: Tuning = Tuning()
+    learning_rates: tuple[Rate, ...] = Field((1e-3,), min_length=1)
+    """Largest learning rates. Tried on the validation samples; the best is recorded."""
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     """Share of the target spread over all classes."""
     augment: Augment = Augment()
-    baselines: tuple[Name, ...] = BASELINES
+    baselines: tuple[BaselineName, ...] = BASELINES
     """Methods without pretraining, by name; see docs/evaluation.md for adding one."""
-    options: dict[Name, dict[str, Any]] = {}
-    """Options of single baselines, by their name (a file of your own, say)."""
+    options: dict[BaselineName, dict[str, Any]] = {}
+    """Options of single baselines, by their name: `trees` of random_forest, `iterations` of
+    gradient_boosting; `file` or `features` of one of your own."""
+
+    @property
+    def comparable(self) -> bool:
+        """Whether two of the learners are compared; one alone makes maps, but no claim."""
+        pairs = any(set(pair) <= set(self.inits) for pair in COMPARED)
+        return bool(self.inits) and (bool(self.baselines) or pairs)
 
     def steps_for(self, drawn: int) -> int:
         """Fine-tuning steps for a draw of so many training samples."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sitsformer.config.base import PIXEL, Fraction, Name, PatchSize, Section
+from sitsformer.config.base import PIXEL, Fraction, Name, PatchSize, Section, Seed, Split
 
 
 class Patches(Section):
@@ -27,6 +28,20 @@ class Patches(Section):
     scheduler: str | None = None
     """Address of a running Dask scheduler; default: threads in the job."""
 
+    @model_validator(mode="after")
+    def _check(self) -> Patches:
+        if self.min_dates > self.max_length:
+            raise ValueError(
+                f"min_dates {self.min_dates} is more than max_length {self.max_length}: no sample "
+                "could be kept; lower the one or raise the other"
+            )
+        return self
+
+
+PARTS: tuple[Split, Split, Split] = ("train", "validation", "test")
+Entries = tuple[Annotated[str, Field(coerce_numbers_to_str=True)], ...]
+"""Names of areas, or years, which YAML reads as numbers."""
+
 
 class SplitBy(Section):
     """How samples are kept apart."""
@@ -37,15 +52,15 @@ class SplitBy(Section):
     """Side of a block, metres of the UTM grid (a multiple of 10)."""
     fractions: tuple[Fraction, Fraction, Fraction] = (0.6, 0.2, 0.2)
     """`block`: shares of train, validation, test."""
-    train: tuple[str, ...] = ()
+    train: Entries = ()
     """`area`: names of areas; `year`: years (the season's start)."""
-    validation: tuple[str, ...] = ()
+    validation: Entries = ()
     """See `train`."""
-    test: tuple[str, ...] = ()
+    test: Entries = ()
     """See `train`."""
     polygons: str | None = None
     """`polygons`: vector file with a column `split`."""
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     """Seed of the assignment of blocks."""
 
     @model_validator(mode="after")
@@ -54,11 +69,35 @@ class SplitBy(Section):
             raise ValueError(f"fractions {self.fractions} must sum to 1")
         if self.block % PIXEL:
             raise ValueError(f"block side {self.block} m must be a multiple of {PIXEL} m")
-        if self.by in ("area", "year") and not (self.train and self.test):
-            raise ValueError(f"split by {self.by} needs `train` and `test` lists")
-        if self.by == "polygons" and self.polygons is None:
-            raise ValueError("split by polygons needs the file `polygons`")
+        if self.by in ("area", "year"):
+            self._check_lists()
+        elif any(getattr(self, part) for part in PARTS):
+            raise ValueError(
+                f"the lists train, validation, test have no effect in a split by {self.by}: "
+                "leave them out, or say by: area or by: year"
+            )
+        if (self.by == "polygons") != (self.polygons is not None):
+            raise ValueError(
+                "split by polygons needs the file `polygons`"
+                if self.by == "polygons"
+                else f"the file `polygons` has no effect in a split by {self.by}: leave it out, "
+                "or say by: polygons"
+            )
         return self
+
+    def _check_lists(self) -> None:
+        if not (self.train and self.test):
+            raise ValueError(f"split by {self.by} needs `train` and `test` lists")
+        for first, second in combinations(PARTS, 2):
+            both = [name for name in getattr(self, first) if name in getattr(self, second)]
+            if both:
+                raise ValueError(f"{both[0]!r} is listed in both {first} and {second}")
+
+    def has(self, part: Split) -> bool:
+        """Whether a split asks for samples in train, validation or test; polygons may hold any."""
+        if self.by == "block":
+            return self.fractions[PARTS.index(part)] > 0
+        return self.by == "polygons" or bool(getattr(self, part))
 
 
 class SampleSet(Section):
@@ -67,11 +106,11 @@ class SampleSet(Section):
     areas: tuple[Name, ...] = ()
     """Areas the samples come from. Either this or `store`."""
     store: str | None = None
-    """An existing sample store, used as it is; the other keys of the set then have no effect.
-    `$VAR` is expanded."""
+    """An existing sample store, used as it is, without any other key of the set. `$VAR` is
+    expanded."""
     label: Name | None = None
     """Label layer of the cubes that becomes `label` of the samples; needed with `areas`."""
-    classes: dict[str, tuple[int, ...]] | None = None
+    classes: dict[str, tuple[int, ...]] | None = Field(None, min_length=1)
     """Class name -> legend codes; codes not listed are dropped. Default: a class for each code."""
     per_tile: Annotated[int, Field(ge=1)] | Literal["all"] = 1000
     """Samples drawn from a tile at most."""
@@ -85,7 +124,7 @@ class SampleSet(Section):
     """Least confidence of the label, percent; needs a layer of it (`cdl_confidence`) in the cubes
     when above 0."""
     split: SplitBy = SplitBy()
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     """Seed of the draw of samples."""
 
     @model_validator(mode="after")
@@ -94,4 +133,15 @@ class SampleSet(Section):
             raise ValueError("give either areas or store, not both and not neither")
         if self.areas and self.label is None:
             raise ValueError("a set made from areas needs the name of a label layer: `label`")
+        if self.store is not None:
+            idle = [
+                name
+                for name, field in type(self).model_fields.items()
+                if name != "store" and getattr(self, name) != field.get_default()
+            ]
+            if idle:
+                raise ValueError(
+                    f"{', '.join(idle)}: no effect beside `store`, whose samples are used as they "
+                    "are; leave out the one or the other"
+                )
         return self

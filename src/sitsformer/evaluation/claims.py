@@ -31,7 +31,7 @@ ENOUGH_RUNS = 3
 _WORD = {"better": "Supported", "worse": "Refuted", "undecided": "Undecided"}
 
 
-def decide(differences: pd.DataFrame, way: str, level: float) -> pd.DataFrame:
+def decide(differences: pd.DataFrame, way: str, level: float, seen: str = "") -> pd.DataFrame:
     """Read the claims off the paired differences (`claims.csv`).
 
     A claim is supported (refuted) where the interval over seeds and the one over test blocks both
@@ -41,6 +41,7 @@ def decide(differences: pd.DataFrame, way: str, level: float) -> pd.DataFrame:
         differences: of `evaluate.compare`.
         way: the way of fine-tuning that the claims are about.
         level: of the intervals.
+        seen: what pretraining has seen of the test, said beside every claim (`seen.sentence`).
 
     Returns:
         Columns claim, verdict, sentence, and the row of `differences` each is read off.
@@ -55,7 +56,7 @@ def decide(differences: pd.DataFrame, way: str, level: float) -> pd.DataFrame:
                 {
                     "claim": claim,
                     "verdict": word.lower(),
-                    "sentence": _sentence(word, claim, row, level),
+                    "sentence": f"{_sentence(word, claim, row, level)} {seen}".strip(),
                     **{key: row[key] for key in ("comparison", "second", "shots", "mean")},
                     **{key: row[key] for key in ("low_seeds", "high_seeds")},
                     **{key: row[key] for key in ("low_blocks", "high_blocks", "runs", "draws")},

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sitsformer import fewshot
-from sitsformer.config import Evaluation
+from sitsformer.config import COMPARED, Evaluation
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import intervals, metrics
 from sitsformer.fewshot import NETWORK, NO_WAY, Cell, CellTable
@@ -33,6 +33,10 @@ HEADLINE = ("macro_f1", "overall_accuracy")
 """Scores that are compared between arms and resampled over blocks; claims use the first."""
 
 CALIBRATION = ("ece", "log_loss")
+
+DIFFERENCES = ("comparison", "way", "first", "second", "shots", "score", "verdict")
+"""Columns of the table of differences where there are none: a single learner is compared with
+nobody."""
 
 
 @dataclass(frozen=True, order=True)
@@ -217,13 +221,7 @@ def pairs(results: Results, shots: str) -> Iterator[tuple[Arm, Arm, str]]:
     """(first, second, name of the comparison) of every comparison that can be made."""
     network = [arm for arm, found in results.items() if arm.method == NETWORK and shots in found]
     for way in dict.fromkeys(arm.way for arm in network):
-        for first, second in (
-            ("dual", "none"),
-            ("dual", "ssl"),
-            ("dual", "sl"),
-            ("ssl", "none"),
-            ("sl", "none"),
-        ):
+        for first, second in COMPARED:
             one, two = Arm(NETWORK, first, way), Arm(NETWORK, second, way)
             if one in network and two in network:
                 yield one, two, f"{first} - {second}"
@@ -259,7 +257,7 @@ def compare(results: Results, level: float) -> pd.DataFrame:
                         "verdict": verdict(both),
                     }
                 )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=None if rows else list(DIFFERENCES))
 
 
 def _difference(first: Floats, second: Floats) -> Floats:

@@ -114,11 +114,6 @@ def _sample_set(config: Config, set_name: str, area_name: str) -> SampleSet:
         raise SampleError(
             f"set {set_name!r} has no area {area_name!r}; it has {list(chosen.areas)}"
         )
-    if config.patches.min_dates > config.patches.max_length:
-        raise SampleError(
-            f"patches.min_dates ({config.patches.min_dates}) is above patches.max_length "
-            f"({config.patches.max_length}): no sample can have that many dates"
-        )
     smallest = splits.smallest_block(config.patches.size)
     if chosen.split.by == "block" and chosen.split.block < smallest:
         raise SampleError(

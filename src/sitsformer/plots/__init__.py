@@ -110,6 +110,6 @@ def names(config: Config) -> list[str]:
         left_out.add("phenology")
     if not {"ssl", "dual"} & set(config.pretrain.objectives):
         left_out.add("reconstruction")
-    if len(config.fewshot.inits) < 2 and not config.fewshot.baselines:
+    if not config.fewshot.comparable:
         left_out.add("differences")
     return [name for name in FIGURES if name not in left_out]

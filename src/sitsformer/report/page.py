@@ -13,6 +13,7 @@ import pandas as pd
 
 from sitsformer import plots, provenance
 from sitsformer.errors import SitsError
+from sitsformer.evaluation import seen
 from sitsformer.evaluation.evaluate import FEW
 from sitsformer.fewshot import shots_order
 from sitsformer.plots import style
@@ -41,6 +42,7 @@ def render(material: Material, drawings: Mapping[str, str]) -> str:
         maps=[_map(path) for path in material.maps],
         rules=material.benchmarks.fillna(0).to_dict("records"),
         leakage=_cells(material.tables["leakage"]),
+        seen=_seen(material),
         choices=_choices(material),
         artefacts=_artefacts(material),
         versions=provenance.versions(),
@@ -170,6 +172,14 @@ def _cells(frame: pd.DataFrame) -> dict[str, Any]:
         "columns": [name.replace("_", " ") for name in frame.columns],
         "rows": [[text(value) for value in row] for row in frame.itertuples(index=False)],
     }
+
+
+def _seen(m: Material) -> str:
+    """What pretraining has seen of the ground that is tested on."""
+    found = seen.check_seen(m.config, m.fewshot_store, m.pretrain_store)
+    if found.count is None:
+        return "Where the samples lie is not known, nor what pretraining has seen of the test."
+    return seen.sentence(m.config, found)
 
 
 def _choices(m: Material) -> list[dict[str, Any]]:

@@ -1,0 +1,195 @@
+"""Mistakes that no section of the config can see alone, each as `path.of.key: message`.
+
+`cross_checks` refuses what no command can use. `outlook` tells what the workflow as a whole cannot
+end well with, though a single stage may: it is asked before the first job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sitsformer.config.areas import Area
+from sitsformer.config.base import BASELINE_OPTIONS, BASELINES, PIXEL, Split
+from sitsformer.config.learning import FewShot
+from sitsformer.config.sets import PARTS, SampleSet
+
+if TYPE_CHECKING:
+    from sitsformer.config import Config
+
+OWN = ("file", "features")
+"""Options that make a baseline of the user's."""
+NETWORK = "sitsformer"
+"""Name of the network among the methods of the sweep."""
+
+
+def cross_checks(config: Config) -> Iterator[str]:
+    """Every mistake between sections."""
+    for key, names in (("areas", config.areas), ("sets", config.sets)):
+        yield from _alike(key, names)
+    for name, sample_set in config.sets.items():
+        yield from _set_checks(f"sets.{name}", sample_set, config)
+    yield from _unknown("pretrain.set", (config.pretrain.set,), config.sets)
+    yield from _unknown("fewshot.set", (config.fewshot.set,), config.sets)
+    yield from _learners(config)
+    yield from _baselines(config.fewshot)
+    yield from _maps(config)
+
+
+def outlook(config: Config) -> Iterator[str]:
+    """What pretraining and the sweep ask of their sets and do not find."""
+    for name, sample_set in config.sets.items():
+        yield from _prospects(f"sets.{name}", sample_set, config)
+    wanted: dict[str, dict[Split, str]] = {}
+    wanted.setdefault(config.pretrain.set, {}).update(
+        dict.fromkeys(("train", "validation"), "pretraining")
+    )
+    wanted.setdefault(config.fewshot.set, {}).update(
+        {part: wanted.get(config.fewshot.set, {}).get(part, "the sweep") for part in PARTS}
+    )
+    for name, parts in wanted.items():
+        sample_set = config.sets[name]
+        if sample_set.store is not None:
+            continue
+        for part, who in parts.items():
+            if not sample_set.split.has(part):
+                by_block = sample_set.split.by == "block"
+                key = "fractions" if by_block else part
+                what = f"the share of {part} is 0" if by_block else f"{part} lists nothing"
+                yield f"sets.{name}.split.{key}: {what}, and {who} needs samples there"
+        labels_matter = name == config.fewshot.set or set(config.pretrain.objectives) - {"ssl"}
+        if labels_matter and sample_set.classes is not None and len(sample_set.classes) < 2:
+            yield f"sets.{name}.classes: one class leaves nothing to tell apart; give two or more"
+
+
+def _learners(config: Config) -> Iterator[str]:
+    sweep = config.fewshot
+    for init in sweep.inits:
+        if init != "none" and init not in config.pretrain.objectives:
+            yield (
+                f"fewshot.inits: {init!r} is not pretrained; "
+                f"pretrain.objectives has {list(config.pretrain.objectives)}"
+            )
+    if not sweep.inits:
+        yield "fewshot.inits: the list is empty; the sweep needs one start of the network at least"
+
+
+def _baselines(sweep: FewShot) -> Iterator[str]:
+    for name in sweep.baselines:
+        own = set(OWN) & set(sweep.options.get(name, {}))
+        if name == NETWORK:
+            yield f"fewshot.baselines: {name!r} is the network's own name; choose another"
+        elif name not in BASELINES and not own:
+            yield (
+                f"fewshot.baselines: unknown baseline {name!r}; known are {sorted(BASELINES)}. "
+                f"For one of your own, name its file (fewshot.options.{name}.file) or its features "
+                f"(fewshot.options.{name}.features)"
+            )
+    for name, options in sweep.options.items():
+        path = f"fewshot.options.{name}"
+        if name not in sweep.baselines:
+            yield f"{path}: {name!r} is not among fewshot.baselines {list(sweep.baselines)}"
+        elif "file" not in options:
+            yield from _shipped_options(path, name, options)
+        for key in OWN:
+            value = options.get(key, "given")
+            if not isinstance(value, str) or not value.strip():
+                yield f"{path}.{key}: {value!r} is no path of a file"
+        if set(OWN) <= set(options):
+            yield f"{path}: give either file or features, not both"
+
+
+def _shipped_options(path: str, name: str, options: Mapping[str, Any]) -> Iterator[str]:
+    """Options of a baseline that ships, or of one made of features."""
+    known = OWN if "features" in options else BASELINE_OPTIONS.get(name, ())
+    for key, value in options.items():
+        if key in OWN:
+            continue
+        if key not in known:
+            yield f"{path}.{key}: unknown option; {name} takes {', '.join(known) or 'none'}"
+        elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            yield f"{path}.{key}: {value!r} is no whole number above 0"
+
+
+def _maps(config: Config) -> Iterator[str]:
+    yield from _unknown("maps.tiles", config.maps.tiles, config.areas)
+    if not config.maps.tiles:
+        return
+    for key, among in (("init", "inits"), ("way", "ways"), ("shots", "shots")):
+        value, known = getattr(config.maps, key), getattr(config.fewshot, among)
+        if value not in known:
+            yield f"maps.{key}: {value!r} is not among fewshot.{among} {list(known)}"
+    for name, wanted in config.maps.tiles.items():
+        if wanted == ():
+            yield f"maps.tiles.{name}: the list is empty; name tiles, a number of them, or `all`"
+        area = config.areas.get(name)
+        if config.maps.mask == "cropland" and area and "worldcover" not in area.labels:
+            yield (
+                f"maps.mask: cropland needs the label layer worldcover, and areas.{name}.labels "
+                f"has {list(area.labels)}; add it there, or set maps.mask: none"
+            )
+
+
+def _set_checks(path: str, sample_set: SampleSet, config: Config) -> Iterator[str]:
+    areas = {name: config.areas[name] for name in sample_set.areas if name in config.areas}
+    yield from _unknown(f"{path}.areas", sample_set.areas, config.areas)
+    for name, area in areas.items():
+        if sample_set.label not in area.labels:
+            yield (
+                f"{path}.label: unknown label {sample_set.label!r}: area {name!r} "
+                f"has {sorted(area.labels)}"
+            )
+    split = sample_set.split
+    if split.by == "area":
+        for part in PARTS:
+            yield from _unknown(f"{path}.split.{part}", getattr(split, part), sample_set.areas)
+
+
+def _prospects(path: str, sample_set: SampleSet, config: Config) -> Iterator[str]:
+    """What a set asks of its areas and patches and cannot have."""
+    areas = {name: config.areas[name] for name in sample_set.areas}
+    split = sample_set.split
+    if areas and split.by == "block" and split.block < config.patches.size * PIXEL:
+        yield (
+            f"{path}.split.block: no patch of {config.patches.size} pixels fits into a block of "
+            f"{split.block:g} m; use {config.patches.size * PIXEL} m or more"
+        )
+    for name, area in areas.items():
+        if sample_set.confidence and not _has_confidence(area):
+            yield (
+                f"{path}.confidence: needs the layer cdl_confidence, which area {name!r} has not "
+                "(Earth Engine adds it to cdl; a rasters area needs a label of that name)"
+            )
+        days = (area.end - area.start).days
+        dates = days // (config.synthetic.revisit if area.source == "synthetic" else 1) + 1
+        if dates < config.patches.min_dates:
+            yield (
+                f"patches.min_dates: {config.patches.min_dates} dates asked for; the season of "
+                f"areas.{name}, {area.start} to {area.end}, has {dates} at most"
+            )
+    if split.by == "year":
+        years = sorted({str(area.start.year) for area in areas.values()})
+        for part in PARTS:
+            listed = getattr(split, part)
+            yield from _unknown(f"{path}.split.{part}", listed, years)
+
+
+def _has_confidence(area: Area) -> bool:
+    if area.source == "rasters":
+        return "cdl_confidence" in area.labels
+    return area.source == "earthengine" and "cdl" in area.labels
+
+
+def _unknown(path: str, names: Iterable[str], known: Collection[str]) -> Iterator[str]:
+    for name in names:
+        if name not in known:
+            yield f"{path}: unknown name {name!r}; known are {sorted(known)}"
+
+
+def _alike(path: str, names: Iterable[str]) -> Iterator[str]:
+    """Names that are one file on a disk without capitals."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            yield f"{path}: {other!r} and {name!r} would be one folder on some disks; rename one"

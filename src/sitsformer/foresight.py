@@ -1,0 +1,181 @@
+"""What tiles and files say against a config before the first job, as `path.of.key: message`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from pathlib import Path
+
+from sitsformer.config import PARTS, Config, ConfigError, SampleSet, expand
+from sitsformer.grid import Tile
+
+Tiles = Callable[[str], Sequence[Tile]]
+"""Name of an area -> its tiles."""
+
+
+def split_problems(config: Config, tiles: Tiles) -> Iterator[str]:
+    """Splits and shots that the tiles of a set cannot give."""
+    for name, chosen in config.sets.items():
+        if not chosen.areas:
+            continue
+        path = f"sets.{name}.split"
+        if chosen.split.by == "polygons":
+            yield from _polygon_problems(f"{path}.polygons", name, chosen, config)
+        if chosen.split.by == "block":
+            wanted = [part for part in PARTS if chosen.split.has(part)]
+            found = _blocks(_of(chosen, tiles), chosen.split.block, len(wanted))
+            if found < len(wanted):
+                yield (
+                    f"{path}.block: its areas touch {found} block{'s' if found > 1 else ''} of "
+                    f"{chosen.split.block:g} m, and {', '.join(wanted)} need one each; use smaller "
+                    "blocks or more tiles"
+                )
+    chosen = config.sets[config.fewshot.set]
+    numbers = [shots for shots in config.fewshot.shots if shots != "all"]
+    if chosen.areas and chosen.per_tile != "all" and numbers:
+        most = chosen.per_tile * len(_of(chosen, tiles))
+        if max(numbers) > most:
+            yield (
+                f"fewshot.shots: {max(numbers)} samples a class asked for; sets."
+                f"{config.fewshot.set} has {most} samples at most (per_tile {chosen.per_tile}, "
+                f"{len(_of(chosen, tiles))} tiles)"
+            )
+
+
+def _of(chosen: SampleSet, tiles: Tiles) -> list[Tile]:
+    return [tile for area in chosen.areas for tile in tiles(area)]
+
+
+def _blocks(tiles: Sequence[Tile], side: float, enough: int) -> int:
+    """Blocks of the UTM grid that tiles touch, counted up to `enough`."""
+    found: set[tuple[int, int, int]] = set()
+    for tile in tiles:
+        west, south, east, north = (int(edge // side) for edge in _inner(tile))
+        for column, row in product(range(west, east + 1), range(south, north + 1)):
+            found.add((tile.epsg, column, row))
+            if len(found) >= enough:
+                return enough
+    return len(found)
+
+
+def _inner(tile: Tile) -> tuple[float, float, float, float]:
+    """Centres of the outermost pixels of a tile: west, south, east, north, metres."""
+    return float(tile.x[0]), float(tile.y[-1]), float(tile.x[-1]), float(tile.y[0])
+
+
+def _polygon_problems(path: str, name: str, chosen: SampleSet, config: Config) -> Iterator[str]:
+    """Parts of a split that no polygon of the file is for; other faults the cutting names."""
+    import geopandas
+
+    wanted: dict[str, str] = {}
+    if name == config.pretrain.set:
+        wanted |= {"train": "pretraining", "validation": "pretraining"}
+    if name == config.fewshot.set:
+        wanted |= dict.fromkeys(PARTS, "the sweep")
+    file = expand(str(chosen.split.polygons))
+    if not file.exists():
+        return
+    try:
+        frame = geopandas.read_file(file)
+    except Exception as error:
+        yield f"{path}: {file} cannot be read as a vector file: {error}"
+        return
+    if "split" not in frame:
+        yield (
+            f"{path}: {file} has no column `split` with train, validation, test; it has "
+            f"{sorted(map(str, frame.columns))}"
+        )
+        return
+    there = set(frame["split"])
+    for part, who in wanted.items():
+        if part not in there:
+            yield f"{path}: {file} has no polygon for {part}, and {who} needs samples there"
+
+
+def map_problems(config: Config, tiles: Tiles) -> Iterator[str]:
+    """Tiles of maps that an area has not."""
+    for area, wanted in config.maps.tiles.items():
+        known = [tile.name for tile in tiles(area)]
+        if isinstance(wanted, int) and wanted > len(known):
+            yield f"maps.tiles.{area}: {wanted} tiles asked for, the area has {len(known)}"
+        for tile in wanted if isinstance(wanted, tuple) else ():
+            if tile not in known:
+                yield (f"maps.tiles.{area}: no tile {tile!r}; `sitsformer config tiles` lists them")
+
+
+def baseline_problems(config: Config) -> Iterator[str]:
+    """Files of the user's own baselines that cannot be used; they are read, not run."""
+    for name, options in config.fewshot.options.items():
+        for key in ("file", "features"):
+            if key not in options:
+                continue
+            path = f"fewshot.options.{name}.{key}"
+            try:
+                file = expand(options[key])
+            except ConfigError as error:
+                yield f"{path}: {error}"
+                continue
+            # Features are made from the samples, and so may come later.
+            if not file.is_file() and (key == "file" or file.exists()):
+                yield f"{path}: {file} is not a file"
+            elif key == "file":
+                yield from (f"{path}: {found}" for found in _module_problems(file, name))
+
+
+def _module_problems(file: Path, name: str) -> Iterator[str]:
+    """What a Python file that should hold a baseline lacks, as far as it can be read."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except SyntaxError as error:
+        yield f"{file} is not Python: {error.msg} (line {error.lineno})"
+        return
+    except (OSError, ValueError) as error:
+        yield f"{file} cannot be read: {error}"
+        return
+    written = [node for node in tree.body if "BASELINES" in _assigned(node)]
+    starred = any(
+        isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in tree.body
+    )
+    if not written and not starred:
+        yield f"{file} has no dictionary BASELINES (docs/evaluation.md)"
+    elif len(written) == 1 and isinstance(getattr(written[0], "value", None), ast.Dict):
+        keys = written[0].value.keys  # type: ignore[attr-defined]
+        names = [key.value for key in keys if isinstance(key, ast.Constant)]
+        if len(names) == len(keys) and name not in names and not _changed_later(tree):
+            yield f"{file} has no baseline {name!r} in its BASELINES, which has {names}"
+
+
+def _assigned(node: ast.stmt) -> set[str]:
+    """Names that a statement at the head of a module gives a value."""
+    return {
+        child.id if isinstance(child, ast.Name) else child.asname or child.name
+        for child in ast.walk(node)
+        if (isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store))
+        or isinstance(child, ast.alias)
+    }
+
+
+def _changed_later(tree: ast.Module) -> bool:
+    """Whether BASELINES is used after it was made: entries may have been added."""
+    return any(
+        isinstance(node, ast.Name) and node.id == "BASELINES" and isinstance(node.ctx, ast.Load)
+        for node in ast.walk(tree)
+    )
+
+
+def notes(config: Config) -> Iterator[str]:
+    """What is not wrong, but may not be meant."""
+    used = {area for chosen in config.sets.values() for area in chosen.areas}
+    for area in config.areas:
+        if area not in used and area not in config.maps.tiles:
+            yield f"areas.{area}: no set and no map uses it; nothing is made of it"
+    for name, options in config.fewshot.options.items():
+        if "features" in options and not expand(options["features"]).exists():
+            yield (
+                f"fewshot.options.{name}.features: {options['features']} is not there yet; the "
+                "sweep waits for it (docs/evaluation.md)"
+            )
+    for name in config.sets:
+        if name not in (config.pretrain.set, config.fewshot.set):
+            yield f"sets.{name}: is made, but neither pretraining nor the sweep uses it"
