@@ -6,6 +6,7 @@ be tested without Snakemake. All paths are relative to the working directory.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -22,7 +23,8 @@ class Layout:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.results = config.results
+        # As Snakemake writes paths: `out/` and `./out` are `out`.
+        self.results = os.path.normpath(expand(config.results))
         self._tiles = cache(lambda area: tiles(area, config.areas[area]))
 
     def tiles(self, area: str) -> list[Tile]:
@@ -107,6 +109,20 @@ class Layout:
     def maps(self, suffix: str = ".tif") -> list[str]:
         """Crop maps, or the files beside them (`.png`, `_areas.csv`)."""
         return [f"{self.results}/maps/{area}/{tile}{suffix}" for area, tile in self.mapped_tiles()]
+
+
+def user_files(path: Path) -> list[Path]:
+    """A file or folder of the user, and the files beside it or in it that change when it does.
+
+    A shapefile is several files, and its columns are not in the one that is named. A Zarr store
+    is a folder, which does not change when a chunk does; whoever writes it anew writes these.
+    """
+    if path.suffix.lower() == ".shp":
+        parts = (".shp", ".shx", ".dbf", ".prj", ".cpg")
+        beside = [path.with_suffix(part) for part in parts if part != path.suffix]
+        return [path, *(part for part in beside if part.exists())]
+    within = [path / name for name in ("zarr.json", ".zmetadata", "provenance.json")]
+    return [path, *(file for file in within if file.exists())]
 
 
 def leaves(values: Any, prefix: str = "") -> list[str]:
