@@ -20,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from sitsformer.errors import SitsError
+from sitsformer.errors import SitsError, TemporaryError, no_room
 
 PROVENANCE = "provenance.json"
 _VERSIONED = ("sitsformer", "numpy", "xarray", "zarr", "torch", "scikit-learn", "earthengine-api")
@@ -61,42 +61,82 @@ def create(
         inputs: artefacts and files it was made from, by role; their digests are recorded.
         seed: the seed of its random choices, if any.
         extra: further JSON values for the record (counts, versions of products).
+
+    Raises:
+        ArtefactError: something that is no artefact is in its place.
+        TemporaryError: the disk is full.
     """
-    partial = _partial(path)
-    partial.mkdir(parents=True)
+    _check_place(path)
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
-        yield partial
-        record = {
-            "kind": kind,
-            "versions": versions(),
-            "config": dict(config),
-            "inputs": {role: digest(item) for role, item in sorted((inputs or {}).items())},
-            "seed": seed,
-            **(extra or {}),
-            "files": _file_records(partial, _files(partial)),
-        }
-        (partial / PROVENANCE).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
-        _sync_tree(partial)
-        _replace_directory(partial, path)
+        with _room_for(path):
+            _prepare(path.parent, rf"\.{re.escape(path.name)}\.partial-(\d+)(-old)?")
+            partial.mkdir()
+            yield partial
+            record = {
+                "kind": kind,
+                "versions": versions(),
+                "config": dict(config),
+                "inputs": {role: digest(item) for role, item in sorted((inputs or {}).items())},
+                "seed": seed,
+                **(extra or {}),
+                "files": _file_records(partial, _files(partial)),
+            }
+            (partial / PROVENANCE).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+            _sync_tree(partial)
+            _replace_directory(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager
 def create_file(path: Path) -> Iterator[Path]:
-    """Give a temporary file name that becomes `path` when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Give a temporary file name that becomes `path` when the block ends well.
+
+    Raises:
+        ArtefactError: there is a folder in its place.
+        TemporaryError: the disk is full.
+    """
+    if path.is_dir():
+        raise ArtefactError(f"{path} is a folder: give the name of the file to write")
     # The suffix stays last: writers choose the format by it.
     stem, suffix = re.escape(path.stem), re.escape(path.suffix)
-    _remove_left_overs(path.parent, rf"\.{stem}\.partial-(\d+){suffix}")
     partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
     try:
-        yield partial
-        with partial.open("rb") as stream:
-            os.fsync(stream.fileno())
-        partial.replace(path)
+        with _room_for(path):
+            _prepare(path.parent, rf"\.{stem}\.partial-(\d+){suffix}")
+            yield partial
+            with partial.open("rb") as stream:
+                os.fsync(stream.fileno())
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _room_for(path: Path) -> Iterator[None]:
+    """One message where the disk is full, whichever library says so, and however."""
+    try:
+        yield
+    except Exception as error:
+        if not no_room(error):
+            raise
+        raise TemporaryError(
+            f"{path} cannot be written: the disk is full; make room and run the same command again"
+        ) from None
+
+
+def _check_place(path: Path) -> None:
+    """Refuse to replace what is no artefact: somebody's own folder or file."""
+    if path.is_symlink() or not path.exists():
+        return
+    if not path.is_dir():
+        raise ArtefactError(f"{path} is a file, and a folder is to be written: give another place")
+    if path.name in ("", "..") or (any(path.iterdir()) and not (path / PROVENANCE).is_file()):
+        raise ArtefactError(
+            f"{path} is a folder with other things in it, which would be lost: give the name of a "
+            "new folder, or remove it first"
+        )
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -163,11 +203,10 @@ def glance(path: Path) -> list[str]:
     return problems
 
 
-def _partial(path: Path) -> Path:
-    """Temporary sibling of `path`; left-overs of killed processes are removed first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_left_overs(path.parent, rf"\.{re.escape(path.name)}\.partial-(\d+)(-old)?")
-    return path.with_name(f".{path.name}.partial-{os.getpid()}")
+def _prepare(folder: Path, left_over: str) -> None:
+    """Make the folder that something is written to; what killed processes left is removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_left_overs(folder, left_over)
 
 
 def _remove_left_overs(folder: Path, pattern: str) -> None:
@@ -228,7 +267,10 @@ def _replace_directory(new: Path, path: Path) -> None:
         old = path.with_name(f".{path.name}.partial-{os.getpid()}-old")
         path.rename(old)
         new.rename(path)
-        shutil.rmtree(old)
+        if old.is_symlink():
+            old.unlink()
+        else:
+            shutil.rmtree(old)
     else:
         path.unlink(missing_ok=True)
         new.rename(path)

@@ -22,7 +22,7 @@ import numpy as np
 from sitsformer.config import PIXEL, EarthEngine, expand
 from sitsformer.progress import Progress
 from sitsformer.sources.earthengine.cache import Group
-from sitsformer.sources.earthengine.errors import EarthEngineError, explain
+from sitsformer.sources.earthengine.errors import EarthEngineError, UnavailableError, explain
 from sitsformer.sources.earthengine.requests import ITEMSIZE, Request, pack
 from sitsformer.sources.earthengine.session import Session, is_local
 
@@ -67,7 +67,8 @@ def fetch(
     """Bring requests into the cache by tasks.
 
     Raises:
-        EarthEngineError: a task failed, or the time is over.
+        EarthEngineError: a task failed.
+        UnavailableError: the time is over, or a file is not there yet.
     """
     missing = [request for request in requests if not group.has(request.key)]
     if not missing:
@@ -186,7 +187,7 @@ def _wait(session: Session, tasks: Sequence[Task], settings: EarthEngine) -> Non
                     raise explain(f"task {task.operation} ({task.request})", message)
             bar.set_postfix_str(", ".join(sorted({state.lower() for state in states})))
             if open_tasks and time.monotonic() > end:
-                raise EarthEngineError(
+                raise UnavailableError(
                     f"{len(open_tasks)} of {len(tasks)} export tasks are not finished after "
                     f"{settings.batch_timeout:g} hours; they go on at Google: run again to wait "
                     "for them, or raise earthengine.batch_timeout"
@@ -202,7 +203,7 @@ def _read_back(session: Session, group: Group, request: Request, settings: Earth
             break
         time.sleep(POLL_SECONDS)
     else:
-        raise EarthEngineError(
+        raise UnavailableError(
             f"{settings.bucket or settings.drive_path} has no file {name}*.tif although its task "
             "succeeded: was it removed, or is Drive not synchronised? Run again to export it anew"
         )
