@@ -27,7 +27,7 @@ UNREAD = 141
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_ROOM_SAID = re.compile(
-    r"no space left|disk quota exceeded|file too large|disk full"
+    r"no space left|disk quota exceeded|file too large|disk full|\d+ requested and \d+ written"
     rf"|os error ({'|'.join(map(str, sorted(_NO_ROOM)))})\b",
     re.IGNORECASE,
 )

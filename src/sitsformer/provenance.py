@@ -15,7 +15,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -94,11 +94,13 @@ def create_file(path: Path) -> Iterator[Path]:
     """Give a temporary file name that becomes `path` when the block ends well.
 
     Raises:
-        ArtefactError: there is a folder in its place.
+        ArtefactError: there is a folder or a device in its place.
         TemporaryError: the disk is full.
     """
     if path.is_dir():
         raise ArtefactError(f"{path} is a folder: give the name of the file to write")
+    if path.exists() and not path.is_file():
+        raise ArtefactError(f"{path} is a device or a pipe: give the name of a file to write")
     # The suffix stays last: writers choose the format by it.
     stem, suffix = re.escape(path.stem), re.escape(path.suffix)
     partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
@@ -110,7 +112,9 @@ def create_file(path: Path) -> Iterator[Path]:
                 os.fsync(stream.fileno())
             partial.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        # Where it could not even be made the first error is the one to tell.
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -151,6 +155,8 @@ def read(path: Path) -> dict[str, Any]:
         raise ArtefactError(
             f"{path} is not an artefact of sitsformer: it has no {PROVENANCE}; make it again"
         ) from None
+    except NotADirectoryError:
+        raise ArtefactError(f"{path} is a file; an artefact is a folder") from None
     except (OSError, ValueError) as error:
         raise ArtefactError(f"{path / PROVENANCE} cannot be read: {error}") from None
     if not isinstance(record, dict):

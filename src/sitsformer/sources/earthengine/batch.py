@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -255,6 +256,7 @@ def _convert(group: Group, request: Request, files: Iterable[Path]) -> None:
     covered = 0
     with tempfile.TemporaryDirectory(dir=group.path, prefix=".convert-") as folder:
         target = np.lib.format.open_memmap(Path(folder) / "whole.npy", "w+", dtype, shape)
+        _take_room(Path(folder) / "whole.npy")
         for path in files:
             with rasterio.open(path) as source:
                 transform, bands = source.transform, source.count
@@ -285,3 +287,13 @@ def _convert(group: Group, request: Request, files: Iterable[Path]) -> None:
         target.flush()
         del target
         group.adopt(request.key, Path(folder) / "whole.npy")
+
+
+def _take_room(path: Path) -> None:
+    """Take the room on the disk that a mapped file will need.
+
+    Without room a write to a mapped page ends the process; here it is an error with a message.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
