@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import sys
 from importlib import import_module
 from typing import NoReturn
 
 import click
 
-from sitsformer.errors import FAILED, INTERRUPTED, REFUSED, UNREAD, SitsError, no_room
+from sitsformer.errors import FAILED, INTERRUPTED, REFUSED, SitsError, no_room
 from sitsformer.progress import start_logging
 
 CONTENTS: dict[str, dict[str, str]] = {
@@ -109,7 +108,6 @@ def main() -> None:
     start_logging()
     try:
         contents.main(standalone_mode=False)
-        sys.stdout.flush()
     except SitsError as error:
         _fail(str(error), error.exit_status)
     except click.ClickException as error:
@@ -120,10 +118,6 @@ def main() -> None:
     except MemoryError as error:
         said = f": {error}" if str(error) else ""
         _fail(f"out of memory{said}; lower patches.memory_gb or the batch size")
-    except BrokenPipeError:
-        # Python would complain once more when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(UNREAD)
     except OSError as error:
         _fail(*_describe(error))
 

@@ -87,8 +87,10 @@ def _read_state(path: Path) -> dict[str, Any]:
             f"{path} holds more than tensors and is not read, since unpickling runs code: save "
             f"its state dict alone ({str(error).splitlines()[0]})"
         ) from None
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise SitsError(f"{path} cannot be read as a checkpoint: {error}") from None
+    # Bytes that are no pickle lead the unpickler to errors of any kind.
+    except Exception as error:
+        said = str(error) if isinstance(error, OSError | RuntimeError) else "it is none"
+        raise SitsError(f"{path} cannot be read as a checkpoint: {said}") from None
     for key in ("model_state_dict", "state_dict"):
         if isinstance(found, Mapping) and key in found:
             found = found[key]

@@ -8,7 +8,6 @@ alone and exits with the status of the error's class:
     2    the command line itself is wrong (click's own status)
     3    refused: a config, an input or credentials; the same command would be refused again
     130  interrupted
-    141  whoever read the output went away
     143  told to stop (SIGTERM): training saved a checkpoint first
 """
 
@@ -22,8 +21,6 @@ FAILED = 1
 REFUSED = 3
 """Exit status of what would be refused again: nothing retries it."""
 INTERRUPTED = 130
-UNREAD = 141
-"""As the shell says of a command whose reader went away (`sitsformer config tiles ... | head`)."""
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_ROOM_SAID = re.compile(

@@ -157,7 +157,8 @@ def area_files(wildcards):
             files += sorted(folder.glob(area.rasters.pattern))
         for label in area.rasters.labels.values():
             files += [*user_files(expand(label.path)), legend_path(label.legend)]
-    return [str(path) for path in files]
+    # A legend of the package is no file of the user.
+    return [str(path) for path in files if path is not None]
 
 
 def split_files(wildcards):
