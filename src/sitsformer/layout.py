@@ -147,6 +147,11 @@ def problems(config: Config) -> list[str]:
     a legend lacks, areas without tiles.
     """
     found = [f"{key}: {path} is not there" for key, path in _named(config) if not path.exists()]
+    found += [
+        f"{key}: {path} has a brace in it, which Snakemake takes for a wildcard; rename it"
+        for key, path in _named(config)
+        if {"{", "}"} & set(str(path))
+    ]
     for name, sample_set in config.sets.items():
         for area in sample_set.areas:
             try:

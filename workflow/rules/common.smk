@@ -139,7 +139,7 @@ def targets() -> list[str]:
         *([f"{RESULTS}/models/crop"] if CONFIG.maps.tiles else []),
         *LAYOUT.cells(),
         *LAYOUT.pretrained(),
-        *(LAYOUT.samples(name) for name in CONFIG.sets),
+        *(LAYOUT.samples(name) for name in CONFIG.sets if CONFIG.sets[name].areas),
         *(path for name in CONFIG.sets for path in LAYOUT.tile_stores(name)),
         *LAYOUT.cubes(),
     ]
