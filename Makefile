@@ -1,4 +1,5 @@
 # The commands of the README. Each one makes the environment first where it is missing.
+# As modules of its Python: scripts of an environment do not start where its path has a space.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,38 +19,38 @@ $(READY): pyproject.toml constraints.txt
 	  || { echo "error: Python 3.11 or later is needed, found $$($(PYTHON) --version)"; exit 1; }
 	@echo "Making the environment in $(VENV) (a few minutes, once) ..."
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	@touch $@
 
 demo: env  ## From the embedded landscape to results/report.html, a few minutes
-	$(BIN)/snakemake --cores $(CORES)
+	$(BIN)/python -m snakemake --cores $(CORES)
 	@echo
 	@echo "The report: $(CURDIR)/results/report.html"
 
 test: env  ## The whole test suite
-	$(BIN)/pytest --numprocesses $(CORES) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile
 
 test-fast: env  ## The tests that take seconds
-	$(BIN)/pytest --numprocesses $(CORES) --dist loadfile -m "not long"
+	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile -m "not long"
 
 lint: env  ## ruff, mypy, snakefmt, snakemake --lint
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/snakefmt --check Snakefile workflow
-	$(BIN)/snakemake --lint
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/python -m snakefmt --check Snakefile workflow
+	$(BIN)/python -m snakemake --lint
 
 format: env  ## Bring the code into form
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
-	$(BIN)/snakefmt Snakefile workflow
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+	$(BIN)/python -m snakefmt Snakefile workflow
 
 bench: env  ## Every benchmark, one table, results/benchmarks.json
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[bench]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	$(BIN)/python benchmarks/run.py
 
 docs: env  ## Schema and table of the config's keys
-	$(BIN)/sitsformer config docs
+	$(BIN)/python -m sitsformer config docs
 
 PLATFORMS := x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin
 

@@ -6,6 +6,7 @@ that `sitsformer --help` costs no torch and no geo stack.
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 from importlib import import_module
@@ -13,7 +14,7 @@ from typing import NoReturn
 
 import click
 
-from sitsformer.errors import FAILED, INTERRUPTED, SitsError
+from sitsformer.errors import FAILED, INTERRUPTED, REFUSED, SitsError, no_room
 from sitsformer.progress import start_logging
 
 CONTENTS: dict[str, dict[str, str]] = {
@@ -48,6 +49,18 @@ CONTENTS: dict[str, dict[str, str]] = {
     },
 }
 """Section of the help -> command -> `module of commands:function`."""
+
+REMEDIES = {
+    errno.EACCES: "ask for the right to use it, or name another place",
+    errno.EPERM: "ask for the right to use it, or name another place",
+    errno.EROFS: "name a place that can be written to",
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "a part of the path is a file; check the path",
+    errno.EISDIR: "a file is wanted; check the path",
+    errno.EEXIST: "something else is in its place; name another",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+"""What the system refuses, and would refuse again -> what to do."""
 
 
 class TableOfContents(click.Group):
@@ -111,14 +124,21 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         _fail("stopped", INTERRUPTED)
     except MemoryError as error:
-        _fail(f"out of memory: {error}; lower patches.memory_gb or the batch size")
+        said = f": {error}" if str(error) else ""
+        _fail(f"out of memory{said}; lower patches.memory_gb or the batch size")
     except OSError as error:
-        _fail(_describe(error))
+        _fail(*_describe(error))
 
 
-def _describe(error: OSError) -> str:
-    where = f" ({error.filename})" if error.filename else ""
-    return f"{error.strerror or error}{where}"
+def _describe(error: OSError) -> tuple[str, int]:
+    """Message and exit status of what the system refuses or cannot do."""
+    where = f"{error.filename}: " if error.filename else ""
+    said = error.strerror or str(error)
+    if no_room(error):
+        return f"{where}{said}; make room and run the same command again", FAILED
+    if error.errno in REMEDIES:
+        return f"{where}{said}; {REMEDIES[error.errno]}", REFUSED
+    return f"{where}{said}", FAILED
 
 
 def _fail(message: str, status: int = FAILED) -> NoReturn:

@@ -8,13 +8,26 @@ alone and exits with the status of the error's class:
     2    the command line itself is wrong (click's own status)
     3    refused: a config, an input or credentials; the same command would be refused again
     130  interrupted
+    143  told to stop (SIGTERM): training saved a checkpoint first
 """
+
+from __future__ import annotations
+
+import errno
+import re
 
 FAILED = 1
 """Exit status of a failure that may pass; the same command may succeed at another time."""
 REFUSED = 3
 """Exit status of what would be refused again: nothing retries it."""
 INTERRUPTED = 130
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_ROOM_SAID = re.compile(
+    r"no space left|disk quota exceeded|file too large|disk full|\d+ requested and \d+ written"
+    rf"|os error ({'|'.join(map(str, sorted(_NO_ROOM)))})\b",
+    re.IGNORECASE,
+)
 
 
 class SitsError(Exception):
@@ -27,3 +40,20 @@ class TemporaryError(SitsError):
     """A failure that may pass: a server that is away, a full disk, a time limit."""
 
     exit_status = FAILED
+
+
+def no_room(error: BaseException | None) -> bool:
+    """Whether a write failed for want of room on the disk.
+
+    Libraries in C and Rust raise errors of their own, with the system's words in the message, and
+    some raise another error after the first.
+    """
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            return True
+        if _NO_ROOM_SAID.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

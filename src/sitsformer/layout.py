@@ -6,8 +6,10 @@ be tested without Snakemake. All paths are relative to the working directory.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from sitsformer import foresight
@@ -24,7 +26,8 @@ class Layout:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.results = config.results
+        # As Snakemake writes paths: `out/` and `./out` are `out`.
+        self.results = os.path.normpath(expand(config.results))
         self._tiles = cache(lambda area: tiles(area, config.areas[area]))
 
     def tiles(self, area: str) -> list[Tile]:
@@ -111,6 +114,20 @@ class Layout:
         return [f"{self.results}/maps/{area}/{tile}{suffix}" for area, tile in self.mapped_tiles()]
 
 
+def user_files(path: Path) -> list[Path]:
+    """A file or folder of the user, and the files beside it or in it that change when it does.
+
+    A shapefile is several files, and its columns are not in the one that is named. A Zarr store
+    is a folder, which does not change when a chunk does; whoever writes it anew writes these.
+    """
+    if path.suffix.lower() == ".shp":
+        parts = (".shp", ".shx", ".dbf", ".prj", ".cpg")
+        beside = [path.with_suffix(part) for part in parts if part != path.suffix]
+        return [path, *(part for part in beside if part.exists())]
+    within = [path / name for name in ("zarr.json", ".zmetadata", "provenance.json")]
+    return [path, *(file for file in within if file.exists())]
+
+
 def leaves(values: Any, prefix: str = "") -> list[str]:
     """`key=value` of every leaf of nested config values: the form in which rules take params."""
     if isinstance(values, dict):
@@ -179,7 +196,9 @@ def _missing(config: Config) -> Iterator[str]:
             yield f"{key}: {error}"
             continue
         if not path.exists():
-            yield f"{key}: {path} is not there"
+            yield f"{key}: {path} does not exist"
+        elif {"{", "}"} & set(str(path)):
+            yield f"{key}: {path} has a brace, which Snakemake takes for a wildcard; rename it"
 
 
 def _polygon_problems(layout: Layout) -> Iterator[str]:

@@ -207,16 +207,18 @@ def _write_band(
                 target.write_colormap(1, colours)
             target.set_band_description(1, name)
             target.update_tags(1, **tags)
-        # No .aux.xml beside the temporary file: everything is in the GeoTIFF itself.
+        # In memory first: on a full disk GDAL raises errors that do not say so.
         with (
             rasterio.Env(GDAL_PAM_ENABLED="NO"),
-            provenance.create_file(path, "map") as temporary,
             memory.open() as source,
+            MemoryFile(ext=".tif") as whole,
         ):
             copy(
-                source, temporary, driver="COG", compress="deflate", resampling="nearest",
+                source, whole.name, driver="COG", compress="deflate", resampling="nearest",
                 blocksize=256,
             )  # fmt: skip
+            with provenance.create_file(path, "map") as temporary:
+                temporary.write_bytes(whole.getbuffer())
 
 
 def _colour_table(classes: Classes) -> dict[int, tuple[int, int, int, int]]:

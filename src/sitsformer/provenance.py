@@ -17,12 +17,12 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from sitsformer.errors import SitsError
+from sitsformer.errors import SitsError, TemporaryError, no_room
 
 PROVENANCE = "provenance.json"
 LEDGER = ".provenance"
@@ -73,26 +73,33 @@ def create(
         inputs: artefacts and files it was made from, by role; their digests are recorded.
         seed: the seed of its random choices, if any.
         extra: further JSON values for the record (counts, versions of products).
+
+    Raises:
+        ArtefactError: something that is no artefact is in its place.
+        TemporaryError: the disk is full.
     """
     # First of all: an input without a record is refused before anything is made of it.
     digests = {role: digest(item) for role, item in sorted((inputs or {}).items())}
-    partial = _partial(path)
-    partial.mkdir(parents=True)
+    _check_place(path)
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
-        yield partial
-        record = {
-            "format": _FORMAT,
-            "kind": kind,
-            "versions": versions(),
-            "config": dict(config),
-            "inputs": digests,
-            "seed": seed,
-            **(extra or {}),
-            "files": _file_records(partial, _files(partial)),
-        }
-        (partial / PROVENANCE).write_text(_sealed(record))
-        _sync_tree(partial)
-        _replace_directory(partial, path)
+        with _room_for(path):
+            _prepare(path.parent, rf"\.{re.escape(path.name)}\.partial-(\d+)(-old)?")
+            partial.mkdir()
+            yield partial
+            record = {
+                "format": _FORMAT,
+                "kind": kind,
+                "versions": versions(),
+                "config": dict(config),
+                "inputs": digests,
+                "seed": seed,
+                **(extra or {}),
+                "files": _file_records(partial, _files(partial)),
+            }
+            (partial / PROVENANCE).write_text(_sealed(record))
+            _sync_tree(partial)
+            _replace_directory(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -104,27 +111,68 @@ def create_file(path: Path, kind: str | None = None) -> Iterator[Path]:
     Args:
         path: where the file goes; an older one there is replaced.
         kind: what it is, when it is an artefact (`cells`, `map`, ...): it gets a record.
+
+    Raises:
+        ArtefactError: there is a folder or a device in its place.
+        TemporaryError: the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise ArtefactError(f"{path} is a folder: give the name of the file to write")
+    if path.exists() and not path.is_file():
+        raise ArtefactError(f"{path} is a device or a pipe: give the name of a file to write")
     # The suffix stays last: writers choose the format by it.
     stem, suffix = re.escape(path.stem), re.escape(path.suffix)
-    _remove_left_overs(path.parent, rf"\.{stem}\.partial-(\d+){suffix}")
     partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
     try:
-        yield partial
-        with partial.open("rb") as stream:
-            os.fsync(stream.fileno())
-        if kind is None:
+        with _room_for(path):
+            _prepare(path.parent, rf"\.{stem}\.partial-(\d+){suffix}")
+            yield partial
+            with partial.open("rb") as stream:
+                os.fsync(stream.fileno())
+            if kind is None:
+                partial.replace(path)
+                return
+            record = {
+                "format": _FORMAT,
+                "kind": kind,
+                "versions": versions(),
+                **_file_record(partial),
+            }
+            # Without a record in between: a file must never stand beside the record of another.
+            ledger_path(path).unlink(missing_ok=True)
             partial.replace(path)
-            return
-        record = {"format": _FORMAT, "kind": kind, "versions": versions(), **_file_record(partial)}
-        # Without a record in between: a file must never stand beside the record of another.
-        ledger_path(path).unlink(missing_ok=True)
-        partial.replace(path)
-        with create_file(ledger_path(path)) as beside:
-            beside.write_text(_sealed(record))
+            with create_file(ledger_path(path)) as beside:
+                beside.write_text(_sealed(record))
     finally:
-        partial.unlink(missing_ok=True)
+        # Where it could not even be made the first error is the one to tell.
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _room_for(path: Path) -> Iterator[None]:
+    """One message where the disk is full, whichever library says so, and however."""
+    try:
+        yield
+    except Exception as error:
+        if not no_room(error):
+            raise
+        raise TemporaryError(
+            f"{path} cannot be written: the disk is full; make room and run the same command again"
+        ) from None
+
+
+def _check_place(path: Path) -> None:
+    """Refuse to replace what is no artefact: somebody's own folder or file."""
+    if path.is_symlink() or not path.exists():
+        return
+    if not path.is_dir():
+        raise ArtefactError(f"{path} is a file, and a folder is to be written: give another place")
+    if path.name in ("", "..") or (any(path.iterdir()) and not (path / PROVENANCE).is_file()):
+        raise ArtefactError(
+            f"{path} is a folder with other things in it, which would be lost: give the name of a "
+            "new folder, or remove it first"
+        )
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -253,11 +301,10 @@ def damage(problems: list[str]) -> str:
     return f"is damaged: {problems[0]}{more}; `sitsformer check` lists every damaged file"
 
 
-def _partial(path: Path) -> Path:
-    """Temporary sibling of `path`; left-overs of killed processes are removed first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_left_overs(path.parent, rf"\.{re.escape(path.name)}\.partial-(\d+)(-old)?")
-    return path.with_name(f".{path.name}.partial-{os.getpid()}")
+def _prepare(folder: Path, left_over: str) -> None:
+    """Make the folder that something is written to; what killed processes left is removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_left_overs(folder, left_over)
 
 
 def _remove_left_overs(folder: Path, pattern: str) -> None:
@@ -400,7 +447,10 @@ def _replace_directory(new: Path, path: Path) -> None:
         old = path.with_name(f".{path.name}.partial-{os.getpid()}-old")
         path.rename(old)
         new.rename(path)
-        shutil.rmtree(old)
+        if old.is_symlink():
+            old.unlink()
+        else:
+            shutil.rmtree(old)
     else:
         path.unlink(missing_ok=True)
         new.rename(path)

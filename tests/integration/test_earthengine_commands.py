@@ -44,7 +44,7 @@ def test_doctor_says_what_does_not_answer_and_what_to_do(
 ) -> None:
     path, _ = written(tmp_path, server, project="forbidden")
     status, out, err = run("doctor", path, cwd=tmp_path)
-    assert status == 1
+    assert status == 3
     assert "FAIL  service" in out
     assert "set earthengine.project" in out
     assert "does not answer fully: service" in err
@@ -53,7 +53,7 @@ def test_doctor_says_what_does_not_answer_and_what_to_do(
 
 def test_doctor_without_anything_says_how_to_begin(tmp_path: Path) -> None:
     status, out, err = run("doctor", cwd=tmp_path)
-    assert status == 1
+    assert status == 3
     assert "FAIL  credentials" in out
     assert "sitsformer auth" in out
     assert "Traceback" not in err
@@ -66,7 +66,7 @@ def test_a_collection_that_is_gone_is_named(server: LocalEarthEngine, tmp_path: 
         status, out, _ = run("doctor", path, cwd=tmp_path)
     finally:
         server.catalogue.collections["USDA/NASS/CDL"] = gone
-    assert status == 1
+    assert status == 3
     (failed,) = [line for line in out.splitlines() if line.startswith("FAIL")]
     assert "USDA/NASS/CDL" in failed
 

@@ -257,7 +257,7 @@ def _fails(folder: Path, config: Path, words: list[str]) -> None:
     status, out, err = fixtures.run(
         "cube", "--config", config, "here", TILE.name, folder / "out.zarr", cwd=folder
     )
-    assert status == 1
+    assert status == 3
     assert "error: " in err
     assert "Traceback" not in err
     assert "SECRET" not in err + out

@@ -114,14 +114,14 @@ def test_a_login_from_the_first_time_to_its_end(server: LocalEarthEngine, tmp_pa
         status, out, err = finish(start(tmp_path, server, "doctor", path))
     finally:
         server.token = token
-    assert status == 1
+    assert status == 3
     assert "not valid any more" in out
     assert "sitsformer auth --force" in out
 
 
 def test_a_refused_code_is_said(server: LocalEarthEngine, tmp_path: Path) -> None:
     status, _, err, _ = log_in(tmp_path, server, "4/wrong-code")
-    assert status == 1
+    assert status == 3
     assert "error: the login did not finish" in err
     assert "invalid_grant" in err
     assert not (tmp_path / ".config" / "earthengine" / "credentials").exists()
@@ -139,7 +139,7 @@ def test_without_terminal_browser_or_gcloud_it_says_what_to_do(
     server: LocalEarthEngine, tmp_path: Path, words: tuple[str, ...], message: str
 ) -> None:
     status, _, err = finish(start(tmp_path, server, "auth", *words))
-    assert status == 1
+    assert status == 3
     assert "error: " in err
     assert message in err
 

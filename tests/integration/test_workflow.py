@@ -6,10 +6,12 @@ import subprocess
 import time
 from pathlib import Path
 
+import geopandas
 import pandas as pd
 import pytest
 import xarray as xr
 import yaml
+from shapely import box
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 from workflow import ROOT, command, contents, planned, run, tiny
 
@@ -139,6 +141,51 @@ def test_a_deleted_tile_is_made_again(finished: Path, tmp_path: Path) -> None:
     target = str(lost.relative_to(tmp_path))
     assert run(tmp_path, tiny(), "--", target).returncode == 0
     assert provenance.digest(lost) == before
+
+
+def test_whatever_is_deleted_is_made_again(finished: Path, tmp_path: Path) -> None:
+    """One artefact of each kind, beside those that nothing else misses."""
+    subprocess.run(["cp", "-a", f"{finished}/.", str(tmp_path)], check=True)
+    layout = Layout(parse(tiny()))
+    lost = {
+        "cube": layout.cubes("crops")[0],
+        "patches": layout.tile_stores("landcover")[0],
+        "merge": layout.samples("landcover"),
+        "pretrain": layout.model("ssl", 0),
+        "fewshot": layout.cells()[0],
+        "crop_model": "results/models/crop",
+        "map": layout.maps("_confidence.tif")[0],
+        "evaluate": "results/tables/fewshot.parquet",
+        "report": "results/figures",
+    }
+    for rule, path in lost.items():
+        kept = (tmp_path / path).rename(tmp_path / "kept")
+        assert planned(tmp_path, tiny())[rule] >= 1, path
+        kept.rename(tmp_path / path)
+    assert planned(tmp_path, tiny()) == {}
+
+
+def test_polygons_of_a_split_decide_what_is_cut_and_are_an_input(tmp_path: Path) -> None:
+    """Split by block, then by polygons, then by other polygons of the same file."""
+    store = Layout(parse(tiny())).samples("crops")
+    file = tmp_path / "split.geojson"
+    values = tiny(sets__crops__split={"by": "polygons", "polygons": str(file)})
+
+    def draw(*names: str) -> None:
+        """South to north, a strip of land a split."""
+        edges = [43.1 + 0.005 * k / len(names) for k in range(len(names) + 1)]
+        strips = [box(-95.0, edges[k], -94.8, edges[k + 1]) for k in range(len(names))]
+        frame = geopandas.GeoDataFrame({"split": names}, geometry=strips, crs=4326)
+        frame.to_file(file)
+
+    assert run(tmp_path, tiny(), "--", store).returncode == 0
+    draw("train", "validation", "test")
+    assert planned(tmp_path, values, "--", store) == {"patches": 2, "merge": 1}
+    result = run(tmp_path, values, "--", store)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert planned(tmp_path, values, "--", store) == {}
+    draw("test", "validation", "train")
+    assert planned(tmp_path, values, "--", store) == {"patches": 2, "merge": 1}
 
 
 def test_the_same_config_twice_gives_the_same_bytes_even_when_killed(

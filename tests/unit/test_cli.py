@@ -1,5 +1,7 @@
 """The command: a table of contents, and one message where something is wrong."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from sitsformer import cli
 from sitsformer.cli import CONTENTS, contents
 
 ROOT = Path(__file__).parents[2]
@@ -83,3 +86,58 @@ def test_config_commands(tmp_path: Path) -> None:
     rows = [line.split("\t") for line in run("config", "tiles", config).stdout.splitlines()]
     assert {row[0] for row in rows} == {"river_2020", "plains_2021", "county_2021"}
     assert all(len(row) == 6 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "message"),
+    [
+        (
+            PermissionError(errno.EACCES, "Permission denied", "place"),
+            3,
+            "place: Permission denied",
+        ),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "place"), 3, "a file is wanted"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "place"), 3, "check the path"),
+        (OSError(errno.ENOSPC, "No space left on device", "place"), 1, "make room"),
+        (OSError(errno.EIO, "Input/output error", "place"), 1, "place: Input/output error"),
+        (MemoryError(), 1, "out of memory; lower patches.memory_gb"),
+        (KeyboardInterrupt(), 130, "error: stopped"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)
+def test_what_the_system_says_is_one_line_and_a_status(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], raised, status, message
+) -> None:
+    def fail(**_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(contents, "main", fail)
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == status
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_a_reader_who_goes_away_is_told_nothing() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    result = subprocess.run(
+        [sys.executable, "-m", "sitsformer", "config", "tiles", str(ROOT / "config/config.yaml")],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert result.returncode != 0
+    assert result.stderr == ""
+
+
+def test_an_output_that_is_a_folder_is_refused_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "own").write_text("dear")
+    result = run("convert", "samples", str(tmp_path / "kept"), str(tmp_path / "kept"))
+    assert result.returncode == 3
+    assert "Traceback" not in result.stderr
+    assert (tmp_path / "kept" / "own").read_text() == "dear"

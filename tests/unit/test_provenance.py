@@ -1,5 +1,6 @@
 """Artefacts: whole or not at all, the same bytes, damage found."""
 
+import errno
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sitsformer import provenance
+from sitsformer.errors import TemporaryError
 from sitsformer.provenance import ArtefactError
 
 
@@ -186,3 +188,61 @@ def test_a_file_has_its_record_beside_it(tmp_path: Path) -> None:
         provenance.refuse_altered(target, "again")
     target.unlink()
     assert provenance.check_file(target) == ["missing: t.csv"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError("144000 requested and 10176 written"),  # numpy
+        RuntimeError("I/O error: No space left on device (os error 28)"),  # safetensors
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+    ],
+)
+def test_a_full_disk_is_one_message_and_leaves_nothing(tmp_path: Path, said: Exception) -> None:
+    with (
+        pytest.raises(TemporaryError, match="a cannot be written: the disk is full"),
+        provenance.create(tmp_path / "a", "thing", config={}) as folder,
+    ):
+        (folder / "half").touch()
+        raise said
+    with (
+        pytest.raises(TemporaryError, match=r"t.csv cannot be written: the disk is full"),
+        provenance.create_file(tmp_path / "t.csv") as partial,
+    ):
+        partial.touch()
+        raise ValueError from said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_somebody_s_own_folder_or_file_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "one").write_text("dear")
+    (tmp_path / "file").write_text("dear")
+    for name, message in (("photos", "other things in it"), ("file", "is a file")):
+        with pytest.raises(ArtefactError, match=message):
+            make(tmp_path / name)
+    assert (tmp_path / "photos" / "one").read_text() == "dear"
+    assert (tmp_path / "file").read_text() == "dear"
+    assert {item.name for item in tmp_path.iterdir()} == {"photos", "file"}
+    (tmp_path / "empty").mkdir()
+    make(tmp_path / "empty")
+    assert provenance.check(tmp_path / "empty") == []
+
+
+def test_a_link_to_an_artefact_is_replaced_and_what_it_led_to_is_kept(tmp_path: Path) -> None:
+    make(tmp_path / "a", "old")
+    (tmp_path / "link").symlink_to("a")
+    make(tmp_path / "link", "new")
+    assert (tmp_path / "a" / "data" / "chunk").read_text() == "old"
+    assert (tmp_path / "link" / "data" / "chunk").read_text() == "new"
+    assert {item.name for item in tmp_path.iterdir()} == {"a", "link"}
+
+
+def test_a_folder_or_a_pipe_does_not_become_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(ArtefactError, match="name of"), provenance.create_file(path) as partial:
+            partial.touch()
+    assert [item.name for item in tmp_path.iterdir()] == ["pipe"]
+    assert (tmp_path / "pipe").is_fifo()

@@ -1,21 +1,25 @@
 # The checked config, and the few things that every stage needs.
 import hashlib
+import shlex
 import sys
 from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 
-from sitsformer import export, plots
+from sitsformer import export, plots, provenance
 from sitsformer.evaluation import tables
 from sitsformer.evaluation.seen import store_problems
 from sitsformer import config as definitions
 from sitsformer.config import Config, ConfigError, expand
+from sitsformer.errors import SitsError
 from sitsformer.fewshot import parse_learner
 from sitsformer.grid import geometry_file
 from sitsformer.classes import legend_path
-from sitsformer.layout import Layout, leaves, problems
+from sitsformer.layout import Layout, leaves, problems, user_files
+from sitsformer.versions import STAGES
 
 
 def checked(values: dict) -> Config:
@@ -49,28 +53,65 @@ def stored(parsed: Config) -> str:
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     path = Path(".snakemake") / "sitsformer" / f"{name}.yaml"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        try:
+            with provenance.create_file(path) as partial:
+                partial.write_text(text)
+        except (SitsError, OSError) as error:
+            raise WorkflowError(
+                f"the checked config cannot be stored: {error}"
+            ) from None
     return str(path)
 
 
 CONFIG = checked(config)
 LAYOUT = Layout(CONFIG)
-RESULTS = CONFIG.results
+RESULTS = LAYOUT.results
 CONFIG_FILE = stored(CONFIG)
 
 # With `--sdm conda` the job's own Python runs the package from this checkout; otherwise the Python
 # that runs Snakemake does. The config's name is no param: its hash would re-run everything.
 USES_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 PYTHON = (
-    f"PYTHONPATH={Path(workflow.basedir) / 'src'} python"
+    f"PYTHONPATH={shlex.quote(str(Path(workflow.basedir) / 'src'))} python"
     if USES_CONDA
-    else sys.executable
+    else shlex.quote(sys.executable)
 )
+# A prefix replaces Snakemake's own, so it begins with the same: a failure in a pipe is a failure.
+# Braces are doubled since Snakemake formats the prefix.
 shell.prefix(
-    f"export SITSFORMER_CONFIG={CONFIG_FILE}; "
-    f'sitsformer() {{{{ {PYTHON} -m sitsformer "$@"; }}}}; '
+    (
+        f"set -euo pipefail; export SITSFORMER_CONFIG={CONFIG_FILE}; "
+        f'sitsformer() {{ {PYTHON} -m sitsformer "$@"; }}; '
+        f". {shlex.quote(str(Path(workflow.basedir) / 'workflow' / 'job.sh'))}; "
+    )
+    .replace("{", "{{")
+    .replace("}", "}}")
 )
+
+
+def attempt_number(wildcards, attempt):
+    """As a resource: which attempt a job is, so that a refused one is not run again."""
+    return attempt
+
+
+def last_words(log: str) -> list[str]:
+    """What the command of a failed job said: its errors, or else the end of its log."""
+    try:
+        lines = Path(log).read_text(errors="replace").splitlines()
+    except OSError:
+        return ["it left no log"]
+    return [line for line in lines if "error:" in line][-3:] or lines[-3:]
+
+
+onerror:
+    # Snakemake's own account of a failure is long: why the jobs failed comes last.
+    failed = [
+        item
+        for job in workflow.scheduler.failed
+        for item in getattr(job, "jobs", [job])
+    ]
+    for path in sorted({str(path) for job in failed for path in job.log}):
+        logger.error("\n    ".join([f"Failed: {path}", *last_words(path)]))
 
 
 wildcard_constraints:
@@ -94,24 +135,49 @@ def section(name: str, *skip: str) -> list[str]:
 def targets() -> list[str]:
     """Everything that `snakemake` without a target makes.
 
-    Cubes are named too, so that a deleted tile is made again though nothing else misses it.
+    What is made on the way is named too, so that a deleted artefact is made again though nothing
+    else misses it.
     """
-    return [f"{RESULTS}/report.html", *LAYOUT.maps(), *LAYOUT.cubes()]
+    maps = [
+        LAYOUT.maps(suffix)
+        for suffix in (".tif", "_confidence.tif", ".png", "_areas.csv")
+    ]
+    return [
+        f"{RESULTS}/report.html",
+        *(f"{RESULTS}/figures/{name}.svg" for name in plots.names(CONFIG)),
+        *(f"{RESULTS}/tables/{name}" for name in tables.NAMES),
+        *(path for paths in maps for path in paths),
+        *([f"{RESULTS}/models/crop"] if CONFIG.maps.tiles else []),
+        *LAYOUT.cells(),
+        *LAYOUT.pretrained(),
+        *(LAYOUT.samples(name) for name in CONFIG.sets if CONFIG.sets[name].areas),
+        *(path for name in CONFIG.sets for path in LAYOUT.tile_stores(name)),
+        *LAYOUT.cubes(),
+    ]
 
 
 def area_files(wildcards):
     """Files of the user that a cube is made from."""
     area = CONFIG.areas[wildcards.area]
-    files = [geometry_file(area)]
+    files = [] if (outline := geometry_file(area)) is None else user_files(outline)
     if area.rasters is not None:
         folder = expand(area.rasters.path)
-        files.append(folder)
+        files += user_files(folder)
         if folder.suffix != ".zarr":
             # Each acquisition, since a folder does not change when a file in it does.
             files += sorted(folder.glob(area.rasters.pattern))
         for label in area.rasters.labels.values():
-            files += [expand(label.path), legend_path(label.legend)]
+            files += [*user_files(expand(label.path)), legend_path(label.legend)]
+    # A legend of the package is no file of the user.
     return [str(path) for path in files if path is not None]
+
+
+def split_files(wildcards):
+    """Polygons of the user that decide which samples are cut."""
+    split = CONFIG.sets[wildcards.set].split
+    if split.by != "polygons":
+        return []
+    return [str(path) for path in user_files(expand(split.polygons))]
 
 
 SWEEP_PARAMS = (
@@ -158,12 +224,12 @@ def init_model(learner: str) -> list[str]:
     )
 
 
-def init_options(learner: str) -> str:
+def init_options(learner: str) -> list[str]:
     """How a learner is named on the command line."""
     parsed = parse_learner(learner)
-    options = f"--init {parsed.init} --way {parsed.way}"
+    options = ["--init", parsed.init, "--way", parsed.way]
     for path in init_model(learner):
-        options += f" --pretrain-seed {parsed.pretrain_seed} --init-model {path}"
+        options += ["--pretrain-seed", str(parsed.pretrain_seed), "--init-model", path]
     return options
 
 

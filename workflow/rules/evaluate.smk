@@ -12,19 +12,20 @@ rule evaluate:
         f"{RESULTS}/logs/evaluate.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate.tsv"
-    retries: 0
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
+        attempt=attempt_number,
     params:
+        version=STAGES["evaluate"],
         evaluation=section("evaluation"),
-        folder=lambda wildcards, output: Path(output[0]).parent,
+        folder=lambda wildcards, output: str(Path(output[0]).parent),
     message:
         "Tables of the few-shot sweep (log: {log})"
     shell:
-        "sitsformer evaluate --config $SITSFORMER_CONFIG --samples {input.samples}"
-        " --pretrain-samples {input.pretrain} --out {params.folder} {input.cells}"
-        " 2>&1 | tee {log}"
+        "job {resources.attempt} {log:q} evaluate --config $SITSFORMER_CONFIG"
+        " --samples {input.samples:q} --pretrain-samples {input.pretrain:q}"
+        " --out {params.folder:q} -- {input.cells:q}"

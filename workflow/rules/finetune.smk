@@ -11,22 +11,24 @@ rule fewshot:
         f"{RESULTS}/benchmarks/fewshot/{{learner}}/{{shots}}/{{seeds}}.tsv"
     wildcard_constraints:
         learner="(none|(ssl|sl|dual)-p[0-9]+)-(full|linear|bias)",
-    retries: 1
     conda:
         "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=6000,
         runtime=240,
+        attempt=attempt_number,
     params:
+        version=STAGES["fewshot"],
         model=section("model"),
         sweep=sweep_params(),
         init=lambda wildcards: init_options(wildcards.learner),
     message:
         "Fine-tuning {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
     shell:
-        "sitsformer fewshot --config $SITSFORMER_CONFIG --samples {input.samples} {params.init}"
-        " --shots {wildcards.shots} --seeds {wildcards.seeds} --out {output} 2>&1 | tee {log}"
+        "job {resources.attempt} {log:q} fewshot --config $SITSFORMER_CONFIG"
+        " --samples {input.samples:q} {params.init:q}"
+        " --shots {wildcards.shots} --seeds {wildcards.seeds} --out {output:q}"
 
 
 rule baseline:
@@ -41,14 +43,15 @@ rule baseline:
         f"{RESULTS}/benchmarks/baseline/{{learner}}/{{shots}}/{{seeds}}.tsv"
     wildcard_constraints:
         learner="[a-z0-9_]+",
-    retries: 0
     conda:
         "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=120,
+        attempt=attempt_number,
     params:
+        version=STAGES["baseline"],
         sweep=lambda wildcards: sweep_params(wildcards.learner),
         options=lambda wildcards: leaves(
             CONFIG.fewshot.options.get(wildcards.learner, {})
@@ -56,6 +59,6 @@ rule baseline:
     message:
         "Baseline {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
     shell:
-        "sitsformer baseline --config $SITSFORMER_CONFIG --samples {input.samples}"
-        " --method {wildcards.learner} --shots {wildcards.shots} --seeds {wildcards.seeds}"
-        " --out {output} 2>&1 | tee {log}"
+        "job {resources.attempt} {log:q} baseline --config $SITSFORMER_CONFIG"
+        " --samples {input.samples:q} --method {wildcards.learner}"
+        " --shots {wildcards.shots} --seeds {wildcards.seeds} --out {output:q}"

@@ -12,14 +12,15 @@ rule crop_model:
         f"{RESULTS}/logs/crop_model.log",
     benchmark:
         f"{RESULTS}/benchmarks/crop_model.tsv"
-    retries: 1
     conda:
         "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=6000,
         runtime=240,
+        attempt=attempt_number,
     params:
+        version=STAGES["fewshot"],
         model=section("model"),
         sweep=sweep_params(),
         init=init_options(MAP_LEARNER),
@@ -27,8 +28,9 @@ rule crop_model:
     message:
         "Fine-tuning the model of the maps (log: {log})"
     shell:
-        "sitsformer fewshot --config $SITSFORMER_CONFIG --samples {input.samples} {params.init}"
-        " --shots {params.shots} --seeds 0-0 --save-model {output} 2>&1 | tee {log}"
+        "job {resources.attempt} {log:q} fewshot --config $SITSFORMER_CONFIG"
+        " --samples {input.samples:q} {params.init:q}"
+        " --shots {params.shots} --seeds 0-0 --save-model {output:q}"
 
 
 rule map:
@@ -50,18 +52,19 @@ rule map:
         f"{RESULTS}/logs/map/{{area}}/{{tile}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/map/{{area}}/{{tile}}.tsv"
-    retries: 0
     conda:
         "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=6000,
         runtime=240,
+        attempt=attempt_number,
     params:
+        version=STAGES["map"],
         maps=section("maps", "tiles", "init", "way", "shots"),
         patches=section("patches", "memory_gb", "scheduler"),
     message:
         "Crop map of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
-        "sitsformer map --config $SITSFORMER_CONFIG --model {input.model} --cube {input.cube}"
-        " --samples {input.samples} --out {output.tif} 2>&1 | tee {log}"
+        "job {resources.attempt} {log:q} map --config $SITSFORMER_CONFIG --model {input.model:q}"
+        " --cube {input.cube:q} --samples {input.samples:q} --out {output.tif:q}"

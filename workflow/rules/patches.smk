@@ -3,29 +3,35 @@
 
 rule patches:
     input:
-        f"{RESULTS}/cubes/{{area}}/{{tile}}.zarr",
+        cube=f"{RESULTS}/cubes/{{area}}/{{tile}}.zarr",
+        polygons=split_files,
     output:
         directory(f"{RESULTS}/patches/{{set}}/{{area}}/{{tile}}.zarr"),
     log:
         f"{RESULTS}/logs/patches/{{set}}/{{area}}/{{tile}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/patches/{{set}}/{{area}}/{{tile}}.tsv"
-    retries: 0
     conda:
         "../../envs/data.yaml"
     threads: 1
     resources:
         mem_mb=int(1000 * CONFIG.patches.memory_gb) + 1500,
         runtime=60,
+        attempt=attempt_number,
     params:
+        version=STAGES["patches"],
         patches=section("patches", "memory_gb", "scheduler"),
         sampling=lambda wildcards: section(f"sets.{wildcards.set}", "areas", "split"),
-        block=lambda wildcards: CONFIG.sets[wildcards.set].split.block,
+        # Of the split only what the cutting looks at; the merge gives samples to splits.
+        split=lambda wildcards: [
+            f"{key}={getattr(CONFIG.sets[wildcards.set].split, key)}"
+            for key in ("by", "block")
+        ],
     message:
         "Samples of {wildcards.set} from {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
-        "sitsformer patches --config $SITSFORMER_CONFIG {wildcards.set} {wildcards.area} {wildcards.tile}"
-        " {input} {output} 2>&1 | tee {log}"
+        "job {resources.attempt} {log:q} patches --config $SITSFORMER_CONFIG"
+        " -- {wildcards.set} {wildcards.area} {wildcards.tile} {input.cube:q} {output:q}"
 
 
 rule merge:
@@ -37,16 +43,18 @@ rule merge:
         f"{RESULTS}/logs/merge/{{set}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/merge/{{set}}.tsv"
-    retries: 0
     conda:
         "../../envs/data.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
+        attempt=attempt_number,
     params:
+        version=STAGES["merge"],
         split=lambda wildcards: section(f"sets.{wildcards.set}.split"),
     message:
         "Sample store {wildcards.set} (log: {log})"
     shell:
-        "sitsformer merge --config $SITSFORMER_CONFIG {wildcards.set} {output} {input} 2>&1 | tee {log}"
+        "job {resources.attempt} {log:q} merge --config $SITSFORMER_CONFIG"
+        " -- {wildcards.set} {output:q} {input:q}"

@@ -10,14 +10,15 @@ rule pretrain:
         f"{RESULTS}/logs/pretrain/{{objective}}-p{{run}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/pretrain/{{objective}}-p{{run}}.tsv"
-    retries: 2
     conda:
         "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=8000,
         runtime=1440,
+        attempt=attempt_number,
     params:
+        version=STAGES["pretrain"],
         model=section("model"),
         pretrain=section(
             "pretrain", "objectives", "seeds", "loader", "checkpoint_every"
@@ -27,6 +28,6 @@ rule pretrain:
     message:
         "Pretraining {wildcards.objective}, seed {wildcards.run} (log: {log})"
     shell:
-        "sitsformer pretrain --config $SITSFORMER_CONFIG --objective {wildcards.objective}"
-        " --seed {wildcards.run} --samples {input.samples} --checkpoint {params.checkpoint}"
-        " --out {output} 2>&1 | tee {log}"
+        "job {resources.attempt} {log:q} pretrain --config $SITSFORMER_CONFIG"
+        " --objective {wildcards.objective} --seed {wildcards.run} --samples {input.samples:q}"
+        " --checkpoint {params.checkpoint:q} --out {output:q}"

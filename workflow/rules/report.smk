@@ -18,22 +18,25 @@ rule report:
         f"{RESULTS}/logs/report.log",
     benchmark:
         f"{RESULTS}/benchmarks/report.tsv"
-    retries: 0
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=6000,
         runtime=60,
+        attempt=attempt_number,
     params:
-        tables=lambda wildcards, input: Path(input.tables[0]).parent,
-        figures=lambda wildcards, output: Path(output.figures[0]).parent,
-        benchmarks=lambda wildcards, output: Path(output.page).parent / "benchmarks",
+        version=STAGES["report"],
+        tables=lambda wildcards, input: str(Path(input.tables[0]).parent),
+        figures=lambda wildcards, output: str(Path(output.figures[0]).parent),
+        benchmarks=lambda wildcards, output: str(
+            Path(output.page).parent / "benchmarks"
+        ),
         evaluation=section("evaluation"),
     message:
         "The report (log: {log})"
     shell:
-        "sitsformer report --config $SITSFORMER_CONFIG --tables {params.tables}"
-        " --benchmarks {params.benchmarks} --figures {params.figures}"
-        " --out {output.page} {input.cubes} {input.samples} {input.models} {input.maps}"
-        " 2>&1 | tee {log}"
+        "job {resources.attempt} {log:q} report --config $SITSFORMER_CONFIG"
+        " --tables {params.tables:q} --benchmarks {params.benchmarks:q}"
+        " --figures {params.figures:q} --out {output.page:q}"
+        " -- {input.cubes:q} {input.samples:q} {input.models:q} {input.maps:q}"

@@ -29,14 +29,15 @@ def doctor(config_path: Path | None) -> None:
 
     With the earthengine section of CONFIG, or with the defaults.
     """
-    from sitsformer.errors import SitsError
+    from sitsformer.errors import SitsError, TemporaryError
     from sitsformer.sources.earthengine.doctor import examine, screen
 
     findings = list(examine(_settings(config_path)))
     click.echo(screen(findings))
-    failed = [finding.topic for finding in findings if not finding.well]
-    if failed:
-        raise SitsError(f"Earth Engine does not answer fully: {', '.join(failed)}")
+    if failed := [finding for finding in findings if not finding.well]:
+        kind = TemporaryError if all(finding.may_pass for finding in failed) else SitsError
+        topics = ", ".join(finding.topic for finding in failed)
+        raise kind(f"Earth Engine does not answer fully: {topics}")
 
 
 @click.command()

@@ -8,7 +8,6 @@ Random numbers need no saving: every step draws its own from the seed and its nu
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -21,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sitsformer.errors import SitsError
+from sitsformer.errors import SitsError, TemporaryError, no_room
 
 FILE = "checkpoint.safetensors"
 
@@ -66,7 +65,8 @@ def save(
         state: position, history, fingerprint: JSON values.
 
     Raises:
-        SitsError: the disk is full or cannot be written.
+        TemporaryError: the disk is full.
+        SitsError: it cannot be written.
     """
     from safetensors.torch import save_file
 
@@ -85,16 +85,13 @@ def save(
         partial.replace(folder / FILE)
     except Exception as error:
         partial.unlink(missing_ok=True)
-        raise SitsError(
-            f"the checkpoint {folder / FILE} cannot be written: {_reason(error)}; the one before "
-            "it is whole: make room and run the same command again to go on from there"
+        full = no_room(error)
+        raise (TemporaryError if full else SitsError)(
+            f"the checkpoint {folder / FILE} cannot be written: "
+            f"{'the disk is full' if full else error}; the one before it is whole: "
+            f"{'make room' if full else 'mend that'} and run the same command again to go on from "
+            "there"
         ) from None
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "the disk is full"
-    return str(error)
 
 
 def load(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]] | None:

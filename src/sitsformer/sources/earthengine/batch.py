@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +23,7 @@ import numpy as np
 from sitsformer.config import PIXEL, EarthEngine, expand
 from sitsformer.progress import Progress
 from sitsformer.sources.earthengine.cache import Group
-from sitsformer.sources.earthengine.errors import EarthEngineError, explain
+from sitsformer.sources.earthengine.errors import EarthEngineError, UnavailableError, explain
 from sitsformer.sources.earthengine.requests import Request, pack
 from sitsformer.sources.earthengine.session import Session, is_local
 
@@ -67,7 +68,8 @@ def fetch(
     """Bring requests into the cache by tasks.
 
     Raises:
-        EarthEngineError: a task failed, or the time is over.
+        EarthEngineError: a task failed.
+        UnavailableError: the time is over, or a file is not there yet.
     """
     missing = [request for request in requests if not group.has(request.key)]
     if not missing:
@@ -186,7 +188,7 @@ def _wait(session: Session, tasks: Sequence[Task], settings: EarthEngine) -> Non
                     raise explain(f"task {task.operation} ({task.request})", message)
             bar.set_postfix_str(", ".join(sorted({state.lower() for state in states})))
             if open_tasks and time.monotonic() > end:
-                raise EarthEngineError(
+                raise UnavailableError(
                     f"{len(open_tasks)} of {len(tasks)} export tasks are not finished after "
                     f"{settings.batch_timeout:g} hours; they go on at Google: run again to wait "
                     "for them, or raise earthengine.batch_timeout"
@@ -202,7 +204,7 @@ def _read_back(session: Session, group: Group, request: Request, settings: Earth
             break
         time.sleep(POLL_SECONDS)
     else:
-        raise EarthEngineError(
+        raise UnavailableError(
             f"{settings.bucket or settings.drive_path} has no file {name}*.tif although its task "
             "succeeded: was it removed, or is Drive not synchronised? Run again to export it anew"
         )
@@ -254,6 +256,7 @@ def _convert(group: Group, request: Request, files: Iterable[Path]) -> None:
     covered = 0
     with tempfile.TemporaryDirectory(dir=group.path, prefix=".convert-") as folder:
         target = np.lib.format.open_memmap(Path(folder) / "whole.npy", "w+", dtype, shape)
+        _take_room(Path(folder) / "whole.npy")
         for path in files:
             with rasterio.open(path) as source:
                 transform, bands = source.transform, source.count
@@ -284,3 +287,13 @@ def _convert(group: Group, request: Request, files: Iterable[Path]) -> None:
         target.flush()
         del target
         group.adopt(request.key, Path(folder) / "whole.npy")
+
+
+def _take_room(path: Path) -> None:
+    """Take the room on the disk that a mapped file will need.
+
+    Without room a write to a mapped page ends the process; here it is an error with a message.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)

@@ -8,10 +8,13 @@ from importlib.metadata import version
 from typing import Any
 
 from sitsformer.config import EarthEngine
-from sitsformer.errors import SitsError
+from sitsformer.errors import SitsError, TemporaryError
 from sitsformer.labels import LabelProduct, products
 from sitsformer.sources.earthengine.collections import CLOUD_SCORE, SENTINEL2
-from sitsformer.sources.earthengine.errors import DamagedAnswerError, EarthEngineError
+from sitsformer.sources.earthengine.errors import (
+    DamagedAnswerError,
+    UnavailableError,
+)
 from sitsformer.sources.earthengine.session import (
     PROJECT_VARIABLE,
     Session,
@@ -28,6 +31,7 @@ class Finding:
     well: bool
     topic: str
     said: str
+    may_pass: bool = False
 
 
 def examine(settings: EarthEngine) -> Iterator[Finding]:
@@ -79,14 +83,14 @@ def _try(topic: str, test: Callable[[], str]) -> Finding:
     try:
         return Finding(True, topic, test())
     except SitsError as error:
-        return Finding(False, topic, str(error))
+        return Finding(False, topic, str(error), isinstance(error, TemporaryError))
 
 
 def _credentials(settings: EarthEngine, found: list[Any]) -> str:
     try:
         credentials, kind = find_credentials(settings)
     except ConnectionError as error:
-        raise EarthEngineError(f"{error}; is there a way to the internet?") from None
+        raise UnavailableError(f"{error}; is there a way to the internet?") from None
     found.append(credentials)
     return kind
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sitsformer.errors import SitsError
+from sitsformer.errors import SitsError, TemporaryError
 
 Kind = Literal["transient", "timeout", "too big", "permanent"]
 
@@ -54,7 +54,11 @@ _REMEDIES = (
 
 
 class EarthEngineError(SitsError):
-    """A failure that no other try will mend; the message says what to do."""
+    """A request that is refused, now and later; the message says what to do."""
+
+
+class UnavailableError(TemporaryError, EarthEngineError):
+    """Earth Engine or the way to it did not answer in time: another day it may."""
 
 
 class TooBigError(Exception):
@@ -101,14 +105,21 @@ def sort_failure(error: BaseException) -> Failure:
     return Failure("permanent", message)
 
 
-def explain(what: str, message: str) -> EarthEngineError:
-    """The error a user reads: what was asked, what Earth Engine said, the likely remedy."""
+def explain(what: str, message: str, may_pass: bool = False) -> EarthEngineError:
+    """The error a user reads: what was asked, what Earth Engine said, the likely remedy.
+
+    Args:
+        what: was asked.
+        message: of the service or the network.
+        may_pass: whether the same request may succeed later.
+    """
     remedy = next(
         (text for pattern, text in _REMEDIES if re.search(pattern, message, re.IGNORECASE)),
         "`sitsformer doctor` shows which part answers",
     )
     said = " ".join(message.split()).rstrip(".")
-    return EarthEngineError(f"{what}: Earth Engine said: {said}; {remedy}")
+    kind = UnavailableError if may_pass else EarthEngineError
+    return kind(f"{what}: Earth Engine said: {said}; {remedy}")
 
 
 def redact(message: str) -> str:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from sitsformer.errors import no_room
 from sitsformer.sources.earthengine.errors import (
     EarthEngineError,
     TooBigError,
@@ -91,7 +92,8 @@ class Limiter:
             stop: set by others when the call is not worth making any more.
 
         Raises:
-            EarthEngineError: the request failed for good.
+            UnavailableError: every try failed for a reason that may pass.
+            EarthEngineError: the request is refused.
             TooBigError: the request must be split (only if divisible).
             StoppedError: `stop` was set meanwhile.
         """
@@ -104,6 +106,8 @@ class Limiter:
             except (StoppedError, EarthEngineError):
                 raise
             except Exception as error:
+                if no_room(error):
+                    raise
                 failure = sort_failure(error)
             timeouts += failure.kind == "timeout"
             if failure.kind == "too big" or timeouts >= TIMEOUTS_BEFORE_SPLIT:
@@ -119,7 +123,7 @@ class Limiter:
                 wait = max(wait, failure.wait)
                 logger.debug("%s: %s; again in %.1f s", what, failure.message, wait)
                 _sleep(wait, stop)
-        raise explain(f"{what} failed {self.attempts} times", failure.message)
+        raise explain(f"{what} failed {self.attempts} times", failure.message, may_pass=True)
 
     def _note_retry(self, asked: float) -> None:
         with self._lock:

@@ -1,0 +1,19 @@
+"""One number a stage: raised when the same inputs and config give another result than before.
+
+Snakemake sees changed configs and files, not changed code. Each rule has the number of its stage
+among its `params`, so that after an upgrade the stages that changed run again, with what depends
+on them, and no others.
+"""
+
+STAGES = {
+    "cube": 1,
+    "patches": 1,
+    "merge": 1,
+    "pretrain": 1,
+    "fewshot": 1,
+    "baseline": 1,
+    "evaluate": 1,
+    "map": 1,
+    "report": 1,
+}
+"""Command of the stage -> version of what it makes."""

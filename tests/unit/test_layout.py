@@ -1,0 +1,68 @@
+"""Paths of the workflow: where things go, and which files of the user they are made from."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sitsformer.config import ConfigError, parse
+from sitsformer.layout import Layout, problems, user_files
+from sitsformer.versions import STAGES
+
+ROOT = Path(__file__).parents[2]
+TINY = (ROOT / "tests" / "integration" / "tiny.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("results", "folder"),
+    [("out/", "out"), ("./out", "out"), ("a//b", "a/b"), ("$PLACE/out", "/scratch/out"),
+     ("~/out", "/home/me/out"), ("it's $(x)", "it's $(x)")],
+)  # fmt: skip
+def test_results_are_named_as_snakemake_names_them(
+    monkeypatch: pytest.MonkeyPatch, results: str, folder: str
+) -> None:
+    monkeypatch.setenv("PLACE", "/scratch")
+    monkeypatch.setenv("HOME", "/home/me")
+    layout = Layout(parse({**yaml.safe_load(TINY), "results": results}))
+    assert layout.results == folder
+    assert layout.samples("crops") == f"{folder}/patches/crops.zarr"
+
+
+def test_results_in_a_place_that_is_not_set_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOWHERE", raising=False)
+    with pytest.raises(ConfigError, match="NOWHERE is not set"):
+        Layout(parse({**yaml.safe_load(TINY), "results": "$NOWHERE/out"}))
+
+
+def test_a_file_that_snakemake_cannot_take_is_named(tmp_path: Path) -> None:
+    store = tmp_path / "my {set}.zarr"
+    store.mkdir()
+    values = yaml.safe_load(TINY)
+    values["sets"]["landcover"] = {"store": str(store)}
+    (found,) = problems(parse(values))
+    assert found.startswith("sets.landcover.store") and "brace" in found
+
+
+def test_a_shapefile_is_all_its_files_and_a_store_what_says_that_it_was_written(
+    tmp_path: Path,
+) -> None:
+    shape = tmp_path / "fields.shp"
+    for suffix in (".shp", ".dbf", ".shx", ".txt"):
+        shape.with_suffix(suffix).touch()
+    names = {path.name for path in user_files(shape)}
+    assert names == {"fields.shp", "fields.dbf", "fields.shx"}
+    store = tmp_path / "cube.zarr"
+    store.mkdir()
+    assert user_files(store) == [store]
+    (store / "zarr.json").touch()
+    assert user_files(store) == [store, store / "zarr.json"]
+
+
+def test_every_rule_knows_the_version_of_its_stage() -> None:
+    rules = "".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
+    for text in rules.split("\nrule ")[1:]:
+        name = text.split(":")[0]
+        stage = {"crop_model": "fewshot"}.get(name, name)
+        assert f'version=STAGES["{stage}"]' in text, name
+        assert stage in STAGES
+        assert "retries:" not in text, f"{name} would try a refusal again on one machine"
