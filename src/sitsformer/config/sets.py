@@ -44,7 +44,7 @@ class SplitBy(Section):
     test: tuple[str, ...] = ()
     """See `train`."""
     polygons: str | None = None
-    """`polygons`: vector file with a column `split`."""
+    """`polygons`: vector file with a column `split`: `train`, `validation` or `test`."""
     seed: int = Field(0, ge=0)
     """Seed of the assignment of blocks."""
 
