@@ -24,9 +24,9 @@ logger = logging.getLogger("sitsformer")
 POLYGON, MULTIPOLYGON = 3, 6
 """Numbers of the types of shapes (OGC Simple Features)."""
 
-FAR = 12.0
+FAR, FAR_OF_ZONE = 2.0, 12.0
 """Degrees beyond the area of use of a CRS from which on coordinates are taken for those of
-another: UTM zones of a whole country reach out of their own by as much."""
+another; east and west of a zone, which one country may use for all of its width."""
 
 
 def read(path: Path, what: str) -> GeoDataFrame:
@@ -148,9 +148,12 @@ def _check_place(frame: GeoDataFrame, where: str) -> None:
     use = crs.area_of_use
     if use is None or use.west > use.east:
         return
+    operation = crs.coordinate_operation
+    zone = operation is not None and operation.method_name == "Transverse Mercator"
+    aside = FAR_OF_ZONE if zone else FAR
     if (
-        east < use.west - FAR
-        or west > use.east + FAR
+        east < use.west - aside
+        or west > use.east + aside
         or north < use.south - FAR
         or south > use.north + FAR
     ):

@@ -177,6 +177,7 @@ def test_a_square_of_the_lattice_is_one_tile(tmp_path, zone, column, row, sixes,
     x = np.array([west, west + side, west + side, west, west], float)
     y = np.array([north, north, north - side, north - side, north], float)
     lon, lat = to_lonlat(zone, x, y)
+    assume(lat.min() > -79 and lat.max() < 83)
     assume((lat[0] >= 0) == (zone < 32700) and np.ptp(lon) < 10 and (lon < 180).all())
     assume(utm_epsg(lon[:4].mean(), lat[:4].mean()) == zone)
     ring = np.column_stack([lon.round(digits), lat.round(digits)]).tolist()
@@ -222,6 +223,19 @@ def test_a_bow_tie_is_mended_and_told(tmp_path: Path, caplog) -> None:
 def test_shapes_that_are_no_area_are_refused(tmp_path: Path, ring, kind, message) -> None:
     with pytest.raises(ConfigError, match=message):
         tiles("a", area_of(write_shape(tmp_path / "one.geojson", ring, kind), 48))
+
+
+def test_coordinates_of_another_crs_are_refused_where_that_can_be_told(tmp_path: Path) -> None:
+    square = geopandas.GeoDataFrame(geometry=[box(501_360, 5_628_660, 501_480, 5_628_780)])
+    square.set_crs(32631).to_file(tmp_path / "right.gpkg")
+    assert len(tiles("a", area_of(tmp_path / "right.gpkg", 12))) == 1
+    square.set_crs(2154).to_file(tmp_path / "wrong.gpkg")
+    with pytest.raises(ConfigError, match=r"RGF93 v1 / Lambert-93, which is used at .* would lie"):
+        tiles("a", area_of(tmp_path / "wrong.gpkg", 12))
+    # Norway uses zone 33 for all of its width.
+    west = geopandas.GeoDataFrame(geometry=[box(5.0, 60.0, 5.01, 60.01)], crs=4326)
+    west.to_crs(25833).to_file(tmp_path / "norway.gpkg")
+    assert tiles("a", area_of(tmp_path / "norway.gpkg", 12))[0].epsg == 32631
 
 
 def test_an_area_of_less_than_the_rounding_is_refused(tmp_path: Path) -> None:
