@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("sitsformer")
 
-FAR = 12.0
+POLYGON, MULTIPOLYGON = 3, 6
+"""Numbers of the types of shapes (OGC Simple Features)."""
+
+FAR, FAR_OF_ZONE = 2.0, 12.0
 """Degrees beyond the area of use of a CRS from which on coordinates are taken for those of
-another: UTM zones of a whole country reach out of their own by as much."""
+another; east and west of a zone, which one country may use for all of its width."""
 
 
 def read(path: Path, what: str) -> GeoDataFrame:
@@ -81,34 +84,41 @@ def mended(frame: GeoDataFrame, where: str) -> GeoDataFrame:
     Raises:
         ConfigError: a feature without a polygon, or with coordinates that its CRS cannot have.
     """
-    from shapely import get_coordinates, is_valid_reason
+    from shapely import area, force_2d, get_type_id, is_valid
 
-    shapes = []
-    for number, shape in frame.geometry.items():
-        here = f"{where}: feature {number}"
-        if shape is None or shape.is_empty:
-            raise ConfigError(f"{here} has no shape; draw it, or delete the feature")
-        if not np.isfinite(get_coordinates(shape)).all():
-            raise ConfigError(f"{here} has coordinates that are no numbers; draw it again")
-        polygons = _polygons(shape)
-        if polygons.area == 0:
-            raise ConfigError(
-                f"{here} is a {shape.geom_type} without an area; draw a polygon, or delete it"
-            )
-        if not shape.is_valid and shape.geom_type.endswith("Polygon"):
-            logger.warning("%s was mended: %s", here, is_valid_reason(shape))
-        shapes.append(polygons)
+    shapes = force_2d(frame.geometry.to_numpy())
+    whole = is_valid(shapes) & np.isin(get_type_id(shapes), (POLYGON, MULTIPOLYGON))
+    for position in np.flatnonzero(~(whole & (area(shapes) > 0))):
+        here = f"{where}: feature {frame.index[position]}"
+        shapes[position] = _mend(shapes[position], here)
     frame = frame.set_geometry(shapes, crs=frame.crs)
     _check_place(frame, where)
     return frame
 
 
-def _polygons(shape: BaseGeometry) -> BaseGeometry:
-    """The valid polygons of a shape, without points, lines and heights."""
-    from shapely import force_2d, get_parts, make_valid, union_all
+def _mend(shape: BaseGeometry | None, here: str) -> BaseGeometry:
+    """A shape that is no valid polygon as one."""
+    from shapely import get_coordinates, is_valid_reason
 
-    flat = force_2d(shape)
-    valid = flat if flat.is_valid else make_valid(flat, method="structure", keep_collapsed=False)
+    if shape is None or shape.is_empty:
+        raise ConfigError(f"{here} has no shape; draw it, or delete the feature")
+    if not np.isfinite(get_coordinates(shape)).all():
+        raise ConfigError(f"{here} has coordinates that are no numbers; draw it again")
+    polygons = _polygons(shape)
+    if polygons.area == 0:
+        raise ConfigError(
+            f"{here} is a {shape.geom_type} without an area; draw a polygon, or delete it"
+        )
+    if not shape.is_valid:
+        logger.warning("%s was mended: %s", here, is_valid_reason(shape))
+    return polygons
+
+
+def _polygons(shape: BaseGeometry) -> BaseGeometry:
+    """The valid polygons of a shape, without points and lines."""
+    from shapely import get_parts, make_valid, union_all
+
+    valid = shape if shape.is_valid else make_valid(shape, method="structure", keep_collapsed=False)
     if valid.geom_type in ("Polygon", "MultiPolygon"):
         return valid
     parts = get_parts(valid)
@@ -138,9 +148,12 @@ def _check_place(frame: GeoDataFrame, where: str) -> None:
     use = crs.area_of_use
     if use is None or use.west > use.east:
         return
+    operation = crs.coordinate_operation
+    zone = operation is not None and operation.method_name == "Transverse Mercator"
+    aside = FAR_OF_ZONE if zone else FAR
     if (
-        east < use.west - FAR
-        or west > use.east + FAR
+        east < use.west - aside
+        or west > use.east + aside
         or north < use.south - FAR
         or south > use.north + FAR
     ):

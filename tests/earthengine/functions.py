@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from shapely.geometry import Point, Polygon, box
+from shapely.geometry import MultiPolygon, Point, Polygon, box
 
 from earthengine.images import EarthEngineError, Image, transformer
 from earthengine.values import (
@@ -279,7 +279,15 @@ def _filter_bounds(
 
     def test(item: Image) -> bool:
         ring = context.catalogue.footprint(item)
-        return ring is None or bool(Polygon(ring).intersects(rightValue))
+        if ring is None:
+            return True
+        # A footprint may go on beyond 180 degrees; a filter's place is what its numbers say.
+        lon, lat = np.array(ring).T
+        lon = lon[0] + (lon - lon[0] + 180) % 360 - 180
+        return any(
+            bool(Polygon(np.column_stack([lon + turn, lat])).intersects(rightValue))
+            for turn in (-360, 0, 360)
+        )
 
     return test
 
@@ -337,6 +345,14 @@ def _polygon(
         lon, lat = transformer(crs.crs, "EPSG:4326").transform(points[:, 0], points[:, 1])
         shell = list(zip(lon.tolist(), lat.tolist(), strict=True))
     return Polygon(shell)
+
+
+@function("GeometryConstructors.MultiPolygon")
+def _multi_polygon(
+    context: Context, coordinates: list[Any], crs: Projection | None = None,
+    geodesic: bool | None = None, maxError: Any = None, evenOdd: bool = True,
+) -> MultiPolygon:  # fmt: skip
+    return MultiPolygon([_polygon(context, rings, crs) for rings in coordinates])
 
 
 @function("GeometryConstructors.BBox")

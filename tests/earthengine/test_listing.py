@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from datetime import date
 
+import numpy as np
 import pytest
 
 from earthengine import fixtures
-from earthengine.fixtures import FIRST, area, in_place, observed, only_tile, row
+from earthengine.catalogue import Place
+from earthengine.fixtures import END, FIRST, START, area, in_place, observed, only_tile, row
+from earthengine.server import LocalEarthEngine
+from sitsformer.config import Tiles
+from sitsformer.grid import Tile, tiles, to_lonlat
 from sitsformer.labels import products
 from sitsformer.sources.earthengine import collections, listing
 
@@ -103,3 +108,44 @@ def test_the_outline_of_a_tile_goes_around_it_once() -> None:
     assert ring.is_valid
     # 600 m x 600 m in square degrees at 42 degrees north.
     assert ring.area == pytest.approx(600 / 111_320 / 0.743 * 600 / 111_060, rel=0.01)
+
+
+@pytest.mark.parametrize("bounds", [(179.99, 10.0, 180.0, 10.004), (-180.0, 10.0, -179.99, 10.004)])
+def test_tiles_at_180_degrees_list_the_images_of_their_own_place(bounds) -> None:
+    """The ring of such a tile must not go around the Earth."""
+    import ee
+
+    west, south, east, north = bounds
+    here = Place(west, south, min(east, 179.999), north, START, END)
+    elsewhere = [Place(lon, 9.9, lon + 0.2, 10.1, START, END) for lon in (20.0, 100.0, -60.0)]
+    chosen = area(bounds, size=60)
+    # Of the tiles of the area, the one that lies across 180 degrees.
+    tile = next(
+        tile
+        for tile in tiles("here", chosen.model_copy(update={"tiles": Tiles(size=60)}))
+        if np.ptp(to_lonlat(tile.epsg, *np.meshgrid(tile.x, tile.y))[0]) > 180
+    )
+    assert np.ptp(np.array(listing.outline(tile)), axis=0).max() < 0.02
+    with LocalEarthEngine([here, *elsewhere]) as server:
+        ee.Reset()
+        ee.Initialize(credentials=None, url=server.url, project="proj-test")
+        found = listing.within(listing.SENTINEL2, chosen, tile).aggregate_array("system:index")
+        indices = found.getInfo()
+        ee.Reset()
+    zones = {server.catalogue.scenes[index].granule.epsg % 100 for index in indices}
+    assert indices and zones <= {1, 60}
+
+
+@pytest.mark.parametrize("west", [500_000, 828_870])
+def test_the_rings_of_a_tile_cover_it_once(west) -> None:
+    from shapely.geometry import MultiPoint, Polygon
+    from shapely.ops import unary_union
+
+    tile = Tile("a", "t", 32660, west, 1_106_940, 60)
+    rings = listing._rings(tile)
+    assert len(rings) == (1 if west == 500_000 else 2)
+    assert all(-180 <= lon <= 180 for ring in rings for lon, _ in ring)
+    lon, lat = to_lonlat(tile.epsg, *np.meshgrid(tile.x, tile.y))
+    parts = [Polygon(ring) for ring in rings]
+    assert unary_union(parts).contains(MultiPoint(np.column_stack([lon.ravel(), lat.ravel()])))
+    assert sum(part.area for part in parts) == pytest.approx(Polygon(listing.outline(tile)).area)

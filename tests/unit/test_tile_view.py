@@ -80,3 +80,16 @@ def test_the_picture_is_written_whole(dataset: xr.Dataset, tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir()] == ["tile.png"]
     texts = [axes.get_title() for axes in tile_view.figure_of(dataset).get_axes()]
     assert texts[8:] == ["worldcover", "", "cdl", ""]
+
+
+def test_of_many_classes_the_largest_are_named() -> None:
+    from matplotlib.figure import Figure
+
+    codes = np.repeat(np.arange(1, 61), np.arange(1, 61)).astype(np.uint8)
+    names = tuple(f"${code}$" for code in range(1, 61))
+    legend = Legend("own", tuple(range(1, 61)), names, ("#123456",) * 60)
+    axes = Figure().subplots()
+    tile_view._draw_labels(axes, "own", codes[None], legend)
+    shown = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert len(shown) == tile_view.MOST_NAMED
+    assert shown[0].startswith(r"\$41\$ ") and shown[-1].startswith(r"\$60\$ ")

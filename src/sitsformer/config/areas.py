@@ -31,7 +31,8 @@ class LabelRaster(Section):
     band: int = Field(1, ge=1)
     """Band of the file, counted from 1."""
     legend: str
-    """A label product (`worldcover`, `cdl`), or the path of a CSV table `code,name,colour`."""
+    """A label product (`worldcover`, `cdl`), or the path of a CSV table `code,name,colour`
+    (docs/rasters.md)."""
     nodata: int | None = None
     """Code that means no label; default: the file's own nodata value, else 0. Where it is not 0, a
     code 0 of the legend is a class."""
@@ -159,7 +160,8 @@ class Area(Section):
     bounds: tuple[float, float, float, float] | None = None
     """West, south, east, north in degrees (WGS 84). Either this or `geometry`."""
     geometry: str | None = None
-    """GeoJSON or GeoPackage file with the area's polygons. Either this or `bounds`."""
+    """GeoJSON or GeoPackage file with the area's polygons, in any coordinate system that the file
+    names. Either this or `bounds`."""
     start: date
     """First day of the season."""
     end: date

@@ -59,7 +59,7 @@ class SplitBy(Section):
     test: Entries = ()
     """See `train`."""
     polygons: str | None = None
-    """`polygons`: vector file with a column `split`."""
+    """`polygons`: vector file with a column `split`: `train`, `validation` or `test`."""
     seed: Seed = 0
     """Seed of the assignment of blocks."""
 

@@ -31,6 +31,9 @@ LEAST_PIXELS = 30
 LEAST_SEEN = 0.3
 """A date is left out of a class's curve when a smaller share of its pixels is clear."""
 MOST_CLASSES = 12
+"""Classes with a curve at most."""
+MOST_NAMED = 20
+"""Classes that the legend names at most."""
 CLEAR_DATES, CLOUDY_DATES = 6, 2
 
 
@@ -146,20 +149,22 @@ def _draw_labels(axes: Axes, name: str, codes: NDArray[Any], legend: Legend) -> 
     from matplotlib.colors import to_rgb
     from matplotlib.patches import Patch
 
-    from sitsformer.plots.lettering import shown
+    from sitsformer.plots.lettering import largest, shown
 
     picture = np.ones((*codes.shape, 3))
-    handles = []
+    handles, shares = [], []
     for code, word, colour in zip(legend.codes, legend.names, legend.colours, strict=True):
         share = float((codes == code).mean())
         if code == legend.no_label or share == 0:
             continue
         picture[codes == code] = to_rgb(colour)
+        shares.append(share)
         handles.append(Patch(color=colour, label=f"{shown(word)} {share:.1%}"))
     axes.imshow(picture, interpolation="nearest")
     axes.set_title(name, fontsize=10)
     axes.set_axis_off()
-    axes.legend(handles=handles[:20], loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
+    handles = [handles[k] for k in largest(shares, MOST_NAMED)]
+    axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
 
 
 def _draw_curves(
@@ -189,4 +194,5 @@ def _draw_curves(
     axes.set_ylim(-0.2, 1)
     axes.grid(alpha=0.3)
     axes.tick_params(axis="x", labelrotation=30)
-    axes.legend(fontsize=8, ncols=2, loc="lower center")
+    if axes.lines:
+        axes.legend(fontsize=8, ncols=2, loc="lower center")

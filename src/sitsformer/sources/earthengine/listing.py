@@ -123,7 +123,11 @@ class Listing:
 
 
 def outline(tile: Tile) -> list[list[float]]:
-    """Ring of a tile in degrees, eight points a side."""
+    """Ring of a tile in degrees, eight points a side.
+
+    It goes on beyond 180 degrees where the tile does: a ring that jumps to -180 there would go
+    around the Earth.
+    """
     west, south, east, north = tile.bounds
     step = np.linspace(0.0, 1.0, 8, endpoint=False)
     x = np.concatenate([west + step * (east - west), 0 * step + east])
@@ -131,6 +135,7 @@ def outline(tile: Tile) -> list[list[float]]:
     # The other two sides are these two, turned by half a turn.
     x, y = np.concatenate([x, east + west - x]), np.concatenate([y, north + south - y])
     lon, lat = to_lonlat(tile.epsg, x, y)
+    lon = lon[0] + (lon - lon[0] + 180) % 360 - 180
     return [[float(a), float(b)] for a, b in zip(lon, lat, strict=True)]
 
 
@@ -167,9 +172,33 @@ def _within(collection: str, area: Area, tile: Tile) -> Any:
     """The images of a collection that touch a tile in its season."""
     import ee
 
-    place = ee.Geometry.Polygon([outline(tile)], None, False)
+    rings = _rings(tile)
+    place = (
+        ee.Geometry.Polygon(rings, None, False)
+        if len(rings) == 1
+        else ee.Geometry.MultiPolygon([[ring] for ring in rings], None, False)
+    )
     start, end = str(area.start), str(area.end + timedelta(days=1))
     return ee.ImageCollection(collection).filterDate(start, end).filterBounds(place)
+
+
+def _rings(tile: Tile) -> list[list[list[float]]]:
+    """Rings in degrees that cover a tile, none beyond 180: one, or one on each side."""
+    from shapely.affinity import translate
+    from shapely.geometry import Polygon, box
+
+    whole = Polygon(outline(tile))
+    west, south, east, north = whole.bounds
+    if west >= -180 and east <= 180:
+        return [outline(tile)]
+    world = box(-180, south, 180, north)
+    parts = [translate(whole, 360 * turn).intersection(world) for turn in (-1, 0, 1)]
+    # Each part is convex, or nearly so: one polygon.
+    return [
+        [[x, y] for x, y in part.exterior.coords[:-1]]
+        for part in parts
+        if isinstance(part, Polygon) and part.area > 0
+    ]
 
 
 def _query(area: Area, tile: Tile) -> Any:
