@@ -18,7 +18,7 @@ import xarray as xr
 from sitsformer import provenance
 from sitsformer.classes import Classes
 from sitsformer.config import Patches
-from sitsformer.cube import CHUNK, MISSING, layer_values, open_cube, tile_of
+from sitsformer.cube import CHUNK, MISSING, label_layers, layer_values, open_cube, tile_of
 from sitsformer.errors import SitsError
 from sitsformer.labels import products
 from sitsformer.patches.clear import clear_strips
@@ -138,13 +138,20 @@ def only_cropland(found: CropMap, cube: xr.Dataset) -> CropMap:
         SitsError: the cube has no layer of such a product.
     """
     knowing = {name: item.cropland for name, item in products().items() if item.cropland}
-    layer = next((name for name in knowing if name in cube), None)
-    if layer is None:
+    # In an area of rasters the layer may be called as its user likes: its legend tells the product.
+    known = [
+        (layer, codes)
+        for name, codes in knowing.items()
+        for layer, legend in label_layers(cube).items()
+        if name in (layer, legend.name)
+    ]
+    if not known:
         raise SitsError(
             f"maps.mask: cropland needs the label layer {' or '.join(f'`{n}`' for n in knowing)} "
             "in the cube: add it to `labels` of the area, or set maps.mask: none"
         )
-    inside = np.isin(layer_values(cube[layer]), knowing[layer])
+    layer, codes = min(known, key=lambda pair: pair[0] not in knowing)
+    inside = np.isin(layer_values(cube[layer]), codes)
     return CropMap(np.where(inside, found.classes, 0), np.where(inside, found.confidence, 0))
 
 

@@ -168,6 +168,12 @@ def test_cropland_mask(tmp_path: Path) -> None:
     np.testing.assert_array_equal(masked.classes[:10], found.classes[:10])
     with pytest.raises(SitsError, match="needs the label layer `worldcover`"):
         maps.only_cropland(found, dataset.drop_vars("worldcover"))
+    # Under another name its legend tells; beside one of the right name it does not count.
+    renamed = dataset.rename(worldcover="cover")
+    np.testing.assert_array_equal(maps.only_cropland(found, renamed).classes, masked.classes)
+    renamed["worldcover"] = dataset.worldcover * np.uint8(0)
+    renamed.worldcover.attrs.update(dataset.worldcover.attrs)
+    assert (maps.only_cropland(found, renamed).classes == maps.NONE).all()
 
 
 # Olofsson et al. 2014, table 8: map (rows) by reference (columns), and pixels of 30 m by class.
