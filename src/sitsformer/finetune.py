@@ -27,7 +27,7 @@ from sitsformer.model.steps import SCALE, Series, make_series
 from sitsformer.modelstore import Origin, load_model, save_model
 from sitsformer.pretrain import architecture, plan, strength
 from sitsformer.samples import Samples, load_samples, statistics
-from sitsformer.training import Row, fit, parallel
+from sitsformer.training import Row, distributed, fit
 from sitsformer.training.augment import Strength
 from sitsformer.training.observers import bar, observers
 from sitsformer.training.tasks import ClassifySettings, ClassifyTask
@@ -243,7 +243,7 @@ def run_standard(
     """
     from sitsformer import provenance
 
-    place = parallel.start(device)
+    place = distributed.start(device)
     loaded = load_samples(store)
     samples = loaded.take(loaded.label >= 0)
     parts = [np.flatnonzero(samples.split == k) for k in (TRAIN, VALIDATION, TEST)]

@@ -33,7 +33,7 @@ from sitsformer.samples import (
     statistics,
 )
 from sitsformer.samples.loader import Batch, Loader, free_memory, order
-from sitsformer.training import Plan, Row, augment, fit, parallel
+from sitsformer.training import Plan, Row, augment, distributed, fit
 from sitsformer.training.observers import bar, observers
 from sitsformer.training.tasks import InMemory, Ints, PretrainSettings, PretrainTask, Source
 
@@ -118,7 +118,7 @@ def run(
     Raises:
         SitsError: the samples do not serve the objective, or the training fails.
     """
-    place = parallel.start(device)
+    place = distributed.start(device)
     stats = statistics(where.samples)
 
     def series(samples: Batch) -> Series:
@@ -176,7 +176,7 @@ def run(
             mode="json", exclude={"objectives", "seeds", "set", "checkpoint_every", "loader"}
         ),
         "samples": provenance.digest(where.samples),
-        "processes": parallel.world(),
+        "processes": distributed.world(),
         "device": place.type,
     }
     with bar(f"pretrain {objective} {seed}", settings.epochs * task.steps) as progress:
@@ -189,7 +189,7 @@ def run(
             observers=observers(where.tensorboard, where.mlflow, identity),
             progress=progress,
         )
-    if parallel.rank() == 0:
+    if distributed.rank() == 0:
         origin = Origin(
             objective,
             _data(common, labels),
@@ -200,8 +200,8 @@ def run(
             common.class_colours if classes else (),
         )
         save_model(where.out, model, origin, history)
-    parallel.wait()
-    parallel.finish()
+    distributed.wait()
+    distributed.finish()
     return history
 
 
@@ -213,17 +213,17 @@ def _source(
     series: Callable[[Batch], Series],
 ) -> Source:
     """The training split: held where the network runs, or handed there batch by batch."""
-    gpu = parallel.free_memory(place)
-    host, device = parallel.least(
-        (free_memory() / parallel.here(), float("inf") if gpu is None else gpu)
+    gpu = distributed.free_memory(place)
+    host, device = distributed.least(
+        (free_memory() / distributed.here(), float("inf") if gpu is None else gpu)
     )
-    size = settings.batch_size // parallel.world()
+    size = settings.batch_size // distributed.world()
     loader = Loader(
         path,
         size,
         seed,
-        rank=parallel.rank(),
-        world=parallel.world(),
+        rank=distributed.rank(),
+        world=distributed.world(),
         mode=settings.loader,
         drop_last=True,
         free_host=int(host),

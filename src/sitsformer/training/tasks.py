@@ -22,7 +22,8 @@ from torch import Tensor
 from sitsformer.model import SITSFormer, masking
 from sitsformer.model.prediction import probabilities
 from sitsformer.model.steps import Change, Series, Steps, pack, to_device
-from sitsformer.training import Row, augment, parallel
+from sitsformer.training import augment, distributed
+from sitsformer.training.loop import Row
 
 Ints = npt.NDArray[np.int64]
 
@@ -133,7 +134,7 @@ class PretrainTask:
         self.weights: Mapping[str, float] = (
             both if settings.objective == "dual" else {settings.objective: 1.0}
         )
-        each = settings.batch_size if source.shared else settings.batch_size // parallel.world()
+        each = settings.batch_size if source.shared else settings.batch_size // distributed.world()
         self.size = max(1, min(each, source.count // settings.accumulate))
         self.steps = max(1, source.count // (self.size * settings.accumulate))
 
@@ -151,12 +152,12 @@ class PretrainTask:
         s = self.settings
         if "ssl" not in self.weights:
             index = index[label[index] >= 0]
-        own = 0 if self.source.shared else parallel.rank()
+        own = 0 if self.source.shared else distributed.rank()
         rng = _rng(s.seed, _BATCH, number, micro, own)
         time, bands = series.doy.shape[1], series.mean.shape[0]
         change = augment.draw(series.lengths[index], time, bands, s.augment, rng)
         mask = int(rng.integers(2**62))
-        share = (parallel.rank(), parallel.world()) if self.source.shared else (0, 1)
+        share = (distributed.rank(), distributed.world()) if self.source.shared else (0, 1)
         return make_batch(series, label, index, change, s, self.weights, mask, share)
 
     def sums(self, model: SITSFormer, batch: PretrainBatch) -> dict[str, Tensor]:
@@ -195,7 +196,7 @@ class PretrainTask:
         with torch.inference_mode():
             for i, index in enumerate(_chunks(usable, s.batch_size)):
                 mask = VALIDATION_SEED + i
-                share = (parallel.rank(), parallel.world())
+                share = (distributed.rank(), distributed.world())
                 batch = make_batch(series, label, index, None, s, self.weights, mask, share)
                 for name, value in self.sums(model, batch).items():
                     sums[name] += float(value)
@@ -203,7 +204,7 @@ class PretrainTask:
                     counts[name] += count
         model.train()
         names = list(sums)
-        total = parallel.add_up([*sums.values(), *counts.values()])
+        total = distributed.add_up([*sums.values(), *counts.values()])
         row = {name: total[i] / max(total[len(names) + i], 1.0) for i, name in enumerate(names)}
         row["loss"] = sum(self.weights[name] * row[name] for name in names)
         return row
