@@ -148,7 +148,7 @@ def test_batches_are_full(size, steps, full):
     values, doy, label, _ = training_data.arrays()
     series = make_series(values[:144], doy[:144], MEAN, STD)
     chosen = PretrainTask(InMemory(series, label[:144]), PretrainSettings("sl", size))
-    assert chosen.steps == steps
+    assert chosen.updates == steps
     assert [len(micro[0].label) for micro in chosen.batches(0, 0)] == [full] * steps
     later = [micro[0].label for micro in chosen.batches(0, steps - 1)]
     assert torch.equal(later[0], list(chosen.batches(0, 0))[-1][0].label)

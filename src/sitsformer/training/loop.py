@@ -58,15 +58,15 @@ class Task(Protocol):
     """What is trained.
 
     Attributes:
-        steps: optimiser steps of an epoch.
+        updates: optimiser steps of an epoch.
         weights: weight of each loss.
     """
 
-    steps: int
+    updates: int
     weights: Mapping[str, float]
 
     def batches(self, epoch: int, start: int) -> Iterator[Sequence[Batch]]:
-        """Micro-batches of this process for each step of an epoch, from step `start` on."""
+        """Micro-batches of this process for each update of an epoch, from `start` on."""
 
     def sums(self, model: Any, batch: Any) -> dict[str, Tensor]:
         """Sum of each loss over its terms."""
@@ -186,10 +186,10 @@ class _Loop:
     def epoch(self, stop: _Sigterm, progress: Callable[[int, int, float], None] | None) -> None:
         """Train the rest of an epoch, validate, save."""
         run, plan = self.run, self.plan
-        steps = self.task.steps * plan.epochs
+        steps = self.task.updates * plan.epochs
         self.model.train()
         for micro in self.task.batches(run.epoch, run.step):
-            done = run.epoch * self.task.steps + run.step
+            done = run.epoch * self.task.updates + run.step
             asked_to_stop = self.step(micro, done, steps, stop)
             run.step += 1
             if progress is not None:
@@ -285,7 +285,7 @@ class _Loop:
         run, plan = self.run, self.plan
         row: Row = {
             "epoch": run.epoch + 1,
-            "step": (run.epoch + 1) * self.task.steps,
+            "step": (run.epoch + 1) * self.task.updates,
             "learning_rate": self.rate,
         }
         for name, value in run.sums.items():

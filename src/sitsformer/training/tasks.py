@@ -1,6 +1,6 @@
 """The two tasks: masked reconstruction and land cover together, and classification.
 
-Batches from memory are drawn for all processes at once, from the seed and the number of the step,
+Batches from memory are drawn for all processes at once, from the seed and the number of the update,
 and each process packs its share: one process or four see the same samples, masks and augmentation.
 
 Axes: N packed steps, B samples, C bands.
@@ -136,14 +136,14 @@ class PretrainTask:
         )
         each = settings.batch_size if source.shared else settings.batch_size // distributed.world()
         self.size = max(1, min(each, source.count // settings.accumulate))
-        self.steps = max(1, source.count // (self.size * settings.accumulate))
+        self.updates = max(1, source.count // (self.size * settings.accumulate))
 
     def batches(self, epoch: int, start: int) -> Iterator[list[PretrainBatch]]:
-        """Micro-batches of each step of an epoch."""
+        """Micro-batches of each update of an epoch."""
         several = self.settings.accumulate
         parts = self.source.batches(self.size, epoch, start * several)
-        for step in range(start, self.steps):
-            number = epoch * self.steps + step
+        for update in range(start, self.updates):
+            number = epoch * self.updates + update
             yield [self._batch(*part, number, i) for i, part in enumerate(islice(parts, several))]
 
     def _batch(
@@ -290,9 +290,9 @@ class ClassifyBatch:
 
 @dataclass(frozen=True)
 class ClassifySettings:
-    """How a classifier is fine-tuned; see `config.FewShot`."""
+    """How a classifier is fine-tuned; `updates` are optimiser steps; see `config.FewShot`."""
 
-    steps: int
+    updates: int
     batch_size: int
     seed: int
     label_smoothing: float = 0.0
@@ -306,8 +306,8 @@ class ClassifyTask:
         series: all samples.
         label: (sample,) class index.
         train: which samples to learn from.
-        settings: see `ClassifySettings`. One epoch is `settings.steps` steps; samples come in
-            shuffled rounds, and a batch is never larger than all of them.
+        settings: see `ClassifySettings`. One epoch is `settings.updates` optimiser steps;
+            samples come in shuffled rounds, and a batch is never larger than all of them.
         validation: which samples to validate on; None: no validation.
     """
 
@@ -323,7 +323,7 @@ class ClassifyTask:
     ) -> None:
         self.series, self.label, self.samples = series, label, train
         self.settings, self.validation = settings, validation
-        self.steps = settings.steps
+        self.updates = settings.updates
 
     def batches(self, epoch: int, start: int) -> Iterator[list[ClassifyBatch]]:
         """Batches out of shuffled rounds of the training samples."""
@@ -331,8 +331,8 @@ class ClassifyTask:
         size = min(s.batch_size, len(self.samples))
         time, bands = self.series.doy.shape[1], self.series.mean.shape[0]
         per_round = len(self.samples) // size
-        for step in range(start, self.steps):
-            number = epoch * self.steps + step
+        for update in range(start, self.updates):
+            number = epoch * self.updates + update
             turn, place = divmod(number, per_round)
             order = _rng(s.seed, _EPOCH, turn).permutation(self.samples)
             index = order[place * size : (place + 1) * size]
