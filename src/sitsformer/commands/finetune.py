@@ -104,7 +104,7 @@ def finetune(
 ) -> None:
     """Fine-tune on the training split of a set, and test on its test split (SITS-Former's way).
 
-    Writes FINETUNE_PATH/model and goes on from FINETUNE_PATH/checkpoint after it was stopped.
+    Writes FINETUNE_PATH/model and resumes from FINETUNE_PATH/checkpoint after it was stopped.
     """
     from sitsformer import finetune as stage
     from sitsformer.commands import training_options as options

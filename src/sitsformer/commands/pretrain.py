@@ -42,7 +42,7 @@ def pretrain(
 ) -> None:
     """Pretrain one model on a sample store.
 
-    Run the same command again after it was killed or ran out of time: it goes on where it was. With
+    Run the same command again after it was killed or ran out of time: it resumes where it was. With
     several GPUs start it by `torchrun --nproc-per-node N -m sitsformer pretrain ...`.
     """
     from sitsformer import pretrain as stage

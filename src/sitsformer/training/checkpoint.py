@@ -29,7 +29,7 @@ LAYOUT = 2
 
 
 def fingerprint(settings: Mapping[str, Any]) -> str:
-    """Digest of what must be the same for a run to go on from a checkpoint.
+    """Digest of what must be the same for a run to resume from a checkpoint.
 
     The settings, and the versions of this package and of torch: half a run by other code would be
     a run that nobody can repeat.
@@ -85,7 +85,7 @@ def save(
         partial.unlink(missing_ok=True)
         raise SitsError(
             f"the checkpoint {folder / FILE} cannot be written: {_reason(error)}; the one before "
-            "it is whole: make room and run the same command again to go on from there"
+            "it is whole: make room and run the same command again to resume from there"
         ) from None
 
 

@@ -1,11 +1,11 @@
-"""The one training loop: pretraining and fine-tuning, one process or many, stop and go on.
+"""The one training loop: pretraining and fine-tuning, one process or many, stop and resume.
 
     history = fit(model, task, plan, checkpoint=Path("results/checkpoints/dual-p0"))
 
-A task says what the batches and the losses are; the loop does the rest. All randomness of a step
-is drawn from (seed, number of the step), so a run that was killed and goes on from its checkpoint
-ends with the same bytes as one that was not (on a CPU with the same number of threads; other
-numbers of threads add up in another order and differ in the last bits).
+A task says what the batches and the losses are; the loop does the rest. All randomness of an update
+is drawn from (seed, number of the update), so a run that was killed and is resumed from its
+checkpoint ends with the same bytes as one that was not (on a CPU with the same number of threads;
+other numbers of threads add up in another order and differ in the last bits).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ logger = logging.getLogger("sitsformer")
 
 TERMINATED = 143
 """Exit status after SIGTERM (128 + 15, as shells report it): Snakemake counts it as a failure, and
-a rule with `retries` runs again and goes on from the checkpoint."""
+a rule with `retries` runs again and resumes from the checkpoint."""
 
 DIVERGED = 10.0
 """A loss, smoothed over some 20 steps, this many times the first one stops the run."""
@@ -112,8 +112,8 @@ def fit(
         model: on its device.
         task: batches and losses.
         plan: the recipe.
-        checkpoint: folder to save in and to go on from; None: nothing is saved.
-        settings: what must be the same for a checkpoint to be gone on from; JSON values.
+        checkpoint: folder to save in and to resume from; None: nothing is saved.
+        settings: what must be the same for a checkpoint to be resumed; JSON values.
         observers: called with each line of the history.
         progress: called with (steps done, steps in all, loss) after each step.
 
@@ -162,7 +162,7 @@ class _Loop:
                 layer.compile(dynamic=True)
 
     def resume(self) -> None:
-        """Go on from the checkpoint, if there is one of this very run."""
+        """Resume from the checkpoint, if there is one of this very run."""
         found = checkpoints.load(self.checkpoint) if self.checkpoint is not None else None
         if found is None:
             return
@@ -174,7 +174,7 @@ class _Loop:
             return
         self.best = checkpoints.restore(tensors, self.model, self.optimiser)
         self.run = _Run(**state)
-        logger.info("goes on from %s: epoch %d", self.checkpoint, self.run.epoch + 1)
+        logger.info("resumed from %s: epoch %d", self.checkpoint, self.run.epoch + 1)
 
     def save(self) -> None:
         """Write the checkpoint (one process does)."""
@@ -186,18 +186,18 @@ class _Loop:
     def epoch(self, stop: _Sigterm, progress: Callable[[int, int, float], None] | None) -> None:
         """Train the rest of an epoch, validate, save."""
         run, plan = self.run, self.plan
-        steps = self.task.updates * plan.epochs
+        updates = self.task.updates * plan.epochs
         self.model.train()
         for micro in self.task.batches(run.epoch, run.step):
             done = run.epoch * self.task.updates + run.step
-            asked_to_stop = self.step(micro, done, steps, stop)
+            asked_to_stop = self.step(micro, done, updates, stop)
             run.step += 1
             if progress is not None:
-                progress(done + 1, steps, run.smooth_loss)
+                progress(done + 1, updates, run.smooth_loss)
             if asked_to_stop:
                 self.save()
                 distributed.wait()
-                logger.info("terminated: saved after step %d of %d", done + 1, steps)
+                logger.info("terminated: saved after step %d of %d", done + 1, updates)
                 raise Terminated(TERMINATED)
             if (done + 1) % plan.checkpoint_every == 0:
                 self.save()
@@ -205,10 +205,10 @@ class _Loop:
         self.close_epoch()
         self.save()
 
-    def step(self, micro: Sequence[Batch], done: int, steps: int, stop: _Sigterm) -> bool:
+    def step(self, micro: Sequence[Batch], done: int, updates: int, stop: _Sigterm) -> bool:
         """One step of the optimiser; whether any process was asked to stop."""
         plan, run = self.plan, self.run
-        self.rate = learning_rate(plan, done, steps, run.epoch)
+        self.rate = learning_rate(plan, done, updates, run.epoch)
         names = list(self.task.weights)
         counts = [sum(batch.counts[name] for batch in micro) for name in names]
         *counts, asked = distributed.add_up([*counts, float(stop.arrived)])
