@@ -30,7 +30,7 @@ from reference_model import Reference
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.model.dropout import Noise
 from sitsformer.training import Plan, make_optimiser
-from sitsformer.training.order import deterministic
+from sitsformer.training.determinism import deterministic
 from sitsformer.training.tasks import InMemory, PretrainSettings, PretrainTask
 
 BATCH, MASK = 32, 0.3

@@ -27,7 +27,7 @@ from sitsformer.model.steps import SCALE, Series, make_series
 from sitsformer.modelstore import Origin, load_model, save_model
 from sitsformer.pretrain import architecture, plan, strength
 from sitsformer.samples import Samples, load_samples, statistics
-from sitsformer.training import Row, fit, parallel
+from sitsformer.training import Row, distributed, fit
 from sitsformer.training.augment import Strength
 from sitsformer.training.observers import bar, observers
 from sitsformer.training.tasks import ClassifySettings, ClassifyTask
@@ -223,7 +223,7 @@ def run_standard(
     model_settings: config.Model,
     settings: Standard,
     tensorboard: Path | None = None,
-    device: str = "auto",
+    device_name: str = "auto",
 ) -> dict[str, float]:
     """Fine-tune one model on all labels of a set's training split, test it, write its artefact.
 
@@ -235,14 +235,14 @@ def run_standard(
         model_settings: shape of the network where there is no pretrained one.
         settings: the recipe.
         tensorboard: folder of TensorBoard files.
-        device: `auto`, `cpu` or `cuda`.
+        device_name: `auto`, `cpu` or `cuda`.
 
     Returns:
         Overall accuracy, macro F1 and kappa on the test split.
     """
     from sitsformer import provenance
 
-    place = parallel.start(device)
+    device = distributed.start(device_name)
     loaded = load_samples(store)
     samples = loaded.take(loaded.label >= 0)
     parts = [np.flatnonzero(samples.split == k) for k in (TRAIN, VALIDATION, TEST)]
@@ -252,10 +252,10 @@ def run_standard(
         raise SitsError(f"{store} has no labelled sample in its training split")
     if init is None:
         stats = statistics(store)
-        series = make_series(samples.reflectance, samples.doy, stats.mean, stats.std, place)
+        series = make_series(samples.reflectance, samples.doy, stats.mean, stats.std, device)
     else:
-        series = _series(samples, init, place)
-    model = _start(samples, series, init, "full", settings.seed, model_settings).to(place)
+        series = _series(samples, init, device)
+    model = _start(samples, series, init, "full", settings.seed, model_settings).to(device)
     size = min(settings.batch_size, len(parts[0]))
     task = ClassifyTask(
         series,
@@ -277,10 +277,10 @@ def run_standard(
         "seed": settings.seed,
         "recipe": settings.recipe.model_dump(mode="json"),
         "model": vars(model.architecture),
-        "device": place.type,
+        "device": device.type,
         "inputs": {name: provenance.digest(path) for name, path in inputs.items()},
     }
-    with bar("fine-tune", settings.epochs * task.steps) as progress:
+    with bar("fine-tune", settings.epochs * task.updates) as progress:
         history: list[Row] = fit(
             model,
             task,

@@ -33,7 +33,7 @@ from sitsformer.samples import (
     statistics,
 )
 from sitsformer.samples.loader import Batch, Loader, free_memory, order
-from sitsformer.training import Plan, Row, augment, fit, parallel
+from sitsformer.training import Plan, Row, augment, distributed, fit
 from sitsformer.training.observers import bar, observers
 from sitsformer.training.tasks import InMemory, Ints, PretrainSettings, PretrainTask, Source
 
@@ -100,7 +100,7 @@ def run(
     seed: int,
     model_settings: config.Model,
     settings: config.Pretrain,
-    device: str = "auto",
+    device_name: str = "auto",
 ) -> list[Row]:
     """Pretrain one model and write its artefact.
 
@@ -110,7 +110,7 @@ def run(
         seed: of the weights, the order of samples, masks and dropout.
         model_settings: section `model` of the config.
         settings: section `pretrain` of the config.
-        device: `auto`, `cpu` or `cuda`.
+        device_name: `auto`, `cpu` or `cuda`.
 
     Returns:
         The history of the training.
@@ -118,11 +118,11 @@ def run(
     Raises:
         SitsError: the samples do not serve the objective, or the training fails.
     """
-    place = parallel.start(device)
+    device = distributed.start(device_name)
     stats = statistics(where.samples)
 
     def series(samples: Batch) -> Series:
-        return make_series(samples["reflectance"], samples["doy"], stats.mean, stats.std, place)
+        return make_series(samples["reflectance"], samples["doy"], stats.mean, stats.std, device)
 
     common = about(open_samples(where.samples))
     labels, shape = _look(where.samples)
@@ -140,8 +140,8 @@ def run(
         stats.std,
         common.bands,
         common.class_names if classes else (),
-    ).to(place)
-    source = _source(where.samples, settings, seed, place, series)
+    ).to(device)
+    source = _source(where.samples, settings, seed, device, series)
     task = PretrainTask(
         source,
         PretrainSettings(
@@ -156,7 +156,7 @@ def run(
             strength(settings.augment),
             decoder,
         ),
-        _class_weights(labels, classes).to(place) if settings.class_balanced else None,
+        _class_weights(labels, classes).to(device) if settings.class_balanced else None,
         _validation(where.samples, series),
     )
     recipe = plan(
@@ -176,10 +176,10 @@ def run(
             mode="json", exclude={"objectives", "seeds", "set", "checkpoint_every", "loader"}
         ),
         "samples": provenance.digest(where.samples),
-        "processes": parallel.world(),
-        "device": place.type,
+        "processes": distributed.world(),
+        "device": device.type,
     }
-    with bar(f"pretrain {objective} {seed}", settings.epochs * task.steps) as progress:
+    with bar(f"pretrain {objective} {seed}", settings.epochs * task.updates) as progress:
         history = fit(
             model,
             task,
@@ -189,7 +189,7 @@ def run(
             observers=observers(where.tensorboard, where.mlflow, identity),
             progress=progress,
         )
-    if parallel.rank() == 0:
+    if distributed.rank() == 0:
         origin = Origin(
             objective,
             _data(common, labels),
@@ -200,8 +200,8 @@ def run(
             common.class_colours if classes else (),
         )
         save_model(where.out, model, origin, history)
-    parallel.wait()
-    parallel.finish()
+    distributed.wait()
+    distributed.finish()
     return history
 
 
@@ -209,25 +209,25 @@ def _source(
     path: Path,
     settings: config.Pretrain,
     seed: int,
-    place: torch.device,
+    device: torch.device,
     series: Callable[[Batch], Series],
 ) -> Source:
     """The training split: held where the network runs, or handed there batch by batch."""
-    gpu = parallel.free_memory(place)
-    host, device = parallel.least(
-        (free_memory() / parallel.here(), float("inf") if gpu is None else gpu)
+    gpu = distributed.free_memory(device)
+    host_bytes, device_bytes = distributed.least(
+        (free_memory() / distributed.here(), float("inf") if gpu is None else gpu)
     )
-    size = settings.batch_size // parallel.world()
+    size = settings.batch_size // distributed.world()
     loader = Loader(
         path,
         size,
         seed,
-        rank=parallel.rank(),
-        world=parallel.world(),
+        rank=distributed.rank(),
+        world=distributed.world(),
         mode=settings.loader,
         drop_last=True,
-        free_host=int(host),
-        free_device=None if gpu is None else int(device),
+        free_host=int(host_bytes),
+        free_device=None if gpu is None else int(device_bytes),
     )
     logger.info("training samples: %s", loader.mode)
     if loader.held is None or (loader.mode == "memory" and gpu is not None):
@@ -238,7 +238,7 @@ def _source(
     except torch.OutOfMemoryError:
         raise SitsError(
             f"the training split of {path} ({train['reflectance'].nbytes / 1e9:.1f} GB) does not "
-            f"fit on {place}: set pretrain.loader to memory or auto"
+            f"fit on {device}: set pretrain.loader to memory or auto"
         ) from None
 
 

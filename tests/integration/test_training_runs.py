@@ -96,7 +96,7 @@ def test_killed_and_started_again_gives_the_same_bytes(folder, loader):
         process.communicate()
     finished = run(arguments, preexec_fn=one_reader)
     assert finished.returncode == 0, finished.stderr
-    assert "goes on from" in finished.stderr
+    assert "resumed from" in finished.stderr
     assert same_bytes(folder, name)
 
 

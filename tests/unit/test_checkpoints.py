@@ -1,4 +1,4 @@
-"""Training that stops, breaks or is stopped, and how it goes on."""
+"""Training that stops, breaks or is stopped, and how it is resumed."""
 
 import errno
 from dataclasses import replace
@@ -50,7 +50,7 @@ def test_a_diverging_loss_stops():
 
 
 @pytest.mark.parametrize("embedding", ["linear", "conv3d"])
-def test_going_on_from_every_checkpoint_gives_the_same_bits(tmp_path, embedding):
+def test_resuming_from_every_checkpoint_gives_the_same_bits(tmp_path, embedding):
     shape = replace(SHAPE, embedding=embedding)
     values, doy, label, split = training_data.arrays(patch=1)
     series = make_series(values[split == 0], doy[split == 0], MEAN, STD)
@@ -82,7 +82,7 @@ def test_going_on_from_every_checkpoint_gives_the_same_bits(tmp_path, embedding)
         assert history == expected_history
 
 
-def test_a_checkpoint_of_other_settings_is_not_gone_on_from(tmp_path):
+def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path):
     first = network()
     fit(first, task(), Plan(epochs=1), checkpoint=tmp_path, settings={"seed": 0})
     model = network()
@@ -93,7 +93,7 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_from(tmp_path):
 
 
 @pytest.mark.parametrize("package", ["sitsformer", "torch"])
-def test_a_checkpoint_of_another_version_is_not_gone_on_from(tmp_path, monkeypatch, package):
+def test_a_checkpoint_of_another_version_is_not_resumed(tmp_path, monkeypatch, package):
     def first_step():
         steps = []
         fit(

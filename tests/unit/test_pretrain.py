@@ -24,7 +24,7 @@ def store(tmp_path_factory):
 
 def source(store, loader, monkeypatch, gpu):
     """The source of a run whose GPU has so many free bytes (None: there is no GPU)."""
-    monkeypatch.setattr(pretrain.parallel, "free_memory", lambda device: gpu)
+    monkeypatch.setattr(pretrain.distributed, "free_memory", lambda device: gpu)
     settings = config.Pretrain(set="land", batch_size=32, loader=loader)
     stats = statistics(store)
 

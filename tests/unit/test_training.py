@@ -11,7 +11,7 @@ import training_data
 from sitsformer import config
 from sitsformer.errors import SitsError
 from sitsformer.model.steps import make_series
-from sitsformer.training import Plan, fit, learning_rate, make_optimiser, parallel
+from sitsformer.training import Plan, distributed, fit, learning_rate, make_optimiser
 from sitsformer.training.augment import Strength
 from sitsformer.training.observers import observers
 from sitsformer.training.tasks import (
@@ -119,7 +119,7 @@ def test_micro_batches_without_a_label_do_no_harm_to_land_cover_alone(embedding)
 def test_a_gpu_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SitsError, match="device cuda was asked for"):
-        parallel.start("cuda")
+        distributed.start("cuda")
 
 
 def test_class_balanced_weights_follow_the_frequencies():
@@ -148,7 +148,7 @@ def test_batches_are_full(size, steps, full):
     values, doy, label, _ = training_data.arrays()
     series = make_series(values[:144], doy[:144], MEAN, STD)
     chosen = PretrainTask(InMemory(series, label[:144]), PretrainSettings("sl", size))
-    assert chosen.steps == steps
+    assert chosen.updates == steps
     assert [len(micro[0].label) for micro in chosen.batches(0, 0)] == [full] * steps
     later = [micro[0].label for micro in chosen.batches(0, steps - 1)]
     assert torch.equal(later[0], list(chosen.batches(0, 0))[-1][0].label)

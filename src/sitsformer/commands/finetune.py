@@ -131,7 +131,7 @@ def finetune(
 ) -> None:
     """Fine-tune on the training split of a set, and test on its test split (SITS-Former's way).
 
-    Writes FINETUNE_PATH/model and goes on from FINETUNE_PATH/checkpoint after it was stopped.
+    Writes FINETUNE_PATH/model and resumes from FINETUNE_PATH/checkpoint after it was stopped.
     Options of SITS-Former's finetuning.py are taken as they are, underscores included. A folder of
     .npz samples, or a checkpoint of SITS-Former, is converted first, into FINETUNE_PATH.
     """

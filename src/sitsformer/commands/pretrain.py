@@ -65,7 +65,7 @@ def pretrain(
     Options of SITS-Former's pretraining.py are taken as they are, underscores included. A folder of
     .npz samples is converted first, into a store beside the model.
 
-    Run the same command again after it was killed or ran out of time: it goes on where it was. With
+    Run the same command again after it was killed or ran out of time: it resumes where it was. With
     several GPUs start it by `torchrun --nproc-per-node N -m sitsformer pretrain ...`.
     """
     from sitsformer import pretrain as stage

@@ -29,7 +29,7 @@ LAYOUT = 2
 
 
 def fingerprint(settings: Mapping[str, Any]) -> str:
-    """Digest of what must be the same for a run to go on from a checkpoint.
+    """Digest of what must be the same for a run to resume from a checkpoint.
 
     The settings, and the versions of this package and of torch: half a run by other code would be
     a run that nobody can repeat.
@@ -89,7 +89,7 @@ def save(
         raise (TemporaryError if full else SitsError)(
             f"the checkpoint {folder / FILE} cannot be written: "
             f"{'the disk is full' if full else error}; the one before it is whole: "
-            f"{'make room' if full else 'mend that'} and run the same command again to go on from "
+            f"{'make room' if full else 'mend that'} and run the same command again to resume from "
             "there"
         ) from None
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from sitsformer.errors import SitsError
-from sitsformer.training import Row, parallel
+from sitsformer.training import distributed
+from sitsformer.training.loop import Row
 
 
 @contextmanager
 def bar(name: str, steps: int) -> Iterator[Callable[[int, int, float], None] | None]:
     """A progress bar of the first process; give what it yields to `fit`."""
-    if parallel.rank() != 0:
+    if distributed.rank() != 0:
         yield None
         return
     from sitsformer.progress import Progress
@@ -42,7 +43,7 @@ def observers(
         SitsError: TensorBoard or MLflow is asked for and not installed.
     """
     found: list[Callable[[Row], None]] = []
-    if parallel.rank() != 0:
+    if distributed.rank() != 0:
         return found
     if tensorboard is not None:
         found.append(_tensorboard(tensorboard))

@@ -1,6 +1,6 @@
 """The two tasks: masked reconstruction and land cover together, and classification.
 
-Batches from memory are drawn for all processes at once, from the seed and the number of the step,
+Batches from memory are drawn for all processes at once, from the seed and the number of the update,
 and each process packs its share: one process or four see the same samples, masks and augmentation.
 
 Axes: N packed steps, B samples, C bands.
@@ -22,7 +22,8 @@ from torch import Tensor
 from sitsformer.model import SITSFormer, masking
 from sitsformer.model.prediction import probabilities
 from sitsformer.model.steps import Change, Series, Steps, pack, to_device
-from sitsformer.training import Row, augment, parallel
+from sitsformer.training import augment, distributed
+from sitsformer.training.loop import Row
 
 Ints = npt.NDArray[np.int64]
 
@@ -133,16 +134,16 @@ class PretrainTask:
         self.weights: Mapping[str, float] = (
             both if settings.objective == "dual" else {settings.objective: 1.0}
         )
-        each = settings.batch_size if source.shared else settings.batch_size // parallel.world()
+        each = settings.batch_size if source.shared else settings.batch_size // distributed.world()
         self.size = max(1, min(each, source.count // settings.accumulate))
-        self.steps = max(1, source.count // (self.size * settings.accumulate))
+        self.updates = max(1, source.count // (self.size * settings.accumulate))
 
     def batches(self, epoch: int, start: int) -> Iterator[list[PretrainBatch]]:
-        """Micro-batches of each step of an epoch."""
+        """Micro-batches of each update of an epoch."""
         several = self.settings.accumulate
         parts = self.source.batches(self.size, epoch, start * several)
-        for step in range(start, self.steps):
-            number = epoch * self.steps + step
+        for update in range(start, self.updates):
+            number = epoch * self.updates + update
             yield [self._batch(*part, number, i) for i, part in enumerate(islice(parts, several))]
 
     def _batch(
@@ -151,12 +152,12 @@ class PretrainTask:
         s = self.settings
         if "ssl" not in self.weights:
             index = index[label[index] >= 0]
-        own = 0 if self.source.shared else parallel.rank()
+        own = 0 if self.source.shared else distributed.rank()
         rng = _rng(s.seed, _BATCH, number, micro, own)
         time, bands = series.doy.shape[1], series.mean.shape[0]
         change = augment.draw(series.lengths[index], time, bands, s.augment, rng)
         mask = int(rng.integers(2**62))
-        share = (parallel.rank(), parallel.world()) if self.source.shared else (0, 1)
+        share = (distributed.rank(), distributed.world()) if self.source.shared else (0, 1)
         return make_batch(series, label, index, change, s, self.weights, mask, share)
 
     def sums(self, model: SITSFormer, batch: PretrainBatch) -> dict[str, Tensor]:
@@ -195,7 +196,7 @@ class PretrainTask:
         with torch.inference_mode():
             for i, index in enumerate(_chunks(usable, s.batch_size)):
                 mask = VALIDATION_SEED + i
-                share = (parallel.rank(), parallel.world())
+                share = (distributed.rank(), distributed.world())
                 batch = make_batch(series, label, index, None, s, self.weights, mask, share)
                 for name, value in self.sums(model, batch).items():
                     sums[name] += float(value)
@@ -203,7 +204,7 @@ class PretrainTask:
                     counts[name] += count
         model.train()
         names = list(sums)
-        total = parallel.add_up([*sums.values(), *counts.values()])
+        total = distributed.add_up([*sums.values(), *counts.values()])
         row = {name: total[i] / max(total[len(names) + i], 1.0) for i, name in enumerate(names)}
         row["loss"] = sum(self.weights[name] * row[name] for name in names)
         return row
@@ -289,9 +290,9 @@ class ClassifyBatch:
 
 @dataclass(frozen=True)
 class ClassifySettings:
-    """How a classifier is fine-tuned; see `config.FewShot`."""
+    """How a classifier is fine-tuned; `updates` are optimiser steps; see `config.FewShot`."""
 
-    steps: int
+    updates: int
     batch_size: int
     seed: int
     label_smoothing: float = 0.0
@@ -305,8 +306,8 @@ class ClassifyTask:
         series: all samples.
         label: (sample,) class index.
         train: which samples to learn from.
-        settings: see `ClassifySettings`. One epoch is `settings.steps` steps; samples come in
-            shuffled rounds, and a batch is never larger than all of them.
+        settings: see `ClassifySettings`. One epoch is `settings.updates` optimiser steps;
+            samples come in shuffled rounds, and a batch is never larger than all of them.
         validation: which samples to validate on; None: no validation.
     """
 
@@ -322,7 +323,7 @@ class ClassifyTask:
     ) -> None:
         self.series, self.label, self.samples = series, label, train
         self.settings, self.validation = settings, validation
-        self.steps = settings.steps
+        self.updates = settings.updates
 
     def batches(self, epoch: int, start: int) -> Iterator[list[ClassifyBatch]]:
         """Batches out of shuffled rounds of the training samples."""
@@ -330,8 +331,8 @@ class ClassifyTask:
         size = min(s.batch_size, len(self.samples))
         time, bands = self.series.doy.shape[1], self.series.mean.shape[0]
         per_round = len(self.samples) // size
-        for step in range(start, self.steps):
-            number = epoch * self.steps + step
+        for update in range(start, self.updates):
+            number = epoch * self.updates + update
             turn, place = divmod(number, per_round)
             order = _rng(s.seed, _EPOCH, turn).permutation(self.samples)
             index = order[place * size : (place + 1) * size]
