@@ -20,9 +20,13 @@ def check(path: Path) -> None:
     """Say whether a config can be used, and what it asks for."""
     from sitsformer.config import ConfigError, load
     from sitsformer.layout import Layout, problems
+    from sitsformer.sources import rasters
 
     loaded = load(path)
-    if found := problems(loaded):
+    found = problems(loaded) or [
+        line for name, area in loaded.areas.items() for line in rasters.problems(name, area)
+    ]
+    if found:
         raise ConfigError("\n  ".join([f"{path} cannot be used:", *found]))
     layout = Layout(loaded)
     click.echo(
