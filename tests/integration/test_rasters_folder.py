@@ -33,7 +33,7 @@ def config(folder: Path, **rasters: object) -> Path:
                 "tiles": {"size": 48},
                 "rasters": {
                     "path": str(folder),
-                    "clouds": {"by": "mask", "band": "clear"},
+                    "clouds": {"by": "mask", "band": "clear", "mask_clear": [1]},
                     "labels": {"parcels": {"path": str(folder / "labels.tif"), "legend": "cdl"}},
                     **rasters,
                 },

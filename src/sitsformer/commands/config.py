@@ -22,9 +22,15 @@ def check(path: Path) -> None:
     from sitsformer.evaluation.seen import store_problems
     from sitsformer.foresight import notes
     from sitsformer.layout import Layout, problems
+    from sitsformer.sources import rasters
 
     loaded = load(path)
-    if found := problems(loaded) or store_problems(loaded):
+    found = (
+        problems(loaded)
+        or store_problems(loaded)
+        or [line for name, area in loaded.areas.items() for line in rasters.problems(name, area)]
+    )
+    if found:
         raise ConfigError("\n  ".join([f"{path} cannot be used:", *found]))
     for note in notes(loaded):
         click.echo(f"note: {note}", err=True)

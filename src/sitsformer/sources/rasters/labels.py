@@ -54,7 +54,9 @@ def read(label: LabelRaster, area: Area, tile: Tile, where: str) -> tuple[NDArra
         raise SitsError(f"{where}.path: {path} cannot be read: {error}") from None
     nodata = own if label.nodata is None else label.nodata
     codes = values[0]
-    labelled = seen[0] & known(codes, () if nodata is None else (float(nodata),))
+    # The config goes before the file: there its value may be a code of the legend like any other.
+    none = {nodata, own if own not in legend.codes else nodata}
+    labelled = seen[0] & known(codes, [float(value) for value in none if value is not None])
     if nodata is not None and nodata != NO_LABEL:
         legend = legend.with_zero()
     if NO_LABEL not in legend.codes or legend.no_label == NO_LABEL:

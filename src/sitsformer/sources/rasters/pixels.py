@@ -126,26 +126,32 @@ def read(
     window = Window(left, top, width, height)
     here = row[inside] - top, column[inside] - left
     values[:, inside] = dataset.read(list(bands), window=window, out_dtype=dtype)[:, *here]
+    alpha = _alpha(dataset)
+    if alpha is not None and alpha not in bands:
+        seen[:, inside] &= dataset.read(alpha, window=window)[here] != 0
     for position, band in enumerate(bands):
-        if _masked(dataset, band, bands):
-            seen[position, inside] = dataset.read_masks(band, window=window)[here] != 0
+        if _has_mask(dataset, band):
+            seen[position, inside] &= dataset.read_masks(band, window=window)[here] != 0
     return values, seen
 
 
-def _masked(dataset: DatasetReader, band: int, bands: tuple[int, ...]) -> bool:
-    """Whether a band has a mask of its own: in the file, in a `.msk` beside it, or as alpha.
+def _has_mask(dataset: DatasetReader, band: int) -> bool:
+    """Whether a band has a mask, in the file or in a `.msk` beside it."""
+    from rasterio.enums import MaskFlags
 
-    A band that is read for its values is no alpha band, whatever its tag says.
+    others = {MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha}
+    return not others & set(dataset.mask_flag_enums[band - 1])
+
+
+def _alpha(dataset: DatasetReader) -> int | None:
+    """The alpha band, counted from 1 (GDAL takes it for a mask in files of two or four bands only).
+
+    Where it is read for its values it is none, whatever its tag says.
     """
-    from rasterio.enums import ColorInterp, MaskFlags
+    from rasterio.enums import ColorInterp
 
-    flags = dataset.mask_flag_enums[band - 1]
-    if MaskFlags.all_valid in flags or MaskFlags.nodata in flags:
-        return False
-    if MaskFlags.alpha in flags:
-        alpha = dataset.colorinterp.index(ColorInterp.alpha) + 1
-        return alpha not in bands
-    return True
+    kinds = dataset.colorinterp
+    return kinds.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in kinds else None
 
 
 def overlaps(dataset: DatasetReader, block: Block) -> bool:

@@ -134,8 +134,9 @@ def _impossible(looks: Sequence[Look], settings: Rasters, where: str) -> Iterato
     empty = [look for look in looks if look.top == 0]
     if len(empty) == len(looks):
         yield (
-            "every reflectance is 0; if the stored 0 means missing, set "
-            f"{where}.nodata: 0, else set {where}.scale or {where}.offset{_now(settings)}"
+            f"every reflectance is 0 or less than 0.0001; set {where}.scale: 1.0 if the files hold "
+            f"reflectances from 0 to 1, or {where}.nodata: 0 if 0 means missing, or change "
+            f"{where}.offset{_now(settings)}"
         )
     for look in looks:
         if 0 < look.top < SMALLEST:
