@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from sitsformer import samples
-from sitsformer.samples import layout as samplelayout
+from sitsformer.samples import contract as samplelayout
 from sitsformer.samples import shards
 from sitsformer.samples.describe import describe
 from sitsformer.samples.loader import Loader

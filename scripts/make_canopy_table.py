@@ -4,7 +4,7 @@ Runs PROSAIL (PROSPECT-5B leaves in a 4SAIL canopy) over a small grid of states 
 spectra over the ten Sentinel-2 bands. The result is checked in; run this only to change it:
 
     python -m venv /tmp/rtm && /tmp/rtm/bin/pip install torchrtm==1.5.8
-    /tmp/rtm/bin/python scripts/make_canopy_table.py src/sitsformer/sources/synthetic/canopy.csv
+    /tmp/rtm/bin/python scripts/make_canopy_table.py src/sitsformer/imagery/synthetic/canopy.csv
 
 Takes about 20 s. The reflectance written is 4SAIL's bidirectional reflectance factor (`rsot`),
 which an atmospherically corrected image approximates, as integers x 1e-4.

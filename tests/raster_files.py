@@ -13,7 +13,7 @@ from affine import Affine
 from sitsformer import cube
 from sitsformer.config import BANDS, Area
 from sitsformer.grid import Tile
-from sitsformer.sources.rasters import RasterSource
+from sitsformer.imagery.rasters import RasterSource
 
 EPSG, WEST, NORTH, SIZE = 32631, 501_360, 5_629_680, 12
 

@@ -48,8 +48,8 @@ def ours(job: Job, folder: Path) -> Callable[[], int]:
     from datetime import date
 
     from sitsformer.config import Area, EarthEngine
-    from sitsformer.sources.earthengine.export import EarthEngineSource
-    from sitsformer.sources.earthengine.session import connect
+    from sitsformer.imagery.earthengine.session import connect
+    from sitsformer.imagery.earthengine.source import EarthEngineSource
 
     settings = EarthEngine(
         url=job.url, project="proj-test", cache=str(folder), concurrent=job.concurrent, rate=100

@@ -127,7 +127,7 @@ def zarr_source(path: Path, values: np.ndarray, doy: np.ndarray, batch: int, dev
 
 def _write_store(path: Path, values: np.ndarray, doy: np.ndarray) -> None:
     from sitsformer import provenance, samples
-    from sitsformer.samples import layout, shards
+    from sitsformer.samples import contract, shards
 
     about = samples.About(
         name="benchmark",
@@ -145,9 +145,9 @@ def _write_store(path: Path, values: np.ndarray, doy: np.ndarray) -> None:
     rows = shards.chunk_rows(int(np.prod(shape)) * 2)
     pieces = (values[start : start + rows] for start in range(0, count, rows))
     columns = {"doy": doy, "label": np.arange(count) % 2, "split": np.zeros(count, np.int64)}
-    with provenance.create(path, layout.KIND, config={}) as partial:
-        with layout.reflectance_writer(partial) as writer:
-            for packed in layout.encoded(pieces, rows):
+    with provenance.create(path, contract.KIND, config={}) as partial:
+        with contract.reflectance_writer(partial) as writer:
+            for packed in contract.encoded(pieces, rows):
                 writer.append(packed)
-        layout.write_arrays(partial, count, shape, columns, about)
-        layout.write_manifest(partial, {"kept": {"a": count // 2, "b": count // 2}})
+        contract.write_arrays(partial, count, shape, columns, about)
+        contract.write_manifest(partial, {"kept": {"a": count // 2, "b": count // 2}})

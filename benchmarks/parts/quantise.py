@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from sitsformer.model import SITSFormer
 from sitsformer.model.dropout import Noise
 from sitsformer.model.encoder import Layer, attend
-from sitsformer.model.steps import Layout
+from sitsformer.model.steps import Paths
 
 LEVELS = 127
 
@@ -65,7 +65,7 @@ class Int8Layer(nn.Module):
         self.outer = Int8Linear(layer.linear2.weight, layer.linear2.bias)
         self.norm1, self.norm2 = layer.norm1, layer.norm2
 
-    def forward(self, x: Tensor, layout: Layout, noise: Noise, only: None = None) -> Tensor:
+    def forward(self, x: Tensor, layout: Paths, noise: Noise, only: None = None) -> Tensor:
         """Encode packed steps (N, H) without dropout."""
         read = self.norm1(x) if self.pre_norm else x
         mixed = attend(self.query(read), self.pair(read), layout, layout, self.heads, 0.0, noise)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sitsformer.config import load
 from sitsformer.fewshot import parse_learner
-from sitsformer.layout import Layout
+from sitsformer.paths import Paths
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "tests" / "integration" / "tiny.yaml"
@@ -52,7 +52,7 @@ def finished_run(folder: Path) -> Path:
 
 def stages(run: Path) -> list[Stage]:
     """Every stage once, on the artefacts of the run."""
-    layout = Layout(load(run / "config.yaml"))
+    layout = Paths(load(run / "config.yaml"))
     config = ["--config", str(run / "config.yaml")]
     cube = run / layout.cubes("crops")[0]
     area, tile = cube.parent.name, cube.stem

@@ -18,7 +18,7 @@ from stages import Stage, stages
 
 from sitsformer.config import load
 from sitsformer.errors import SitsError
-from sitsformer.layout import problems
+from sitsformer.paths import problems
 
 SAME, REFUSED, ACCEPTED, FAILED = "same result", "refused", "accepted", "failed with a message"
 OTHER, TRACEBACK, LEFT = "OTHER RESULT", "TRACEBACK", "LEFT-OVER"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sitsformer import provenance
 from sitsformer.errors import SitsError
-from sitsformer.samples import layout as samplelayout
+from sitsformer.samples import contract as samplelayout
 from sitsformer.samples import shards
 
 CHECKPOINT = "checkpoint.safetensors"

@@ -11,7 +11,7 @@ from sitsformer import cube
 from sitsformer.classes import legend_path
 from sitsformer.config import Area, Config, ConfigError, expand
 from sitsformer.grid import find_tile, geometry_file
-from sitsformer.sources import get_source
+from sitsformer.imagery import get_source
 
 logger = logging.getLogger("sitsformer")
 

@@ -113,7 +113,7 @@ class _Job:
     def tune(self, shots: config.Shots, seed: int) -> tuple[Draw, Tuned]:
         """Draw, train with each learning rate, keep the best on validation."""
         label = self.samples.label
-        drawn = fewshot.draw(label, self.samples.split, shots, seed, self.settings.validation)
+        drawn = fewshot.draw_shots(label, self.samples.split, shots, seed, self.settings.validation)
         best: Tuned | None = None
         for rate in self.settings.learning_rates:
             model = self.train(drawn, seed, rate)

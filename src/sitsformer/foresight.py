@@ -173,7 +173,7 @@ def notes(config: Config) -> Iterator[str]:
     for name, options in config.fewshot.options.items():
         if "features" in options and not expand(options["features"]).exists():
             yield (
-                f"fewshot.options.{name}.features: {options['features']} is not there yet; the "
+                f"fewshot.options.{name}.features: {options['features']} does not exist yet; the "
                 "sweep waits for it (docs/evaluation.md)"
             )
     for name in config.sets:

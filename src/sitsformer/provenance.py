@@ -221,7 +221,7 @@ def digest(path: Path) -> str:
     """SHA-256 of a file, or of the checksums that an artefact directory records.
 
     Raises:
-        ArtefactError: it is not there, or a directory without a record.
+        ArtefactError: it does not exist, or a directory without a record.
     """
     if path.is_file():
         return _sha256(path)
@@ -248,7 +248,7 @@ def check(path: Path) -> list[str]:
 def glance(path: Path, *, checked: tuple[str, ...] = ()) -> list[str]:
     """Damage that can be found before an artefact is read: what stages look for first.
 
-    Zarr reads a chunk that is not there as missing values, and one of another array as its own.
+    Zarr reads a chunk that does not exist as missing values, and one of another array as its own.
     All files must be there with their sizes, and no chunks beside them. Contents are compared with
     the record, but of large files that hold a checksum of their own, which is looked at when they
     are read, only the ends: what a glance costs does not grow with the pixels.

@@ -21,8 +21,8 @@ from sitsformer.config import Area, Config, EarthEngine, Tiles, parse
 from sitsformer.cube import open_cube
 from sitsformer.cube import write as write_cube
 from sitsformer.grid import Tile, tiles
-from sitsformer.sources.earthengine import listing
-from sitsformer.sources.earthengine.export import EarthEngineSource
+from sitsformer.imagery.earthengine import listing
+from sitsformer.imagery.earthengine.source import EarthEngineSource
 
 START, END = date(2021, 5, 1), date(2021, 7, 30)
 """Nineteen passes: each oddity of the archive happens at least once."""

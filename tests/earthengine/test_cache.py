@@ -10,7 +10,7 @@ import numpy as np
 
 from earthengine import fixtures
 from earthengine.fixtures import in_place, only_tile
-from sitsformer.sources.earthengine import cache as caches
+from sitsformer.imagery.earthengine import cache as caches
 
 
 def test_a_group_keeps_requests_and_listing(tmp_path: Path) -> None:
@@ -32,10 +32,10 @@ def test_a_group_keeps_requests_and_listing(tmp_path: Path) -> None:
 
 
 def test_the_cache_is_kept_under_its_size_but_not_under_running_exports(tmp_path: Path) -> None:
-    held = caches.Group(tmp_path / "held")
+    held = caches.TileCache(tmp_path / "held")
     held.save("a", np.zeros((1, 100, 100), "u2"))
     for number, name in enumerate(("old", "new")):
-        group = caches.Group(tmp_path / name)
+        group = caches.TileCache(tmp_path / name)
         group.save("a", np.zeros((1, 100, 100), "u2"))
         os.utime(group.path / "lock", (number, number))
         os.close(group._lock)  # as when its process ends

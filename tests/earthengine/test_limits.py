@@ -11,7 +11,7 @@ import httplib2
 import pytest
 from googleapiclient.errors import HttpError
 
-from sitsformer.sources.earthengine.errors import (
+from sitsformer.imagery.earthengine.errors import (
     DamagedAnswerError,
     EarthEngineError,
     TooBigError,
@@ -19,7 +19,7 @@ from sitsformer.sources.earthengine.errors import (
     redact,
     sort_failure,
 )
-from sitsformer.sources.earthengine.limiter import Limiter, StoppedError
+from sitsformer.imagery.earthengine.limiter import Limiter, StoppedError
 
 
 def http(status: int, message: str, **fields: str) -> Exception:
@@ -104,7 +104,7 @@ def test_secrets_do_not_get_through(secret: str) -> None:
 
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sitsformer.sources.earthengine.limiter.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("sitsformer.imagery.earthengine.limiter.FIRST_WAIT", 0.001)
 
 
 def failing(errors: list[Exception]) -> Any:
@@ -175,9 +175,9 @@ def test_no_more_at_once_than_allowed() -> None:
 def test_starts_are_spread_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a clock that stands still: each call waits one interval longer than the one before."""
     waits: list[float] = []
-    monkeypatch.setattr("sitsformer.sources.earthengine.limiter.time.monotonic", lambda: 100.0)
+    monkeypatch.setattr("sitsformer.imagery.earthengine.limiter.time.monotonic", lambda: 100.0)
     monkeypatch.setattr(
-        "sitsformer.sources.earthengine.limiter._sleep", lambda seconds, stop: waits.append(seconds)
+        "sitsformer.imagery.earthengine.limiter._sleep", lambda seconds, stop: waits.append(seconds)
     )
     limiter = Limiter(3, 20, 1)
     for _ in range(4):

@@ -14,8 +14,8 @@ from earthengine.fixtures import END, FIRST, START, area, in_place, observed, on
 from earthengine.server import LocalEarthEngine
 from sitsformer.config import Tiles
 from sitsformer.grid import Tile, tiles, to_lonlat
+from sitsformer.imagery.earthengine import collections, listing
 from sitsformer.labels import products
-from sitsformer.sources.earthengine import collections, listing
 
 
 def test_granules_of_one_datatake_are_one_date_whatever_the_order() -> None:

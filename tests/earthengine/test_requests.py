@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from earthengine import fixtures
 from earthengine.fixtures import in_place, observed, only_tile
 from sitsformer.grid import Tile
-from sitsformer.labels import products
-from sitsformer.sources.earthengine import cache as caches
-from sitsformer.sources.earthengine import requests
-from sitsformer.sources.earthengine.errors import (
+from sitsformer.imagery.earthengine import cache as caches
+from sitsformer.imagery.earthengine import requests
+from sitsformer.imagery.earthengine.errors import (
     DamagedAnswerError,
 )
-from sitsformer.sources.earthengine.fetch import decode
-from sitsformer.sources.earthengine.layers import Layer
-from sitsformer.sources.earthengine.stored import Stored
+from sitsformer.imagery.earthengine.fetch import decode
+from sitsformer.imagery.earthengine.layers import Layer
+from sitsformer.imagery.earthengine.stored import Stored
+from sitsformer.labels import products
 
 
 @settings(max_examples=40, deadline=None)
@@ -167,7 +167,7 @@ def test_an_answer_of_as_many_bands_as_there_may_be_is_read() -> None:
 def test_a_block_of_a_stored_array_is_what_the_requests_hold(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, dates: int, side: int
 ) -> None:
-    group = caches.Group(tmp_path_factory.mktemp("cache") / "group")
+    group = caches.TileCache(tmp_path_factory.mktemp("cache") / "group")
     tile = Tile("here", "t", 32615, 500_040, 4_650_000, side)
     (whole,) = requests.pack("reflectance", tile, observed(dates))
     leaves, waiting = [], [whole]

@@ -127,7 +127,7 @@ def test_the_progress_says_dates_speed_and_retries(
 ) -> None:
     """On a line slow enough that the bar shows at all: it waits ten seconds in a log."""
     from sitsformer import progress
-    from sitsformer.sources.earthengine.export import EarthEngineSource
+    from sitsformer.imagery.earthengine.source import EarthEngineSource
 
     lines: list[str] = []
     monkeypatch.setattr(progress, "_LINE_SECONDS", 0.0)

@@ -19,7 +19,7 @@ from earthengine.reference import expected
 from earthengine.server import LocalEarthEngine
 from sitsformer import cube
 from sitsformer.config import Area
-from sitsformer.sources.earthengine.errors import EarthEngineError
+from sitsformer.imagery.earthengine.errors import EarthEngineError
 
 PLACES = {
     "overlap": fixtures.OVERLAP,
@@ -219,7 +219,7 @@ def test_cdl_confidence_is_left_out_where_the_year_has_none(tmp_path: Path) -> N
 def test_batch_export_gives_the_same_cube(
     server: LocalEarthEngine, tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sitsformer.sources.earthengine.batch.POLL_SECONDS", 0.1)
+    monkeypatch.setattr("sitsformer.imagery.earthengine.batch.POLL_SECONDS", 0.1)
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
     assert server.folder is not None
     chosen = in_place(fixtures.BORDER)
@@ -240,7 +240,7 @@ def test_a_batch_task_is_not_started_twice(
     server: LocalEarthEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first run gives up waiting; the second one finds its task."""
-    monkeypatch.setattr("sitsformer.sources.earthengine.batch.POLL_SECONDS", 0.05)
+    monkeypatch.setattr("sitsformer.imagery.earthengine.batch.POLL_SECONDS", 0.05)
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
     chosen = in_place(fixtures.OVERLAP)
     changes = {"export": "batch", "bucket": "other", "min_clear": 0.3}
@@ -259,7 +259,7 @@ def test_a_batch_task_is_not_started_twice(
 
 
 def test_a_failed_batch_task_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sitsformer.sources.earthengine.batch.POLL_SECONDS", 0.05)
+    monkeypatch.setattr("sitsformer.imagery.earthengine.batch.POLL_SECONDS", 0.05)
     chosen = in_place(fixtures.OVERLAP)
     with LocalEarthEngine([fixtures.OVERLAP]) as without_folder:
         settings = fixtures.settings(

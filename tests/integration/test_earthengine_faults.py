@@ -21,9 +21,9 @@ from earthengine.fixtures import in_place, only_tile
 from earthengine.server import LocalEarthEngine
 from sitsformer import cube, provenance
 from sitsformer.config import Config
-from sitsformer.sources.earthengine.errors import EarthEngineError
-from sitsformer.sources.earthengine.export import EarthEngineSource
-from sitsformer.sources.earthengine.fetch import WORKER
+from sitsformer.imagery.earthengine.errors import EarthEngineError
+from sitsformer.imagery.earthengine.fetch import WORKER
+from sitsformer.imagery.earthengine.source import EarthEngineSource
 
 CHOSEN = in_place(fixtures.OVERLAP)
 TILE = only_tile(CHOSEN)
@@ -34,7 +34,7 @@ LIMIT = 120_000
 @pytest.fixture
 def small_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many requests for a small tile."""
-    from sitsformer.sources.earthengine import requests
+    from sitsformer.imagery.earthengine import requests
 
     monkeypatch.setattr(requests.pack, "__defaults__", ((), LIMIT))
 

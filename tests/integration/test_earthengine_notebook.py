@@ -10,7 +10,7 @@ from earthengine import fixtures
 from earthengine.fixtures import in_place
 from earthengine.server import LocalEarthEngine
 from sitsformer.export import export
-from sitsformer.layout import Layout
+from sitsformer.paths import Paths
 
 NOTEBOOK = Path(__file__).parents[2] / "workflow" / "notebooks" / "explore.ipynb"
 
@@ -34,7 +34,7 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         path.parent.mkdir(parents=True)
         fixtures.write_config(path, config)
         tile = fixtures.only_tile(chosen)
-        export(config, "here", tile.name, Path(Layout(config).cubes()[0]))
+        export(config, "here", tile.name, Path(Paths(config).cubes()[0]))
         client = nbclient.NotebookClient(
             notebook, timeout=180, resources={"metadata": {"path": str(tmp_path)}}
         )

@@ -17,7 +17,7 @@ from earthengine.server import LocalEarthEngine
 from sitsformer import cube
 from sitsformer.config import BANDS
 from sitsformer.grid import Tile
-from sitsformer.sources.earthengine.collections import EE_BANDS
+from sitsformer.imagery.earthengine.collections import EE_BANDS
 
 Single = tuple[xr.Dataset, Tile, Any]
 

@@ -14,7 +14,7 @@ import yaml
 from sitsformer import cube
 from sitsformer.config import BANDS, Area, Synthetic
 from sitsformer.grid import Tile, tiles
-from sitsformer.sources.synthetic import SyntheticSource
+from sitsformer.imagery.synthetic import SyntheticSource
 
 BOUNDS = (-94.001, 43.0, -93.999, 43.002)
 SEASON = {"start": date(2021, 5, 1), "end": date(2021, 9, 1)}

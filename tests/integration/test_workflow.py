@@ -17,7 +17,7 @@ from workflow import ROOT, command, contents, planned, run, tiny
 
 from sitsformer import provenance
 from sitsformer.config import parse
-from sitsformer.layout import Layout
+from sitsformer.paths import Paths
 
 pytestmark = pytest.mark.long
 
@@ -37,7 +37,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_everything_is_there_and_nothing_is_left_to_do(finished: Path) -> None:
     assert planned(finished, tiny()) == {}
     assert (finished / "results" / "report.html").stat().st_size > 100_000
-    layout = Layout(parse(tiny()))
+    layout = Paths(parse(tiny()))
     artefacts = [*layout.cubes(), *layout.pretrained(), layout.samples("crops")]
     for artefact in artefacts:
         assert provenance.check(finished / artefact) == []
@@ -85,7 +85,7 @@ def test_tables_and_report_are_what_the_stored_predictions_say(finished: Path) -
 
 
 def test_stores_show_what_the_readme_says(finished: Path) -> None:
-    layout = Layout(parse(tiny()))
+    layout = Paths(parse(tiny()))
     cube = xr.open_zarr(finished / layout.cubes("crops")[0], decode_coords="all")
     assert cube.reflectance.dims == ("time", "band", "y", "x")
     assert {"clear", "worldcover", "cdl"} <= set(cube.data_vars)
@@ -134,7 +134,7 @@ def test_a_changed_value_re_runs_what_depends_on_it_and_nothing_else(
 
 def test_a_deleted_tile_is_made_again(finished: Path, tmp_path: Path) -> None:
     subprocess.run(["cp", "-a", f"{finished}/.", str(tmp_path)], check=True)
-    lost = tmp_path / Layout(parse(tiny())).cubes("landcover")[0]
+    lost = tmp_path / Paths(parse(tiny())).cubes("landcover")[0]
     before = provenance.digest(lost)
     subprocess.run(["rm", "-r", str(lost)], check=True)
     assert planned(tmp_path, tiny())["cube"] == 1
@@ -146,7 +146,7 @@ def test_a_deleted_tile_is_made_again(finished: Path, tmp_path: Path) -> None:
 def test_whatever_is_deleted_is_made_again(finished: Path, tmp_path: Path) -> None:
     """One artefact of each kind, beside those that nothing else misses."""
     subprocess.run(["cp", "-a", f"{finished}/.", str(tmp_path)], check=True)
-    layout = Layout(parse(tiny()))
+    layout = Paths(parse(tiny()))
     lost = {
         "cube": layout.cubes("crops")[0],
         "patches": layout.tile_stores("landcover")[0],
@@ -167,7 +167,7 @@ def test_whatever_is_deleted_is_made_again(finished: Path, tmp_path: Path) -> No
 
 def test_polygons_of_a_split_decide_what_is_cut_and_are_an_input(tmp_path: Path) -> None:
     """Split by block, then by polygons, then by other polygons of the same file."""
-    store = Layout(parse(tiny())).samples("crops")
+    store = Paths(parse(tiny())).samples("crops")
     file = tmp_path / "split.geojson"
     values = tiny(sets__crops__split={"by": "polygons", "polygons": str(file)})
 

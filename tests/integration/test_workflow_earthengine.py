@@ -18,7 +18,7 @@ from earthengine.catalogue import Place
 from earthengine.server import LocalEarthEngine
 from sitsformer import cube, provenance
 from sitsformer.config import Config, parse
-from sitsformer.layout import Layout
+from sitsformer.paths import Paths
 
 pytestmark = pytest.mark.long
 
@@ -85,7 +85,7 @@ def test_an_example_runs_end_to_end(tmp_path: Path, name: str, labels: set[str])
         )  # fmt: skip
         assert result.returncode == 0, result.stdout + result.stderr
         sent = len(server.sent(":compute"))
-    layout = Layout(parse(values))
+    layout = Paths(parse(values))
     cubes = [item for chosen in values["sets"] for item in layout.cubes(chosen)]
     assert sent == len(cubes) == 4
     for path in cubes:

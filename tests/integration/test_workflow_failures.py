@@ -10,7 +10,7 @@ import pytest
 from workflow import ROOT, command, planned, run, tiny
 
 from sitsformer.config import parse
-from sitsformer.layout import Layout
+from sitsformer.paths import Paths
 
 pytestmark = pytest.mark.long
 
@@ -42,7 +42,7 @@ def broken(folder: Path) -> dict[str, Any]:
 
 def target(values: dict[str, Any]) -> tuple[str, ...]:
     """Options that ask for the first cube of the area `south`."""
-    return ("--", Layout(parse(values)).cubes("crops")[0])
+    return ("--", Paths(parse(values)).cubes("crops")[0])
 
 
 def starts(result: subprocess.CompletedProcess[str]) -> tuple[int, int]:
@@ -97,7 +97,7 @@ def test_what_may_pass_is_tried_again_where_retries_are_asked_for(tmp_path: Path
 @pytest.mark.parametrize("results", ['-a b\'s & $(touch made) *[c]; "d"', "./r/"])
 def test_results_may_go_to_any_folder(tmp_path: Path, results: str) -> None:
     values = tiny(results=results)
-    store = Layout(parse(values)).tile_stores("crops")[0]
+    store = Paths(parse(values)).tile_stores("crops")[0]
     result = run(tmp_path, values, "--", store)
     assert result.returncode == 0, result.stdout + result.stderr
     assert (tmp_path / store / "provenance.json").is_file()
@@ -107,7 +107,7 @@ def test_results_may_go_to_any_folder(tmp_path: Path, results: str) -> None:
 def test_a_stage_with_a_new_version_runs_again_with_what_depends_on_it(tmp_path: Path) -> None:
     """The package as it is after an upgrade: a copy with another number for one stage."""
     values = tiny()
-    store = Layout(parse(values)).tile_stores("crops")[0]
+    store = Paths(parse(values)).tile_stores("crops")[0]
     assert run(tmp_path, values, "--", store).returncode == 0
     assert planned(tmp_path, values, "--", store) == {}
     source = tmp_path / "src"

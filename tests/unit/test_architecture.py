@@ -41,7 +41,7 @@ def test_no_stage_or_contract_imports_a_source() -> None:
         room = path.relative_to(PACKAGE).parts[0]
         if room in ("sources", "commands", "export.py"):
             continue
-        found = {name for name in imported(path) if name.startswith("sitsformer.sources")}
+        found = {name for name in imported(path) if name.startswith("sitsformer.imagery")}
         assert not found, path
 
 
@@ -60,7 +60,7 @@ def test_geemap_is_imported_where_people_look_and_nowhere_else() -> None:
 def test_what_snakemake_loads_at_every_start_is_light() -> None:
     code = (
         "import sys\n"
-        "from sitsformer import export, layout, plots\n"
+        "from sitsformer import export, paths, plots\n"
         "from sitsformer.evaluation import seen, tables\n"
         "print(sorted({'torch', 'sklearn', 'matplotlib', 'ee', 'geemap'} & set(sys.modules)))"
     )

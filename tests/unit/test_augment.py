@@ -19,7 +19,7 @@ def series(lengths, time, value=5000):
 
 def draw(table, strength, seed=0):
     rng = np.random.default_rng(seed)
-    return augment.draw(table.lengths, table.doy.shape[1], 10, strength, rng)
+    return augment.draw_changes(table.lengths, table.doy.shape[1], 10, strength, rng)
 
 
 def test_nothing_is_no_change():

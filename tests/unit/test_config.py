@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sitsformer.config import Config, ConfigError, FewShot, expand, load, parse
 from sitsformer.config import docs as configdocs
 from sitsformer.foresight import notes
-from sitsformer.layout import Layout, problems
+from sitsformer.paths import Paths, problems
 
 ROOT = Path(__file__).parents[2]
 DEMO: dict[str, Any] = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
@@ -302,7 +302,7 @@ def test_one_learner_alone_is_compared_with_nobody() -> None:
 def test_an_area_without_tiles_and_files_that_are_missing(tmp_path: Path) -> None:
     empty = tmp_path / "empty.geojson"
     empty.write_text('{"type": "FeatureCollection", "features": []}')
-    for name, message in ((empty, "holds no polygons"), (tmp_path / "no.gpkg", "is not there")):
+    for name, message in ((empty, "holds no polygons"), (tmp_path / "no.gpkg", "does not exist")):
         values = changed("areas.county_2021.geometry", str(name))
         del values["areas"]["county_2021"]["bounds"]
         assert any(message in found for found in problems(parse(values)))
@@ -358,7 +358,7 @@ def test_adding_a_seed_adds_cells_and_keeps_full_jobs(seeds, per_job, shots, run
         values["fewshot"].update(shots=shots, seeds_per_job=per_job)
         values["pretrain"]["seeds"] = runs
         values["maps"] = {}
-        return set(Layout(Config.model_validate(values)).cells())
+        return set(Paths(Config.model_validate(values)).cells())
 
     before, after = cells(seeds), cells(seeds + 1)
     learners = len(shots) * (1 + 3 * len(runs) + len(DEMO["fewshot"]["baselines"]))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sitsformer.config import ConfigError, load, load_all, parse
 from sitsformer.config.reading import read_yaml
-from sitsformer.layout import problems
+from sitsformer.paths import problems
 
 ROOT = Path(__file__).parents[2]
 DEMO = (ROOT / "config" / "config.yaml").read_text()

@@ -10,9 +10,9 @@ import yaml
 from sitsformer.classes import load_legend
 from sitsformer.config import load, parse
 from sitsformer.grid import tiles
-from sitsformer.layout import Layout, problems
 from sitsformer.overlap import shared_areas
 from sitsformer.patches.splits import polygon_map
+from sitsformer.paths import Paths, problems
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted([*(ROOT / "config").glob("*.yaml"), *(ROOT / "config/examples").glob("*.yaml")])
@@ -38,7 +38,7 @@ def test_no_example_learns_on_the_ground_of_its_test_in_silence(
 ) -> None:
     monkeypatch.chdir(ROOT)
     config = load(path)
-    layout = Layout(config)
+    layout = Paths(config)
     assert config.pretrain.overlap == "none"
     assert not list(shared_areas(config, layout.tiles))
 

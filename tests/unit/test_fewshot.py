@@ -37,8 +37,8 @@ def test_draws_are_nested_disjoint_and_within_budget(
 ) -> None:
     label, split = labels(data)
     few, more = sorted((few, more))
-    small = fewshot.draw(label, split, few, seed, cap)
-    large = fewshot.draw(label, split, more, seed, cap)
+    small = fewshot.draw_shots(label, split, few, seed, cap)
+    large = fewshot.draw_shots(label, split, more, seed, cap)
     assert set(small.train) <= set(large.train)
     assert set(small.validation) <= set(large.validation)
     assert not set(large.train) & set(large.validation)
@@ -53,14 +53,14 @@ def test_draws_are_nested_disjoint_and_within_budget(
 
 def test_all_takes_every_training_sample() -> None:
     label, split = labels(1)
-    found = fewshot.draw(label, split, "all", 0, 5)
+    found = fewshot.draw_shots(label, split, "all", 0, 5)
     assert np.array_equal(found.train, np.flatnonzero((label >= 0) & (split == 0)))
     assert np.bincount(label[found.validation]).max() == 5
 
 
 def test_seeds_differ_and_repeat() -> None:
     label, split = labels(1)
-    first, again, other = (fewshot.draw(label, split, 5, s, 5).train for s in (0, 0, 1))
+    first, again, other = (fewshot.draw_shots(label, split, 5, s, 5).train for s in (0, 0, 1))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -69,7 +69,7 @@ def test_a_class_without_training_samples_is_named() -> None:
     label, split = labels(1)
     split[label == 2] = 2
     with pytest.raises(SitsError, match="class 2 has no sample in the training split"):
-        fewshot.draw(label, split, 5, 0, 5)
+        fewshot.draw_shots(label, split, 5, 0, 5)
 
 
 def test_validation_score_prefers_accuracy_then_likelihood() -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from sitsformer.classes import load_legend
 from sitsformer.errors import SitsError
+from sitsformer.imagery.synthetic.labelling import DRAWN
 from sitsformer.labels import LabelProduct, confidence_layers, products
 from sitsformer.labels.product import LARGEST
-from sitsformer.sources.synthetic.labelling import DRAWN
 
 
 @pytest.mark.parametrize("name", products())

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from sitsformer.config import ConfigError, parse
-from sitsformer.layout import Layout, problems, user_files
+from sitsformer.paths import Paths, problems, user_files
 from sitsformer.versions import STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ def test_results_are_named_as_snakemake_names_them(
 ) -> None:
     monkeypatch.setenv("PLACE", "/scratch")
     monkeypatch.setenv("HOME", "/home/me")
-    layout = Layout(parse({**yaml.safe_load(TINY), "results": results}))
+    layout = Paths(parse({**yaml.safe_load(TINY), "results": results}))
     assert layout.results == folder
     assert layout.samples("crops") == f"{folder}/patches/crops.zarr"
 
@@ -31,7 +31,7 @@ def test_results_are_named_as_snakemake_names_them(
 def test_results_in_a_place_that_is_not_set_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOWHERE", raising=False)
     with pytest.raises(ConfigError, match="NOWHERE is not set"):
-        Layout(parse({**yaml.safe_load(TINY), "results": "$NOWHERE/out"}))
+        Paths(parse({**yaml.safe_load(TINY), "results": "$NOWHERE/out"}))
 
 
 def test_a_file_that_snakemake_cannot_take_is_named(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from pyproj import Geod, Transformer
 
 import phenology
 from sitsformer.patches import leakage
-from sitsformer.patches.leakage import Group, compare, leakage_table
+from sitsformer.patches.leakage import SampleGroup, compare, leakage_table
 
 
-def group(name: str, x: list[float], y: list[float], epsg: int = 32631, **changes) -> Group:
+def group(name: str, x: list[float], y: list[float], epsg: int = 32631, **changes) -> SampleGroup:
     lon, lat = Transformer.from_crs(epsg, 4326, always_xy=True).transform(x, y)
-    made = Group(
+    made = SampleGroup(
         name=name,
         lon=np.array(lon),
         lat=np.array(lat),

@@ -44,15 +44,15 @@ def tables() -> dict[str, pd.DataFrame]:
 def drawings(tables: dict[str, pd.DataFrame]) -> dict[str, str]:
     names = CLASSES.names
     return {
-        "label_efficiency": style.draw("a", results.label_efficiency, tables["summary"]),
-        "differences": style.draw("b", results.differences, tables["differences"]),
-        "per_class": style.draw(
+        "label_efficiency": style.render("a", results.label_efficiency, tables["summary"]),
+        "differences": style.render("b", results.differences, tables["differences"]),
+        "per_class": style.render(
             "c", results.per_class, tables["per_class"], tables["summary"], CLASSES.colours, names
         ),
-        "confusion": style.draw(
+        "confusion": style.render(
             "d", results.confusion, tables["confusion"], tables["summary"], names
         ),
-        "calibration": style.draw(
+        "calibration": style.render(
             "e",
             results.calibration,
             tables["reliability"],
@@ -95,7 +95,7 @@ def test_a_page_gets_inks_that_follow_light_and_dark(tables: dict[str, pd.DataFr
 
 def test_a_file_of_its_own_is_on_white(tmp_path: Path) -> None:
     summary = pd.DataFrame({"x": [1]})
-    svg = style.draw("one", lambda _: style.figure(2.0), summary)
+    svg = style.render("one", lambda _: style.figure(2.0), summary)
     style.write(svg, tmp_path / "one.svg")
     ET.parse(tmp_path / "one.svg")
     assert "background:#ffffff" in (tmp_path / "one.svg").read_text()
@@ -116,7 +116,7 @@ def test_ndvi_of_a_made_season(tmp_path: Path) -> None:
     assert by_class[1] == pytest.approx(0.0, abs=0.02)
     clear = (cube.clear.values >= 60) & (cube.reflectance.values[:, 0] != 65535)
     assert len(samples) == int(clear.sum())
-    ET.fromstring(style.draw("ndvi", data.phenology, samples, classes))
+    ET.fromstring(style.render("ndvi", data.phenology, samples, classes))
 
 
 def test_clear_dates_are_counted_by_month(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_clear_dates_are_counted_by_month(tmp_path: Path) -> None:
     counts = data.clear_counts(cube, 60)
     assert list(counts.index) == ["2021-04", "2021-05", "2021-06", "2021-07"]
     assert counts.sum() == pytest.approx((cube.clear.values >= 60).sum(0).mean())
-    ET.fromstring(style.draw("clear", data.clear_observations, pd.DataFrame({"one": counts}).T))
+    ET.fromstring(style.render("clear", data.clear_observations, pd.DataFrame({"one": counts}).T))
 
 
 def test_samples_without_coordinates_are_named() -> None:
@@ -138,7 +138,7 @@ def test_samples_without_coordinates_are_named() -> None:
         data.Places("made", np.arange(5.0), np.arange(5.0), np.array([0, 0, 1, 2, 2], np.uint8)),
         data.Places("elsewhere", nothing, nothing, np.zeros(5, np.uint8)),
     ]
-    ET.fromstring(style.draw("where", data.locations, places))
+    ET.fromstring(style.render("where", data.locations, places))
 
 
 def test_histories_of_objectives() -> None:
@@ -150,7 +150,7 @@ def test_histories_of_objectives() -> None:
              "validation_ssl": 1 / (1 + epochs), "validation_sl": 2 - epochs / 6}
         ),
     }  # fmt: skip
-    ET.fromstring(style.draw("history", training.histories, runs))
+    ET.fromstring(style.render("history", training.histories, runs))
 
 
 def test_principal_components_equal_scikit_learn() -> None:
@@ -213,15 +213,15 @@ def test_figures_take_names_of_any_letters(tables: dict[str, pd.DataFrame], capl
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         drawn = [
-            style.draw(
+            style.render(
                 "classes", results.per_class, renamed["per_class"], tables["summary"],
                 CLASSES.colours, ODD,
             ),
-            style.draw("pairs", results.confusion, renamed["confusion"], tables["summary"], ODD),
-            style.draw(
+            style.render("pairs", results.confusion, renamed["confusion"], tables["summary"], ODD),
+            style.render(
                 "points", training.embedding, vectors, label, block, ODD, CLASSES.colours
             ),
-            style.draw(
+            style.render(
                 "curves", data.phenology, samples, Classes(ODD, CLASSES.colours, CLASSES.codes)
             ),
         ]  # fmt: skip
@@ -256,8 +256,8 @@ def test_hundreds_of_classes_are_shown_by_the_largest() -> None:
         ]
     )
     drawn = [
-        style.draw("c", results.per_class, each, summary, colours, names),
-        style.draw("d", results.confusion, pairs, summary, names),
+        style.render("c", results.per_class, each, summary, colours, names),
+        style.render("d", results.confusion, pairs, summary, names),
     ]
     for svg in drawn:
         assert "<!-- class 299 -->" in svg and "<!-- class 260 -->" in svg
@@ -266,7 +266,7 @@ def test_hundreds_of_classes_are_shown_by_the_largest() -> None:
 
 def test_no_class_with_enough_pixels_is_said() -> None:
     samples = pd.DataFrame({"area": "a", "date": np.datetime64("2021-05-01", "s"), "class": [0]})
-    svg = style.draw("few", data.phenology, samples.assign(ndvi=0.5), CLASSES)
+    svg = style.render("few", data.phenology, samples.assign(ndvi=0.5), CLASSES)
     assert "no class has twenty clear labelled pixels" in svg
 
 

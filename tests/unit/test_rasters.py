@@ -28,7 +28,7 @@ from sitsformer import cube
 from sitsformer.config import BANDS
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
-from sitsformer.sources.rasters import RasterSource
+from sitsformer.imagery.rasters import RasterSource
 
 
 @pytest.fixture

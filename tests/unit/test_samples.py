@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import phenology
 from sitsformer import provenance, samples
 from sitsformer.samples import SPLITS, SampleError, load_samples, statistics
-from sitsformer.samples.layout import rechunk
+from sitsformer.samples.contract import rechunk
 
 
 @pytest.fixture(scope="module")

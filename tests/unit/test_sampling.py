@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from cubes import make_config
 from sitsformer.classes import Classes
-from sitsformer.patches.sampling import REASONS, Layers, draw, quotas, tile_seed, uniform_window
+from sitsformer.patches.sampling import (
+    REASONS,
+    Layers,
+    draw_pixels,
+    quotas,
+    tile_seed,
+    uniform_window,
+)
 
 CANDIDATES = st.lists(st.integers(0, 500), min_size=1, max_size=12)
 
@@ -70,7 +77,7 @@ def layers(seed: int = 0) -> Layers:
 
 def test_every_pixel_ends_in_one_place():
     chosen = make_config(chosen={"per_tile": 30}).sets["land"]
-    drawn = draw(layers(), CLASSES, chosen, 3, 4, seed=1)
+    drawn = draw_pixels(layers(), CLASSES, chosen, 3, 4, seed=1)
     dropped = sum(counts.sum() for counts in drawn.dropped.values())
     assert len(drawn.row) == 30
     assert len(drawn.row) + dropped == 400
@@ -81,12 +88,12 @@ def test_every_pixel_ends_in_one_place():
 def test_a_class_does_not_change_the_draw_of_another():
     both = layers()
     chosen = make_config(chosen={"per_tile": 40}).sets["land"]
-    drawn = draw(both, CLASSES, chosen, 1, 0, seed=1)
+    drawn = draw_pixels(both, CLASSES, chosen, 1, 0, seed=1)
     codes = both.codes.copy()
     spare = np.argwhere(codes == 4)[:5]  # no class has code 4
     codes[tuple(spare.T)] = 1
     changed = Layers(codes, both.dates, both.one_split, None)
-    again = draw(changed, CLASSES, chosen, 1, 0, seed=1)
+    again = draw_pixels(changed, CLASSES, chosen, 1, 0, seed=1)
 
     def of(found, label):
         mine = found.label == label
@@ -97,7 +104,9 @@ def test_a_class_does_not_change_the_draw_of_another():
 
 
 def test_more_samples_keep_the_first_ones():
-    few = draw(layers(), CLASSES, make_config(chosen={"per_tile": 10}).sets["land"], 1, 0, 1)
-    more = draw(layers(), CLASSES, make_config(chosen={"per_tile": 50}).sets["land"], 1, 0, 1)
+    few = draw_pixels(layers(), CLASSES, make_config(chosen={"per_tile": 10}).sets["land"], 1, 0, 1)
+    more = draw_pixels(
+        layers(), CLASSES, make_config(chosen={"per_tile": 50}).sets["land"], 1, 0, 1
+    )
     places = [set(zip(d.row.tolist(), d.column.tolist(), strict=True)) for d in (few, more)]
     assert places[0] < places[1]

@@ -15,8 +15,8 @@ from cubes import make_config, tiles
 from sitsformer import splitpolygons
 from sitsformer.config import ConfigError, SplitBy, parse
 from sitsformer.grid import Tile, to_lonlat
-from sitsformer.layout import problems
 from sitsformer.patches import splits
+from sitsformer.paths import problems
 from sitsformer.samples import UNASSIGNED
 
 

@@ -12,15 +12,15 @@ from sitsformer import cube
 from sitsformer.config import Area, Synthetic, Tiles
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile, tiles
-from sitsformer.sources.synthetic import SyntheticSource
-from sitsformer.sources.synthetic.labelling import (
+from sitsformer.imagery.synthetic import SyntheticSource
+from sitsformer.imagery.synthetic.labelling import (
     crop_label,
     land_cover,
     true_cover,
 )
-from sitsformer.sources.synthetic.landscape import crop_of, lay_out
-from sitsformer.sources.synthetic.phenology import CROPS
-from sitsformer.sources.synthetic.source import harvest_year
+from sitsformer.imagery.synthetic.landscape import crop_of, lay_out
+from sitsformer.imagery.synthetic.phenology import CROPS
+from sitsformer.imagery.synthetic.source import harvest_year
 
 EPSG, WEST, NORTH = 32615, 420_000, 4_770_000
 BAND = {name: i for i, name in enumerate(("B02", "B03", "B04", "B05", "B06", "B07", "B08"))}

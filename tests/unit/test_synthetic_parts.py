@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import RegularGridInterpolator
 
-from sitsformer.sources.synthetic import canopy, weather
-from sitsformer.sources.synthetic.noise import fractal, smooth, stream, uniform
-from sitsformer.sources.synthetic.phenology import CROPS, KINDS, Stands, grow, latitude_shift
+from sitsformer.imagery.synthetic import canopy, weather
+from sitsformer.imagery.synthetic.noise import fractal, smooth, stream, uniform
+from sitsformer.imagery.synthetic.phenology import CROPS, KINDS, Stands, grow, latitude_shift
 
 coordinate = st.floats(-1e7, 1e7)
 PLACE = (-95.0, 43.0, 500_000.0, 4_760_000.0)

@@ -11,8 +11,8 @@ from sitsformer import cube
 from sitsformer.classes import Legend
 from sitsformer.config import BANDS, Area, Synthetic
 from sitsformer.grid import Tile
+from sitsformer.imagery.synthetic import SyntheticSource
 from sitsformer.plots import tile as tile_view
-from sitsformer.sources.synthetic import SyntheticSource
 
 LEGEND = Legend("crops", (1, 5, 7), ("corn", "soy", "rare"), ("#ff0000", "#00ff00", "#0000ff"))
 
@@ -74,7 +74,7 @@ def test_true_colour_shows_missing_pixels_in_grey() -> None:
 
 
 def test_the_picture_is_written_whole(dataset: xr.Dataset, tmp_path: Path) -> None:
-    tile_view.draw(dataset, tmp_path / "tile.png")
+    tile_view.draw_tile(dataset, tmp_path / "tile.png")
     content = (tmp_path / "tile.png").read_bytes()
     assert content.startswith(b"\x89PNG") and len(content) > 50_000
     assert [path.name for path in tmp_path.iterdir()] == ["tile.png"]

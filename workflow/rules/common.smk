@@ -18,7 +18,7 @@ from sitsformer.errors import SitsError
 from sitsformer.fewshot import parse_learner
 from sitsformer.grid import geometry_file
 from sitsformer.classes import legend_path
-from sitsformer.layout import Layout, leaves, problems, user_files
+from sitsformer.paths import Paths, leaves, problems, user_files
 from sitsformer.versions import STAGES
 
 
@@ -64,8 +64,8 @@ def stored(parsed: Config) -> str:
 
 
 CONFIG = checked(config)
-LAYOUT = Layout(CONFIG)
-RESULTS = LAYOUT.results
+PATHS = Paths(CONFIG)
+RESULTS = PATHS.results
 CONFIG_FILE = stored(CONFIG)
 
 # With `--sdm conda` the job's own Python runs the package from this checkout; otherwise the Python
@@ -139,7 +139,7 @@ def targets() -> list[str]:
     else misses it.
     """
     maps = [
-        LAYOUT.maps(suffix)
+        PATHS.maps(suffix)
         for suffix in (".tif", "_confidence.tif", ".png", "_areas.csv")
     ]
     return [
@@ -148,11 +148,11 @@ def targets() -> list[str]:
         *(f"{RESULTS}/tables/{name}" for name in tables.NAMES),
         *(path for paths in maps for path in paths),
         *([f"{RESULTS}/models/crop"] if CONFIG.maps.tiles else []),
-        *LAYOUT.cells(),
-        *LAYOUT.pretrained(),
-        *(LAYOUT.samples(name) for name in CONFIG.sets if CONFIG.sets[name].areas),
-        *(path for name in CONFIG.sets for path in LAYOUT.tile_stores(name)),
-        *LAYOUT.cubes(),
+        *PATHS.cells(),
+        *PATHS.pretrained(),
+        *(PATHS.samples(name) for name in CONFIG.sets if CONFIG.sets[name].areas),
+        *(path for name in CONFIG.sets for path in PATHS.tile_stores(name)),
+        *PATHS.cubes(),
     ]
 
 
@@ -220,7 +220,7 @@ def init_model(learner: str) -> list[str]:
     return (
         []
         if parsed.init == "none"
-        else [LAYOUT.model(parsed.init, parsed.pretrain_seed)]
+        else [PATHS.model(parsed.init, parsed.pretrain_seed)]
     )
 
 

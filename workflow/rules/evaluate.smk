@@ -3,9 +3,9 @@
 
 rule evaluate:
     input:
-        samples=LAYOUT.samples(CONFIG.fewshot.set),
-        pretrain=LAYOUT.samples(CONFIG.pretrain.set),
-        cells=LAYOUT.cells(),
+        samples=PATHS.samples(CONFIG.fewshot.set),
+        pretrain=PATHS.samples(CONFIG.pretrain.set),
+        cells=PATHS.cells(),
     output:
         [f"{RESULTS}/tables/{name}" for name in tables.NAMES],
     log:

@@ -1,10 +1,10 @@
 # A fine-tuned model -> wall-to-wall crop maps.
-MAP_LEARNER = LAYOUT.map_learner().name
+MAP_LEARNER = PATHS.map_learner().name
 
 
 rule crop_model:
     input:
-        samples=LAYOUT.samples(CONFIG.fewshot.set),
+        samples=PATHS.samples(CONFIG.fewshot.set),
         init=init_model(MAP_LEARNER),
     output:
         directory(f"{RESULTS}/models/crop"),
@@ -37,7 +37,7 @@ rule map:
     input:
         model=f"{RESULTS}/models/crop",
         cube=f"{RESULTS}/cubes/{{area}}/{{tile}}.zarr",
-        samples=LAYOUT.samples(CONFIG.fewshot.set),
+        samples=PATHS.samples(CONFIG.fewshot.set),
     output:
         tif=f"{RESULTS}/maps/{{area}}/{{tile}}.tif",
         confidence=f"{RESULTS}/maps/{{area}}/{{tile}}_confidence.tif",

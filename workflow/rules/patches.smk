@@ -36,7 +36,7 @@ rule patches:
 
 rule merge:
     input:
-        lambda wildcards: LAYOUT.tile_stores(wildcards.set),
+        lambda wildcards: PATHS.tile_stores(wildcards.set),
     output:
         directory(f"{RESULTS}/patches/{{set}}.zarr"),
     log:

@@ -3,7 +3,7 @@
 
 rule pretrain:
     input:
-        samples=LAYOUT.samples(CONFIG.pretrain.set),
+        samples=PATHS.samples(CONFIG.pretrain.set),
     output:
         directory(f"{RESULTS}/models/{{objective}}-p{{run}}"),
     log:

@@ -4,11 +4,11 @@
 rule report:
     input:
         tables=[f"{RESULTS}/tables/{name}" for name in tables.NAMES],
-        cubes=LAYOUT.cubes(),
-        samples=sorted({LAYOUT.samples(name) for name in CONFIG.sets}),
-        models=LAYOUT.pretrained(),
-        maps=LAYOUT.maps(),
-        map_areas=LAYOUT.maps("_areas.csv"),
+        cubes=PATHS.cubes(),
+        samples=sorted({PATHS.samples(name) for name in CONFIG.sets}),
+        models=PATHS.pretrained(),
+        maps=PATHS.maps(),
+        map_areas=PATHS.maps("_areas.csv"),
     output:
         page=report(
             f"{RESULTS}/report.html", category="Report", caption="../report/report.rst"

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sitsformer.baselines import Baseline, Choice, Predict, Task
+from sitsformer.baselines.baseline import Baseline, Choice, Predict, Task
 from sitsformer.baselines.linear import STRENGTHS, regress
-from sitsformer.baselines.series import Series
+from sitsformer.baselines.series import PixelSeries
 from sitsformer.errors import SitsError
 
 Features = npt.NDArray[np.floating]
@@ -44,7 +44,7 @@ def baseline(path: Path) -> Baseline:
     """Logistic regression on the features of a file; validation chooses the penalty."""
     features = read(path)
 
-    def of(series: Series) -> npt.NDArray[np.float64]:
+    def of(series: PixelSeries) -> npt.NDArray[np.float64]:
         return _rows(features, series, path)
 
     def fit(task: Task, choice: Choice) -> Predict:
@@ -59,7 +59,7 @@ def _candidates(task: Task) -> Sequence[Choice]:
     return [{"C": c} for c in STRENGTHS]
 
 
-def _rows(features: Features, series: Series, path: Path) -> npt.NDArray[np.float64]:
+def _rows(features: Features, series: PixelSeries, path: Path) -> npt.NDArray[np.float64]:
     """(N, feature) of some samples."""
     last = int(series.index.max(initial=-1))
     if last >= len(features):

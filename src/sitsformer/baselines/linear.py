@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
-from sitsformer.baselines import Baseline, Choice, Predict, Task, spread
-from sitsformer.baselines.series import Series
+from sitsformer.baselines.baseline import Baseline, Choice, Predict, Task, spread
+from sitsformer.baselines.series import PixelSeries
 
 STRENGTHS = (0.01, 0.1, 1.0)
 """Values of C (inverse strength of the penalty) that validation chooses among."""
 
 
-def scaler(unlabelled: Series, view: str) -> tuple[npt.NDArray[np.float32], ...]:
+def scaler(unlabelled: PixelSeries, view: str) -> tuple[npt.NDArray[np.float32], ...]:
     """Mean and standard deviation of every feature over the training split; no label is used."""
     features = unlabelled.features(view)
     return features.mean(0), np.maximum(features.std(0), 1e-6)
@@ -26,7 +26,7 @@ def _candidates(task: Task) -> Sequence[Choice]:
 
 
 def _fit(task: Task, choice: Choice) -> Predict:
-    def features(series: Series) -> npt.NDArray[np.floating]:
+    def features(series: PixelSeries) -> npt.NDArray[np.floating]:
         return series.features(choice["pixels"])
 
     return regress(task, features, choice["C"], scaler(task.unlabelled, choice["pixels"]))
@@ -34,7 +34,7 @@ def _fit(task: Task, choice: Choice) -> Predict:
 
 def regress(
     task: Task,
-    features: Callable[[Series], npt.NDArray[np.floating]],
+    features: Callable[[PixelSeries], npt.NDArray[np.floating]],
     strength: float,
     scale: tuple[npt.NDArray[np.floating], ...],
 ) -> Predict:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from sitsformer.baselines import Baseline, Choice, Predict, Task, spread
+from sitsformer.baselines.baseline import Baseline, Choice, Predict, Task, spread
 from sitsformer.baselines.linear import scaler
-from sitsformer.baselines.series import Series
+from sitsformer.baselines.series import PixelSeries
 
 SHARPNESS = (1.0, 4.0)
 """How fast probability falls with distance; a choice of validation, for calibration alone."""
@@ -43,7 +43,7 @@ def _fit_centroid(task: Task, choice: Choice) -> Predict:
     present = np.unique(task.label)
     centroids = np.stack([features[task.label == k].mean(0) for k in present])
 
-    def predict(series: Series) -> npt.NDArray[np.floating]:
+    def predict(series: PixelSeries) -> npt.NDArray[np.floating]:
         distance = _distances((series.features(view) - mean) / std, centroids)
         return spread(_softmin(distance, choice["sharpness"]), present, task.classes)
 
@@ -56,7 +56,7 @@ def _fit_neighbour(task: Task, choice: Choice) -> Predict:
     features = (task.train.features(view) - mean) / std
     present = np.unique(task.label)
 
-    def predict(series: Series) -> npt.NDArray[np.floating]:
+    def predict(series: PixelSeries) -> npt.NDArray[np.floating]:
         distance = _distances((series.features(view) - mean) / std, features)
         nearest = np.stack([distance[:, task.label == k].min(1) for k in present], axis=1)
         return spread(_softmin(nearest, choice["sharpness"]), present, task.classes)

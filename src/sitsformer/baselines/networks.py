@@ -18,8 +18,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from sitsformer.baselines import Baseline, Choice, Predict, Task
-from sitsformer.baselines.series import Series, interpolate
+from sitsformer.baselines.baseline import Baseline, Choice, Predict, Task
+from sitsformer.baselines.series import PixelSeries, interpolate
 from sitsformer.config import Augment
 
 _PREDICT = 1024
@@ -95,19 +95,19 @@ class LTAE(nn.Module):
 
 @dataclass(frozen=True)
 class _Batches:
-    """Series as a network takes them, changed at random each time they are trained on."""
+    """PixelSeries as a network takes them, changed at random each time they are trained on."""
 
     regular: bool
     mean: npt.NDArray[np.float32]
     std: npt.NDArray[np.float32]
     grid: npt.NDArray[np.int64]
 
-    def plain(self, series: Series, view: str) -> tuple[Tensor, Tensor]:
+    def plain(self, series: PixelSeries, view: str) -> tuple[Tensor, Tensor]:
         """A batch without changes."""
         return self._tensors(series.values(view), series.day)
 
     def augmented(
-        self, series: Series, view: str, augment: Augment, rng: np.random.Generator
+        self, series: PixelSeries, view: str, augment: Augment, rng: np.random.Generator
     ) -> tuple[Tensor, Tensor]:
         """A batch with shifted days, dropped dates, gain and band noise (see `Augment`)."""
         values, day = series.values(view), series.day
@@ -157,7 +157,7 @@ def _fit(build: Callable[[Task, int, int], nn.Module], regular: bool) -> Callabl
         network = build(task, bands, len(task.train.grid))
         _train(network, task, batches, view, choice["learning_rate"])
 
-        def predict(series: Series) -> npt.NDArray[np.floating]:
+        def predict(series: PixelSeries) -> npt.NDArray[np.floating]:
             network.eval()
             found = []
             with torch.inference_mode():

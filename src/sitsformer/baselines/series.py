@@ -44,15 +44,15 @@ class _Store:
 
 
 @dataclass(frozen=True)
-class Series:
+class PixelSeries:
     """Some samples: their series, of the labelled pixel or of the mean of the patch."""
 
     store: _Store
     rows: Ints
 
     @classmethod
-    def of(cls, samples: Samples) -> Series:
-        """Series of samples, with a calendar that covers them all."""
+    def of(cls, samples: Samples) -> PixelSeries:
+        """PixelSeries of samples, with a calendar that covers them all."""
         valid = samples.doy > 0
         middle = samples.reflectance.shape[-1] // 2
         raw = samples.reflectance[..., middle, middle]
@@ -70,7 +70,7 @@ class Series:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def take(self, rows: npt.NDArray[np.integer]) -> Series:
+    def take(self, rows: npt.NDArray[np.integer]) -> PixelSeries:
         """The series at some positions, on the same calendar."""
         return replace(self, rows=self.rows[rows])
 

@@ -21,8 +21,8 @@ def check(path: Path) -> None:
     from sitsformer.config import ConfigError, load
     from sitsformer.evaluation.seen import store_problems
     from sitsformer.foresight import notes
-    from sitsformer.layout import Layout, problems
-    from sitsformer.sources import rasters
+    from sitsformer.imagery import rasters
+    from sitsformer.paths import Paths, problems
 
     loaded = load(path)
     found = (
@@ -34,7 +34,7 @@ def check(path: Path) -> None:
         raise ConfigError("\n  ".join([f"{path} cannot be used:", *found]))
     for note in notes(loaded):
         click.echo(f"note: {note}", err=True)
-    layout = Layout(loaded)
+    layout = Paths(loaded)
     click.echo(
         f"{path}: {len(loaded.areas)} areas, {len(layout.cubes())} cubes, {len(loaded.sets)} sets, "
         f"{len(layout.pretrained())} pretrainings, {len(layout.cells())} jobs of the few-shot "
@@ -47,10 +47,10 @@ def check(path: Path) -> None:
 def tiles(path: Path) -> None:
     """List the tiles of every area: name, west, south, east, north in metres of UTM."""
     from sitsformer.config import load
-    from sitsformer.layout import Layout
+    from sitsformer.paths import Paths
 
     loaded = load(path)
-    layout = Layout(loaded)
+    layout = Paths(loaded)
     for area in loaded.areas:
         for tile in layout.tiles(area):
             click.echo("\t".join([area, tile.name, *map(str, tile.bounds)]))

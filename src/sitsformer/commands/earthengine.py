@@ -16,7 +16,7 @@ _CONFIG = click.argument(
 @click.option("--force", is_flag=True, help="Log in anew although credentials are there.")
 def auth(mode: str | None, force: bool) -> None:
     """Log in to Google Earth Engine, once a computer."""
-    from sitsformer.sources.earthengine.session import authenticate
+    from sitsformer.imagery.earthengine.session import authenticate
 
     there = authenticate(mode, force)
     click.echo("credentials were there already (--force for new ones)" if there else "logged in")
@@ -30,7 +30,7 @@ def doctor(config_path: Path | None) -> None:
     With the earthengine section of CONFIG, or with the defaults.
     """
     from sitsformer.errors import SitsError, TemporaryError
-    from sitsformer.sources.earthengine.doctor import examine, screen
+    from sitsformer.imagery.earthengine.doctor import examine, screen
 
     findings = list(examine(_settings(config_path)))
     click.echo(screen(findings))
@@ -45,8 +45,8 @@ def doctor(config_path: Path | None) -> None:
 def plan(config_path: Path) -> None:
     """Estimate the export of CONFIG: dates, requests, bytes, minutes."""
     from sitsformer.config import load
-    from sitsformer.sources.earthengine.plan import report
-    from sitsformer.sources.earthengine.session import connect
+    from sitsformer.imagery.earthengine.plan import report
+    from sitsformer.imagery.earthengine.session import connect
 
     config = load(config_path)
     if all(area.source != "earthengine" for area in config.areas.values()):
@@ -67,7 +67,7 @@ def show(config_path: Path | None) -> None:
     import time
 
     from sitsformer.config import expand
-    from sitsformer.sources.earthengine.cache import entries
+    from sitsformer.imagery.earthengine.cache import entries
 
     settings = _settings(config_path)
     found = entries(expand(settings.cache))
@@ -85,7 +85,7 @@ def show(config_path: Path | None) -> None:
 def clear(config_path: Path | None) -> None:
     """Remove everything that no running export uses."""
     from sitsformer.config import expand
-    from sitsformer.sources.earthengine.cache import entries, trim
+    from sitsformer.imagery.earthengine.cache import entries, trim
 
     path = expand(_settings(config_path).cache)
     removed = trim(path, -1.0)
@@ -101,7 +101,7 @@ def clear(config_path: Path | None) -> None:
 def view(config_path: Path, out: Path, area: str | None) -> None:
     """Draw area, tiles, imagery and labels on a map: OUT is an HTML page."""
     from sitsformer.config import load
-    from sitsformer.sources.earthengine.view import write_page
+    from sitsformer.imagery.earthengine.view import write_page
 
     write_page(load(config_path), area, out)
     click.echo(f"{out}: open it in a browser")

@@ -18,4 +18,4 @@ def picture(cube: Path, out: Path) -> None:
     from sitsformer.cube import open_cube
     from sitsformer.plots import tile as tile_view
 
-    tile_view.draw(open_cube(cube), out)
+    tile_view.draw_tile(open_cube(cube), out)

@@ -29,7 +29,7 @@ def report(
     from sitsformer.report import gather, page
 
     material = gather.gather(config_path, folder, benchmarks, artefacts)
-    drawings = drawing.draw(material)
+    drawings = drawing.draw_figures(material)
     for name, drawn in drawings.items():
         style.write(drawn, figures / f"{name}.svg")
     with provenance.create_file(out, "report") as temporary:

@@ -45,10 +45,10 @@ def sample_store(path: Path, beside: Path | None = None, valid_rate: float | Non
         valid_rate: share of the samples of a folder without splits that validates.
 
     Raises:
-        SitsError: it is not there, or neither.
+        SitsError: it does not exist, or neither.
     """
     if not path.exists():
-        raise SitsError(f"{path} is not there: give the sample store (.zarr) to train on")
+        raise SitsError(f"{path} does not exist: give the sample store (.zarr) to train on")
     if path.is_file():
         raise SitsError(
             f"{path} is no sample store, which is a folder: convert a table of pixel series first, "
@@ -107,7 +107,7 @@ def pretrained(path: Path | None, beside: Path, heads: int | None) -> Path | Non
     if (path / "model").is_dir():
         return path / "model"
     if not path.exists():
-        raise SitsError(f"{path} is not there: give a pretrained model, or leave the option out")
+        raise SitsError(f"{path} does not exist: give a pretrained model, or leave the option out")
     from sitsformer import provenance
     from sitsformer.convert.checkpoint import checkpoint, find
 

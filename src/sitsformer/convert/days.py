@@ -59,7 +59,7 @@ def parse(values: Array, where: str) -> Days:
 
     Args:
         values: of any shape; 0 (also as a date, 1970-01-01), NaT and empty text stand for steps
-            that are not there.
+            that do not exist.
         where: what a message says first.
 
     Raises:

@@ -22,7 +22,7 @@ from sitsformer.convert.days import Days, Ints
 from sitsformer.convert.npz import Array
 from sitsformer.errors import SitsError
 from sitsformer.samples import MISSING
-from sitsformer.samples.layout import KIND
+from sitsformer.samples.contract import KIND
 
 FOLDERS = ("TRAIN", "VALIDATE", "TEST")
 """Sub-folders of a labelled set, in the order of the codes of `split`."""

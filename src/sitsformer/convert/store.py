@@ -17,7 +17,7 @@ from sitsformer.convert.npz import Array
 from sitsformer.errors import SitsError
 from sitsformer.legendtable import COLOURS
 from sitsformer.samples import SPLITS, About
-from sitsformer.samples.layout import (
+from sitsformer.samples.contract import (
     KIND,
     encoded,
     reflectance_writer,

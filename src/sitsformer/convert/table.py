@@ -19,7 +19,7 @@ from sitsformer.convert.days import Days, Ints
 from sitsformer.convert.npz import Array, Arrays
 from sitsformer.errors import SitsError
 from sitsformer.samples import SPLITS
-from sitsformer.samples.layout import KIND
+from sitsformer.samples.contract import KIND
 
 REQUIRED = ("x", "lon", "lat", "dates")
 OPTIONAL = ("label", "label_names", "valid", "bands", "split")

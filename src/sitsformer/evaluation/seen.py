@@ -20,7 +20,7 @@ from sitsformer.overlap import label_learners, refusal
 if TYPE_CHECKING:
     import xarray as xr
 
-    from sitsformer.patches.leakage import Group
+    from sitsformer.patches.leakage import SampleGroup
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def seen_in_pretraining(store: Path, pretraining: Path) -> Seen:
     return Seen(max(found.overlapping, near, _in_blocks(seen, test, tested)), label)
 
 
-def _in_blocks(seen: Group, test: Group, tested: xr.Dataset) -> int:
+def _in_blocks(seen: SampleGroup, test: SampleGroup, tested: xr.Dataset) -> int:
     """Test samples in whose block of the UTM grid pretraining has samples."""
     from sitsformer.patches.splits import block_ids
     from sitsformer.samples import about

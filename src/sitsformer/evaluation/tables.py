@@ -44,7 +44,7 @@ def read(folder: Path, name: str) -> pd.DataFrame:
     """Read a table.
 
     Raises:
-        SitsError: it is not there, or damaged.
+        SitsError: it does not exist, or damaged.
     """
     import pandas as pd
     import pyarrow as pa

@@ -19,7 +19,7 @@ from sitsformer.fewshot.cells import (
     read_cells,
     write_cells,
 )
-from sitsformer.fewshot.draws import TEST, TRAIN, VALIDATION, Draw, draw, validation_score
+from sitsformer.fewshot.draws import TEST, TRAIN, VALIDATION, Draw, draw_shots, validation_score
 from sitsformer.fewshot.learners import (
     NETWORK,
     NO_WAY,
@@ -41,7 +41,7 @@ __all__ = [
     "CellTable",
     "Draw",
     "Learner",
-    "draw",
+    "draw_shots",
     "parse_learner",
     "parse_seeds",
     "parse_shots",

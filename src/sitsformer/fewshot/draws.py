@@ -29,7 +29,7 @@ class Draw:
     validation: Ints
 
 
-def draw(
+def draw_shots(
     label: npt.NDArray[np.integer],
     split: npt.NDArray[np.integer],
     shots: Shots,

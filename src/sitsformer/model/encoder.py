@@ -17,7 +17,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from sitsformer.model.dropout import Noise, drop, factor, relu_drop
-from sitsformer.model.steps import Layout
+from sitsformer.model.steps import StepTable
 
 
 class SelfAttention(nn.Module):
@@ -63,7 +63,11 @@ class Layer(nn.Module):
         self.norm2 = nn.LayerNorm(hidden)
 
     def forward(
-        self, x: Tensor, layout: Layout, noise: Noise, only: tuple[Tensor, Layout] | None = None
+        self,
+        x: Tensor,
+        layout: StepTable,
+        noise: Noise,
+        only: tuple[Tensor, StepTable] | None = None,
     ) -> Tensor:
         """Encode packed steps.
 
@@ -111,7 +115,11 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(hidden)
 
     def forward(
-        self, x: Tensor, layout: Layout, noise: Noise, only: tuple[Tensor, Layout] | None = None
+        self,
+        x: Tensor,
+        layout: StepTable,
+        noise: Noise,
+        only: tuple[Tensor, StepTable] | None = None,
     ) -> Tensor:
         """Encode packed steps (N, H); with `only`, the last layer computes just those rows."""
         last = len(self.layers) - 1
@@ -134,8 +142,8 @@ def _linear(x: Tensor, linear: nn.Linear, scale: float = 1.0) -> Tensor:
 def attend(
     query: Tensor,
     pair: Tensor,
-    queries: Layout,
-    keys: Layout,
+    queries: StepTable,
+    keys: StepTable,
     heads: int,
     rate: float,
     noise: Noise,
@@ -171,7 +179,7 @@ def attend(
 
 
 def _plain_attention(
-    query: Tensor, key: Tensor, value: Tensor, keys: Layout, rate: float, noise: Noise
+    query: Tensor, key: Tensor, value: Tensor, keys: StepTable, rate: float, noise: Noise
 ) -> Tensor:
     """Attention of (B, h, Q, d) to (B, h, T, d) by batched products.
 
@@ -192,7 +200,7 @@ def _plain_attention(
     return mixed * factor(rate, query.device) if rate else mixed
 
 
-def by_head(rows: Tensor, layout: Layout, heads: int, parts: int) -> Tensor:
+def by_head(rows: Tensor, layout: StepTable, heads: int, parts: int) -> Tensor:
     """Packed steps by sample and head: (N, parts * H) -> (parts, B, h, T, d); padding is zero."""
     samples, longest = len(layout.lengths), layout.longest
     if layout.slot is not None:
@@ -202,7 +210,7 @@ def by_head(rows: Tensor, layout: Layout, heads: int, parts: int) -> Tensor:
     return rows.reshape(samples, longest, parts, heads, -1).permute(2, 0, 3, 1, 4)
 
 
-def from_heads(mixed: Tensor, layout: Layout) -> Tensor:
+def from_heads(mixed: Tensor, layout: StepTable) -> Tensor:
     """The inverse of `by_head` for one part: (B, h, T, d) -> (N, H)."""
     rows = mixed.transpose(1, 2).flatten(2).flatten(0, 1)
     return rows if layout.slot is None else rows.index_select(0, layout.slot)

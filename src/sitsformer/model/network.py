@@ -24,7 +24,7 @@ from sitsformer.errors import SitsError
 from sitsformer.model.dropout import Noise, drop, factor
 from sitsformer.model.embedding import ConvEmbedding, LinearEmbedding
 from sitsformer.model.encoder import Encoder, Layer
-from sitsformer.model.steps import Layout, Steps, make_series, subset, to_device
+from sitsformer.model.steps import Steps, StepTable, make_series, subset, to_device
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class SITSFormer(nn.Module):
 
     def encode_hidden(
         self, steps: Steps, masked: npt.NDArray[np.bool_], whole: bool = True
-    ) -> tuple[Tensor, Layout, Tensor]:
+    ) -> tuple[Tensor, StepTable, Tensor]:
         """Encode a batch, and what its hidden steps are reconstructed from.
 
         Args:
@@ -196,7 +196,7 @@ class SITSFormer(nn.Module):
 
     def _beside_tokens(
         self, steps: Steps, masked: npt.NDArray[np.bool_]
-    ) -> tuple[Tensor, Layout, Tensor]:
+    ) -> tuple[Tensor, StepTable, Tensor]:
         """Visible steps encoded (n, H), their layout, and what the decoder reads (N, H)."""
         device = steps.values.device
         position = self.embedding.position(steps.doy)
@@ -235,7 +235,7 @@ class SITSFormer(nn.Module):
         out: Tensor = self.reconstruction(encoded)
         return out
 
-    def pool(self, encoded: Tensor, layout: Layout) -> Tensor:
+    def pool(self, encoded: Tensor, layout: StepTable) -> Tensor:
         """One vector a sample, (B, H) or (B, 2 H), of encoded steps (N, H)."""
         kind = self.architecture.pooling
         parts = []
@@ -245,7 +245,7 @@ class SITSFormer(nn.Module):
             parts.append(_max_pool(encoded, layout))
         return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
-    def classify(self, encoded: Tensor, layout: Layout) -> Tensor:
+    def classify(self, encoded: Tensor, layout: StepTable) -> Tensor:
         """Class logits (B, classes) of encoded steps (N, H)."""
         assert self.classifier is not None, "this model has no classifier"
         out: Tensor = self.classifier(self.pool(encoded, layout))
@@ -310,7 +310,7 @@ def _places(masked: npt.NDArray[np.bool_], device: torch.device) -> tuple[Tensor
     return to_device(visible, device), to_device(place, device)
 
 
-def _mean_pool(encoded: Tensor, layout: Layout) -> Tensor:
+def _mean_pool(encoded: Tensor, layout: StepTable) -> Tensor:
     rows = encoded[: layout.steps]
     if layout.bias is None:
         return rows.view(len(layout.lengths), layout.longest, -1).mean(1)
@@ -318,14 +318,14 @@ def _mean_pool(encoded: Tensor, layout: Layout) -> Tensor:
     return total / torch.isfinite(layout.bias).sum((1, 2)).unsqueeze(1)
 
 
-def _max_pool(encoded: Tensor, layout: Layout) -> Tensor:
+def _max_pool(encoded: Tensor, layout: StepTable) -> Tensor:
     rows = _padded(encoded[: layout.steps], layout, -torch.inf)
     # Where a gradient is wanted, it goes to the first of equal steps, as in the original; `amax`
     # shares it out, and is twenty times as fast.
     return rows.max(1).values if torch.is_grad_enabled() else rows.amax(1)
 
 
-def _padded(rows: Tensor, layout: Layout, padding: float) -> Tensor:
+def _padded(rows: Tensor, layout: StepTable, padding: float) -> Tensor:
     """(N, H) -> (B, T, H)."""
     samples, longest = len(layout.lengths), layout.longest
     if layout.slot is not None:

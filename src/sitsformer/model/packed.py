@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from sitsformer.model.embedding import ConvEmbedding, LinearEmbedding
 from sitsformer.model.encoder import Layer, by_head, from_heads
 from sitsformer.model.network import SITSFormer
-from sitsformer.model.steps import Layout, Steps
+from sitsformer.model.steps import Steps, StepTable
 
 logger = logging.getLogger("sitsformer")
 
@@ -105,7 +105,9 @@ class PackedLayer:
         """Queries, keys and values; the first layer seldom needs them, see `Entry`."""
         return [PackedLinear(*part) for part in self.projections]
 
-    def __call__(self, x: Tensor, layout: Layout, projected: list[Tensor] | None = None) -> Tensor:
+    def __call__(
+        self, x: Tensor, layout: StepTable, projected: list[Tensor] | None = None
+    ) -> Tensor:
         """Encode packed steps (N, H) without dropout; `projected`: see `Entry`."""
         if projected is None:
             read = self.norm1(x) if self.pre_norm else x
@@ -125,12 +127,12 @@ def scaled_projections(layer: Layer) -> list[tuple[Tensor, Tensor]]:
     return [(w * f, b * f) for w, b, f in zip(weights, biases, (scale, 1.0, 1.0), strict=True)]
 
 
-def _sorted(rows: Tensor, layout: Layout, heads: int) -> Tensor:
+def _sorted(rows: Tensor, layout: StepTable, heads: int) -> Tensor:
     """(N, H) -> (B * h, T, d), contiguous; best while the rows are in the cache."""
     return by_head(rows[: layout.steps], layout, heads, 1)[0].flatten(0, 1)
 
 
-def attend(projected: list[Tensor], layout: Layout, heads: int, rows: int) -> Tensor:
+def attend(projected: list[Tensor], layout: StepTable, heads: int, rows: int) -> Tensor:
     """Attention within every sample, as `encoder.attend` without dropout.
 
     Args:

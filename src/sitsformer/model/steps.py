@@ -43,7 +43,7 @@ def to_device(array: npt.NDArray[Any], device: torch.device | str) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Layout:
+class StepTable:
     """Which packed steps belong to which sample.
 
     Attributes:
@@ -76,10 +76,10 @@ class Steps:
 
     values: Tensor
     doy: Tensor
-    layout: Layout
+    layout: StepTable
 
 
-def make_layout(lengths: Ints, device: torch.device | str = "cpu") -> Layout:
+def make_layout(lengths: Ints, device: torch.device | str = "cpu") -> StepTable:
     """Lay out series of these lengths.
 
     Args:
@@ -89,14 +89,16 @@ def make_layout(lengths: Ints, device: torch.device | str = "cpu") -> Layout:
     longest = int(lengths.max(initial=0))
     valid = np.arange(longest) < lengths[:, None]
     if valid.all():
-        return Layout(lengths, longest, None, None)
+        return StepTable(lengths, longest, None, None)
     slot = to_device(np.flatnonzero(valid), device)
     bias = np.where(valid, np.float32(0), np.float32(-np.inf))[:, None, :]
-    return Layout(lengths, longest, slot, to_device(bias, device))
+    return StepTable(lengths, longest, slot, to_device(bias, device))
 
 
-def subset(layout: Layout, chosen: npt.NDArray[np.bool_], device: torch.device | str) -> Layout:
-    """Layout of some of the steps, with the same samples.
+def subset(
+    layout: StepTable, chosen: npt.NDArray[np.bool_], device: torch.device | str
+) -> StepTable:
+    """Table of some of the steps, with the same samples.
 
     Args:
         layout: of N steps.

@@ -20,7 +20,7 @@ SEMI_MAJOR, FLATTENING = 6_378_137.0, 1 / 298.257223563
 
 
 @dataclass(frozen=True)
-class Group:
+class SampleGroup:
     """Places and origins of some samples.
 
     Attributes:
@@ -100,7 +100,7 @@ def leakage_table(store: Path, pretraining: Path | None = None) -> list[Leakage]
     return table
 
 
-def pairs(groups: list[Group]) -> list[Leakage]:
+def pairs(groups: list[SampleGroup]) -> list[Leakage]:
     """Compare each group with each later one."""
     return [
         compare(first, second)
@@ -109,7 +109,7 @@ def pairs(groups: list[Group]) -> list[Leakage]:
     ]
 
 
-def split_groups(dataset: xr.Dataset) -> list[Group]:
+def split_groups(dataset: xr.Dataset) -> list[SampleGroup]:
     """The splits of an opened store that have samples."""
     split = dataset.split.values
     return [
@@ -119,12 +119,12 @@ def split_groups(dataset: xr.Dataset) -> list[Group]:
     ]
 
 
-def group(dataset: xr.Dataset, name: str, rows: NDArray[np.int64]) -> Group:
+def group(dataset: xr.Dataset, name: str, rows: NDArray[np.int64]) -> SampleGroup:
     """Some samples of an opened store."""
     common = about(dataset)
     # A store made elsewhere may name no areas.
     areas = np.unique(dataset.area.values[rows]).tolist() if common.areas else []
-    return Group(
+    return SampleGroup(
         name=name,
         **{key: dataset[key].values[rows] for key in ("lon", "lat", "x", "y", "epsg", "block")},
         areas=tuple(common.areas[area] for area in areas),
@@ -134,7 +134,7 @@ def group(dataset: xr.Dataset, name: str, rows: NDArray[np.int64]) -> Group:
     )
 
 
-def compare(first: Group, second: Group) -> Leakage:
+def compare(first: SampleGroup, second: SampleGroup) -> Leakage:
     """What two groups share."""
     return Leakage(
         first=first.name,
@@ -148,7 +148,7 @@ def compare(first: Group, second: Group) -> Leakage:
     )
 
 
-def _nearest(first: Group, second: Group) -> float | None:
+def _nearest(first: SampleGroup, second: SampleGroup) -> float | None:
     """Smallest straight distance between centres, metres; also across UTM zones."""
     from scipy.spatial import cKDTree
 
@@ -175,13 +175,13 @@ def _geocentric(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[n
     )
 
 
-def _planar(group: Group, zone: int) -> NDArray[np.float64]:
+def _planar(group: SampleGroup, zone: int) -> NDArray[np.float64]:
     """Known places (sample, 2), metres, of the samples in a UTM zone."""
     known = (group.epsg == zone) & np.isfinite(group.x) & np.isfinite(group.y)
     return np.column_stack([group.x[known], group.y[known]])
 
 
-def _overlapping(first: Group, second: Group) -> int:
+def _overlapping(first: SampleGroup, second: SampleGroup) -> int:
     """Samples of `second` that share pixels with `first`: centres nearer than a patch both ways."""
     from scipy.spatial import cKDTree
 

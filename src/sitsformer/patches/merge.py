@@ -21,8 +21,8 @@ from sitsformer import provenance, samples
 from sitsformer.classes import NO_CLASS_NAME
 from sitsformer.config import Config, SampleSet
 from sitsformer.patches import leakage, splits
-from sitsformer.samples import layout as samplelayout
-from sitsformer.samples.layout import SPLITS, UNASSIGNED, About, SampleError
+from sitsformer.samples import contract as samplelayout
+from sitsformer.samples.contract import SPLITS, UNASSIGNED, About, SampleError
 from sitsformer.samples.shards import Reader
 
 log = logging.getLogger(__name__)

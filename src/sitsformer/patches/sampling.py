@@ -82,7 +82,7 @@ def tile_seed(seed: int, *names: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
 
 
-def draw(
+def draw_pixels(
     layers: Layers, classes: Classes, chosen: SampleSet, size: int, min_dates: int, seed: int
 ) -> Draw:
     """Draw the samples of a tile.

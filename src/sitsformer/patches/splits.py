@@ -21,7 +21,7 @@ from sitsformer import splitpolygons
 from sitsformer.config import PIXEL, SplitBy
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
-from sitsformer.samples.layout import SPLITS, UNASSIGNED
+from sitsformer.samples.contract import SPLITS, UNASSIGNED
 
 _OFFSET = 2**21
 """Makes grid positions positive: at 10 m blocks it reaches 20,000 km to either side."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.samples.layout import SampleError
+from sitsformer.samples.contract import SampleError
 
 
 class Spool:

@@ -110,7 +110,7 @@ def figure(height: float, **options: Any) -> Figure:
     return Figure(figsize=(WIDTH, height), layout="constrained", **options)
 
 
-def draw(name: str, function: Callable[..., Figure], *values: Any) -> str:
+def render(name: str, function: Callable[..., Figure], *values: Any) -> str:
     """Call a drawing function and give the SVG of its figure; the same bytes each time.
 
     Args:
@@ -136,7 +136,7 @@ def inline(drawn: str, name: str, alternative: str) -> str:
     """An SVG as a part of a page: inks as CSS variables, identifiers of its own.
 
     Args:
-        drawn: of `draw`.
+        drawn: of `render`.
         name: makes identifiers differ between the figures of a page.
         alternative: text for those who cannot see it.
     """

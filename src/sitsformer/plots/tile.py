@@ -2,7 +2,7 @@
 
 from sitsformer import cube
 from sitsformer.plots import tile as tile_view
-tile_view.draw(cube.open_cube(path), Path("tile.png"))
+tile_view.draw_tile(cube.open_cube(path), Path("tile.png"))
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MOST_NAMED = 20
 CLEAR_DATES, CLOUDY_DATES = 6, 2
 
 
-def draw(dataset: xr.Dataset, path: Path) -> None:
+def draw_tile(dataset: xr.Dataset, path: Path) -> None:
     """Draw a cube into a PNG or PDF.
 
     Args:

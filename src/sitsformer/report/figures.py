@@ -31,7 +31,7 @@ POINTS = 600
 """Test samples of the embedding at most."""
 
 
-def draw(material: Material) -> dict[str, str]:
+def draw_figures(material: Material) -> dict[str, str]:
     """SVG of every figure that the config gives, by name."""
     return {name: _DRAW[name](material) for name in plots.names(material.config)}
 
@@ -42,23 +42,23 @@ def _classes(material: Material) -> Classes:
 
 
 def _label_efficiency(m: Material) -> str:
-    return style.draw("label_efficiency", results.label_efficiency, m.tables["summary"])
+    return style.render("label_efficiency", results.label_efficiency, m.tables["summary"])
 
 
 def _differences(m: Material) -> str:
-    return style.draw("differences", results.differences, m.tables["differences"])
+    return style.render("differences", results.differences, m.tables["differences"])
 
 
 def _per_class(m: Material) -> str:
     classes = _classes(m)
-    return style.draw(
+    return style.render(
         "per_class", results.per_class, m.tables["per_class"], m.tables["summary"],
         classes.colours, classes.names,
     )  # fmt: skip
 
 
 def _confusion(m: Material) -> str:
-    return style.draw(
+    return style.render(
         "confusion", results.confusion, m.tables["confusion"], m.tables["summary"],
         _classes(m).names,
     )  # fmt: skip
@@ -66,7 +66,7 @@ def _confusion(m: Material) -> str:
 
 def _calibration(m: Material) -> str:
     wanted = (m.tables[name] for name in ("reliability", "summary", "conformal"))
-    return style.draw("calibration", results.calibration, *wanted)
+    return style.render("calibration", results.calibration, *wanted)
 
 
 def _spread(items: tuple[_Item, ...], count: int) -> list[_Item]:
@@ -84,7 +84,7 @@ def _phenology(m: Material) -> str:
         cube = open_cube(path)
         if layer in cube:
             frames.append(data.ndvi_samples(cube, layer, classes, m.config.patches.clear_score))
-    return style.draw("phenology", data.phenology, pd.concat(frames), classes)
+    return style.render("phenology", data.phenology, pd.concat(frames), classes)
 
 
 def _clear_observations(m: Material) -> str:
@@ -94,7 +94,7 @@ def _clear_observations(m: Material) -> str:
         name = f"{cube.attrs['area']} {cube.attrs['tile']}"
         counts[name] = data.clear_counts(cube, m.config.patches.clear_score)
     table = pd.DataFrame(counts).T.sort_index(axis=1)
-    return style.draw("clear_observations", data.clear_observations, table)
+    return style.render("clear_observations", data.clear_observations, table)
 
 
 def _locations(m: Material) -> str:
@@ -108,14 +108,14 @@ def _locations(m: Material) -> str:
             title = name if area_name == name else f"{name}: {area_name}"
             columns = (store[key].values[rows] for key in ("lon", "lat", "split"))
             places.append(data.Places(title, *columns))
-    return style.draw("locations", data.locations, places[:9])
+    return style.render("locations", data.locations, places[:9])
 
 
 def _histories(m: Material) -> str:
     from sitsformer.modelstore import read_history
 
     runs = {name: pd.DataFrame(read_history(path)) for name, path in m.models.items()}
-    return style.draw("histories", training.histories, runs)
+    return style.render("histories", training.histories, runs)
 
 
 def _reconstruction(m: Material) -> str:
@@ -128,7 +128,7 @@ def _reconstruction(m: Material) -> str:
     chosen = np.sort(_spread(tuple(long.tolist()), EXAMPLES))
     examples = reconstruct(m, name, samples.take(np.asarray(chosen)))
     band = samples.bands[shown_band(samples)]
-    return style.draw("reconstruction", training.reconstruction, examples, name, band)
+    return style.render("reconstruction", training.reconstruction, examples, name, band)
 
 
 def shown_band(samples: Samples) -> int:
@@ -194,7 +194,7 @@ def _embedding(m: Material) -> str:
     wanted = [f"{objective}-p{first}" for objective in ("ssl", "sl", "dual")]
     vectors = {name: encode(m, name, samples) for name in wanted if name in m.models}
     classes = _classes(m)
-    return style.draw(
+    return style.render(
         "embedding", training.embedding, vectors, samples.label, samples.block, classes.names,
         classes.colours,
     )  # fmt: skip

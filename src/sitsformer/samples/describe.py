@@ -8,7 +8,7 @@ from typing import Any
 
 from sitsformer import provenance
 from sitsformer.errors import SitsError
-from sitsformer.samples import layout as samplelayout
+from sitsformer.samples import contract as samplelayout
 
 
 def describe(path: Path) -> list[str]:

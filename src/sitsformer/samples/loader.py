@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from sitsformer.config import Split
 from sitsformer.samples import SampleError, Samples, load_samples, open_samples, shards, split_rows
-from sitsformer.samples.layout import rechunk
+from sitsformer.samples.contract import rechunk
 
 WINDOW_BYTES = 2**28
 """Samples shuffled together, before compression. A stream holds two windows: the one that is being

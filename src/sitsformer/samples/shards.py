@@ -206,7 +206,7 @@ class Reader:
             os.close(self._open.popitem()[1][0])
 
     def missing(self) -> list[Path]:
-        """Shard files that are not there."""
+        """Shard files that do not exist."""
         count = -(-self.chunks // self._per_shard)
         return [path for path in map(self._shard_path, range(count)) if not path.is_file()]
 

@@ -44,7 +44,7 @@ NOTHING = Strength()
 """No augmentation."""
 
 
-def draw(
+def draw_changes(
     lengths: npt.NDArray[np.int64],
     time: int,
     bands: int,

@@ -54,7 +54,7 @@ class Batch(Protocol):
         """Terms of each loss, known before the network runs."""
 
 
-class Task(Protocol):
+class TrainingTask(Protocol):
     """What is trained.
 
     Attributes:
@@ -98,7 +98,7 @@ class Terminated(SystemExit):
 
 def fit(
     model: SITSFormer,
-    task: Task,
+    task: TrainingTask,
     plan: Plan,
     *,
     checkpoint: Path | None = None,
@@ -142,7 +142,7 @@ class _Loop:
     def __init__(
         self,
         model: SITSFormer,
-        task: Task,
+        task: TrainingTask,
         plan: Plan,
         checkpoint: Path | None,
         fingerprint: str,

@@ -155,7 +155,7 @@ class PretrainTask:
         own = 0 if self.source.shared else distributed.rank()
         rng = _rng(s.seed, _BATCH, number, micro, own)
         time, bands = series.doy.shape[1], series.mean.shape[0]
-        change = augment.draw(series.lengths[index], time, bands, s.augment, rng)
+        change = augment.draw_changes(series.lengths[index], time, bands, s.augment, rng)
         mask = int(rng.integers(2**62))
         share = (distributed.rank(), distributed.world()) if self.source.shared else (0, 1)
         return make_batch(series, label, index, change, s, self.weights, mask, share)
@@ -337,7 +337,7 @@ class ClassifyTask:
             order = _rng(s.seed, _EPOCH, turn).permutation(self.samples)
             index = order[place * size : (place + 1) * size]
             rng = _rng(s.seed, _BATCH, number)
-            change = augment.draw(self.series.lengths[index], time, bands, s.augment, rng)
+            change = augment.draw_changes(self.series.lengths[index], time, bands, s.augment, rng)
             steps = pack(self.series, index, change)
             label = to_device(self.label[index], self.series.values.device)
             yield [ClassifyBatch(steps, label, {"classes": float(len(index))})]

@@ -1,0 +1,137 @@
+"""Everything a user may set, with its type, unit, default and meaning.
+
+This package is the one source: the JSON schema (`config/schema.json`) and the table of keys
+(`config/README.md`) are written from it by `sitsformer config docs`, and a test fails when either
+is stale. `load` reads a YAML file and answers with one message per mistake, each with the path of
+its key. Nothing here imports more than pydantic and PyYAML: Snakemake loads it at every start.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from sitsformer.config.areas import (
+    Area,
+    EarthEngine,
+    Synthetic,
+)
+from sitsformer.config.base import (
+    ConfigError,
+    Name,
+    Section,
+)
+from sitsformer.config.checks import cross_checks
+from sitsformer.config.learning import (
+    FewShot,
+    Model,
+    Pretrain,
+)
+from sitsformer.config.mistakes import mistakes
+from sitsformer.config.outcome import Evaluation, Maps
+from sitsformer.config.reading import read_yaml
+from sitsformer.config.sets import Patches, SampleSet
+
+
+def _folder(text: str) -> str:
+    """The folder of results without needless dots and slashes."""
+    if set(text) & set("{}") or text.startswith(("-", "~", "$")) or text != text.strip():
+        raise ValueError(
+            f"{text!r} cannot be the folder of results: it may not hold braces, start with '-', "
+            "'~' or '$', or begin or end with a space"
+        )
+    path = posixpath.normpath(text)
+    if path in (".", "/", "//") or path.endswith(".."):
+        raise ValueError(f"{text!r} cannot be the folder of results: name a folder of its own")
+    return path
+
+
+class Config(Section):
+    """The whole config."""
+
+    results: Annotated[str, AfterValidator(_folder)] = "results"
+    """Folder of every output, relative to the working directory."""
+    areas: dict[Name, Area] = {}
+    """Regions and seasons by name; may be left out when every set is an existing `store`."""
+    sets: dict[Name, SampleSet] = Field(min_length=1)
+    patches: Patches = Patches()
+    model: Model = Model()
+    pretrain: Pretrain
+    fewshot: FewShot
+    evaluation: Evaluation = Evaluation()
+    maps: Maps = Maps()
+    synthetic: Synthetic = Synthetic()
+    earthengine: EarthEngine = EarthEngine()
+
+    @model_validator(mode="after")
+    def _check(self) -> Config:
+        problems = list(cross_checks(self))
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+
+def parse(
+    values: Mapping[str, Any], origin: str = "config", lines: Mapping[str, int] | None = None
+) -> Config:
+    """Check a mapping (as read from YAML) and make a `Config` of it.
+
+    Args:
+        values: nested values by key.
+        origin: where they are from, for the message.
+        lines: line of each key by its path, for the message.
+
+    Raises:
+        ConfigError: with one line per mistake, `path.of.key: what is wrong (line 7)`.
+    """
+    try:
+        return Config.model_validate(dict(values))
+    except ValidationError as error:
+        found = "\n  ".join(mistakes(error, values, Config, lines or {}))
+    except RecursionError:
+        found = "its values are nested too deeply"
+    raise ConfigError(f"{origin} cannot be used:\n  {found}")
+
+
+def load(path: Path) -> Config:
+    """Read and check a YAML config.
+
+    Raises:
+        ConfigError: the file cannot be read, is not YAML, or has a mistake.
+    """
+    return load_all([path])
+
+
+def load_all(paths: Sequence[Path], overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read YAML files, each one's keys replacing those before it, and check the outcome.
+
+    Args:
+        paths: of the files.
+        overrides: values that come last (`snakemake --config`).
+
+    Raises:
+        ConfigError: a file cannot be read or is not YAML, or the outcome has a mistake.
+    """
+    values: dict[str, Any] = {}
+    lines: dict[str, int] = {}
+    for path in paths:
+        found, lines = read_yaml(path)
+        values = merged(values, found)
+    values = merged(values, overrides or {})
+    origin = ", ".join(map(str, paths))
+    # A line without the name of its file would mislead where there are several.
+    return parse(values, origin, lines if len(paths) == 1 and not overrides else {})
+
+
+def merged(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with those of others put in: sections key by key, all else replaced."""
+    result = dict(values)
+    for key, value in others.items():
+        before = result.get(key)
+        both = isinstance(value, Mapping) and isinstance(before, Mapping)
+        result[key] = merged(before, value) if both else value  # type: ignore[arg-type]
+    return result

@@ -1,0 +1,26 @@
+"""Cubes from Google Earth Engine; docs/earthengine.md says what is exported and why.
+
+collections.py  what is asked for            session.py   credentials, project, client
+listing.py      images of a tile, grouped    transport.py connections, deadlines
+layers.py       what label products ask for  limiter.py   concurrency, rate, retries
+requests.py     packing, splitting, graphs   errors.py    transient, too big, permanent
+fetch.py        requests into the cache      cache.py     finished requests on disk
+batch.py        the same by export tasks     stored.py    arrays that live in the cache
+source.py       a tile from list to cube     doctor.py    what answers
+plan.py         the estimate                 view.py      area, imagery and labels on a map
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sitsformer.config import Config
+    from sitsformer.imagery.earthengine.source import EarthEngineSource
+
+
+def open_source(config: Config) -> EarthEngineSource:
+    """The source for `imagery.get_source`."""
+    from sitsformer.imagery.earthengine.source import EarthEngineSource
+
+    return EarthEngineSource(config)

@@ -1,0 +1,151 @@
+"""What answers and what does not: credentials, project, collections, pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from sitsformer.config import EarthEngine
+from sitsformer.errors import SitsError, TemporaryError
+from sitsformer.imagery.earthengine.collections import CLOUD_SCORE, SENTINEL2
+from sitsformer.imagery.earthengine.errors import (
+    DamagedAnswerError,
+    UnavailableError,
+)
+from sitsformer.imagery.earthengine.session import (
+    PROJECT_VARIABLE,
+    Session,
+    connect,
+    find_credentials,
+    find_project,
+)
+from sitsformer.labels import LabelProduct, products
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the screen."""
+
+    well: bool
+    topic: str
+    said: str
+    may_pass: bool = False
+
+
+def examine(settings: EarthEngine) -> Iterator[Finding]:
+    """Test one thing after another; what rests on a failed one is not tested."""
+    yield Finding(True, "client", f"earthengine-api {version('earthengine-api')}")
+    found: list[Any] = []
+    yield _try("credentials", lambda: _credentials(settings, found))
+    if not found:
+        return
+    project = find_project(settings, found[0])
+    yield Finding(
+        project is not None,
+        "project",
+        project or f"none is set: give earthengine.project in the config or {PROJECT_VARIABLE}",
+    )
+    if project is None:
+        return
+    sessions: list[Session] = []
+    yield _try("service", lambda: _service(settings, sessions))
+    if not sessions:
+        return
+    for name in (SENTINEL2, CLOUD_SCORE):
+        yield _try(name, lambda name=name: _images(sessions[0], name))  # type: ignore[misc]
+    for product in products().values():
+        for name in product.ids:
+            yield _try(name, lambda name=name, of=product: _labels(sessions[0], name, of))  # type: ignore[misc]
+    yield _try("pixels", lambda: _pixels(sessions[0]))
+    yield Finding(
+        True,
+        "limits",
+        f"{settings.concurrent} requests at once, {settings.rate:g} a second (Google's defaults "
+        "are 40 and 100 for all processes of a project)",
+    )
+
+
+def screen(findings: list[Finding]) -> str:
+    """The findings as text, one a line."""
+    width = max(len(finding.topic) for finding in findings)
+    lines = [
+        f"{'ok  ' if finding.well else 'FAIL'}  {finding.topic:<{width}}  {finding.said}"
+        for finding in findings
+    ]
+    if all(finding.well for finding in findings):
+        lines.append("Everything answers.")
+    return "\n".join(lines)
+
+
+def _try(topic: str, test: Callable[[], str]) -> Finding:
+    try:
+        return Finding(True, topic, test())
+    except SitsError as error:
+        return Finding(False, topic, str(error), isinstance(error, TemporaryError))
+
+
+def _credentials(settings: EarthEngine, found: list[Any]) -> str:
+    try:
+        credentials, kind = find_credentials(settings)
+    except ConnectionError as error:
+        raise UnavailableError(f"{error}; is there a way to the internet?") from None
+    found.append(credentials)
+    return kind
+
+
+def _service(settings: EarthEngine, sessions: list[Session]) -> str:
+    sessions.append(connect(settings))
+    return f"{settings.url} lets project {sessions[0].project} in"
+
+
+def _images(session: Session, name: str) -> str:
+    import ee
+
+    first = ee.ImageCollection(name).limit(1).aggregate_array("system:index")
+    indices = session.value(first, f"reading {name}")
+    return f"answers ({indices[0]})" if indices else "answers, but is empty"
+
+
+def _labels(session: Session, name: str, product: LabelProduct) -> str:
+    """As `_images`; with the terms of the labels, which those who use them must know."""
+    if not product.images:
+        return f"{_images(session, name)}; {product.licence}"
+    import ee
+
+    session.value(ee.Image(name).get("system:index"), f"reading {name}")
+    return f"answers; {product.licence}"
+
+
+def _pixels(session: Session) -> str:
+    """One computed pixel: the right that exports need beyond reading metadata."""
+    import io
+
+    import ee
+    import numpy as np
+
+    grid = {
+        "dimensions": {"width": 1, "height": 1},
+        "affineTransform": {
+            "scaleX": 10,
+            "shearX": 0,
+            "translateX": 499_980,
+            "shearY": 0,
+            "scaleY": -10,
+            "translateY": 4_650_000,
+        },
+        "crsCode": "EPSG:32615",
+    }
+
+    def ask() -> int:
+        body = ee.data.computePixels(
+            {"expression": ee.Image.constant(7).toUint8(), "fileFormat": "NPY", "grid": grid}
+        )
+        try:
+            return int(np.load(io.BytesIO(body), allow_pickle=False)["constant"][0, 0])
+        except (ValueError, EOFError) as error:
+            raise DamagedAnswerError(f"the answer is no array: {error}") from None
+
+    value = session.limiter.run(ask, "computing one pixel")
+    return "computed" if value == 7 else f"computed wrongly: {value} instead of 7"

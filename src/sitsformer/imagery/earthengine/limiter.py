@@ -1,0 +1,139 @@
+"""How fast Earth Engine is asked: one limiter a process, and when to ask again.
+
+Google's default quota is 40 requests at once and 100 a second for a project, shared by everything
+that runs on it; the defaults here are half of that.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from sitsformer.errors import no_room
+from sitsformer.imagery.earthengine.errors import (
+    EarthEngineError,
+    TooBigError,
+    explain,
+    sort_failure,
+)
+
+logger = logging.getLogger("sitsformer")
+
+FIRST_WAIT, LONGEST_WAIT = 0.5, 32.0
+"""Bounds of the backoff, seconds: the n-th wait is uniform in 0 to min(LONGEST, FIRST x 2^n)
+("full jitter": Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015)."""
+
+TIMEOUTS_BEFORE_SPLIT = 2
+"""A request that ran out of time this often is split instead of tried again."""
+
+T = TypeVar("T")
+
+
+class StoppedError(Exception):
+    """Another request failed for good: this one is not worth sending."""
+
+
+@dataclass
+class Limiter:
+    """Bounds on the requests under way at once, and on those started per second.
+
+    Args:
+        concurrent: requests under way at once.
+        rate: requests started per second.
+        attempts: tries of one request.
+    """
+
+    concurrent: int
+    rate: float
+    attempts: int
+    retries: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _next: float = 0.0
+    _random: random.Random = field(default_factory=random.Random)
+
+    def __post_init__(self) -> None:
+        self._slots = threading.Semaphore(self.concurrent)
+
+    @contextmanager
+    def turn(self, stop: threading.Event) -> Iterator[None]:
+        """Wait for a free slot and for the rate, then hold the slot."""
+        with self._slots:
+            with self._lock:
+                start = max(self._next, time.monotonic())
+                self._next = start + 1 / self.rate
+            _sleep(start - time.monotonic(), stop)
+            yield
+
+    def hold(self, seconds: float) -> None:
+        """Start no request for so long: the service asked for a pause."""
+        with self._lock:
+            self._next = max(self._next, time.monotonic() + seconds)
+
+    def run(
+        self,
+        call: Callable[[], T],
+        what: str,
+        *,
+        divisible: bool = False,
+        stop: threading.Event | None = None,
+    ) -> T:
+        """Make a call to Earth Engine, again where another try may help.
+
+        Args:
+            call: makes one request.
+            what: what is asked for, for the message of a failure.
+            divisible: whether the caller can split the request.
+            stop: set by others when the call is not worth making any more.
+
+        Raises:
+            UnavailableError: every try failed for a reason that may pass.
+            EarthEngineError: the request is refused.
+            TooBigError: the request must be split (only if divisible).
+            StoppedError: `stop` was set meanwhile.
+        """
+        stop = stop or threading.Event()
+        timeouts = 0
+        for number in range(self.attempts):
+            try:
+                with self.turn(stop):
+                    return call()
+            except (StoppedError, EarthEngineError):
+                raise
+            except Exception as error:
+                if no_room(error):
+                    raise
+                failure = sort_failure(error)
+            timeouts += failure.kind == "timeout"
+            if failure.kind == "too big" or timeouts >= TIMEOUTS_BEFORE_SPLIT:
+                if divisible:
+                    raise TooBigError(failure.message)
+                if failure.kind == "too big":
+                    raise explain(what, failure.message)
+            if failure.kind == "permanent":
+                raise explain(what, failure.message)
+            if number + 1 < self.attempts:
+                self._note_retry(failure.wait)
+                wait = self._random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2**number))
+                wait = max(wait, failure.wait)
+                logger.debug("%s: %s; again in %.1f s", what, failure.message, wait)
+                _sleep(wait, stop)
+        raise explain(f"{what} failed {self.attempts} times", failure.message, may_pass=True)
+
+    def _note_retry(self, asked: float) -> None:
+        with self._lock:
+            self.retries += 1
+        if asked:
+            self.hold(asked)
+
+
+def _sleep(seconds: float, stop: threading.Event) -> None:
+    if seconds > 0:
+        stop.wait(seconds)
+    if stop.is_set():
+        raise StoppedError

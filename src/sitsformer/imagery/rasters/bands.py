@@ -1,0 +1,95 @@
+"""Names of bands, as many tools write them -> B02 to B12, or the name in capitals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from sitsformer.config import BANDS, Rasters
+from sitsformer.errors import SitsError
+
+_NUMBERED = re.compile(r"(?:SR_|NBART_)?B(?:AND)?[ _-]?0?(8A|\d{1,2})(?:[ _-]\d0M?)?")
+_WORDS = {
+    "B02": ("BLUE",),
+    "B03": ("GREEN",),
+    "B04": ("RED",),
+    "B05": ("REDEDGE1", "RE1", "REDEDGE071", "REDEDGE705", "VEGETATIONREDEDGE1"),
+    "B06": ("REDEDGE2", "RE2", "REDEDGE075", "REDEDGE740", "VEGETATIONREDEDGE2"),
+    "B07": ("REDEDGE3", "RE3", "REDEDGE078", "REDEDGE783", "VEGETATIONREDEDGE3"),
+    "B08": ("NIR", "NIR1", "NIRBROAD"),
+    "B8A": ("NIR08", "NIR2", "NIRNARROW", "NARROWNIR", "REDEDGE4", "RE4"),
+    "B11": ("SWIR16", "SWIR1", "NBARTSWIR2"),
+    "B12": ("SWIR22", "SWIR2", "NBARTSWIR3"),
+}
+"""Common names (STAC, Earth Search, Digital Earth, Google), without the signs between words."""
+_OF_WORD = {word: band for band, words in _WORDS.items() for word in words}
+
+
+def canonical(name: Any) -> str:
+    """`B02` of any spelling of its number or of its common name; other names in capitals."""
+    text = str(name).strip().upper()
+    word = re.sub(r"[^A-Z0-9]", "", text)
+    if match := _NUMBERED.fullmatch(text):
+        return f"B{match[1].zfill(2)}"
+    return _OF_WORD.get(word) or _OF_WORD.get(word.removeprefix("NBART")) or text
+
+
+def in_order(own: Sequence[Any], settings: Rasters, what: str, where: str) -> list[str]:
+    """Names of bands in their order: those of the config, else their own.
+
+    A name that stands there exactly goes before other spellings of it.
+
+    Raises:
+        SitsError: the config names more bands than there are, or two are called the same.
+    """
+    if settings.bands is not None and len(settings.bands) > len(own):
+        raise SitsError(
+            f"{where}.bands: {len(settings.bands)} names for the {len(own)} bands of {what}"
+        )
+    raw = [str(name or "") for name in (own if settings.bands is None else settings.bands)]
+    names = [canonical(name) for name in raw]
+    for band in BANDS:
+        same = [i for i, name in enumerate(names) if name == band]
+        exact = [i for i in same if raw[i].strip().upper() == band]
+        if len(same) > 1 and len(exact) != 1:
+            raise SitsError(
+                f"{where}.bands: {', '.join(raw[i] for i in same)} of {what} are all {band}; "
+                "set `bands` to the names in their order, other ones for those not wanted"
+            )
+        for i in same if exact else ():
+            names[i] = band if i in exact else raw[i].strip().upper() + " "
+    return names
+
+
+def positions(names: Sequence[str], what: str, where: str) -> tuple[int, ...]:
+    """Where the ten bands stand among names.
+
+    Raises:
+        SitsError: one does not exist.
+    """
+    absent = [band for band in BANDS if band not in names]
+    if absent:
+        found = ", ".join(name or "(no description)" for name in names)
+        raise SitsError(
+            f"{where}.bands: {what} lacks {', '.join(absent)}; its bands are {found}; "
+            "set `bands` to the names in their order"
+        )
+    return tuple(names.index(band) for band in BANDS)
+
+
+def extra(wanted: str, names: Sequence[str], what: str, where: str) -> int:
+    """Where the cloud band stands: by its name, or by its number from 1.
+
+    Raises:
+        SitsError: it does not exist.
+    """
+    upper = canonical(wanted)
+    if upper in names:
+        return names.index(upper)
+    if wanted.isdigit() and 1 <= int(wanted) <= len(names):
+        return int(wanted) - 1
+    raise SitsError(
+        f"{where}.clouds.band: {what} has no band {wanted!r}; it has {len(names)} bands: "
+        f"{', '.join(name or '(no description)' for name in names)}"
+    )

@@ -1,0 +1,167 @@
+"""Which files of a folder are acquisitions, and which belong together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from sitsformer.config import BANDS, Rasters, expand
+from sitsformer.errors import SitsError
+from sitsformer.imagery.rasters.bands import canonical
+from sitsformer.imagery.rasters.dates import compiled, stamp
+from sitsformer.imagery.rasters.series import Season
+
+SAME_DATATAKE = np.timedelta64(5, "m")
+"""Files this close in time are granules of one datatake and become one date. Granules of a
+datatake over one tile are seconds apart; two satellites over one place are at least 20 minutes."""
+
+
+class Timed(Protocol):
+    """What was taken at a time; without a time of day, midnight and not `exact`."""
+
+    @property
+    def time(self) -> np.datetime64:
+        """UTC."""
+        ...
+
+    @property
+    def exact(self) -> bool:
+        """Whether the time of day is known."""
+        ...
+
+
+T = TypeVar("T", bound=Timed)
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """A file and when it was taken.
+
+    Attributes:
+        path: of the file.
+        time: datetime64[s], UTC.
+        exact: whether the time of day is known.
+        band: of a file with one band: which one, by its name; None where the name does not say.
+        scene: name without the band; files of one scene are the bands of one image.
+    """
+
+    path: Path
+    time: np.datetime64
+    exact: bool
+    band: str | None
+    scene: str
+
+
+def scan(folder: Path, settings: Rasters, season: Season, where: str) -> list[Acquisition]:
+    """Acquisitions of a season in a folder, by time and then name.
+
+    Label rasters of the config are left out should they match the pattern.
+
+    Args:
+        folder: where the files are.
+        settings: `pattern`, `date_pattern`, `date_format`, `clouds.band` and `labels` are used.
+        season: first and last day.
+        where: path of the config section, for messages.
+
+    Raises:
+        SitsError: no folder, no file, a name without a date, or no file of the season.
+    """
+    paths = matching(folder, settings, where)
+    pattern = compiled(settings, where)
+    found = [_acquisition(path, folder, pattern, settings, where) for path in paths]
+    first, last = (np.datetime64(day, "D") for day in season)
+    inside = [a for a in found if first <= a.time.astype("datetime64[D]") <= last]
+    if not inside:
+        days = sorted(str(a.time)[:10] for a in found)
+        raise SitsError(
+            f"{where}: none of the {len(found)} files is of the season {first} to {last}; "
+            f"they are from {days[0]} to {days[-1]}"
+        )
+    return sorted(inside, key=lambda a: (a.time, a.path.name))
+
+
+def matching(folder: Path, settings: Rasters, where: str) -> list[Path]:
+    """Files of the folder that match the pattern and are no label rasters.
+
+    Raises:
+        SitsError: there is no folder or no such file, or the pattern is not one.
+    """
+    if folder.is_file():
+        raise SitsError(
+            f"{where}.path: {folder} is a file; set `path` to its folder and `pattern` to its "
+            "name (one cube ends in .nc or .zarr)"
+        )
+    if not folder.is_dir():
+        raise SitsError(f"{where}.path: there is no folder {folder}; check the path")
+    labels = {expand(label.path).resolve() for label in settings.labels.values()}
+    try:
+        paths = [p for p in sorted(folder.glob(settings.pattern)) if p.is_file()]
+    except (ValueError, NotImplementedError) as error:
+        raise SitsError(f"{where}.pattern: {settings.pattern!r} cannot be used: {error}") from None
+    paths = [path for path in paths if path.resolve() not in labels]
+    if not paths:
+        present = sorted(p.name for p in folder.iterdir())[:3]
+        raise SitsError(
+            f"{where}.pattern: no file in {folder} matches {settings.pattern!r}; "
+            f"the folder holds {', '.join(present) or 'nothing'}"
+        )
+    return paths
+
+
+def group(acquisitions: Sequence[T]) -> list[list[T]]:
+    """Gather acquisitions, sorted by time, into datatakes.
+
+    Files whose times are within `SAME_DATATAKE` of the first belong together, and so do files of
+    one date whose names have no time of day.
+    """
+    groups: list[list[T]] = []
+    for item in acquisitions:
+        same = groups and groups[-1][0].exact == item.exact
+        if same and item.time - groups[-1][0].time <= (SAME_DATATAKE if item.exact else 0):
+            groups[-1].append(item)
+        else:
+            groups.append([item])
+    # A date without a time of day stands at midnight; so might an exact one.
+    merged: dict[np.datetime64, list[T]] = {}
+    for members in groups:
+        merged.setdefault(members[0].time, []).extend(members)
+    return list(merged.values())
+
+
+def _acquisition(
+    path: Path, folder: Path, pattern: re.Pattern[str], settings: Rasters, where: str
+) -> Acquisition:
+    below = path.relative_to(folder).as_posix()
+    # A date in the name goes before one in a folder's.
+    name = path.name if pattern.search(path.name) else below
+    told = stamp(name, pattern, settings.date_format, where)
+    if told.band is not None:
+        band: str | None = canonical(told.band)
+        scene = told.rest
+    else:
+        band, scene = _band_in(path.stem, settings.clouds.band)
+        scene = f"{path.parent.relative_to(folder).as_posix()}/{scene}"
+    return Acquisition(path, np.datetime64(told.moment, "s"), told.exact, band, scene)
+
+
+def _band_in(stem: str, cloud_band: str | None) -> tuple[str | None, str]:
+    """The band that a word of a name is, and the name without it and the resolution after it."""
+    words = re.split(r"([^A-Za-z0-9]+)", stem)
+    wanted = (cloud_band or "").strip().upper()
+    # Names end in the band more often than not; `B03` says more than `green`.
+    places = list(reversed(range(0, len(words), 2)))
+    for known in (
+        lambda word: word.upper() == wanted or re.fullmatch(r"[Bb](\d{1,2}|8[Aa])", word),
+        lambda word: canonical(word) in BANDS,
+    ):
+        for i in places:
+            if words[i] and known(words[i]):
+                resolution = len(words) > i + 2 and re.fullmatch(r"[1-6]0m?", words[i + 2])
+                rest = "".join(words[:i] + words[i + (3 if resolution else 1) :])
+                return canonical(words[i]), rest
+    return None, stem

@@ -1,0 +1,185 @@
+"""Headers of a folder's files -> images: which file holds which band, and what its values mean."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sitsformer.config import BANDS, Rasters
+from sitsformer.errors import SitsError
+from sitsformer.imagery.rasters import bands, clouds, values
+from sitsformer.imagery.rasters.files import Acquisition
+from sitsformer.imagery.rasters.pixels import Block, overlaps
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
+
+logger = logging.getLogger("sitsformer")
+
+CLOUD = len(BANDS)
+"""Position of the cloud band, after the ten bands."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of an image.
+
+    Attributes:
+        path: of the file.
+        positions: of its bands in the image: 0 to 9, and CLOUD.
+        indices: of the same bands in the file, counted from 1.
+        tags: what the file says of their values.
+        pixel: side of a pixel, in the units of the file's coordinate system.
+        reaches: whether it reaches the block in question.
+    """
+
+    path: Path
+    positions: tuple[int, ...]
+    indices: tuple[int, ...]
+    tags: tuple[values.Tags, ...]
+    pixel: float
+    reaches: bool
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of one time: a file with all bands, or a file for each.
+
+    Attributes:
+        time: datetime64[s], UTC.
+        exact: whether the time of day is known.
+        parts: its files.
+    """
+
+    time: np.datetime64
+    exact: bool
+    parts: tuple[Part, ...]
+
+    @property
+    def day(self) -> date:
+        """Day of the time."""
+        found: date = self.time.astype("datetime64[D]").item()
+        return found
+
+    @property
+    def name(self) -> str:
+        """Names of the files."""
+        return "+".join(part.path.name for part in self.parts)
+
+
+def images(
+    acquisitions: Iterable[Acquisition], settings: Rasters, block: Block, where: str
+) -> list[Image]:
+    """Images that reach a block, in the order of their first files.
+
+    Raises:
+        SitsError: a file lacks bands, or an image whose bands are files does, or a file is broken
+            and `on_broken` is `stop`.
+    """
+    whole: list[Image] = []
+    scenes: dict[tuple[str, np.datetime64], tuple[Acquisition, list[Part | None]]] = {}
+    for item in acquisitions:
+        part = inspect(item, settings, block, where)
+        if part is not None and len(part.positions) > 1:
+            if part.reaches:
+                whole.append(Image(item.time, item.exact, (part,)))
+        elif part is None or part.positions:
+            key = (item.scene, item.time)
+            scenes.setdefault(key, (item, []))[1].append(part)
+    for item, parts in scenes.values():
+        present = [part for part in parts if part is not None]
+        if len(present) < len(parts):
+            continue  # a broken band, named already: its date is left out
+        if any(part.reaches for part in present):
+            image = Image(item.time, item.exact, _finest(present))
+            _check_whole(image, item, settings, where)
+            whole.append(image)
+    return sorted(whole, key=lambda image: (image.time, image.parts[0].path.name))
+
+
+def inspect(item: Acquisition, settings: Rasters, block: Block | None, where: str) -> Part | None:
+    """Check a file's header; None where it is broken and skipped."""
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    try:
+        with rasterio.open(item.path) as dataset:
+            single = dataset.count == 1 and item.band is not None
+            found = _one(item, settings, where) if single else _places(dataset, settings, where)
+            return Part(
+                item.path,
+                tuple(found),
+                tuple(found.values()),
+                tuple(values.of_geotiff(dataset, index) for index in found.values()),
+                abs(dataset.transform.a) + abs(dataset.transform.b),
+                block is None or overlaps(dataset, block),
+            )
+    except RasterioError as error:
+        broken(item.path, error, settings, where)
+        return None
+
+
+def broken(path: Path, error: Exception, settings: Rasters, where: str) -> None:
+    """Refuse or warn of a file that cannot be read, as `on_broken` says."""
+    if settings.on_broken == "stop":
+        raise SitsError(
+            f"{path} cannot be read: {error}; replace or remove it, or set {where}.on_broken: skip"
+        ) from None
+    logger.warning("%s cannot be read and is skipped: %s", path, error)
+
+
+def _places(dataset: DatasetReader, settings: Rasters, where: str) -> dict[int, int]:
+    """Positions -> indices of the bands of a file that has all of them."""
+    file = Path(dataset.name).name
+    if dataset.count == 1:
+        raise SitsError(
+            f"{where}: {file} has one band, and its name does not say which; where each band is a "
+            "file, find the band with a group (?P<band>...) in `date_pattern`"
+        )
+    names = bands.in_order(dataset.descriptions, settings, file, where)
+    found = {i: at + 1 for i, at in enumerate(bands.positions(names, file, where))}
+    wanted = clouds.needs_band(settings.clouds, where)
+    if wanted is not None:
+        own = names + [""] * (dataset.count - len(names))
+        found[CLOUD] = bands.extra(wanted, own, file, where) + 1
+    return found
+
+
+def _one(item: Acquisition, settings: Rasters, where: str) -> dict[int, int]:
+    """The same of a file with one band; empty where it is none of those that are needed."""
+    if item.band in BANDS:
+        return {BANDS.index(item.band): 1}
+    wanted = clouds.needs_band(settings.clouds, where)
+    if wanted is not None and item.band == bands.canonical(wanted):
+        return {CLOUD: 1}
+    return {}
+
+
+def _finest(parts: list[Part]) -> tuple[Part, ...]:
+    """Of each band the file with the smallest pixels (products hold bands at 10, 20 and 60 m)."""
+    best: dict[int, Part] = {}
+    for part in parts:
+        position = part.positions[0]
+        if position not in best or part.pixel < best[position].pixel:
+            best[position] = part
+    return tuple(best[position] for position in sorted(best))
+
+
+def _check_whole(image: Image, item: Acquisition, settings: Rasters, where: str) -> None:
+    names = [*BANDS, settings.clouds.band or "the cloud band"]
+    count = CLOUD if clouds.needs_band(settings.clouds, where) is None else CLOUD + 1
+    there = {part.positions[0] for part in image.parts}
+    absent = [names[i] for i in range(count) if i not in there]
+    if absent:
+        raise SitsError(
+            f"{where}: the image of {str(item.time).replace('T', ' ')} ({item.path.name} and the "
+            f"files named like it) lacks {', '.join(absent)}; there are "
+            f"{', '.join(names[i] for i in sorted(there))}. Add the files, or change `pattern` or "
+            "`date_pattern`"
+        )

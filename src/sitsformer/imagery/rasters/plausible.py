@@ -1,0 +1,218 @@
+"""Whether the values of a series can be reflectances: a look at a few dates before it is written.
+
+A wrong scale or offset gives a cube that is whole and useless. What cannot be is refused, what is
+only strange (bright snow, dark water, deserts) is a warning; both name the key to set.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitsformer.config import BANDS, Rasters
+from sitsformer.cube import MISSING, SCALE
+from sitsformer.errors import SitsError
+from sitsformer.imagery.rasters.series import Acquisitions
+from sitsformer.imagery.rasters.values import BASELINE_OFFSET
+
+logger = logging.getLogger("sitsformer")
+
+DATES = 8
+"""Dates that are looked at; of a season across BASELINE_DAY, half of them on either side."""
+STRIDE = 4
+"""Every so manieth row and column of large blocks is counted."""
+BASELINE_DAY = np.datetime64("2022-01-25", "s")
+"""From this day on Sentinel-2 products are of processing baseline 04.00: offset by 0.1."""
+LARGEST = 1.6
+"""Reflectances of clouds and snow reach a little less."""
+SMALLEST = 0.005
+"""The brightest of an image is above this, even over deep water."""
+FLOOR = 0.085
+"""The darkest values of land without snow are well below this; those with the offset above."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Figures of one date, of the pixels that are not missing.
+
+    Attributes:
+        time: datetime64[s].
+        floor: 2 % quantile of the darkest band.
+        top: 99 % quantile of all bands.
+        zero: share of values that are 0 (or were below).
+        blue_zero: the same of B02.
+        high: share of values above LARGEST.
+    """
+
+    time: np.datetime64
+    floor: float
+    top: float
+    zero: float
+    blue_zero: float
+    high: float
+
+
+def check(series: Acquisitions, settings: Rasters, where: str) -> None:
+    """Look at a few dates of a series.
+
+    Raises:
+        SitsError: the values cannot be reflectances, and which key makes them so.
+    """
+    looks = [look for at in _chosen(series.times) if (look := _look(series, at)) is not None]
+    if not looks:
+        return  # nothing but missing pixels: the stages after say what is lost
+    for problem in _impossible(looks, settings, where):
+        raise SitsError(f"{where}: {problem}")
+    for line in _strange(looks, settings):
+        logger.warning("%s: %s", where, line)
+
+
+def _chosen(times: NDArray[np.datetime64]) -> list[int]:
+    """Positions of the dates to look at."""
+    late = times >= BASELINE_DAY
+    sides = [np.flatnonzero(~late), np.flatnonzero(late)]
+    counts = [DATES if side.size == times.size else DATES // 2 for side in sides]
+    spread = [
+        side[np.unique(np.linspace(0, side.size - 1, count).round().astype(int))]
+        for side, count in zip(sides, counts, strict=True)
+        if side.size
+    ]
+    return [int(at) for side in spread for at in side]
+
+
+def _look(series: Acquisitions, at: int) -> Look | None:
+    """Figures of a date from its first block that has pixels, the middle one first."""
+    image = series.reflectance[at]
+    rows, columns = image.numblocks[1:]
+    order = sorted(
+        np.ndindex(rows, columns),
+        key=lambda place: abs(place[0] - (rows - 1) / 2) + abs(place[1] - (columns - 1) / 2),
+    )
+    for row, column in order[:4]:
+        block = image.blocks[:, row, column]
+        stride = STRIDE if block.shape[-1] >= 32 * STRIDE else 1
+        pixels = np.asarray(block[:, ::stride, ::stride].compute())
+        if (pixels != MISSING).any():
+            return _figures(series.times[at], pixels)
+    return None
+
+
+def _figures(time: np.datetime64, pixels: NDArray[np.uint16]) -> Look:
+    there = pixels != MISSING
+    values = pixels[there]
+    floors = [
+        float(np.quantile(band[seen], 0.02))
+        for band, seen in zip(pixels, there, strict=True)
+        if seen.any()
+    ]
+    blue = pixels[BANDS.index("B02")][there[BANDS.index("B02")]]
+    return Look(
+        time,
+        min(floors) * SCALE,
+        float(np.quantile(values, 0.99)) * SCALE,
+        float((values == 0).mean()),
+        float((blue == 0).mean()) if blue.size else 0.0,
+        float((values > LARGEST / SCALE).mean()),
+    )
+
+
+def _impossible(looks: Sequence[Look], settings: Rasters, where: str) -> Iterator[str]:
+    high = float(np.mean([look.high for look in looks]))
+    if high > 0.2:
+        top = max(look.top for look in looks)
+        yield (
+            f"{high:.0%} of the reflectances are above {LARGEST} (up to {top:.4g}), so scale or "
+            f"offset are wrong; set {where}.scale so that stored value x scale is a reflectance "
+            "(0.0001 for integers of 10,000 x reflectance, 1.0 for values from 0 to 1, 0.01 for "
+            f"percent){_now(settings)}"
+        )
+    empty = [look for look in looks if look.top == 0]
+    if len(empty) == len(looks):
+        yield (
+            f"every reflectance is 0 or less than 0.0001; set {where}.scale: 1.0 if the files hold "
+            f"reflectances from 0 to 1, or {where}.nodata: 0 if 0 means missing, or change "
+            f"{where}.offset{_now(settings)}"
+        )
+    for look in looks:
+        if 0 < look.top < SMALLEST:
+            yield (
+                f"the reflectances of {_day(look)} are 0 to {look.top:.2g}, so the scale is wrong; "
+                f"set {where}.scale: 1.0 if the files hold reflectances from 0 to 1, or 0.01 for "
+                f"percent{_now(settings)}"
+            )
+    clipped = [look for look in looks if look.blue_zero > 0.5 and look.top > 0]
+    if clipped and settings.offset is not None and 2 * len(clipped) > len(looks):
+        yield (
+            f"more than half of the blue (B02) reflectances of {_day(clipped[0])} are 0 or less "
+            f"with the offset {_shown(settings.offset)}: these values are harmonised already; "
+            f"leave {where}.offset out or set it to 0"
+        )
+    yield from _jump(looks, settings, where)
+
+
+def _jump(looks: Sequence[Look], settings: Rasters, where: str) -> Iterator[str]:
+    """A step at the change of baseline: one side is offset against the other."""
+    before = [look for look in looks if look.time < BASELINE_DAY and look.top > 0]
+    after = [look for look in looks if look.time >= BASELINE_DAY and look.top > 0]
+    if not before or not after:
+        return
+    remedy = (
+        f"{where}.offset: [{{before: 2022-01-25, value: 0}}, {{from: 2022-01-25, value: -0.1}}]"
+    )
+    low, high = (min(look.floor for look in side) for side in (before, after))
+    if settings.offset is None and high > FLOOR and 0.06 < high - low < 0.15:
+        yield (
+            f"the darkest reflectances step from {low:.3f} to {high:.3f} at 2022-01-25, where "
+            "processing baseline 04.00 of Sentinel-2 begins with an offset of 0.1; set "
+            f"{remedy}, or offset: 0 if the step is real"
+        )
+    if isinstance(settings.offset, float) and settings.offset < 0:
+        zeros = [float(np.mean([look.zero for look in side])) for side in (before, after)]
+        if zeros[0] > 0.1 and zeros[1] < 0.2 * zeros[0]:
+            yield (
+                f"{zeros[0]:.0%} of the reflectances before 2022-01-25 are 0 or less with the "
+                f"offset {settings.offset:g}, and {zeros[1]:.0%} from then on: products before "
+                f"processing baseline 04.00 have no offset; set {remedy}"
+            )
+
+
+def _strange(looks: Sequence[Look], settings: Rasters) -> Iterator[str]:
+    high = float(np.mean([look.high for look in looks]))
+    if high > 0.02:
+        yield f"{high:.0%} of the reflectances are above {LARGEST}: snow, or a wrong `scale`"
+    zero = float(np.mean([look.zero for look in looks]))
+    if zero > 0.05:
+        yield (
+            f"{zero:.0%} of the reflectances looked at are 0 or less: water, a wrong `offset`, or "
+            "missing pixels stored as 0 (`nodata: 0`)"
+        )
+    floors = [look.floor for look in looks if look.top > 0]
+    late = all(look.time >= BASELINE_DAY for look in looks)
+    if settings.offset is None and late and floors and FLOOR < min(floors) < 0.2:
+        yield (
+            f"no reflectance looked at is below {min(floors):.2f}: Sentinel-2 products from "
+            f"2022-01-25 on that were not harmonised need `offset: {BASELINE_OFFSET}`; `offset: 0` "
+            "says that they were"
+        )
+
+
+def _now(settings: Rasters) -> str:
+    given = [
+        f"{key} is {_shown(getattr(settings, key))}"
+        for key in ("scale", "offset")
+        if getattr(settings, key) is not None
+    ]
+    return f" (now {' and '.join(given)})" if given else ""
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else "by date"
+
+
+def _day(look: Look) -> str:
+    return str(look.time)[:10]

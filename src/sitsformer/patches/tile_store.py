@@ -1,0 +1,344 @@
+"""A cube -> the samples of one tile, in a store of their own.
+
+Two passes: the cloud scores tell how many clear dates each pixel has; pixels are drawn
+(sampling.py); the scores of the drawn ones give their dates (thinning.py); then the reflectance is
+read once, box by box (cutting.py). Memory is bounded by `patches.memory_gb`, not by the cube.
+The merge (merge.py) makes a set of all its tiles' stores and assigns the splits.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitsformer import cube, provenance
+from sitsformer.classes import NO_CLASS_NAME, Classes, Legend, group
+from sitsformer.config import BANDS, Config, Patches, SampleSet
+from sitsformer.grid import Tile, find_tile, to_lonlat
+from sitsformer.labels import confidence_layers, products
+from sitsformer.patches import splits
+from sitsformer.patches.clear import PIXELS, ClearDates
+from sitsformer.patches.cutting import patches as cut_patches
+from sitsformer.patches.sampling import Draw, Layers, draw_pixels, tile_seed
+from sitsformer.patches.spool import Spool
+from sitsformer.patches.thinning import thin
+from sitsformer.samples import contract as samplelayout
+from sitsformer.samples import shards
+from sitsformer.samples.contract import MISSING, About, SampleError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+log = logging.getLogger(__name__)
+
+
+def make_tile_store(
+    config: Config, set_name: str, area_name: str, tile_name: str, cube_path: Path, out: Path
+) -> dict[str, Any]:
+    """Cut the samples of one tile out of its cube.
+
+    Args:
+        config: the whole config.
+        set_name: which set the samples are for.
+        area_name: area of the tile.
+        tile_name: name of the tile.
+        cube_path: its cube.
+        out: tile store to write.
+
+    Returns:
+        The manifest: what was kept, and what was dropped for which reason.
+
+    Raises:
+        SampleError: the cube does not fit the request.
+    """
+    chosen, settings = _sample_set(config, set_name, area_name), config.patches
+    tile = find_tile(area_name, config.areas[area_name], tile_name)
+    dataset = cube.open_cube(cube_path, dask=False)
+    _check_cube(dataset, tile, cube_path)
+    classes = group(_legend(dataset, chosen, cube_path), chosen.classes)
+    seed = tile_seed(chosen.seed, area_name, tile_name)
+    split_map = _split_map(tile, chosen)
+    clear = ClearDates(cube_path, settings)
+    drawn = draw_pixels(
+        Layers(
+            codes=cube.layer_values(dataset[str(chosen.label)]),
+            dates=clear.counts,
+            one_split=_one_split(tile, chosen, settings, split_map),
+            confidence=_confidence(dataset, chosen, cube_path),
+        ),
+        classes,
+        chosen,
+        settings.size,
+        settings.min_dates,
+        seed,
+    )
+    x, y = tile.x[drawn.column], tile.y[drawn.row]
+    steps = _choose_dates(clear, settings.max_length, drawn, tile.epsg, x, y)
+    shape = (len(steps), settings.max_length, len(BANDS), settings.size, settings.size)
+    record = {"set": chosen.model_dump(mode="json"), "patches": _lasting(settings)}
+    with provenance.create(
+        out, samplelayout.TILE_KIND, config=record, inputs={"cube": cube_path}, seed=chosen.seed
+    ) as partial:
+        with Spool(shape, settings.memory_gb, partial) as spool:
+            gaps = cut_patches(cube_path, drawn.row, drawn.column, steps, settings, spool)
+            kept, steps = _write_reflectance(spool, steps, gaps, settings.min_dates, partial)
+        columns = _columns(dataset, tile, chosen, x, y, drawn.label, steps)
+        if split_map is not None:
+            columns["split"] = split_map[drawn.row, drawn.column]
+        columns = {name: values[kept] for name, values in columns.items()}
+        samplelayout.write_arrays(
+            partial,
+            int(kept.sum()),
+            shape[1:],
+            columns,
+            _about(config, set_name, area_name, tile, classes),
+        )
+        manifest = _manifest(tile, dataset, chosen, classes, drawn, kept)
+        samplelayout.write_manifest(partial, manifest)
+    for line in manifest["warnings"]:
+        log.warning("%s/%s: %s", area_name, tile_name, line)
+    return manifest
+
+
+def _sample_set(config: Config, set_name: str, area_name: str) -> SampleSet:
+    if set_name not in config.sets:
+        raise SampleError(f"no set {set_name!r} in the config; there are {sorted(config.sets)}")
+    chosen = config.sets[set_name]
+    if area_name not in chosen.areas:
+        raise SampleError(
+            f"set {set_name!r} has no area {area_name!r}; it has {list(chosen.areas)}"
+        )
+    smallest = splits.smallest_block(config.patches.size)
+    if chosen.split.by == "block" and chosen.split.block < smallest:
+        raise SampleError(
+            f"sets.{set_name}.split.block: no patch of {config.patches.size} pixels fits into a "
+            f"block of {chosen.split.block:g} m; use {smallest:g} m or more"
+        )
+    return chosen
+
+
+def _check_cube(dataset: xr.Dataset, tile: Tile, path: Path) -> None:
+    found = cube.tile_of(dataset)
+    if found != tile:
+        raise SampleError(
+            f"{path} is not the cube of {tile.area}/{tile.name} of this config: it covers "
+            f"{found.area}/{found.name}, {found.size} px, origin ({found.west}, {found.north}) m, "
+            f"EPSG:{found.epsg}; expected {tile.size} px, ({tile.west}, {tile.north}) m, "
+            f"EPSG:{tile.epsg}. Export it again"
+        )
+
+
+def _legend(dataset: xr.Dataset, chosen: SampleSet, path: Path) -> Legend:
+    layers = cube.label_layers(dataset)
+    if str(chosen.label) not in layers:
+        raise SampleError(
+            f"{path} has no label layer {chosen.label!r}; it has {sorted(layers)}. Add it to "
+            "`labels` of the area and export again"
+        )
+    return layers[str(chosen.label)]
+
+
+def _confidence(dataset: xr.Dataset, chosen: SampleSet, path: Path) -> NDArray[np.uint8] | None:
+    if chosen.confidence == 0:
+        return None
+    product = products().get(str(chosen.label))
+    own = product.confidence_layer if product else None
+    # A label without a confidence of its own may be held to that of another label there.
+    known = (own,) if own else confidence_layers()
+    found = [layer for layer in known if layer in dataset]
+    if not found:
+        raise SampleError(
+            f"{path} has no layer {' or '.join(map(repr, known))}, which "
+            f"`confidence: {chosen.confidence}` needs; not every year of a label product has one: "
+            "set `confidence: 0`"
+        )
+    layer: NDArray[np.uint8] = cube.layer_values(dataset[found[0]]).astype(np.uint8)
+    return layer
+
+
+def _split_map(tile: Tile, chosen: SampleSet) -> NDArray[np.uint8] | None:
+    """Splits (y, x) where they are known before the merge."""
+    if chosen.split.by != "polygons":
+        return None
+    return splits.polygon_map(tile, str(chosen.split.polygons))
+
+
+def _one_split(
+    tile: Tile, chosen: SampleSet, settings: Patches, split_map: NDArray[np.uint8] | None
+) -> NDArray[np.bool_]:
+    """Pixels (y, x) whose patch lies wholly within what one split may use."""
+    from sitsformer.patches.sampling import uniform_window
+
+    if chosen.split.by == "block":
+        return splits.inside_blocks(tile, chosen.split.block, settings.size)
+    if split_map is not None:
+        same = uniform_window(split_map, settings.size)
+        allowed: NDArray[np.bool_] = same & (split_map != samplelayout.UNASSIGNED)
+        return allowed
+    return np.ones((tile.size, tile.size), bool)
+
+
+def _choose_dates(
+    clear: ClearDates,
+    length: int,
+    drawn: Draw,
+    epsg: int,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+) -> NDArray[np.int16]:
+    """Positions (sample, length) on the time axis of the dates that each sample keeps."""
+    east, north = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+
+    steps = np.empty((len(x), length), np.int16)
+
+    def choose(start: int) -> None:
+        stop = min(start + clear.at_once, len(x))
+        dates = clear.of(drawn.row[start:stop], drawn.column[start:stop])
+        for first in range(start, stop, PIXELS):
+            some = slice(first, min(first + PIXELS, stop))
+            clear_here = dates[first - start : first - start + PIXELS]
+            steps[some] = thin(clear_here, length, epsg, east[some], north[some])
+
+    with ThreadPoolExecutor(shards.threads() if clear.kept else 1) as pool:
+        list(pool.map(choose, range(0, len(x), clear.at_once)))
+    return steps
+
+
+def _write_reflectance(
+    spool: Spool,
+    steps: NDArray[np.int16],
+    gaps: NDArray[np.bool_],
+    min_dates: int,
+    directory: Path,
+) -> tuple[NDArray[np.bool_], NDArray[np.int16]]:
+    """Take out dates with missing values, drop samples left with too few, write the others.
+
+    Returns:
+        (sample,) which samples are kept, and (sample, length) their steps, front-packed.
+    """
+    chunk = shards.chunk_rows(spool.sample_bytes)
+    kept = (steps >= 0).sum(axis=1) - gaps.sum(axis=1) >= min_dates
+    steps = steps.copy()
+
+    def piece(first: int) -> NDArray[np.uint16]:
+        here = slice(first, first + chunk)
+        part, broken = spool.read(first, first + chunk), gaps[here]
+        if broken.any():
+            part = _repair(part, steps[here], broken)
+        return part if kept[here].all() else part[kept[here]]
+
+    def whole() -> Iterator[NDArray[np.uint16]]:
+        with ThreadPoolExecutor(shards.threads()) as pool:
+            yield from shards.ahead(pool, piece, range(0, len(steps), chunk), 4)
+
+    with samplelayout.reflectance_writer(directory) as writer:
+        for packed in samplelayout.encoded(samplelayout.rechunk(whole(), chunk), chunk):
+            writer.append(packed)
+    return kept, steps
+
+
+def _repair(
+    part: NDArray[np.uint16], steps: NDArray[np.int16], broken: NDArray[np.bool_]
+) -> NDArray[np.uint16]:
+    """Take broken steps out of samples and close the gaps, in `steps` in place."""
+    part = part.copy()
+    for sample in np.flatnonzero(broken.any(axis=1)):
+        good = np.flatnonzero((steps[sample] >= 0) & ~broken[sample])
+        part[sample, : len(good)] = part[sample, good]
+        part[sample, len(good) :] = MISSING
+        steps[sample, : len(good)] = steps[sample, good]
+        steps[sample, len(good) :] = -1
+    return part
+
+
+def _columns(
+    dataset: xr.Dataset,
+    tile: Tile,
+    chosen: SampleSet,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    label: NDArray[np.int16],
+    steps: NDArray[np.int16],
+) -> dict[str, NDArray[Any]]:
+    times = dataset.time
+    days = times.values.astype("datetime64[D]").astype(np.int64).astype(np.int32)
+    lon, lat = to_lonlat(tile.epsg, x, y)
+    padding = steps < 0
+    return {
+        "doy": np.where(padding, 0, times.dt.dayofyear.values[steps]).astype(np.int16),
+        "date": np.where(padding, -1, days[steps]).astype(np.int32),
+        "label": label,
+        "block": splits.block_ids(tile.epsg, x, y, chosen.split.block),
+        "epsg": np.full(len(x), tile.epsg, np.int32),
+        "lon": np.asarray(lon),
+        "lat": np.asarray(lat),
+        "x": x,
+        "y": y,
+    }
+
+
+def _about(config: Config, set_name: str, area_name: str, tile: Tile, classes: Classes) -> About:
+    chosen = config.sets[set_name]
+    return About(
+        name=set_name,
+        class_names=classes.names,
+        class_colours=classes.colours,
+        class_codes=classes.codes,
+        label=str(chosen.label),
+        tiles=(f"{area_name}/{tile.name}",),
+        areas=(area_name,),
+        years=(config.areas[area_name].start.year,),
+        split_by=chosen.split.by,
+        block=chosen.split.block,
+    )
+
+
+def _manifest(
+    tile: Tile,
+    dataset: xr.Dataset,
+    chosen: SampleSet,
+    classes: Classes,
+    drawn: Draw,
+    kept: NDArray[np.bool_],
+) -> dict[str, Any]:
+    """Where every pixel of the tile went: kept + dropped = pixels."""
+    names = (*classes.names, NO_CLASS_NAME)
+    lost = np.where(drawn.label < 0, len(classes.names), drawn.label)
+    dropped = {
+        **drawn.dropped,
+        "missing": np.bincount(lost[~kept], minlength=len(names)),
+    }
+    taken = np.bincount(lost[kept], minlength=len(names))
+
+    def by_class(counts: NDArray[np.int64]) -> dict[str, int]:
+        return {name: int(n) for name, n in zip(names, counts, strict=True) if n}
+
+    warnings = []
+    if not kept.any():
+        reasons = {name: int(n.sum()) for name, n in dropped.items() if n.any()}
+        warnings.append(f"no samples: {tile.size**2} pixels, dropped for {reasons}")
+    if chosen.per_tile != "all" and chosen.quota == "balanced":
+        share = chosen.per_tile // max(1, int(np.count_nonzero(drawn.candidates)))
+        warnings += [
+            f"class {name!r} has only {found} pixels that could be drawn; its share was {share}"
+            for name, found in zip(names, drawn.candidates.tolist(), strict=True)
+            if 0 < found < share
+        ]
+    return {
+        "pixels": tile.size**2,
+        "dates": int(dataset.sizes["time"]),
+        "kept": by_class(taken),
+        "dropped": {name: by_class(counts) for name, counts in dropped.items() if counts.any()},
+        "warnings": warnings,
+    }
+
+
+def _lasting(settings: Patches) -> dict[str, Any]:
+    """Settings that decide on the samples; how much memory and which scheduler do not."""
+    return settings.model_dump(mode="json", exclude={"memory_gb", "scheduler"})
