@@ -15,6 +15,8 @@ from sitsformer.errors import SitsError
 
 TIMES = np.array(["2021-04-05", "2021-06-10", "2021-07-15"], "datetime64[ns]")
 VALUES = np.stack([image(i) for i in range(3)])
+COMMON = ["blue", "green", "red", "rededge1", "rededge2", "rededge3"]
+COMMON += ["nir", "nir08", "swir16", "swir22"]
 WKT = CRS.from_epsg(EPSG).to_wkt()
 
 
@@ -172,3 +174,24 @@ def test_an_uneven_axis_of_float32_is_still_refused(tmp_path: Path) -> None:
     known().assign_coords(x=x).to_netcdf(tmp_path / "cube.nc", engine="h5netcdf")
     with pytest.raises(SitsError, match="`x` of the cube is not evenly spaced"):
         build(tmp_path / "cube.nc")
+
+
+def test_what_a_damaged_or_odd_cube_says(tmp_path: Path) -> None:
+    path = tmp_path / "cube.nc"
+    known().expand_dims("model").expand_dims("run").to_netcdf(path, engine="h5netcdf")
+    np.testing.assert_array_equal(build(path).reflectance, VALUES)
+    packed = known()
+    packed.s2.attrs["scale_factor"] = "a lot"
+    packed.to_netcdf(tmp_path / "packed.nc", engine="h5netcdf")
+    with pytest.raises(SitsError, match=r"attributes of `s2` .*a lot"):
+        build(tmp_path / "packed.nc")
+    words = known().s2.astype(str).to_dataset(name="s2")
+    words.to_netcdf(tmp_path / "words.nc", engine="h5netcdf")
+    with pytest.raises(SitsError, match="no variable of numbers along time, y and x"):
+        build(tmp_path / "words.nc")
+    known().to_zarr(tmp_path / "cube.zarr")
+    for chunk in (tmp_path / "cube.zarr" / "s2" / "c").rglob("*"):
+        if chunk.is_file():
+            chunk.write_bytes(b"no chunk")
+    with pytest.raises(SitsError, match="pixels cannot be read"):
+        build(tmp_path / "cube.zarr")

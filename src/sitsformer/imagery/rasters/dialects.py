@@ -55,7 +55,7 @@ def open_store(path: Path, group: str | None) -> xr.Dataset:
     engine = "zarr" if path.suffix.lower() == ".zarr" else None
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*consolidated metadata")
+            warnings.filterwarnings("ignore", message="Failed to open Zarr store")
             warnings.filterwarnings("ignore", message="Consolidated metadata")
             dataset = xr.open_dataset(
                 path,
@@ -261,7 +261,7 @@ def _systems(dataset: xr.Dataset, where: str) -> Iterator[str]:
     attributes += [dataset.attrs, *(array.attrs for array in dataset.data_vars.values())]
     for attrs in attributes:
         for key in ("crs_wkt", "spatial_ref", "epsg_code", "crs", "epsg", "proj:epsg", "proj4"):
-            if key in attrs and not isinstance(attrs[key], dict):
+            if str(attrs.get(key, "")).strip() and not isinstance(attrs[key], dict):
                 yield _wkt(attrs[key], where)
         if "grid_mapping_name" in attrs:
             try:

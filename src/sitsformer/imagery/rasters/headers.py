@@ -142,6 +142,8 @@ def _places(dataset: DatasetReader, settings: Rasters, where: str) -> dict[int, 
             f"{where}: {file} has one band, and its name does not say which; where each band is a "
             "file, find the band with a group (?P<band>...) in `date_pattern`"
         )
+    if any("complex" in str(dtype) for dtype in dataset.dtypes):
+        raise SitsError(f"{where}: {file} holds complex numbers, which are no reflectances")
     names = bands.in_order(dataset.descriptions, settings, file, where)
     found = {i: at + 1 for i, at in enumerate(bands.positions(names, file, where))}
     wanted = clouds.needs_band(settings.clouds, where)

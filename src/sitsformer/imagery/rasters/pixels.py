@@ -125,7 +125,11 @@ def read(
     height, width = int(row[inside].max()) - top + 1, int(column[inside].max()) - left + 1
     window = Window(left, top, width, height)
     here = row[inside] - top, column[inside] - left
-    values[:, inside] = dataset.read(list(bands), window=window, out_dtype=dtype)[:, *here]
+    if len({dataset.dtypes[band - 1] for band in bands}) == 1:
+        values[:, inside] = dataset.read(list(bands), window=window)[:, *here]
+    else:  # a VRT over files of several kinds
+        for position, band in enumerate(bands):
+            values[position, inside] = dataset.read(band, window=window)[here]
     alpha = _alpha(dataset)
     if alpha is not None and alpha not in bands:
         seen[:, inside] &= dataset.read(alpha, window=window)[here] != 0

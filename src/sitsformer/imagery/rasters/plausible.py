@@ -63,7 +63,7 @@ def check(series: Acquisitions, settings: Rasters, where: str) -> None:
     Raises:
         SitsError: the values cannot be reflectances, and which key makes them so.
     """
-    looks = [look for at in _chosen(series.times) if (look := _look(series, at)) is not None]
+    looks = _looks(series, where)
     if not looks:
         return  # nothing but missing pixels: the stages after say what is lost
     for problem in _impossible(looks, settings, where):
@@ -85,21 +85,40 @@ def _chosen(times: NDArray[np.datetime64]) -> list[int]:
     return [int(at) for side in spread for at in side]
 
 
-def _look(series: Acquisitions, at: int) -> Look | None:
-    """Figures of a date from its first block that has pixels, the middle one first."""
-    image = series.reflectance[at]
-    rows, columns = image.numblocks[1:]
+def _looks(series: Acquisitions, where: str) -> list[Look]:
+    """Figures of the chosen dates, each of its first block that has pixels, the middle one first.
+
+    The dates of a block are read together: those of a store lie in the same chunks.
+    """
+    import dask.array as da
+
+    rows, columns = series.reflectance.numblocks[2:]
     order = sorted(
         np.ndindex(rows, columns),
         key=lambda place: abs(place[0] - (rows - 1) / 2) + abs(place[1] - (columns - 1) / 2),
     )
+    found: dict[int, Look] = {}
+    chosen = _chosen(series.times)
     for row, column in order[:4]:
-        block = image.blocks[:, row, column]
-        stride = STRIDE if block.shape[-1] >= 32 * STRIDE else 1
-        pixels = np.asarray(block[:, ::stride, ::stride].compute())
-        if (pixels != MISSING).any():
-            return _figures(series.times[at], pixels)
-    return None
+        left = [at for at in chosen if at not in found]
+        blocks = [series.reflectance[at].blocks[:, row, column] for at in left]
+        thinned = [block[:, :: (stride := _stride(block.shape[-1])), ::stride] for block in blocks]
+        try:
+            read = da.compute(*thinned)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise SitsError(
+                f"{where}: pixels cannot be read: {error}; get the file again"
+            ) from None
+        for at, pixels in zip(left, read, strict=True):
+            if (pixels != MISSING).any():
+                found[at] = _figures(series.times[at], pixels)
+        if len(found) == len(chosen):
+            break
+    return [found[at] for at in sorted(found)]
+
+
+def _stride(size: int) -> int:
+    return STRIDE if size >= 32 * STRIDE else 1
 
 
 def _figures(time: np.datetime64, pixels: NDArray[np.uint16]) -> Look:

@@ -193,9 +193,12 @@ def _bands(
     """
     layered, single = [], []
     for name, array in dataset.data_vars.items():
-        rest = [str(dim) for dim in array.dims if dim not in ("time", *axes)]
-        if not {"time", *axes} <= set(array.dims):
+        if not {"time", *axes} <= set(array.dims) or array.dtype.kind not in "uifb":
             continue
+        rest = [str(dim) for dim in array.dims if dim not in ("time", *axes)]
+        if len(rest) > 1:  # a dimension of one entry says nothing
+            rest = [dim for dim in rest if array.sizes[dim] > 1]
+            array = array.squeeze([d for d in array.dims if d not in ("time", *axes, *rest)])
         if not rest:
             single.append((str(name), array))
         elif len(rest) == 1:
@@ -203,17 +206,18 @@ def _bands(
     if not layered and not single:
         shapes = ", ".join(f"{name} {array.dims}" for name, array in dataset.data_vars.items())
         raise SitsError(
-            f"{where}: {file} has no variable along time, {axes[0]} and {axes[1]}; it has "
+            f"{where}: {file} has no variable of numbers along time, {axes[0]} and {axes[1]}; "
+            f"it has "
             f"{shapes or 'none'}"
         )
     found: list[tuple[str, _Band]] = []
     for dim, array in layered:
         slices = [array.isel({dim: i}) for i in range(array.sizes[dim])]
         names = bands.in_order(_own_names(array, dim), settings, file, where)
-        found += zip(names, map(_band, slices), strict=False)
+        found += zip(names, (_band(one, where) for one in slices), strict=False)
     given = settings if not layered else settings.model_copy(update={"bands": None})
     names = bands.in_order([name for name, _ in single], given, file, where)
-    found += zip(names, (_band(array) for _, array in single), strict=False)
+    found += zip(names, (_band(array, where) for _, array in single), strict=False)
     return found
 
 
@@ -227,7 +231,7 @@ def _own_names(array: xr.DataArray, dim: str) -> list[Any]:
     return [name.decode() if isinstance(name, bytes) else name for name in names]
 
 
-def _band(array: xr.DataArray) -> _Band:
+def _band(array: xr.DataArray, where: str) -> _Band:
     attrs, dtype = {**array.encoding, **array.attrs}, array.dtype
     unsigned = str(attrs.get("_Unsigned", "")).lower()
     if dtype.kind == "i" and unsigned == "true":
@@ -236,7 +240,13 @@ def _band(array: xr.DataArray) -> _Band:
         dtype = np.dtype(f"i{dtype.itemsize}")
     elif dtype.kind == "b":
         dtype = np.dtype(np.uint8)
-    return _Band(array.astype(dtype), values.of_attributes(array.attrs, dtype))
+    try:
+        return _Band(array.astype(dtype), values.of_attributes(array.attrs, dtype))
+    except (ValueError, TypeError, IndexError) as error:
+        raise SitsError(
+            f"{where}: the attributes of `{array.name}` that tell its packing or missing values "
+            f"cannot be read: {error}; correct them in the cube"
+        ) from None
 
 
 def _of_block(stack: Any, offsets: Any, block: Block, grid: Grid, meaning: Meaning) -> Any | None:
