@@ -111,6 +111,17 @@ def test_a_checkpoint_of_another_version_is_not_resumed(tmp_path, monkeypatch, p
     assert first_step() == 1
 
 
+def test_a_checkpoint_of_another_layout_is_not_resumed(tmp_path, monkeypatch):
+    fit(network(), task(), Plan(epochs=1), checkpoint=tmp_path)
+    monkeypatch.setattr(checkpoints, "LAYOUT", checkpoints.LAYOUT + 1)
+    model, untouched = network(), network()
+    model.load_state_dict({k: v + 1 if v.ndim else v for k, v in model.state_dict().items()})
+    untouched.load_state_dict(model.state_dict())
+    fit(model, task(), Plan(epochs=1), checkpoint=tmp_path)
+    fit(untouched, task(), Plan(epochs=1))
+    assert torch.equal(weights(model), weights(untouched))
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path):
     fit(network(), task(), Plan(epochs=1), checkpoint=tmp_path)
     path = tmp_path / checkpoints.FILE
