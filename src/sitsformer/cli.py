@@ -19,7 +19,7 @@ from sitsformer.progress import start_logging
 
 CONTENTS: dict[str, dict[str, str]] = {
     "The stages, in the order the data flow": {
-        "cube": "export:cube",
+        "cube": "cube:cube",
         "patches": "patches:patches",
         "merge": "patches:merge",
         "pretrain": "pretrain:pretrain",

@@ -36,7 +36,7 @@ def small_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many requests for a small tile."""
     from sitsformer.imagery.earthengine import requests
 
-    monkeypatch.setattr(requests.pack, "__defaults__", ((), LIMIT))
+    monkeypatch.setattr(requests.pack, "__defaults__", ((), LIMIT, ()))
 
 
 @pytest.fixture(scope="module")

@@ -130,7 +130,7 @@ def test_a_pixel_of_a_map_is_the_stored_sample_bit_for_bit(tmp_path: Path, seed:
 def test_pixels_with_too_few_dates_stay_empty(tmp_path: Path) -> None:
     made_cube(tmp_path / "c.zarr")
     found = maps.predict(
-        tmp_path / "c.zarr", Patches(size=1, max_length=6, min_dates=12), oracle, 500
+        tmp_path / "c.zarr", Patches(size=1, max_length=12, min_dates=12), oracle, 500
     )
     assert (found.classes == maps.NONE).mean() > 0.5
     np.testing.assert_array_equal(found.classes == maps.NONE, found.confidence == 0)

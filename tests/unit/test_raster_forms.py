@@ -145,6 +145,7 @@ def clouded(folder: Path, band: np.ndarray) -> None:
     ("clear", "cloudy", "way"),
     [
         (1, 0, {"by": "mask"}),
+        (255, 0, {"by": "mask"}),
         (255, 128, {"by": "mask", "mask_clear": [255]}),
         (64, 66, {"by": "mask", "mask_clear": [64]}),
         (3, 96, {"by": "probability"}),
@@ -164,8 +165,6 @@ def test_cloud_bands_by_their_meaning(
 @pytest.mark.parametrize(
     ("values", "way", "message"),
     [
-        ((0, 255), {"by": "mask"}, "mask band 'QA' holds 255; .*mask_clear"),
-        ((3, 96), {"by": "mask"}, "mask band 'QA' holds .*by: probability"),
         ((64, 1024), {"by": "scl"}, "scl band 'QA' holds .*codes 0 to 11"),
         ((0.0004, 0.0009), {"by": "scl"}, r"holds 0\.000"),
         ((3, 96), {"by": "probability", "probability_max": 0.4}, "in the unit of the band"),
@@ -178,6 +177,23 @@ def test_cloud_bands_that_are_something_else(
     clouded(tmp_path, np.where(np.arange(SIZE) % 2, *values)[None].repeat(SIZE, 0).astype(dtype))
     with pytest.raises(SitsError, match=message):
         build(tmp_path, clouds={"band": "QA", **way})
+
+
+@pytest.mark.parametrize(("values", "clear"), [((3, 96), ()), ((1, 255), (1,)), ((1, 2), (1,))])
+def test_strange_values_of_a_mask_are_cloudy_and_told_once(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    values: tuple[int, int],
+    clear: tuple[int, ...],
+) -> None:
+    band = np.where(np.arange(SIZE) % 2, *values)[None].repeat(SIZE, 0).astype(np.uint16)
+    clouded(tmp_path, band)
+    with caplog.at_level(logging.WARNING):
+        found = build(tmp_path, clouds={"by": "mask", "band": "QA"}).clear.values[0]
+    np.testing.assert_array_equal(found == 100, np.isin(band, clear))
+    told = [record.message for record in caplog.records if "mask band 'QA' holds" in record.message]
+    assert len(told) == 1  # however many dates and blocks
+    assert "mask_clear" in told[0] and "by: probability" in told[0]
 
 
 def legend(folder: Path, *codes: int) -> str:

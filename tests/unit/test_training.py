@@ -226,7 +226,7 @@ def test_tensorboard_gets_every_epoch(tmp_path):
 
 def test_mlflow_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    with pytest.raises(SitsError, match=r"pip install sitsformer\[mlflow\]"):
+    with pytest.raises(SitsError, match=r"pip install mlflow-skinny"):
         observers(None, "file:runs", {})
 
 

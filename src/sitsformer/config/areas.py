@@ -50,7 +50,7 @@ class Clouds(Section):
     scl_clear: tuple[int, ...] = (4, 5, 6, 7)
     """SCL codes taken as clear: vegetation, bare, water, unclassified."""
     mask_clear: tuple[int, ...] | None = None
-    """`mask`: values that mean clear; default: 1, where the band has no others than 0 and 1."""
+    """`mask`: values that mean clear; default: 1, or 255 where the band has no 1."""
     probability_max: float = Field(40.0, gt=0, le=255, allow_inf_nan=False)
     """`probability`: highest value of a clear pixel, in the unit of the band: 40 for percent, 0.4
     for a band from 0 to 1."""

@@ -39,10 +39,10 @@ from sitsformer.config.sets import Patches, SampleSet
 
 def _folder(text: str) -> str:
     """The folder of results without needless dots and slashes."""
-    if set(text) & set("{}") or text.startswith(("-", "~", "$")) or text != text.strip():
+    if set(text) & set("{}") or text.startswith("-") or text != text.strip():
         raise ValueError(
             f"{text!r} cannot be the folder of results: it may not hold braces, start with '-', "
-            "'~' or '$', or begin or end with a space"
+            "or begin or end with a space"
         )
     path = posixpath.normpath(text)
     if path in (".", "/", "//") or path.endswith(".."):
@@ -54,7 +54,7 @@ class Config(Section):
     """The whole config."""
 
     results: Annotated[str, AfterValidator(_folder)] = "results"
-    """Folder of every output, relative to the working directory."""
+    """Folder of every output, relative to the working directory; `~` and `$VAR` are expanded."""
     areas: dict[Name, Area] = {}
     """Regions and seasons by name; may be left out when every set is an existing `store`."""
     sets: dict[Name, SampleSet] = Field(min_length=1)

@@ -11,7 +11,6 @@ the same year, for `year`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -104,20 +103,9 @@ def polygon_map(tile: Tile, path: str) -> NDArray[np.uint8]:
 
 
 def of_areas(split: SplitBy, areas: Sequence[str], years: Sequence[int]) -> NDArray[np.uint8]:
-    """Split of each area (area,) for `by: area` and `by: year`; UNASSIGNED for one not listed.
-
-    Raises:
-        SplitError: an area or year stands in two splits.
-    """
+    """Split of each area (area,) for `by: area` and `by: year`; UNASSIGNED for one not listed."""
     keys = list(areas) if split.by == "area" else [str(year) for year in years]
     lists = [split.train, split.validation, split.test]
-    for first, second in combinations(range(len(lists)), 2):
-        both = sorted(set(lists[first]) & set(lists[second]))
-        if both:
-            raise SplitError(
-                f"split by {split.by}: {both[0]!r} is listed in both {SPLITS[first]} and "
-                f"{SPLITS[second]}"
-            )
     return np.array(
         [
             next((value for value, names in enumerate(lists) if key in names), UNASSIGNED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from sitsformer.config import BANDS, Clouds
 from sitsformer.cube import CLEAR_MISSING, MISSING, SCALE
 from sitsformer.errors import SitsError
+
+logger = logging.getLogger("sitsformer")
 
 CLEAR, CLOUDY = 100, 0
 """Scores of the cube contract: files say clear or cloudy, nothing in between."""
@@ -73,12 +76,18 @@ def _clear(flags: NDArray[Any], clouds: Clouds) -> NDArray[np.bool_]:
     if clouds.by == "probability":
         low: NDArray[np.bool_] = flags <= clouds.probability_max
         return low
-    wanted = clouds.scl_clear if clouds.by == "scl" else clouds.mask_clear or (1,)
-    return np.isin(flags, wanted)
+    if clouds.by == "scl":
+        return np.isin(flags, clouds.scl_clear)
+    return np.isin(flags, clouds.mask_clear or _usual(flags))
+
+
+def _usual(flags: NDArray[Any]) -> tuple[int, ...]:
+    """Which value of a mask means clear: 1, or the 255 of GDAL's masks where there is no 1."""
+    return (1,) if (flags == 1).any() else (255,)
 
 
 def _check(flags: NDArray[Any], clouds: Clouds, where: str) -> None:
-    """Refuse values that are no codes of the scene classification, or no mask of 0 and 1.
+    """Refuse values that are no codes of the scene classification, and tell of a strange mask.
 
     Guessing would turn a whole season clear or cloudy without a word.
     """
@@ -89,19 +98,46 @@ def _check(flags: NDArray[Any], clouds: Clouds, where: str) -> None:
             "with `mask_clear`, or `by: simple`"
         )
     elif clouds.by == "mask" and clouds.mask_clear is None:
-        strange = flags[~np.isin(flags, (0, 1))]
-        remedy = (
-            "a mask is 1 where clear and 0 where not; set `mask_clear` to the values that mean "
-            "clear (`mask_clear: [255]`), or use `by: probability` or `by: scl` if it is that"
-        )
+        strange = flags[~np.isin(flags, (0, *_usual(flags)))]
+        if strange.size:
+            _tell(where, str(clouds.band), _shown(strange))
+        return
     elif clouds.by == "probability" and clouds.probability_max <= 1:
         strange = flags[flags > 1]
         remedy = f"set `probability_max` in the unit of the band: {clouds.probability_max:g} is not"
     else:
         return
     if strange.size:
-        values, counts = np.unique(strange, return_counts=True)
-        shown = ", ".join(f"{value:g}" for value in values[np.argsort(-counts)][:6].astype(float))
         raise SitsError(
-            f"{where}.clouds: the {clouds.by} band {clouds.band!r} holds {shown}; {remedy}"
+            f"{where}.clouds: the {clouds.by} band {clouds.band!r} holds {_shown(strange)}; "
+            f"{remedy}"
         )
+
+
+def _shown(values: NDArray[Any]) -> str:
+    """The commonest values, for a message."""
+    found, counts = np.unique(values, return_counts=True)
+    return ", ".join(f"{value:g}" for value in found[np.argsort(-counts)][:6].astype(float))
+
+
+_told: set[tuple[str, str]] = set()
+"""Masks that were warned of; their pixels are read date by date and block by block."""
+
+
+def forget_warnings() -> None:
+    """Warn of strange masks anew: of another cube."""
+    _told.clear()
+
+
+def _tell(where: str, band: str, shown: str) -> None:
+    if (where, band) in _told:
+        return
+    _told.add((where, band))
+    logger.warning(
+        "%s.clouds: the mask band %r holds %s, which are taken as cloudy: a mask is 1 (or 255) "
+        "where clear and 0 where not; set `mask_clear` to the values that mean clear, or use "
+        "`by: probability` or `by: scl` if it is that",
+        where,
+        band,
+        shown,
+    )

@@ -39,8 +39,9 @@ class RasterSource:
             SitsError: the files are missing, damaged, or do not fit the tile or the season.
         """
         from sitsformer import cube
-        from sitsformer.imagery.rasters import dialects, folder, labels, plausible, store
+        from sitsformer.imagery.rasters import clouds, dialects, folder, labels, plausible, store
 
+        clouds.forget_warnings()
         settings = area.rasters
         assert settings is not None  # config.Area checks it
         path = expand(settings.path)
