@@ -35,7 +35,7 @@ FRANCE = Place(2.9, 48.1, 3.1, 48.3, START, END)
 """Near Sens, zone 31."""
 EQUATOR = Place(36.9, -0.1, 37.1, 0.1, START, END)
 """Kenya, on the equator."""
-SWATH = Place(-92.496, 41.9, -92.296, 42.1, START, END)
+SWATH = Place(-92.4962, 41.9, -92.2962, 42.1, START, END)
 """Iowa, where the edge of a swath runs through the tile."""
 
 

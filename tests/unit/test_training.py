@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from functools import partialmethod
 
 import numpy as np
 import pytest
@@ -228,6 +229,18 @@ def test_mlflow_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(SitsError, match=r"pip install mlflow-skinny"):
         observers(None, "file:runs", {})
+
+
+@pytest.mark.long
+def test_compiled_layers_train_the_same(monkeypatch):
+    """Traced as for any compiler; what comes out runs as it is, so that none is needed here."""
+    traced = partialmethod(torch.nn.Module.compile, backend="eager")
+    monkeypatch.setattr(torch.nn.Module, "compile", traced)
+    found = []
+    for compiled in (False, True):
+        plan = Plan(epochs=2, compile=compiled)
+        found.append(fit(network(), task("dual"), plan)[-1]["validation_loss"])
+    assert found[1] == pytest.approx(found[0], rel=1e-3)
 
 
 def test_bf16_reaches_about_the_same_loss():

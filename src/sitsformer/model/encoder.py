@@ -202,7 +202,7 @@ def _plain_attention(
 
 def by_head(rows: Tensor, layout: StepTable, heads: int, parts: int) -> Tensor:
     """Packed steps by sample and head: (N, parts * H) -> (parts, B, h, T, d); padding is zero."""
-    samples, longest = len(layout.lengths), layout.longest
+    samples, longest = layout.samples, layout.longest
     if layout.slot is not None:
         # Not by reading step 0 for padding: its gradient is slow on a GPU.
         padded = rows.new_zeros(samples * longest, rows.shape[1])

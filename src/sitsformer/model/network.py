@@ -313,7 +313,7 @@ def _places(masked: npt.NDArray[np.bool_], device: torch.device) -> tuple[Tensor
 def _mean_pool(encoded: Tensor, layout: StepTable) -> Tensor:
     rows = encoded[: layout.steps]
     if layout.bias is None:
-        return rows.view(len(layout.lengths), layout.longest, -1).mean(1)
+        return rows.view(layout.samples, layout.longest, -1).mean(1)
     total = _padded(rows, layout, 0.0).sum(1)
     return total / torch.isfinite(layout.bias).sum((1, 2)).unsqueeze(1)
 
@@ -327,7 +327,7 @@ def _max_pool(encoded: Tensor, layout: StepTable) -> Tensor:
 
 def _padded(rows: Tensor, layout: StepTable, padding: float) -> Tensor:
     """(N, H) -> (B, T, H)."""
-    samples, longest = len(layout.lengths), layout.longest
+    samples, longest = layout.samples, layout.longest
     if layout.slot is not None:
         padded = rows.new_full((samples * longest, rows.shape[1]), padding)
         rows = padded.index_copy(0, layout.slot, rows)

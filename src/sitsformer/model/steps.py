@@ -48,20 +48,19 @@ class StepTable:
 
     Attributes:
         lengths: (B,) int64, steps of each sample, on the host.
+        samples: B; this and what follows is all that compiled layers look at.
+        steps: N, the number of packed steps.
         longest: steps of the longest series, T.
         slot: (N,) int64, place of each step in the padded (B * T) table; None: no padding.
         bias: (B, 1, T) float32, 0 at steps and -inf at padding; None: no padding.
     """
 
     lengths: Ints
+    samples: int
+    steps: int
     longest: int
     slot: Tensor | None
     bias: Tensor | None
-
-    @property
-    def steps(self) -> int:
-        """N, the number of packed steps."""
-        return int(self.lengths.sum())
 
 
 @dataclass(frozen=True)
@@ -86,13 +85,14 @@ def make_layout(lengths: Ints, device: torch.device | str = "cpu") -> StepTable:
         lengths: (B,) steps of each sample.
         device: where the network runs.
     """
-    longest = int(lengths.max(initial=0))
+    size = len(lengths), int(lengths.sum()), int(lengths.max(initial=0))
+    longest = size[2]
     valid = np.arange(longest) < lengths[:, None]
     if valid.all():
-        return StepTable(lengths, longest, None, None)
+        return StepTable(lengths, *size, None, None)
     slot = to_device(np.flatnonzero(valid), device)
     bias = np.where(valid, np.float32(0), np.float32(-np.inf))[:, None, :]
-    return StepTable(lengths, longest, slot, to_device(bias, device))
+    return StepTable(lengths, *size, slot, to_device(bias, device))
 
 
 def subset(
