@@ -37,8 +37,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_everything_is_there_and_nothing_is_left_to_do(finished: Path) -> None:
     assert planned(finished, tiny()) == {}
     assert (finished / "results" / "report.html").stat().st_size > 100_000
-    layout = Paths(parse(tiny()))
-    artefacts = [*layout.cubes(), *layout.pretrained(), layout.samples("crops")]
+    paths = Paths(parse(tiny()))
+    artefacts = [*paths.cubes(), *paths.pretrained(), paths.samples("crops")]
     for artefact in artefacts:
         assert provenance.check(finished / artefact) == []
 
@@ -85,12 +85,12 @@ def test_tables_and_report_are_what_the_stored_predictions_say(finished: Path) -
 
 
 def test_stores_show_what_the_readme_says(finished: Path) -> None:
-    layout = Paths(parse(tiny()))
-    cube = xr.open_zarr(finished / layout.cubes("crops")[0], decode_coords="all")
+    paths = Paths(parse(tiny()))
+    cube = xr.open_zarr(finished / paths.cubes("crops")[0], decode_coords="all")
     assert cube.reflectance.dims == ("time", "band", "y", "x")
     assert {"clear", "worldcover", "cdl"} <= set(cube.data_vars)
     assert "spatial_ref" in cube.coords
-    samples = xr.open_zarr(finished / layout.samples("crops"), decode_coords="all")
+    samples = xr.open_zarr(finished / paths.samples("crops"), decode_coords="all")
     assert samples.reflectance.dims == ("sample", "time", "band", "py", "px")
     assert {"doy", "label"} <= set(samples.variables)
     assert {"lon", "lat", "x", "y", "tile", "block", "split"} <= set(samples.variables)
@@ -146,15 +146,15 @@ def test_a_deleted_tile_is_made_again(finished: Path, tmp_path: Path) -> None:
 def test_whatever_is_deleted_is_made_again(finished: Path, tmp_path: Path) -> None:
     """One artefact of each kind, beside those that nothing else misses."""
     subprocess.run(["cp", "-a", f"{finished}/.", str(tmp_path)], check=True)
-    layout = Paths(parse(tiny()))
+    paths = Paths(parse(tiny()))
     lost = {
-        "cube": layout.cubes("crops")[0],
-        "patches": layout.tile_stores("landcover")[0],
-        "merge": layout.samples("landcover"),
-        "pretrain": layout.model("ssl", 0),
-        "fewshot": layout.cells()[0],
+        "cube": paths.cubes("crops")[0],
+        "patches": paths.tile_stores("landcover")[0],
+        "merge": paths.samples("landcover"),
+        "pretrain": paths.model("ssl", 0),
+        "fewshot": paths.cells()[0],
         "crop_model": "results/models/crop",
-        "map": layout.maps("_confidence.tif")[0],
+        "map": paths.maps("_confidence.tif")[0],
         "evaluate": "results/tables/fewshot.parquet",
         "report": "results/figures",
     }
@@ -167,8 +167,8 @@ def test_whatever_is_deleted_is_made_again(finished: Path, tmp_path: Path) -> No
 
 def test_polygons_of_a_split_decide_what_is_cut_and_are_an_input(tmp_path: Path) -> None:
     """Split by block, then by polygons, then by other polygons in the same file."""
-    layout = Paths(parse(tiny()))
-    cut, store = layout.tile_stores("crops"), layout.samples("crops")
+    paths = Paths(parse(tiny()))
+    cut, store = paths.tile_stores("crops"), paths.samples("crops")
     file = tmp_path / "split.geojson"
     values = tiny(sets__crops__split={"by": "polygons", "polygons": str(file)})
 

@@ -85,8 +85,8 @@ def test_an_example_runs_end_to_end(tmp_path: Path, name: str, labels: set[str])
         )  # fmt: skip
         assert result.returncode == 0, result.stdout + result.stderr
         sent = len(server.sent(":compute"))
-    layout = Paths(parse(values))
-    cubes = [item for chosen in values["sets"] for item in layout.cubes(chosen)]
+    paths = Paths(parse(values))
+    cubes = [item for chosen in values["sets"] for item in paths.cubes(chosen)]
     assert sent == len(cubes) == 4
     for path in cubes:
         assert provenance.check(tmp_path / path) == []

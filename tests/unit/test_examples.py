@@ -38,9 +38,9 @@ def test_no_example_learns_on_the_ground_of_its_test_in_silence(
 ) -> None:
     monkeypatch.chdir(ROOT)
     config = load(path)
-    layout = Paths(config)
+    paths = Paths(config)
     assert config.pretrain.overlap == "none"
-    assert not list(shared_areas(config, layout.tiles))
+    assert not list(shared_areas(config, paths.tiles))
 
 
 def test_the_belgian_tile_and_its_splits(monkeypatch: pytest.MonkeyPatch) -> None:

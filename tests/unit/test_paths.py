@@ -23,9 +23,9 @@ def test_results_are_named_as_snakemake_names_them(
 ) -> None:
     monkeypatch.setenv("PLACE", "/scratch")
     monkeypatch.setenv("HOME", "/home/me")
-    layout = Paths(parse({**yaml.safe_load(TINY), "results": results}))
-    assert layout.results == folder
-    assert layout.samples("crops") == f"{folder}/patches/crops.zarr"
+    paths = Paths(parse({**yaml.safe_load(TINY), "results": results}))
+    assert paths.results == folder
+    assert paths.samples("crops") == f"{folder}/patches/crops.zarr"
 
 
 def test_results_in_a_place_that_is_not_set_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
