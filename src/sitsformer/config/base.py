@@ -104,7 +104,7 @@ class OneOf:
         return {**handler(schema), "enum": list(self.known())}
 
     def _check(self, value: object) -> object:
-        if value not in self.known():
+        if not isinstance(value, str) or value not in self.known():
             raise ValueError(unknown(self.what, str(value), self.known()))
         return value
 

@@ -82,6 +82,8 @@ class Objective(Start):
                 "a name is a small letter, then small letters, digits or '_', and not "
                 f"{SCRATCH.name!r}"
             )
+        if not self.title.strip():
+            yield "its title is empty"
         if not re.fullmatch("#[0-9a-f]{6}", self.colour):
             yield f"its colour {self.colour!r} is not '#rrggbb' in small letters"
         if self.marker not in MARKERS:
