@@ -6,11 +6,8 @@ import torch
 import training_data
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.model.steps import make_series
-from sitsformer.training.tasks import (
-    InMemory,
-    PretrainSettings,
-    PretrainTask,
-)
+from sitsformer.training.objectives import objectives
+from sitsformer.training.tasks import InMemory, PretrainSettings, PretrainTask
 
 MEAN, STD = np.full(10, 0.2), np.full(10, 0.1)
 
@@ -22,11 +19,17 @@ def network(seed=0, shape=SHAPE):
     return SITSFormer(shape, MEAN, STD)
 
 
+def settings_of(objective, batch_size=24, **others):
+    """Settings with the weights that the objective has by itself."""
+    weights = objectives()[objective].losses
+    return PretrainSettings(weights=weights, batch_size=batch_size, **others)
+
+
 def task(objective="dual", unlabelled=0.0, validation=True, **settings):
     values, doy, label, split = training_data.arrays(unlabelled=unlabelled)
     train, held = (np.flatnonzero(split == k) for k in (0, 1))
     series = [make_series(values[i], doy[i], MEAN, STD) for i in (train, held)]
-    chosen = PretrainSettings(objective, 24, **settings)
+    chosen = settings_of(objective, **settings)
     held_out = (series[1], label[held]) if validation else None
     return PretrainTask(InMemory(series[0], label[train]), chosen, validation=held_out)
 

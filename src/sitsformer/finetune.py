@@ -25,10 +25,9 @@ from sitsformer.model import SITSFormer
 from sitsformer.model.prediction import probabilities
 from sitsformer.model.steps import SCALE, Series, make_series
 from sitsformer.modelstore import Origin, load_model, save_model
-from sitsformer.pretrain import architecture, plan, strength
 from sitsformer.samples import Samples, load_samples, statistics
-from sitsformer.training import Row, distributed, fit
-from sitsformer.training.augment import Strength
+from sitsformer.training import distributed
+from sitsformer.training.loop import Row, fit
 from sitsformer.training.observers import bar, observers
 from sitsformer.training.tasks import ClassifySettings, ClassifyTask
 
@@ -131,16 +130,10 @@ class _Job:
             self.series,
             self.samples.label,
             drawn.train,
-            ClassifySettings(
-                s.steps_for(len(drawn.train)),
-                s.batch_size,
-                seed,
-                s.label_smoothing,
-                strength(s.augment),
-            ),
+            s.task(len(drawn.train), seed),
         )
         model = _start(self.samples, self.series, self.init, self.way, seed, self.model_settings)
-        fit(model, task, plan(s.recipe, learning_rate=rate, seed=seed))
+        fit(model, task, s.recipe.plan(learning_rate=rate, seed=seed))
         return model.eval()
 
 
@@ -157,7 +150,7 @@ def _start(
     bands, patch = samples.reflectance.shape[2], samples.reflectance.shape[3]
     if init is None:
         model = SITSFormer(
-            architecture(model_settings, bands, patch),
+            model_settings.architecture(bands=bands, patch=patch),
             series.mean.cpu().numpy(),
             series.std.cpu().numpy(),
             samples.bands,
@@ -261,11 +254,10 @@ def run_standard(
         series,
         samples.label,
         parts[0],
-        ClassifySettings(len(parts[0]) // size, size, settings.seed, augment=Strength()),
+        ClassifySettings(updates=len(parts[0]) // size, batch_size=size, seed=settings.seed),
         parts[1] if len(parts[1]) else None,
     )
-    recipe = plan(
-        settings.recipe,
+    recipe = settings.recipe.plan(
         epochs=settings.epochs,
         seed=settings.seed,
         patience=settings.patience,

@@ -39,7 +39,7 @@ class Origin:
     """What a model was made from, for its card and its record.
 
     Attributes:
-        task: `ssl`, `sl`, `dual` or `classification`.
+        task: the objective of pretraining, or `classification`.
         data: lines on areas, seasons, label products, numbers of samples.
         config: config values that made it.
         inputs: artefacts it was made from, by role.

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sitsformer.config import Config, SampleSet, expand
+from sitsformer.config.checks import label_learners
 from sitsformer.grid import Tile, to_lonlat
+from sitsformer.training.objectives import SCRATCH, without_labels
 
 if TYPE_CHECKING:
     from shapely import Polygon
@@ -28,7 +30,7 @@ _CORNERS = np.array([[0, 1], [2, 1], [2, 3], [0, 3]])
 
 def overlap_problems(config: Config, tiles: Tiles) -> Iterator[str]:
     """What `pretrain.overlap` does not allow, as `path.of.key: message`."""
-    if set(config.fewshot.inits) <= {"none"}:
+    if set(config.fewshot.inits) <= {SCRATCH.name}:
         return  # nothing pretrained takes part
     shared = next(shared_areas(config, tiles), None)
     if shared is None:
@@ -51,12 +53,13 @@ def refusal(config: Config, where: str, same_label: str | None) -> str | None:
         same_label: label layer, where both sets take their labels from one.
     """
     pretrain, tested = config.pretrain, config.fewshot.set
+    harmless = ", ".join(without_labels())
     if pretrain.overlap == "none":
         return (
             f"the set {pretrain.set!r} would be learned from on ground that {tested!r} is tested "
             f"on ({where}); pretrain elsewhere, split both sets by the same polygons, or say what "
-            "may be shared: `series` (reflectances, objectives ssl alone) or `labels` (land cover "
-            "too), and the report says so beside every claim"
+            f"may be shared: `series` (reflectances, objectives {harmless} alone) or `labels` "
+            "(land cover too), and the report says so beside every claim"
         )
     if pretrain.overlap == "series" and label_learners(config):
         return (
@@ -68,14 +71,9 @@ def refusal(config: Config, where: str, same_label: str | None) -> str | None:
         return (
             f"pretraining ({', '.join(label_learners(config))}) would learn the labels "
             f"{same_label!r} of ground that is tested on ({where}), which are those that the test "
-            "asks for; use other labels, other areas, or objectives: [ssl]"
+            f"asks for; use other labels, other areas, or objectives: [{harmless}]"
         )
     return None
-
-
-def label_learners(config: Config) -> list[str]:
-    """Objectives that learn from land cover."""
-    return [objective for objective in config.pretrain.objectives if objective != "ssl"]
 
 
 def shared_areas(config: Config, tiles: Tiles) -> Iterator[tuple[str, str]]:

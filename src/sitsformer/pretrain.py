@@ -1,4 +1,4 @@
-"""Pretraining: masked reconstruction, land cover, or both together.
+"""Pretraining on an objective: masked reconstruction, land cover, both together, or another one.
 
     sitsformer pretrain --config C --objective dual --seed 0 --samples S --checkpoint K --out M
 
@@ -21,9 +21,10 @@ import torch
 
 from sitsformer import config, provenance
 from sitsformer.errors import SitsError
-from sitsformer.model import Architecture, SITSFormer
+from sitsformer.model import SITSFormer
 from sitsformer.model.steps import Series, make_series
 from sitsformer.modelstore import Origin, save_model
+from sitsformer.registry import find
 from sitsformer.samples import (
     About,
     about,
@@ -33,9 +34,11 @@ from sitsformer.samples import (
     statistics,
 )
 from sitsformer.samples.loader import Batch, Loader, free_memory, order
-from sitsformer.training import Plan, Row, augment, distributed, fit
+from sitsformer.training import distributed
+from sitsformer.training.loop import Row, fit
+from sitsformer.training.objectives import objectives, without_labels
 from sitsformer.training.observers import bar, observers
-from sitsformer.training.tasks import InMemory, Ints, PretrainSettings, PretrainTask, Source
+from sitsformer.training.tasks import InMemory, Ints, PretrainTask, Source
 
 logger = logging.getLogger("sitsformer")
 
@@ -59,44 +62,9 @@ class Where:
     mlflow: str | None = None
 
 
-def architecture(
-    model: config.Model, bands: int, patch: int, classes: int = 0, decoder: bool = False
-) -> Architecture:
-    """Shape of the network from the config and the samples it reads."""
-    return Architecture(
-        bands=bands,
-        patch=patch,
-        embedding=model.embedding,
-        hidden=model.hidden,
-        layers=model.layers,
-        heads=model.heads,
-        feedforward=model.feedforward or 0,
-        dropout=model.dropout,
-        attention_dropout=(
-            model.dropout if model.attention_dropout is None else model.attention_dropout
-        ),
-        norm=model.norm,
-        pooling=model.pooling,
-        classes=classes,
-        decoder=decoder,
-    )
-
-
-def strength(augmentation: config.Augment) -> augment.Strength:
-    """Augmentation from the config."""
-    return augment.Strength(
-        augmentation.day_shift, augmentation.drop, augmentation.gain, augmentation.noise
-    )
-
-
-def plan(recipe: config.Recipe, **others: Any) -> Plan:
-    """Plan of a run from a recipe of the config."""
-    return Plan(**recipe.model_dump(), **others)
-
-
 def run(
     where: Where,
-    objective: config.Objective,
+    objective: str,
     seed: int,
     model_settings: config.Model,
     settings: config.Pretrain,
@@ -106,7 +74,7 @@ def run(
 
     Args:
         where: sample store, checkpoint, artefact.
-        objective: `ssl`, `sl` or `dual`.
+        objective: name of the objective.
         seed: of the weights, the order of samples, masks and dropout.
         model_settings: section `model` of the config.
         settings: section `pretrain` of the config.
@@ -125,17 +93,20 @@ def run(
         return make_series(samples["reflectance"], samples["doy"], stats.mean, stats.std, device)
 
     common = about(open_samples(where.samples))
-    labels, shape = _look(where.samples)
-    if objective != "ssl" and not (labels >= 0).any():
+    labels, (bands, patch) = _look(where.samples)
+    chosen, learned = find(objectives(), objective, "objective"), settings.task(objective, seed)
+    if chosen.labelled and not (labels >= 0).any():
         raise SitsError(
             f"{where.samples} has no land-cover label in its training split, which the objective "
-            f"{objective!r} needs: pretrain with `ssl`, or give the set a label layer"
+            f"{objective!r} needs: pretrain with {', '.join(f'`{o}`' for o in without_labels())}, "
+            "or give the set a label layer"
         )
-    classes = 0 if objective == "ssl" else len(common.class_names)
-    decoder = settings.decoder == "light" and objective != "sl"
+    classes = len(common.class_names) if chosen.classifies else 0
     torch.manual_seed(seed)
     model = SITSFormer(
-        architecture(model_settings, shape[0], shape[1], classes, decoder),
+        model_settings.architecture(
+            bands=bands, patch=patch, classes=classes, decoder=learned.decoder
+        ),
         stats.mean,
         stats.std,
         common.bands,
@@ -144,29 +115,11 @@ def run(
     source = _source(where.samples, settings, seed, device, series)
     task = PretrainTask(
         source,
-        PretrainSettings(
-            objective,
-            settings.batch_size,
-            settings.accumulate,
-            settings.mask,
-            settings.mask_rate,
-            settings.ssl_weight,
-            settings.sl_weight,
-            seed,
-            strength(settings.augment),
-            decoder,
-        ),
-        _class_weights(labels, classes).to(device) if settings.class_balanced else None,
+        learned,
+        _class_weights(labels, len(common.class_names)).to(device)
+        if settings.class_balanced
+        else None,
         _validation(where.samples, series),
-    )
-    recipe = plan(
-        settings.recipe,
-        epochs=settings.epochs,
-        seed=seed,
-        patience=settings.patience,
-        checkpoint_every=settings.checkpoint_every,
-        compile=settings.compile,
-        deterministic=settings.deterministic,
     )
     identity = {
         "objective": objective,
@@ -183,7 +136,7 @@ def run(
         history = fit(
             model,
             task,
-            recipe,
+            settings.plan(seed),
             checkpoint=where.checkpoint,
             settings=identity,
             observers=observers(where.tensorboard, where.mlflow, identity),

@@ -10,15 +10,15 @@ import torch
 import training_data
 from sitsformer.errors import SitsError
 from sitsformer.model.steps import make_series
-from sitsformer.training import Plan, fit
 from sitsformer.training import checkpoint as checkpoints
 from sitsformer.training.augment import Strength
+from sitsformer.training.loop import fit
+from sitsformer.training.recipe import Plan
 from sitsformer.training.tasks import (
     InMemory,
-    PretrainSettings,
     PretrainTask,
 )
-from training_tasks import MEAN, SHAPE, STD, network, task, weights
+from training_tasks import MEAN, SHAPE, STD, network, settings_of, task, weights
 
 
 def test_a_broken_loss_stops_and_keeps_the_checkpoint(tmp_path):
@@ -55,7 +55,7 @@ def test_resuming_from_every_checkpoint_gives_the_same_bits(tmp_path, embedding)
     values, doy, label, split = training_data.arrays(patch=1)
     series = make_series(values[split == 0], doy[split == 0], MEAN, STD)
     held = (make_series(values[split == 1], doy[split == 1], MEAN, STD), label[split == 1])
-    settings = PretrainSettings("dual", 24, augment=Strength(8, 0.2, 0.05, 0.01))
+    settings = settings_of("dual", augment=Strength(8, 0.2, 0.05, 0.01))
     plan = Plan(epochs=2, checkpoint_every=1)
 
     def start():

@@ -20,10 +20,9 @@ from sitsformer.training.tasks import (
     ClassifySettings,
     ClassifyTask,
     InMemory,
-    PretrainSettings,
     PretrainTask,
 )
-from training_tasks import MEAN, SHAPE, STD
+from training_tasks import MEAN, SHAPE, STD, settings_of
 
 COPIES = {torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default}
 READS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default}
@@ -65,7 +64,7 @@ def one_step(model, task):
 def test_a_step_of_pretraining(objective, mask, embedding, patch):
     held, label = series(patch)
     weak = Strength(8, 0.2, 0.05, 0.01)
-    chosen = PretrainSettings(objective, 24, mask=mask, augment=weak)
+    chosen = settings_of(objective, mask=mask, augment=weak)
     one_step(network(patch, embedding=embedding), PretrainTask(InMemory(held, label), chosen))
 
 
@@ -73,14 +72,15 @@ def test_a_step_of_pretraining(objective, mask, embedding, patch):
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_a_step_with_a_decoder(pooling, norm):
     held, label = series(1)
-    chosen = PretrainSettings("dual", 24, decoder=True)
+    chosen = settings_of("dual", decoder=True)
     model = network(1, pooling=pooling, norm=norm, decoder=True)
     one_step(model, PretrainTask(InMemory(held, label), chosen))
 
 
 def test_a_step_of_fine_tuning():
     held, label = series(1)
-    task = ClassifyTask(held, label, np.arange(100), ClassifySettings(2, 24, 0))
+    chosen = ClassifySettings(updates=2, batch_size=24, seed=0)
+    task = ClassifyTask(held, label, np.arange(100), chosen)
     one_step(network(1), task)
 
 

@@ -12,15 +12,16 @@ import training_data
 from sitsformer import config
 from sitsformer.errors import SitsError
 from sitsformer.model.steps import make_series
-from sitsformer.training import Plan, distributed, fit, learning_rate, make_optimiser
+from sitsformer.training import distributed
 from sitsformer.training.augment import Strength
+from sitsformer.training.loop import fit
 from sitsformer.training.observers import observers
+from sitsformer.training.recipe import Plan, learning_rate, make_optimiser
 from sitsformer.training.tasks import (
     InMemory,
-    PretrainSettings,
     PretrainTask,
 )
-from training_tasks import MEAN, SHAPE, STD, network, task, weights
+from training_tasks import MEAN, SHAPE, STD, network, settings_of, task, weights
 
 
 @pytest.mark.parametrize("objective", ["ssl", "sl", "dual"])
@@ -47,7 +48,7 @@ def test_a_series_of_one_step_is_not_hidden_from_an_encoder_with_a_decoder(every
     values, doy, label, _ = training_data.arrays()
     doy[::every, 1:] = 0
     series = make_series(values, doy, MEAN, STD)
-    chosen = PretrainTask(InMemory(series, label), PretrainSettings("dual", 60, decoder=True))
+    chosen = PretrainTask(InMemory(series, label), settings_of("dual", 60, decoder=True))
     model = network(shape=replace(SHAPE, decoder=True))
     for (batch,) in chosen.batches(0, 0):
         single = np.repeat(batch.steps.layout.lengths == 1, batch.steps.layout.lengths)
@@ -109,7 +110,7 @@ def test_micro_batches_without_a_label_do_no_harm_to_land_cover_alone(embedding)
     label = np.where(np.arange(len(label)) < 3, label, -1)
     series = make_series(values, doy, MEAN, STD)
     model = network(shape=replace(SHAPE, embedding=embedding, patch=patch))
-    chosen = PretrainTask(InMemory(series, label), PretrainSettings("sl", 24))
+    chosen = PretrainTask(InMemory(series, label), settings_of("sl"))
     sizes = [len(micro[0].label) for micro in chosen.batches(0, 0)]
     assert 0 in sizes
     assert sum(sizes) > 0
@@ -137,7 +138,7 @@ def test_accumulated_batches_equal_one_batch():
     shape = replace(SHAPE, dropout=0.0, attention_dropout=0.0)
     found = []
     for accumulate in (1, 4):
-        chosen = PretrainSettings("sl", 48 // accumulate, accumulate)
+        chosen = settings_of("sl", 48 // accumulate, accumulate=accumulate)
         model = network(shape=shape)
         fit(model, PretrainTask(InMemory(series, label), chosen), Plan(epochs=1, optimiser="adam"))
         found.append(weights(model))
@@ -148,7 +149,7 @@ def test_accumulated_batches_equal_one_batch():
 def test_batches_are_full(size, steps, full):
     values, doy, label, _ = training_data.arrays()
     series = make_series(values[:144], doy[:144], MEAN, STD)
-    chosen = PretrainTask(InMemory(series, label[:144]), PretrainSettings("sl", size))
+    chosen = PretrainTask(InMemory(series, label[:144]), settings_of("sl", size))
     assert chosen.updates == steps
     assert [len(micro[0].label) for micro in chosen.batches(0, 0)] == [full] * steps
     later = [micro[0].label for micro in chosen.batches(0, steps - 1)]

@@ -13,12 +13,13 @@ from sitsformer import export, plots, provenance
 from sitsformer.evaluation import tables
 from sitsformer.evaluation.seen import store_problems
 from sitsformer import config as definitions
-from sitsformer.config import Config, ConfigError, expand
+from sitsformer.config import Config, expand
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import parse_learner
 from sitsformer.grid import geometry_file
 from sitsformer.classes import legend_path
 from sitsformer.paths import Paths, leaves, problems, user_files
+from sitsformer.training.objectives import SCRATCH, objectives
 from sitsformer.versions import STAGES
 
 
@@ -37,7 +38,7 @@ def checked(values: dict) -> Config:
         else:
             parsed = definitions.parse(values)
         found = problems(parsed) or store_problems(parsed)
-    except ConfigError as error:
+    except SitsError as error:
         raise WorkflowError(str(error)) from None
     if found:
         raise WorkflowError("the config cannot be used:\n  " + "\n  ".join(found))
@@ -67,6 +68,7 @@ CONFIG = checked(config)
 PATHS = Paths(CONFIG)
 RESULTS = PATHS.results
 CONFIG_FILE = stored(CONFIG)
+OBJECTIVES = "|".join(objectives())
 
 # With `--sdm conda` the job's own Python runs the package from this checkout; otherwise the Python
 # that runs Snakemake does. The config's name is no param: its hash would re-run everything.
@@ -118,7 +120,7 @@ wildcard_constraints:
     area="[A-Za-z][A-Za-z0-9_]*",
     set="[A-Za-z][A-Za-z0-9_]*",
     tile=r"\d+_-?\d+_-?\d+",
-    objective="ssl|sl|dual",
+    objective=OBJECTIVES,
     run=r"\d+",
     shots=r"\d+|all",
     seeds=r"\d+-\d+",
@@ -219,7 +221,7 @@ def init_model(learner: str) -> list[str]:
     parsed = parse_learner(learner)
     return (
         []
-        if parsed.init == "none"
+        if parsed.init == SCRATCH.name
         else [PATHS.model(parsed.init, parsed.pretrain_seed)]
     )
 

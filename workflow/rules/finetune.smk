@@ -10,7 +10,7 @@ rule fewshot:
     benchmark:
         f"{RESULTS}/benchmarks/fewshot/{{learner}}/{{shots}}/{{seeds}}.tsv"
     wildcard_constraints:
-        learner="(none|(ssl|sl|dual)-p[0-9]+)-(full|linear|bias)",
+        learner=f"({SCRATCH.name}|({OBJECTIVES})-p[0-9]+)-(full|linear|bias)",
     conda:
         "../../envs/train.yaml"
     threads: 1

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sitsformer.commands import originals
+from sitsformer.training.objectives import SCRATCH, starts
 
 PATH = click.Path(path_type=Path)
 
@@ -16,7 +17,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--config", "config_path", type=PATH, required=True)
 @click.option("--samples", "store", type=PATH, required=True, help="Sample store with labels.")
 @click.option("--init-model", type=PATH, help="Pretrained model; none: random weights.")
-@click.option("--init", type=click.Choice(["none", "ssl", "sl", "dual"]), required=True)
+@click.option("--init", type=click.Choice(list(starts())), required=True)
 @click.option("--pretrain-seed", type=int, default=-1, help="Seed of the pretrained model.")
 @click.option("--way", type=click.Choice(["full", "linear", "bias"]), default="full")
 @click.option("--shots", required=True, help="Labelled samples a class, or `all`.")
@@ -38,8 +39,10 @@ def fewshot(
     threads: int | None,
 ) -> None:
     """Fine-tune on a few labels a class, and predict the test samples, for some seeds."""
-    if (init == "none") != (init_model is None):
-        raise click.UsageError("give --init-model with --init ssl, sl or dual, and only then")
+    if (init == SCRATCH.name) != (init_model is None):
+        raise click.UsageError(
+            f"give --init-model with every --init but {SCRATCH.name}, and only then"
+        )
     if out is None and save_model is None:
         raise click.UsageError(
             "give --out for the predictions, --save-model for the model, or both"

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sitsformer.commands import originals
+from sitsformer.training.objectives import default_objective, objectives
 
 PATH = click.Path(path_type=Path)
 
@@ -16,8 +17,9 @@ PATH = click.Path(path_type=Path)
 @click.option("--config", "config_path", type=PATH, help="Config of the workflow.")
 @click.option(
     "--objective",
-    type=click.Choice(["ssl", "sl", "dual"]),
-    help="Default: dual where the samples have labels, ssl where they have none.",
+    type=click.Choice(list(objectives())),
+    help=f"Default: {default_objective(True)} where the samples have labels, "
+    f"{default_objective(False)} where they have none.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0)
 @click.option(

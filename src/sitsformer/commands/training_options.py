@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from sitsformer.commands import originals
-from sitsformer.config import FewShot, Model, Objective, Optimiser, Pretrain, load
+from sitsformer.config import FewShot, Model, Optimiser, Pretrain, load
 from sitsformer.config.base import Section
 from sitsformer.errors import SitsError
+from sitsformer.training.objectives import default_objective
 
 logger = logging.getLogger("sitsformer")
 
@@ -122,15 +123,15 @@ def pretrained(path: Path | None, beside: Path, heads: int | None) -> Path | Non
     return out
 
 
-def objective(store: Path, given: Objective | None) -> Objective:
-    """What to learn: as given, else `dual` where training samples have labels, `ssl` otherwise."""
+def objective(store: Path, given: str | None) -> str:
+    """What to learn: as given, else what suits training samples with or without labels."""
     if given is not None:
         return given
     from sitsformer.samples import open_samples
 
     dataset = open_samples(store)
     labelled = bool((dataset.label.values[dataset.split.values == 0] >= 0).any())
-    chosen: Objective = "dual" if labelled else "ssl"
+    chosen = default_objective(labelled)
     logger.info("the training samples have %s: %s", "labels" if labelled else "no labels", chosen)
     return chosen
 

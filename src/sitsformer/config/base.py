@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Collection
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     ValidationInfo,
     field_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from sitsformer.config.meaning import refuse_doubles, refuse_misreadings
 from sitsformer.errors import SitsError
+from sitsformer.registry import unknown
+from sitsformer.training.objectives import losses, objectives, starts
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 """The ten Sentinel-2 bands of 10 m and 20 m, in the order of every store (SITS-Former's choice)."""
@@ -29,8 +40,6 @@ TILE_STEP = 6
 """Tile sides are multiples of 6 pixels (60 m), so that 10, 20 and 60 m bands nest."""
 
 Split = Literal["train", "validation", "test"]
-Objective = Literal["ssl", "sl", "dual"]
-Init = Literal["none", "ssl", "sl", "dual"]
 BASELINE_OPTIONS: dict[str, tuple[str, ...]] = {
     "random_forest": ("trees",),
     "gradient_boosting": ("iterations",),
@@ -73,12 +82,46 @@ def _is_baseline(value: str) -> str:
     return value
 
 
+class OneOf:
+    """Marks a text that is the name of a record: checked, and listed in the schema.
+
+    Args:
+        what: what the records are called, for the message.
+        known: gives them; asked at each check, since a registry may have been read anew.
+    """
+
+    def __init__(self, what: str, known: Callable[[], Collection[str]]) -> None:
+        self.what, self.known = what, known
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "enum": list(self.known())}
+
+    def _check(self, value: object) -> object:
+        if not isinstance(value, str) or value not in self.known():
+            raise ValueError(unknown(self.what, str(value), self.known()))
+        return value
+
+
 Name = Annotated[str, AfterValidator(_is_name)]
 BaselineName = Annotated[str, AfterValidator(_is_baseline)]
+ObjectiveName = Annotated[str, OneOf("objective", objectives)]
+LossName = Annotated[str, OneOf("loss", losses)]
+Init = Annotated[str, OneOf("init", starts)]
+"""What fine-tuning starts from: an objective, or `none`."""
 
 
 class ConfigError(SitsError, ValueError):
     """A config that cannot be used; the message lists every mistake with the path of its key."""
+
+
+T = TypeVar("T", bound="DataclassInstance")
 
 
 class Section(BaseModel):
@@ -99,6 +142,16 @@ class Section(BaseModel):
     def _each_once(cls, value: Any, info: ValidationInfo) -> Any:
         refuse_doubles(value, cls.model_fields[str(info.field_name)].annotation)
         return value
+
+    def made(self, kind: type[T], **others: Any) -> T:
+        """A plain dataclass out of the keys of this section that it has fields for.
+
+        Args:
+            kind: the dataclass.
+            **others: its other fields, and those that are not simply what a key says.
+        """
+        own = {item.name for item in fields(kind)} & set(type(self).model_fields)
+        return kind(**{name: getattr(self, name) for name in own} | others)
 
 
 def expand(path: str) -> Path:

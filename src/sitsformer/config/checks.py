@@ -13,6 +13,7 @@ from sitsformer.config.areas import Area
 from sitsformer.config.base import BASELINE_OPTIONS, BASELINES, PIXEL, Split
 from sitsformer.config.learning import FewShot
 from sitsformer.config.sets import PARTS, SampleSet
+from sitsformer.training.objectives import SCRATCH, objectives
 
 if TYPE_CHECKING:
     from sitsformer.config import Config
@@ -57,15 +58,20 @@ def outlook(config: Config) -> Iterator[str]:
                 key = "fractions" if by_block else part
                 what = f"the share of {part} is 0" if by_block else f"{part} lists nothing"
                 yield f"sets.{name}.split.{key}: {what}, and {who} needs samples there"
-        labels_matter = name == config.fewshot.set or set(config.pretrain.objectives) - {"ssl"}
+        labels_matter = name == config.fewshot.set or label_learners(config)
         if labels_matter and sample_set.classes is not None and len(sample_set.classes) < 2:
             yield f"sets.{name}.classes: one class leaves nothing to tell apart; give two or more"
+
+
+def label_learners(config: Config) -> list[str]:
+    """Objectives that learn from land cover."""
+    return [name for name in config.pretrain.objectives if objectives()[name].labelled]
 
 
 def _learners(config: Config) -> Iterator[str]:
     sweep = config.fewshot
     for init in sweep.inits:
-        if init != "none" and init not in config.pretrain.objectives:
+        if init != SCRATCH.name and init not in config.pretrain.objectives:
             yield (
                 f"fewshot.inits: {init!r} is not pretrained; "
                 f"pretrain.objectives has {list(config.pretrain.objectives)}"

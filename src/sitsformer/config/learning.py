@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -10,14 +10,23 @@ from sitsformer.config.base import (
     BASELINES,
     BaselineName,
     Init,
+    LossName,
     Name,
-    Objective,
+    ObjectiveName,
     Rate,
     Section,
     Seed,
     Shots,
     Way,
 )
+from sitsformer.registry import unknown
+from sitsformer.training.objectives import comparisons, objectives
+
+if TYPE_CHECKING:
+    from sitsformer.model import Architecture
+    from sitsformer.training.augment import Strength
+    from sitsformer.training.recipe import Plan
+    from sitsformer.training.tasks import ClassifySettings, PretrainSettings
 
 
 class Model(Section):
@@ -48,6 +57,23 @@ class Model(Section):
             raise ValueError(f"hidden {self.hidden} must be a multiple of heads {self.heads}")
         return self
 
+    def architecture(
+        self, *, bands: int, patch: int, classes: int = 0, decoder: bool = False
+    ) -> Architecture:
+        """Shape of a network for samples of so many bands and pixels along a side."""
+        from sitsformer.model import Architecture
+
+        attention = self.dropout if self.attention_dropout is None else self.attention_dropout
+        return self.made(
+            Architecture,
+            bands=bands,
+            patch=patch,
+            classes=classes,
+            decoder=decoder,
+            feedforward=self.feedforward or 0,
+            attention_dropout=attention,
+        )
+
 
 class Recipe(Section):
     """What every training recipe has."""
@@ -62,6 +88,12 @@ class Recipe(Section):
     """Largest gradient norm."""
     precision: Literal["float32", "bf16"] = "float32"
     """`bf16`: mixed precision, for GPUs (slower than `float32` on most CPUs)."""
+
+    def plan(self, **others: Any) -> Plan:
+        """Plan of a run by this recipe; others are fields that a recipe does not decide."""
+        from sitsformer.training.recipe import Plan
+
+        return self.made(Plan, **others)
 
 
 class Tuning(Recipe):
@@ -94,6 +126,12 @@ class Augment(Section):
     noise: float = Field(0.01, ge=0)
     """Standard deviation of a per-band shift, units of reflectance."""
 
+    def strength(self) -> Strength:
+        """The same for the training loop."""
+        from sitsformer.training.augment import Strength
+
+        return self.made(Strength)
+
 
 class Pretrain(Section):
     """Pretraining."""
@@ -104,8 +142,8 @@ class Pretrain(Section):
     """What may be learned of the ground that the few-shot set tests on, in whatever year. `none`:
     nothing; `series`: its reflectances, so objectives `ssl` alone; `labels`: its land cover too.
     Anything but `none` is said beside every claim of the report."""
-    objectives: tuple[Objective, ...] = Field(("ssl", "sl", "dual"), min_length=1)
-    """`ssl` reconstruction, `sl` land cover, `dual` both."""
+    objectives: tuple[ObjectiveName, ...] = Field(("ssl", "sl", "dual"), min_length=1)
+    """`ssl` reconstruction, `sl` land cover, `dual` both; docs/extending.md adds others."""
     seeds: tuple[Seed, ...] = Field((0,), min_length=1)
     """One model is trained per objective and seed."""
     epochs: int = Field(50, ge=1)
@@ -119,10 +157,9 @@ class Pretrain(Section):
     """Share hidden."""
     decoder: Literal["none", "light"] = "none"
     """`light`: hidden steps are left out of the encoder and reconstructed by a small layer."""
-    ssl_weight: float = Field(1.0, ge=0)
-    """Weight of the reconstruction loss in `dual`."""
-    sl_weight: float = Field(1.0, ge=0)
-    """Weight of the land-cover loss in `dual`."""
+    weights: dict[ObjectiveName, dict[LossName, Annotated[float, Field(ge=0)]]] = {}
+    """Objective -> loss -> its weight, as `dual: {ssl: 0.5, sl: 1}`; default: the objective's own,
+    which in `dual` are 1. Losses have the names of the objectives that consist of them alone."""
     class_balanced: bool = False
     """Weigh land-cover classes inversely to their frequency."""
     augment: Augment = Augment(day_shift=0, drop=0, gain=0, noise=0)
@@ -148,19 +185,41 @@ class Pretrain(Section):
                 "decoder: light leaves hidden steps out of the encoder, but mask: bands hides no "
                 "whole step: use mask: steps or spans, or decoder: none"
             )
-        if "dual" in self.objectives and self.ssl_weight == self.sl_weight == 0:
-            raise ValueError("ssl_weight and sl_weight are both 0: `dual` would learn nothing")
+        for name, given in self.weights.items():
+            if name not in self.objectives:
+                raise ValueError(
+                    f"weights.{name}: no effect, since {name!r} is not among the objectives "
+                    f"{list(self.objectives)}"
+                )
+            own = objectives()[name].losses
+            for loss in given:
+                if loss not in own:
+                    raise ValueError(f"weights.{name}: {unknown(f'loss of {name}', loss, own)}")
+            if not any(self.losses(name).values()):
+                raise ValueError(f"weights.{name}: all are 0, and {name!r} would learn nothing")
         return self
 
+    def losses(self, objective: str) -> dict[str, float]:
+        """Name of each loss of an objective -> its weight."""
+        return {**objectives()[objective].losses, **self.weights.get(objective, {})}
 
-COMPARED: tuple[tuple[Init, Init], ...] = (
-    ("dual", "none"),
-    ("dual", "ssl"),
-    ("dual", "sl"),
-    ("ssl", "none"),
-    ("sl", "none"),
-)
-"""Pairs of starts that the evaluation compares."""
+    def task(self, objective: str, seed: int) -> PretrainSettings:
+        """What a run of an objective learns, and how."""
+        from sitsformer.training.tasks import PretrainSettings
+
+        return self.made(
+            PretrainSettings,
+            weights=self.losses(objective),
+            seed=seed,
+            augment=self.augment.strength(),
+            decoder=self.decoder == "light" and objectives()[objective].hides,
+        )
+
+    def plan(self, seed: int) -> Plan:
+        """Plan of a run."""
+        from sitsformer.training.recipe import Plan
+
+        return self.made(Plan, **dict(self.recipe), seed=seed)
 
 
 class FewShot(Section):
@@ -201,9 +260,20 @@ class FewShot(Section):
     @property
     def comparable(self) -> bool:
         """Whether two of the learners are compared; one alone makes maps, but no claim."""
-        pairs = any(set(pair) <= set(self.inits) for pair in COMPARED)
+        pairs = any({one, other.other} <= set(self.inits) for one, other in comparisons())
         return bool(self.inits) and (bool(self.baselines) or pairs)
 
     def steps_for(self, drawn: int) -> int:
         """Fine-tuning steps for a draw of so many training samples."""
         return max(self.steps, -(-self.passes * drawn // self.batch_size))
+
+    def task(self, drawn: int, seed: int) -> ClassifySettings:
+        """How a cell of so many training samples is fine-tuned."""
+        from sitsformer.training.tasks import ClassifySettings
+
+        return self.made(
+            ClassifySettings,
+            updates=self.steps_for(drawn),
+            seed=seed,
+            augment=self.augment.strength(),
+        )

@@ -12,6 +12,7 @@ from sitsformer.config import BANDS
 from sitsformer.convert.store import check_place
 from sitsformer.errors import SitsError
 from sitsformer.legendtable import COLOURS
+from sitsformer.training.objectives.published import SSL
 
 FILES = ("checkpoint.bert.tar", "checkpoint.tar")
 """What SITS-Former's trainers write: the encoder alone, and the whole network."""
@@ -62,7 +63,7 @@ def checkpoint(
     data = {"converted from": path.name, "pretrained by": "code of Yuan et al. 2022 (SITS-Former)"}
     settings = {"file": path.name, "heads": heads}
     colours = tuple(COLOURS[k % len(COLOURS)] for k in range(shape.classes))
-    task = "classification" if shape.classes else "ssl"
+    task = "classification" if shape.classes else SSL.name
     save_model(
         out,
         model,

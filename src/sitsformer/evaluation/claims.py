@@ -8,22 +8,7 @@ from typing import Any
 import pandas as pd
 
 from sitsformer.evaluation.evaluate import FEW, HEADLINE
-
-CLAIMS = (
-    (
-        "dual - none",
-        FEW,
-        "With few labels, pretraining with reconstruction and land cover together beats training "
-        "from scratch",
-    ),
-    ("dual - ssl", FEW, "With few labels, both tasks together beat reconstruction alone"),
-    ("dual - sl", FEW, "With few labels, both tasks together beat land cover alone"),
-    ("ssl - none", FEW, "With few labels, reconstruction alone beats training from scratch"),
-    ("dual - best baseline", FEW, "With few labels, dual pretraining beats the best baseline"),
-    ("ssl - best baseline", FEW, "With few labels, reconstruction alone beats the best baseline"),
-    ("dual - none", "all", "With all labels, dual pretraining still beats training from scratch"),
-)
-"""(comparison, shots, the claim). Those whose arms did not run are left out."""
+from sitsformer.training.objectives import BEST_BASELINE, comparisons
 
 ENOUGH_RUNS = 3
 """Pretraining runs from which on a claim is about pretraining, and not about one run of it."""
@@ -31,11 +16,22 @@ ENOUGH_RUNS = 3
 _WORD = {"better": "Supported", "worse": "Refuted", "undecided": "Undecided"}
 
 
+def claims() -> list[tuple[str, str, str]]:
+    """(comparison, shots, the claim) of every objective: few labels first, baselines last there."""
+    found = [
+        (f"{objective} - {comparison.other}", shots, claim)
+        for objective, comparison in comparisons()
+        for shots, claim in ((FEW, comparison.few), ("all", comparison.every))
+        if claim is not None
+    ]
+    return sorted(found, key=lambda claim: (claim[1] == "all", claim[0].endswith(BEST_BASELINE)))
+
+
 def decide(differences: pd.DataFrame, way: str, level: float, seen: str = "") -> pd.DataFrame:
     """Read the claims off the paired differences (`claims.csv`).
 
     A claim is supported (refuted) where the interval over seeds and the one over test blocks both
-    lie above (below) zero.
+    lie above (below) zero. Those whose arms did not run are left out.
 
     Args:
         differences: of `evaluate.compare`.
@@ -48,7 +44,7 @@ def decide(differences: pd.DataFrame, way: str, level: float, seen: str = "") ->
     """
     rows = []
     relevant = differences[(differences.score == HEADLINE[0]) & (differences.way == way)]
-    for comparison, shots, claim in CLAIMS:
+    for comparison, shots, claim in claims():
         found = relevant[(relevant.comparison == comparison) & (relevant.shots == shots)]
         for row in found.to_dict("records"):
             word = _WORD[row["verdict"]]
@@ -68,7 +64,7 @@ def decide(differences: pd.DataFrame, way: str, level: float, seen: str = "") ->
 def _sentence(word: str, claim: str, row: Mapping[Hashable, Any], level: float) -> str:
     beside = (
         f" ({str(row['second']).replace('_', ' ')})"
-        if "best baseline" in str(row["comparison"])
+        if BEST_BASELINE in str(row["comparison"])
         else ""
     )
     seeds, blocks = (_interval(row, kind) for kind in ("seeds", "blocks"))

@@ -18,11 +18,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from sitsformer import fewshot
-from sitsformer.config import COMPARED, Evaluation
+from sitsformer.config import Evaluation
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import intervals, metrics
 from sitsformer.fewshot import NETWORK, NO_WAY, Cell, CellTable
 from sitsformer.patches.leakage import leakage_table
+from sitsformer.training.objectives import BEST_BASELINE, SCRATCH, comparisons, starts
 
 Floats = npt.NDArray[np.float64]
 
@@ -44,7 +45,7 @@ class Arm:
     """A method that is compared with others: all its pretraining runs together."""
 
     method: str
-    init: str = "none"
+    init: str = SCRATCH.name
     way: str = NO_WAY
 
     @property
@@ -221,14 +222,14 @@ def pairs(results: Results, shots: str) -> Iterator[tuple[Arm, Arm, str]]:
     """(first, second, name of the comparison) of every comparison that can be made."""
     network = [arm for arm, found in results.items() if arm.method == NETWORK and shots in found]
     for way in dict.fromkeys(arm.way for arm in network):
-        for first, second in COMPARED:
-            one, two = Arm(NETWORK, first, way), Arm(NETWORK, second, way)
+        for first, comparison in comparisons():
+            one, two = Arm(NETWORK, first, way), Arm(NETWORK, comparison.other, way)
             if one in network and two in network:
-                yield one, two, f"{first} - {second}"
+                yield one, two, f"{first} - {comparison.other}"
         best = best_baseline(results, shots)
-        for init in ("dual", "ssl", "sl", "none"):
+        for init in starts():
             if best is not None and Arm(NETWORK, init, way) in network:
-                yield Arm(NETWORK, init, way), best, f"{init} - best baseline"
+                yield Arm(NETWORK, init, way), best, f"{init} - {BEST_BASELINE}"
 
 
 def compare(results: Results, level: float) -> pd.DataFrame:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sitsformer.config import PIXEL, Config, expand
+from sitsformer.config.checks import label_learners
 from sitsformer.errors import SitsError
-from sitsformer.overlap import label_learners, refusal
+from sitsformer.overlap import refusal
+from sitsformer.training.objectives import SCRATCH
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -88,7 +90,7 @@ def check_seen(config: Config, store: Path, pretraining: Path) -> Seen:
     Raises:
         SitsError: `pretrain.overlap` does not allow it.
     """
-    if set(config.fewshot.inits) <= {"none"}:
+    if set(config.fewshot.inits) <= {SCRATCH.name}:
         return Seen(0)  # nothing pretrained takes part
     found = seen_in_pretraining(store, pretraining)
     where = f"{found.count} of its test samples"

@@ -14,7 +14,7 @@ NETWORK = "sitsformer"
 NO_WAY = "-"
 """Way of a baseline: there is nothing pretrained to fine-tune."""
 
-_LEARNER = re.compile(r"(?P<init>[a-z]+)(-p(?P<seed>\d+))?-(?P<way>[a-z]+)")
+_LEARNER = re.compile(r"(?P<init>[a-z][a-z0-9_]*)(-p(?P<seed>\d+))?-(?P<way>[a-z]+)")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Learner:
 
     Attributes:
         method: `sitsformer`, or the name of a baseline.
-        init: what the weights start from: `none`, `ssl`, `sl` or `dual`.
+        init: what the weights start from: `none`, or an objective of pretraining.
         way: how they are fine-tuned: `full`, `linear`, `bias`; `-` for baselines.
         pretrain_seed: which pretraining run; -1 where there is none.
     """

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sitsformer.config import Config
+from sitsformer.training.objectives import objectives
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def names(config: Config) -> list[str]:
         left_out |= {"phenology", "clear_observations"}
     if not config.sets[config.fewshot.set].areas:
         left_out.add("phenology")
-    if not {"ssl", "dual"} & set(config.pretrain.objectives):
+    if not any(objectives()[name].reconstructs for name in config.pretrain.objectives):
         left_out.add("reconstruction")
     if not config.fewshot.comparable:
         left_out.add("differences")

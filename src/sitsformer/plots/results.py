@@ -11,13 +11,14 @@ from matplotlib.figure import Figure
 
 from sitsformer.plots.lettering import largest, shown
 from sitsformer.plots.style import GRID, INK, MUTED, figure, look, representative, shot_axis
-
-_ORDER = ("dual", "ssl", "sl", "none")
+from sitsformer.training.objectives import objectives, starts
 
 
 def _network_arms(summary: pd.DataFrame) -> list[str]:
+    """Arms of the network in the order of what they start from; unknown starts come last."""
     arms = summary[summary.method == "sitsformer"].arm.unique()
-    return sorted(arms, key=lambda arm: (_ORDER.index(arm.split("-")[0]), arm))
+    order = {name: place for place, name in enumerate(starts())}
+    return sorted(arms, key=lambda arm: (order.get(arm.split("-")[0], len(order)), arm))
 
 
 def label_efficiency(summary: pd.DataFrame, score: str = "macro_f1") -> Figure:
@@ -35,9 +36,10 @@ def label_efficiency(summary: pd.DataFrame, score: str = "macro_f1") -> Figure:
     _curves(left, part, network)
     left.set_title("The network, by what its weights start from")
     left.set_ylabel("macro F1 on test blocks")
-    reference = [arm for arm in network if arm.startswith("dual")][:1]
+    first = next(iter(objectives()))
+    reference = [arm for arm in network if arm.split("-")[0] == first][:1]
     _curves(right, part, [*reference, *others])
-    right.set_title("Methods without pretraining" + (", and dual" if reference else ""))
+    right.set_title("Methods without pretraining" + (f", and {first}" if reference else ""))
     return drawn
 
 
@@ -108,7 +110,7 @@ def _difference_panel(axes: Axes, chosen: pd.DataFrame, shots: pd.Series[str]) -
 
 
 def chosen_arms(summary: pd.DataFrame, shots: str) -> list[str]:
-    """Arms that figures of one number of shots show: none, ssl, sl, dual, and the best baseline."""
+    """Arms that figures of one number of shots show: every start, and the best baseline."""
     part = summary[(summary.shots == shots) & (summary.score == "macro_f1")]
     arms = _network_arms(part)
     first_way = arms[0].partition("-")[2] if arms else ""

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from sitsformer import provenance
 from sitsformer.fewshot import shots_order
 from sitsformer.plots.lettering import lettering
+from sitsformer.training.objectives import starts
 
 INK, MUTED, GRID = "#16191d", "#5c636b", "#d3d7dc"
 """Text; secondary text and axes; grid lines. Used for nothing else, so they can be replaced."""
@@ -40,12 +41,6 @@ class Look:
 
 
 # Okabe & Ito (2008), "Color Universal Design"; told apart by marker and dash as well.
-_INITS = {
-    "dual": Look("#d55e00", "o", "dual"),
-    "ssl": Look("#0072b2", "s", "ssl (reconstruction)"),
-    "sl": Look("#009e73", "^", "sl (land cover)"),
-    "none": Look("#8a8f96", "D", "none (from scratch)"),
-}
 _BASELINES = {
     "random_forest": Look("#cc79a7", "v", "random forest", "--"),
     "gradient_boosting": Look("#56b4e9", "<", "gradient boosting", "--"),
@@ -61,9 +56,9 @@ _DASHES = {"full": "-", "linear": (0, (4, 2)), "bias": (0, (1, 1.5))}
 def look(arm: str, several_ways: bool = False) -> Look:
     """How an arm (`dual-full`, `random_forest`) is drawn everywhere."""
     init, _, way = arm.partition("-")
-    if init in _INITS and way:
-        found = _INITS[init]
-        label = f"{found.label}, {way}" if several_ways else found.label
+    if init in starts() and way:
+        found = starts()[init]
+        label = f"{found.title}, {way}" if several_ways else found.title
         return Look(found.colour, found.marker, label, _DASHES.get(way, "-"))  # type: ignore[arg-type]
     return _BASELINES.get(arm, Look("#4d4d4d", "p", arm.replace("_", " "), "--"))
 

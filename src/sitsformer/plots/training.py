@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sitsformer.plots.lettering import largest, shown
 from sitsformer.plots.style import MUTED, figure, look
+from sitsformer.training.objectives import losses
 
 MARKERS = "osD^v<>PXphd*8"
 """Marks of classes, beside their colours."""
@@ -24,8 +25,8 @@ def histories(runs: Mapping[str, pd.DataFrame]) -> Figure:
         runs: name of a model (`dual-p0`) -> its history: `epoch`, `train_ssl`, `train_sl`,
             `validation_ssl`, `validation_sl`, as far as the objective has them.
     """
-    losses = {"ssl": "reconstruction", "sl": "land cover"}
-    shown = [name for name in losses if any(f"train_{name}" in run for run in runs.values())]
+    known = losses()
+    shown = [name for name in known if any(f"train_{name}" in run for run in runs.values())]
     drawn = figure(3.4)
     panels = drawn.subplots(1, len(shown), squeeze=False)[0]
     for axes, loss in zip(panels, shown, strict=True):
@@ -49,8 +50,8 @@ def histories(runs: Mapping[str, pd.DataFrame]) -> Figure:
             axes.set_yscale("log")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_ylabel("squared error" if loss == "ssl" else "cross-entropy, nats")
-        axes.set_title(f"Loss of {losses[loss]}")
+        axes.set_ylabel(known[loss].unit)
+        axes.set_title(f"Loss of {known[loss].title}")
         axes.legend()
     return drawn
 

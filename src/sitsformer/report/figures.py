@@ -15,6 +15,7 @@ from sitsformer.cube import open_cube
 from sitsformer.plots import data, results, style, training
 from sitsformer.report.gather import Material
 from sitsformer.samples import Samples, about, load_samples, open_samples
+from sitsformer.training.objectives import objectives
 
 _Item = TypeVar("_Item")
 
@@ -119,8 +120,9 @@ def _histories(m: Material) -> str:
 
 
 def _reconstruction(m: Material) -> str:
-    names = [name for name in m.models if name.partition("-")[0] in ("dual", "ssl")]
-    name = min(names)
+    filling = [name for name, objective in objectives().items() if objective.reconstructs]
+    of = {name: name.partition("-")[0] for name in m.models}
+    name = min((n for n in of if of[n] in filling), key=lambda n: (filling.index(of[n]), n))
     split = open_samples(m.pretrain_store).split.values
     samples = load_samples(m.pretrain_store, "validation" if (split == 1).any() else "train")
     # Long series show most; evenly among them, so that it is not one place.
@@ -191,7 +193,7 @@ def _embedding(m: Material) -> str:
     samples = samples.take(np.asarray(_spread(tuple(rows.tolist()), POINTS)))
     seeds = {name.partition("-p")[2] for name in m.models}
     first = min(seeds)
-    wanted = [f"{objective}-p{first}" for objective in ("ssl", "sl", "dual")]
+    wanted = [f"{objective}-p{first}" for objective in m.config.pretrain.objectives]
     vectors = {name: encode(m, name, samples) for name in wanted if name in m.models}
     classes = _classes(m)
     return style.render(

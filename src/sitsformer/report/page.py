@@ -19,6 +19,7 @@ from sitsformer.fewshot import shots_order
 from sitsformer.plots import style
 from sitsformer.report.gather import Material
 from sitsformer.samples import SPLITS, about, open_samples
+from sitsformer.training.objectives import starts
 
 
 def render(material: Material, drawings: Mapping[str, str]) -> str:
@@ -58,7 +59,7 @@ def _headline(m: Material) -> str:
     shots = style.representative(list(part.shots.unique()))
     part = part[part.shots == shots]
     means: dict[str, float] = dict(zip(part.arm, part["mean"].astype(float), strict=True))
-    named = [f"{init}-{_way(m)}" for init in ("dual", "ssl", "sl", "none")]
+    named = [f"{init}-{_way(m)}" for init in starts()]
     baselines = sorted((arm for arm in means if "-" not in arm), key=lambda arm: -means[arm])
     shown = [arm for arm in named + baselines[:1] if arm in means]
     pieces = [f"{style.look(arm).label} {means[arm]:.2f}" for arm in shown]

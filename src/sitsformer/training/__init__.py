@@ -2,11 +2,9 @@
 
 loop.py         fit: epochs, losses           recipe.py       learning rate, optimiser
 tasks.py        pretraining, classification   checkpoint.py   what a run resumes from
-augment.py      changes to series             observers.py    progress bar, TensorBoard
-distributed.py  several processes             determinism.py  sums of fixed order
+objectives/     what pretraining learns       observers.py    progress bar, TensorBoard
+augment.py      changes to series             determinism.py  sums of fixed order
+distributed.py  several processes
+
+Nothing is imported here: the config reads `objectives` at every start, without torch.
 """
-
-from sitsformer.training.loop import Row, fit
-from sitsformer.training.recipe import Plan, learning_rate, make_optimiser
-
-__all__ = ["Plan", "Row", "fit", "learning_rate", "make_optimiser"]

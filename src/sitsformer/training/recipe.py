@@ -10,9 +10,26 @@ import torch
 from sitsformer.model import SITSFormer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How a task is trained; see `config.Optimiser` and `config.Pretrain` for the meanings."""
+    """How a task is trained.
+
+    Attributes:
+        epochs: passes over the task's batches.
+        seed: of dropout.
+        optimiser: `adam` or `adamw`.
+        learning_rate: largest learning rate.
+        weight_decay: only for `adamw`.
+        warmup: share of the steps with a linearly growing learning rate.
+        schedule: `cosine`, `exponential` or `constant` after the warm-up.
+        decay: `exponential`: factor an epoch.
+        clip: largest gradient norm.
+        precision: `float32` or `bf16`.
+        patience: epochs without a better validation loss before it stops; None: never.
+        checkpoint_every: steps between checkpoints.
+        compile: whether layers are compiled.
+        deterministic: whether sums have a fixed order.
+    """
 
     epochs: int = 1
     seed: int = 0

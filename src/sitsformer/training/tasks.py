@@ -1,4 +1,4 @@
-"""The two tasks: masked reconstruction and land cover together, and classification.
+"""The two tasks: pretraining on an objective's losses, and classification.
 
 Batches from memory are drawn for all processes at once, from the seed and the number of the update,
 and each process packs its share: one process or four see the same samples, masks and augmentation.
@@ -9,7 +9,7 @@ Axes: N packed steps, B samples, C bands.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Protocol
 
@@ -22,8 +22,10 @@ from torch import Tensor
 from sitsformer.model import SITSFormer, masking
 from sitsformer.model.prediction import probabilities
 from sitsformer.model.steps import Change, Series, Steps, pack, to_device
+from sitsformer.registry import find
 from sitsformer.training import augment, distributed
 from sitsformer.training.loop import Row
+from sitsformer.training.objectives import Drawn, Encoded, losses
 
 Ints = npt.NDArray[np.int64]
 
@@ -51,17 +53,26 @@ class PretrainBatch:
     counts: Mapping[str, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PretrainSettings:
-    """What is learned and how; see `config.Pretrain`."""
+    """What is learned and how.
 
-    objective: str
+    Attributes:
+        weights: name of a loss -> its weight in the sum.
+        batch_size: samples a micro-batch, over all processes.
+        accumulate: micro-batches a step.
+        mask: what is hidden, a name of `masking.STRATEGIES`.
+        mask_rate: share hidden.
+        seed: of the order of samples, the masks and the augmentation.
+        augment: changes to the series.
+        decoder: whether the network leaves hidden steps out of the encoder.
+    """
+
+    weights: Mapping[str, float]
     batch_size: int
     accumulate: int = 1
     mask: str = "steps"
     mask_rate: float = 0.3
-    ssl_weight: float = 1.0
-    sl_weight: float = 1.0
     seed: int = 0
     augment: augment.Strength = augment.NOTHING
     decoder: bool = False
@@ -108,11 +119,11 @@ class InMemory:
 
 
 class PretrainTask:
-    """Reconstruction of hidden values (`ssl`), land cover (`sl`), or both (`dual`).
+    """Losses of an objective, which share one pass over the series.
 
-    In `dual` one pass over the masked series serves both losses. Samples without land cover take
-    part in reconstruction alone. Batches are full: the few samples of an epoch that would make a
-    small last one sit out, others each time; a set smaller than a batch is one batch.
+    Samples without a label take part in what needs none; where every loss needs one, they sit out.
+    Batches are full: the few samples of an epoch that would make a small last one sit out, others
+    each time; a set smaller than a batch is one batch.
 
     Args:
         source: samples to learn from.
@@ -130,10 +141,11 @@ class PretrainTask:
     ) -> None:
         self.source, self.settings = source, settings
         self.class_weights, self.validation = class_weights, validation
-        both = {"ssl": settings.ssl_weight, "sl": settings.sl_weight}
-        self.weights: Mapping[str, float] = (
-            both if settings.objective == "dual" else {settings.objective: 1.0}
-        )
+        self.weights = settings.weights
+        self.losses = {name: find(losses(), name, "loss") for name in settings.weights}
+        self.hides = any(loss.hides for loss in self.losses.values())
+        self.whole = any(loss.whole for loss in self.losses.values())
+        self.labelled_alone = all(loss.labelled for loss in self.losses.values())
         each = settings.batch_size if source.shared else settings.batch_size // distributed.world()
         self.size = max(1, min(each, source.count // settings.accumulate))
         self.updates = max(1, source.count // (self.size * settings.accumulate))
@@ -150,54 +162,101 @@ class PretrainTask:
         self, series: Series, label: Ints, index: Ints, number: int, micro: int
     ) -> PretrainBatch:
         s = self.settings
-        if "ssl" not in self.weights:
-            index = index[label[index] >= 0]
+        index = self._usable(label, index)
         own = 0 if self.source.shared else distributed.rank()
         rng = _rng(s.seed, _BATCH, number, micro, own)
         time, bands = series.doy.shape[1], series.mean.shape[0]
         change = augment.draw_changes(series.lengths[index], time, bands, s.augment, rng)
         mask = int(rng.integers(2**62))
         share = (distributed.rank(), distributed.world()) if self.source.shared else (0, 1)
-        return make_batch(series, label, index, change, s, self.weights, mask, share)
+        return self._packed(series, label, index, change, mask, share)
+
+    def _usable(self, label: Ints, index: Ints) -> Ints:
+        """Those of some samples that a loss can learn from."""
+        return index[label[index] >= 0] if self.labelled_alone else index
+
+    def _packed(
+        self,
+        series: Series,
+        label: Ints,
+        index: Ints,
+        change: Change | None,
+        mask_seed: int,
+        share: tuple[int, int],
+    ) -> PretrainBatch:
+        """Pack this process's share (number, of how many) of a batch and hide a part of it."""
+        bands = series.mean.shape[0]
+        mine = np.arange(share[0], len(index), share[1])
+        hidden = None
+        if self.hides:
+            # Drawn for the whole batch, so that every number of processes hides the same.
+            lengths = series.lengths[index]
+            if change is not None:
+                valid = np.arange(series.doy.shape[1]) < lengths[:, None]
+                lengths = (change.keep & valid).sum(1)
+            hidden = self._hidden(lengths, bands, mask_seed)[_rows_of(lengths, mine)]
+        if change is not None:
+            change = Change(**{key.name: getattr(change, key.name)[mine] for key in fields(Change)})
+        steps = pack(series, index[mine], change)
+        classes = label[index[mine]]
+        drawn = Drawn(hidden, classes, bands)
+        counts = {name: loss.count(drawn) for name, loss in self.losses.items()}
+        return PretrainBatch(steps, hidden, to_device(classes, series.values.device), counts)
+
+    def _hidden(self, lengths: Ints, bands: int, seed: int) -> npt.NDArray[np.bool_]:
+        """(N,) or (N, C): what is hidden of series of these lengths."""
+        strategy = masking.STRATEGIES[self.settings.mask]
+        hidden = strategy(lengths, bands, self.settings.mask_rate, _rng(seed))
+        if self.settings.decoder:
+            # An encoder that sees no hidden step must see one.
+            hidden &= np.repeat(lengths > 1, lengths)
+        return hidden
 
     def sums(self, model: SITSFormer, batch: PretrainBatch) -> dict[str, Tensor]:
-        """Squared errors over hidden values, cross-entropies over labelled samples."""
+        """Sum of each loss that has a term in the batch."""
+        encoded = self._encoded(model, batch)
+        found = {
+            name: loss.total(model, encoded)
+            for name, loss in self.losses.items()
+            if batch.counts[name]
+        }
+        # Other processes add up over this one too, backwards as well.
+        return found or {next(iter(self.losses)): 0 * encoded.every.sum()}
+
+    def _encoded(self, model: SITSFormer, batch: PretrainBatch) -> Encoded:
+        """The batch through the network, once for all losses."""
         hidden, layout = batch.hidden, batch.steps.layout
-        found = {}
+        masked = None
         if hidden is not None and hidden.ndim == 1:
-            # The last layer serves hidden steps alone when no class is asked for.
-            whole = "sl" in self.weights
-            encoded, layout, decoded = model.encode_hidden(batch.steps, hidden, whole)
-            found["ssl"] = _squared_errors(model, decoded, batch.steps, hidden)
+            every, layout, masked = model.encode_hidden(batch.steps, hidden, self.whole)
         else:
-            encoded = model.encode(batch.steps, hidden)
-            if hidden is not None:
-                found["ssl"] = _squared_errors(model, encoded, batch.steps, hidden)
-        if not found and not batch.counts["sl"]:
-            # Other processes add up over this one too, backwards as well.
-            found["sl"] = 0 * encoded.sum()
-        elif "sl" in self.weights and batch.counts["sl"]:
-            logits = model.classify(encoded, layout).float()
-            found["sl"] = F.cross_entropy(
-                logits, batch.label, self.class_weights, ignore_index=-1, reduction="sum"
-            )
-        return found
+            every = model.encode(batch.steps, hidden)
+            masked = None if hidden is None else every
+        return Encoded(
+            steps=batch.steps,
+            hidden=hidden,
+            label=batch.label,
+            every=every,
+            layout=layout,
+            masked=masked,
+            class_weights=self.class_weights,
+        )
 
     def validate(self, model: SITSFormer) -> Row:
         """Losses on the validation split: fixed masks, no augmentation, no dropout."""
         if self.validation is None:
             return {}
         series, label = self.validation
-        s = self.settings
         sums = dict.fromkeys(self.weights, 0.0)
         counts = dict.fromkeys(self.weights, 0.0)
-        usable = np.arange(len(label)) if "ssl" in self.weights else np.flatnonzero(label >= 0)
+        usable = self._usable(label, np.arange(len(label)))
+        if not len(usable):
+            return {}
+        share = (distributed.rank(), distributed.world())
         model.eval()
         with torch.inference_mode():
-            for i, index in enumerate(_chunks(usable, s.batch_size)):
-                mask = VALIDATION_SEED + i
-                share = (distributed.rank(), distributed.world())
-                batch = make_batch(series, label, index, None, s, self.weights, mask, share)
+            for i, index in enumerate(_chunks(usable, self.settings.batch_size)):
+                batch = self._packed(series, label, index, None, VALIDATION_SEED + i, share)
                 for name, value in self.sums(model, batch).items():
                     sums[name] += float(value)
                 for name, count in batch.counts.items():
@@ -210,44 +269,6 @@ class PretrainTask:
         return row
 
 
-def make_batch(
-    series: Series,
-    label: Ints,
-    index: Ints,
-    change: Change | None,
-    settings: PretrainSettings,
-    weights: Mapping[str, float],
-    mask_seed: int,
-    share: tuple[int, int],
-) -> PretrainBatch:
-    """Pack this process's share (number, of how many) of a batch and hide a part of it."""
-    bands = series.mean.shape[0]
-    hidden = None
-    if "ssl" in weights:
-        # Drawn for the whole batch, so that every number of processes hides the same.
-        lengths = series.lengths[index]
-        if change is not None:
-            valid = np.arange(series.doy.shape[1]) < lengths[:, None]
-            lengths = (change.keep & valid).sum(1)
-        strategy = masking.STRATEGIES[settings.mask]
-        hidden = strategy(lengths, bands, settings.mask_rate, _rng(mask_seed))
-        if settings.decoder:
-            # An encoder that sees no hidden step must see one.
-            hidden &= np.repeat(lengths > 1, lengths)
-    mine = np.arange(share[0], len(index), share[1])
-    if change is not None:
-        change = Change(*(getattr(change, name)[mine] for name in Change.__dataclass_fields__))
-    steps = pack(series, index[mine], change)
-    classes = label[index[mine]]
-    counts: dict[str, float] = {}
-    if hidden is not None:
-        hidden = hidden[_rows_of(lengths, mine)]
-        counts["ssl"] = float(hidden.sum()) * (bands if hidden.ndim == 1 else 1)
-    if "sl" in weights:
-        counts["sl"] = float((classes >= 0).sum())
-    return PretrainBatch(steps, hidden, to_device(classes, series.values.device), counts)
-
-
 def _rows_of(lengths: Ints, samples: Ints) -> Ints:
     """Rows of some samples in a table of all samples' steps, sample after sample."""
     starts = np.cumsum(lengths) - lengths
@@ -255,28 +276,6 @@ def _rows_of(lengths: Ints, samples: Ints) -> Ints:
     before = np.cumsum(chosen) - chosen
     rows: Ints = np.arange(chosen.sum()) + np.repeat(starts[samples] - before, chosen)
     return rows
-
-
-def _squared_errors(
-    model: SITSFormer, encoded: Tensor, steps: Steps, hidden: npt.NDArray[np.bool_]
-) -> Tensor:
-    """Sum of squared errors of the centre pixel over hidden values (normalised reflectance).
-
-    Args:
-        model: its reconstruction head.
-        encoded: (hidden steps, H), or (N, H) where bands are hidden.
-        steps: N steps.
-        hidden: (N,) or (N, C).
-    """
-    target = steps.values[:, :, steps.values.shape[2] // 2]
-    if hidden.ndim == 1:
-        # Found on the host: on a GPU, looking for them there would wait for it.
-        rows = to_device(np.flatnonzero(hidden), target.device)
-        target = target.index_select(0, rows)
-    error = (model.reconstruct(encoded).float() - target).square()
-    if hidden.ndim == 2:
-        error = error.mul(to_device(hidden, target.device))
-    return error.sum()
 
 
 @dataclass(frozen=True)
@@ -288,9 +287,17 @@ class ClassifyBatch:
     counts: Mapping[str, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClassifySettings:
-    """How a classifier is fine-tuned; `updates` are optimiser steps; see `config.FewShot`."""
+    """How a classifier is fine-tuned.
+
+    Attributes:
+        updates: optimiser steps of an epoch.
+        batch_size: samples a step.
+        seed: of the order of samples and the augmentation.
+        label_smoothing: share of the target spread over all classes.
+        augment: changes to the series.
+    """
 
     updates: int
     batch_size: int
