@@ -1,25 +1,57 @@
-"""Nearest centroid and nearest neighbour in the space of standardised features."""
+"""Distances in the space of standardised features, and probabilities made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from sitsformer.baselines.baseline import Baseline, Choice, Predict, Task, spread
-from sitsformer.baselines.linear import scaler
-from sitsformer.baselines.series import PixelSeries
+from sitsformer.baselines.baseline import Choice, Predict, Task, spread
+from sitsformer.baselines.standardised import scaler
+
+if TYPE_CHECKING:
+    from sitsformer.baselines.series import PixelSeries
+
+Points: TypeAlias = npt.NDArray[np.floating]
+Distances: TypeAlias = Callable[[Points], npt.NDArray[np.float64]]
 
 SHARPNESS = (1.0, 4.0)
 """How fast probability falls with distance; a choice of validation, for calibration alone."""
 
 
-def _candidates(task: Task) -> Sequence[Choice]:
+def sharpnesses(task: Task) -> Sequence[Choice]:
+    """Each view of the pixels with each sharpness."""
     return [{"pixels": view, "sharpness": s} for view in task.train.views for s in SHARPNESS]
 
 
-def _softmin(distance: npt.NDArray[np.floating], sharpness: float) -> npt.NDArray[np.floating]:
+def nearest(
+    to_classes: Callable[[Points, npt.NDArray[np.int64]], Distances],
+) -> Callable[[Task, Choice], Predict]:
+    """Fit of a method whose probabilities fall with the distance to each class.
+
+    Args:
+        to_classes: training samples (sample, feature) and their labels (sample,) -> a function
+            from points (N, feature) to their distances (N, class) to the classes that occur.
+    """
+
+    def fit(task: Task, choice: Choice) -> Predict:
+        view = choice["pixels"]
+        mean, std = scaler(task.unlabelled, view)
+        distances = to_classes((task.train.features(view) - mean) / std, task.label)
+        present = np.unique(task.label)
+
+        def predict(series: PixelSeries) -> npt.NDArray[np.floating]:
+            found = distances((series.features(view) - mean) / std)
+            return spread(softmin(found, choice["sharpness"]), present, task.classes)
+
+        return predict
+
+    return fit
+
+
+def softmin(distance: npt.NDArray[np.floating], sharpness: float) -> npt.NDArray[np.floating]:
     """Probabilities that fall with squared distance, in units of the mean distance of a row."""
     square = distance**2
     scaled = -sharpness * square / np.maximum(square.mean(1, keepdims=True), 1e-12)
@@ -27,44 +59,8 @@ def _softmin(distance: npt.NDArray[np.floating], sharpness: float) -> npt.NDArra
     return np.asarray(weight / weight.sum(1, keepdims=True))
 
 
-def _distances(
-    points: npt.NDArray[np.floating], targets: npt.NDArray[np.floating]
-) -> npt.NDArray[np.float64]:
+def euclidean(points: Points, targets: Points) -> npt.NDArray[np.float64]:
     """(N, M) Euclidean distances of points (N, F) and targets (M, F)."""
     points, targets = points.astype(np.float64), targets.astype(np.float64)
     square = (points**2).sum(1)[:, None] + (targets**2).sum(1) - 2 * points @ targets.T
     return np.asarray(np.sqrt(np.maximum(square, 0)))
-
-
-def _fit_centroid(task: Task, choice: Choice) -> Predict:
-    view = choice["pixels"]
-    mean, std = scaler(task.unlabelled, view)
-    features = (task.train.features(view) - mean) / std
-    present = np.unique(task.label)
-    centroids = np.stack([features[task.label == k].mean(0) for k in present])
-
-    def predict(series: PixelSeries) -> npt.NDArray[np.floating]:
-        distance = _distances((series.features(view) - mean) / std, centroids)
-        return spread(_softmin(distance, choice["sharpness"]), present, task.classes)
-
-    return predict
-
-
-def _fit_neighbour(task: Task, choice: Choice) -> Predict:
-    view = choice["pixels"]
-    mean, std = scaler(task.unlabelled, view)
-    features = (task.train.features(view) - mean) / std
-    present = np.unique(task.label)
-
-    def predict(series: PixelSeries) -> npt.NDArray[np.floating]:
-        distance = _distances((series.features(view) - mean) / std, features)
-        nearest = np.stack([distance[:, task.label == k].min(1) for k in present], axis=1)
-        return spread(_softmin(nearest, choice["sharpness"]), present, task.classes)
-
-    return predict
-
-
-BASELINES = {
-    "nearest_centroid": Baseline(_candidates, _fit_centroid),
-    "nearest_neighbour": Baseline(_candidates, _fit_neighbour),
-}

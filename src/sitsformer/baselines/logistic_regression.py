@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
+from sitsformer.baselines.baseline import Choice, Predict, ShippedBaseline, Task
+from sitsformer.baselines.standardised import STRENGTHS, regress, scaler
 
-from sitsformer.baselines.baseline import Baseline, Choice, Predict, Task, spread
-from sitsformer.baselines.series import PixelSeries
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
-STRENGTHS = (0.01, 0.1, 1.0)
-"""Values of C (inverse strength of the penalty) that validation chooses among."""
-
-
-def scaler(unlabelled: PixelSeries, view: str) -> tuple[npt.NDArray[np.float32], ...]:
-    """Mean and standard deviation of every feature over the training split; no label is used."""
-    features = unlabelled.features(view)
-    return features.mean(0), np.maximum(features.std(0), 1e-6)
+    from sitsformer.baselines.series import PixelSeries
 
 
 def _candidates(task: Task) -> Sequence[Choice]:
@@ -32,26 +26,13 @@ def _fit(task: Task, choice: Choice) -> Predict:
     return regress(task, features, choice["C"], scaler(task.unlabelled, choice["pixels"]))
 
 
-def regress(
-    task: Task,
-    features: Callable[[PixelSeries], npt.NDArray[np.floating]],
-    strength: float,
-    scale: tuple[npt.NDArray[np.floating], ...],
-) -> Predict:
-    """Fit a logistic regression to the drawn samples.
-
-    Args:
-        task: whose training samples are fitted.
-        features: series -> (sample, feature).
-        strength: C, the inverse strength of the penalty.
-        scale: mean and standard deviation (feature,) that features are standardised with.
-    """
-    mean, std = scale
-    regression = LogisticRegression(C=strength, max_iter=200, tol=1e-3)
-    regression.fit((features(task.train) - mean) / std, task.label)
-    return lambda series: spread(
-        regression.predict_proba((features(series) - mean) / std), regression.classes_, task.classes
-    )
-
-
-BASELINES = {"logistic_regression": Baseline(_candidates, _fit)}
+LOGISTIC_REGRESSION = ShippedBaseline(
+    name="logistic_regression",
+    title="logistic regression",
+    colour="#e69f00",
+    marker="P",
+    gradient=False,
+    candidates=_candidates,
+    fit=_fit,
+    order=30,
+)

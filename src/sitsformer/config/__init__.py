@@ -11,8 +11,6 @@ from sitsformer.config.areas import (
 )
 from sitsformer.config.base import (
     BANDS,
-    BASELINE_OPTIONS,
-    BASELINES,
     PIXEL,
     TILE_STEP,
     ConfigError,
@@ -20,7 +18,6 @@ from sitsformer.config.base import (
     Objective,
     Shots,
     Split,
-    Way,
     expand,
 )
 from sitsformer.config.learning import (
@@ -52,8 +49,6 @@ from sitsformer.config.sets import (
 
 __all__ = [
     "BANDS",
-    "BASELINES",
-    "BASELINE_OPTIONS",
     "COMPARED",
     "PARTS",
     "PIXEL",
@@ -83,7 +78,6 @@ __all__ = [
     "Synthetic",
     "Tiles",
     "Tuning",
-    "Way",
     "expand",
     "load",
     "load_all",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,12 +13,16 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     ValidationInfo,
     field_validator,
 )
+from pydantic_core import CoreSchema
 
 from sitsformer.config.meaning import refuse_doubles, refuse_misreadings
 from sitsformer.errors import SitsError
+from sitsformer.fewshot.adaptations import adaptations
+from sitsformer.registry import unknown
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 """The ten Sentinel-2 bands of 10 m and 20 m, in the order of every store (SITS-Former's choice)."""
@@ -31,19 +36,6 @@ TILE_STEP = 6
 Split = Literal["train", "validation", "test"]
 Objective = Literal["ssl", "sl", "dual"]
 Init = Literal["none", "ssl", "sl", "dual"]
-BASELINE_OPTIONS: dict[str, tuple[str, ...]] = {
-    "random_forest": ("trees",),
-    "gradient_boosting": ("iterations",),
-    "logistic_regression": (),
-    "nearest_centroid": (),
-    "nearest_neighbour": (),
-    "temporal_cnn": (),
-    "ltae": (),
-}
-"""Baselines that ship with the package -> the options each one takes, whole numbers above 0."""
-BASELINES = tuple(BASELINE_OPTIONS)
-"""Baselines that ship with the package."""
-Way = Literal["full", "linear", "bias"]
 Shots = Annotated[int, Field(ge=1)] | Literal["all"]
 PatchSize = Literal[1, 3, 5, 7, 9]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -73,8 +65,28 @@ def _is_baseline(value: str) -> str:
     return value
 
 
+def _is_adaptation(value: str) -> str:
+    if value not in adaptations():
+        raise ValueError(unknown("adaptation", value, adaptations()))
+    return value
+
+
+class _OneOf:
+    """Tells editors and the table of keys which names there are, when they ask."""
+
+    def __init__(self, known: Callable[[], Iterable[str]]) -> None:
+        self.known = known
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """The schema of the text, and its values."""
+        return {**handler(schema), "enum": list(self.known())}
+
+
 Name = Annotated[str, AfterValidator(_is_name)]
 BaselineName = Annotated[str, AfterValidator(_is_baseline)]
+AdaptationName = Annotated[str, AfterValidator(_is_adaptation), _OneOf(adaptations)]
 
 
 class ConfigError(SitsError, ValueError):

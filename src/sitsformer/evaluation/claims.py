@@ -31,7 +31,9 @@ ENOUGH_RUNS = 3
 _WORD = {"better": "Supported", "worse": "Refuted", "undecided": "Undecided"}
 
 
-def decide(differences: pd.DataFrame, way: str, level: float, seen: str = "") -> pd.DataFrame:
+def decide(
+    differences: pd.DataFrame, adaptation: str, level: float, seen: str = ""
+) -> pd.DataFrame:
     """Read the claims off the paired differences (`claims.csv`).
 
     A claim is supported (refuted) where the interval over seeds and the one over test blocks both
@@ -39,7 +41,7 @@ def decide(differences: pd.DataFrame, way: str, level: float, seen: str = "") ->
 
     Args:
         differences: of `evaluate.compare`.
-        way: the way of fine-tuning that the claims are about.
+        adaptation: that the claims are about.
         level: of the intervals.
         seen: what pretraining has seen of the test, said beside every claim (`seen.sentence`).
 
@@ -47,7 +49,9 @@ def decide(differences: pd.DataFrame, way: str, level: float, seen: str = "") ->
         Columns claim, verdict, sentence, and the row of `differences` each is read off.
     """
     rows = []
-    relevant = differences[(differences.score == HEADLINE[0]) & (differences.way == way)]
+    relevant = differences[
+        (differences.score == HEADLINE[0]) & (differences.adaptation == adaptation)
+    ]
     for comparison, shots, claim in CLAIMS:
         found = relevant[(relevant.comparison == comparison) & (relevant.shots == shots)]
         for row in found.to_dict("records"):
