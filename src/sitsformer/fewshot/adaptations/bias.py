@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def vectors(model: SITSFormer) -> None:
     """Let biases, the vectors of norms, and the classifier learn."""
-    learn(model, lambda weight: weight.ndim == 1)
+    learn(model, lambda name, weight: weight.ndim == 1)
 
 
 BIAS = Adaptation(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def all_weights(model: SITSFormer) -> None:
     """Let the encoder and the classifier learn."""
-    learn(model, lambda weight: True)
+    learn(model, lambda name, weight: True)
 
 
 FULL = Adaptation(

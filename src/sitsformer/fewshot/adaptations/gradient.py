@@ -42,13 +42,13 @@ def trained(choose: Callable[[SITSFormer], None]) -> Fit:
     return fit
 
 
-def learn(model: SITSFormer, chosen: Callable[[Tensor], bool]) -> None:
+def learn(model: SITSFormer, chosen: Callable[[str, Tensor], bool]) -> None:
     """Let the classifier learn, and the weights of the encoder that are chosen.
 
     Args:
         model: the network.
-        chosen: whether a weight of the encoder learns.
+        chosen: name and values of a weight of the encoder -> whether it learns.
     """
     for name, weight in model.named_parameters():
         encoder = not name.startswith(("classifier.", *ELSEWHERE))
-        weight.requires_grad_(name.startswith("classifier.") or (encoder and chosen(weight)))
+        weight.requires_grad_(name.startswith("classifier.") or (encoder and chosen(name, weight)))

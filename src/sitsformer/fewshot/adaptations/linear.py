@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def classifier_alone(model: SITSFormer) -> None:
     """Let the classifier learn, and freeze the encoder."""
-    learn(model, lambda weight: False)
+    learn(model, lambda name, weight: False)
     model.frozen = True
 
 
