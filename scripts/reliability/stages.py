@@ -65,7 +65,7 @@ def stages(run: Path) -> list[Stage]:
     page = (*sorted(tables.glob("*")), cube, samples, land, model, maps)
     learner = parse_learner("dual-p0-full")
     sweep = ["fewshot", *config, "--init", "dual", "--pretrain-seed", "0"]
-    sweep += ["--way", learner.way, "--shots", "2"]
+    sweep += ["--adaptation", learner.adaptation, "--shots", "2"]
     return [
         Stage("cube", (), cube, lambda i, o: ["cube", *config, area, tile, str(o)]),
         Stage(

@@ -1,8 +1,9 @@
 """Fine-tuning: few-shot cells of the sweep, and one model on all labels.
 
-A cell is one draw of labels; the cells of one job share a process and the samples in memory. Every
-init gets the same recipe; the learning rate is chosen on the validation samples of the draw, whose
-number the shots limit too, and the choice is recorded. Test samples are only predicted.
+A cell is one draw of labels; the cells of one job share a process and the samples in memory. How
+the network learns from a draw is an adaptation (`fewshot/adaptations/`). Every init gets the same;
+settings, such as the learning rate, are chosen on the validation samples of the draw, whose number
+the shots limit too, and the choice is recorded. Test samples are only predicted.
 
 What unlabelled reflectances decide: band statistics come from the pretrained model, or without one
 from the training split.
@@ -20,11 +21,15 @@ import numpy.typing as npt
 import torch
 
 from sitsformer import config, fewshot
+from sitsformer.errors import SitsError
 from sitsformer.fewshot import TEST, TRAIN, VALIDATION, Cell, Draw, Learner, validation_score
+from sitsformer.fewshot.adaptations import Adaptation, Choice, adaptations
+from sitsformer.fewshot.adaptations.full import all_weights
 from sitsformer.model import SITSFormer
 from sitsformer.model.prediction import probabilities
 from sitsformer.model.steps import SCALE, Series, make_series
 from sitsformer.modelstore import Origin, load_model, save_model
+from sitsformer.registry import find
 from sitsformer.samples import Samples, load_samples, statistics
 from sitsformer.training import distributed
 from sitsformer.training.loop import Row, fit
@@ -44,7 +49,7 @@ class Tuned:
     """A fine-tuned model and how it was chosen."""
 
     model: SITSFormer
-    learning_rate: float
+    choice: Choice
     score: tuple[float, float]
 
 
@@ -62,7 +67,7 @@ def run_cells(
     Args:
         samples: all splits, with crop labels.
         init: a pretrained model artefact; None: random weights.
-        learner: who is fine-tuned; `way` says which weights learn.
+        learner: who is fine-tuned; its adaptation says how.
         shots: labelled samples a class.
         seeds: of the draws, one cell each.
         model_settings: shape of the network where there is no pretrained one.
@@ -72,18 +77,19 @@ def run_cells(
         The cells, and the model of the first seed.
 
     Raises:
-        SitsError: the pretrained model reads other bands or patches, a class has no sample, or a
-            training fails.
+        SitsError: nobody knows the adaptation, the pretrained model reads other bands or patches,
+            a class has no sample, or a training fails.
     """
+    adaptation = find(adaptations(), learner.adaptation, "adaptation")
     labelled = samples.take(samples.label >= 0)
     series = _series(labelled, init)
     test = np.flatnonzero(labelled.split == TEST)
-    job = _Job(labelled, series, init, learner.way, model_settings, settings)
+    job = Job(labelled, series, init, model_settings, settings)
     cells, models = [], []
     for seed in seeds:
-        drawn, tuned = job.tune(shots, seed)
+        drawn, tuned = _tune(job, adaptation, shots, seed)
         choice = {
-            "learning_rate": tuned.learning_rate,
+            **tuned.choice,
             "validation_balanced_accuracy": tuned.score[0],
             "validation_log_likelihood": tuned.score[1],
             "train_samples": len(drawn.train),
@@ -99,32 +105,39 @@ def run_cells(
 
 
 @dataclass(frozen=True)
-class _Job:
-    """What the cells of a job share."""
+class Job:
+    """What the cells of a job share, and what an adaptation works with.
+
+    Attributes:
+        samples: with labels, all splits; draws are positions in them.
+        series: the same samples as the network reads them.
+        init: a pretrained model artefact; None: random weights.
+        model_settings: shape of the network where there is no pretrained one.
+        settings: section `fewshot` of the config.
+    """
 
     samples: Samples
     series: Series
     init: Path | None
-    way: str
     model_settings: config.Model
     settings: config.FewShot
 
-    def tune(self, shots: config.Shots, seed: int) -> tuple[Draw, Tuned]:
-        """Draw, train with each learning rate, keep the best on validation."""
-        label = self.samples.label
-        drawn = fewshot.draw_shots(label, self.samples.split, shots, seed, self.settings.validation)
-        best: Tuned | None = None
-        for rate in self.settings.learning_rates:
-            model = self.train(drawn, seed, rate)
-            found = probabilities(model, self.series, drawn.validation, PREDICT_BATCH)
-            score = validation_score(label[drawn.validation], found)
-            if best is None or score > best.score:
-                best = Tuned(model, rate, score)
-        assert best is not None, "the config wants one learning rate or more"
-        return drawn, best
+    def start(self, seed: int) -> SITSFormer:
+        """The network as it starts, with a new classifier; all that is random is of the seed."""
+        return _start(self.samples, self.series, self.init, seed, self.model_settings)
 
-    def train(self, drawn: Draw, seed: int, rate: float) -> SITSFormer:
-        """The network of one seed, at one learning rate."""
+    def train(self, model: SITSFormer, drawn: Draw, seed: int, rate: float) -> SITSFormer:
+        """Train the weights of a network that want a gradient, by the recipe of the sweep.
+
+        Args:
+            model: of `start`, with the weights chosen that learn.
+            drawn: its training samples are learned from.
+            seed: of batches, augmentation and dropout.
+            rate: largest learning rate.
+
+        Returns:
+            The same network, ready to predict.
+        """
         s = self.settings
         task = ClassifyTask(
             self.series,
@@ -132,18 +145,28 @@ class _Job:
             drawn.train,
             s.task(len(drawn.train), seed),
         )
-        model = _start(self.samples, self.series, self.init, self.way, seed, self.model_settings)
         fit(model, task, s.recipe.plan(learning_rate=rate, seed=seed))
         return model.eval()
 
 
+def _tune(job: Job, adaptation: Adaptation, shots: config.Shots, seed: int) -> tuple[Draw, Tuned]:
+    """Draw, learn with each of the settings to try, keep the best on validation."""
+    label, settings = job.samples.label, job.settings
+    drawn = fewshot.draw_shots(label, job.samples.split, shots, seed, settings.validation)
+    best: Tuned | None = None
+    for choice in adaptation.candidates(settings):
+        model = adaptation.fit(job, drawn, seed, choice)
+        found = probabilities(model, job.series, drawn.validation, PREDICT_BATCH)
+        score = validation_score(label[drawn.validation], found)
+        if best is None or score > best.score:
+            best = Tuned(model, choice, score)
+    if best is None:
+        raise SitsError(f"adaptation {adaptation.name!r} has no settings to try; give it one")
+    return drawn, best
+
+
 def _start(
-    samples: Samples,
-    series: Series,
-    init: Path | None,
-    way: str,
-    seed: int,
-    model_settings: config.Model,
+    samples: Samples, series: Series, init: Path | None, seed: int, model_settings: config.Model
 ) -> SITSFormer:
     """The network before fine-tuning: everything random in it comes from the seed."""
     torch.manual_seed(seed)
@@ -158,19 +181,7 @@ def _start(
     else:
         model = load_model(init, bands=samples.bands, patch=patch)
     model.new_classifier(len(samples.class_names), samples.class_names)
-    freeze(model, way)
     return model
-
-
-def freeze(model: SITSFormer, way: str) -> None:
-    """Choose which weights learn: `full` all, `linear` the classifier, `bias` vectors and it."""
-    model.frozen = way == "linear"
-    for name, parameter in model.named_parameters():
-        head = name.startswith("classifier.")
-        tokens = name in ("mask_token", "band_token")
-        tokens |= name.startswith(("reconstruction.", "decoder."))
-        learns = way == "full" or (way == "bias" and parameter.ndim == 1)
-        parameter.requires_grad_(head or (learns and not tokens))
 
 
 def _series(samples: Samples, init: Path | None, device: torch.device | str = "cpu") -> Series:
@@ -240,15 +251,15 @@ def run_standard(
     samples = loaded.take(loaded.label >= 0)
     parts = [np.flatnonzero(samples.split == k) for k in (TRAIN, VALIDATION, TEST)]
     if not len(parts[0]):
-        from sitsformer.errors import SitsError
-
         raise SitsError(f"{store} has no labelled sample in its training split")
     if init is None:
         stats = statistics(store)
         series = make_series(samples.reflectance, samples.doy, stats.mean, stats.std, device)
     else:
         series = _series(samples, init, device)
-    model = _start(samples, series, init, "full", settings.seed, model_settings).to(device)
+    model = _start(samples, series, init, settings.seed, model_settings)
+    all_weights(model)
+    model.to(device)
     size = min(settings.batch_size, len(parts[0]))
     task = ClassifyTask(
         series,

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from sitsformer import foresight
+from sitsformer.baselines import shipped
 from sitsformer.classes import group, legend_of
 from sitsformer.config import Config, ConfigError, expand
 from sitsformer.config.checks import outlook
-from sitsformer.fewshot import NETWORK, Learner, seed_jobs
+from sitsformer.fewshot import NETWORK, Learner, parse_learner, seed_jobs
+from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.grid import Tile, tiles
 from sitsformer.overlap import overlap_problems
 
@@ -76,8 +78,8 @@ class Paths:
         sweep = self.config.fewshot
         for init in sweep.inits:
             for run in (-1,) if init == "none" else self.config.pretrain.seeds:
-                for way in sweep.ways:
-                    yield Learner(NETWORK, init, way, run)
+                for adaptation in sweep.adaptations:
+                    yield Learner(NETWORK, init, adaptation, run)
         for baseline in sweep.baselines:
             yield Learner(baseline)
 
@@ -91,11 +93,21 @@ class Paths:
             for seeds in seed_jobs(sweep.seeds, sweep.seeds_per_job)
         ]
 
+    def in_steps(self, name: str) -> bool:
+        """Whether a learner is trained in steps, and depends on what the config says of them."""
+        learner = parse_learner(name)
+        if learner.method == NETWORK:
+            return adaptations()[learner.adaptation].gradient
+        options = self.config.fewshot.options.get(name, {})
+        # What is in a file of the user's is not known before it is run.
+        own = "file" in options
+        return own or ("features" not in options and shipped()[name].gradient)
+
     def map_learner(self) -> Learner:
         """Whose model draws the maps: the first pretraining seed of `maps.init`."""
         maps = self.config.maps
         run = -1 if maps.init == "none" else self.config.pretrain.seeds[0]
-        return Learner(NETWORK, maps.init, maps.way, run)
+        return Learner(NETWORK, maps.init, maps.adaptation, run)
 
     def mapped_tiles(self) -> list[tuple[str, str]]:
         """(area, tile) of every map."""

@@ -12,7 +12,7 @@ STAGES = {
     "pretrain": 1,
     "fewshot": 1,
     "baseline": 1,
-    "evaluate": 1,
+    "evaluate": 2,
     "map": 1,
     "report": 1,
 }

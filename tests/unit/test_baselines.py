@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import phenology
-from sitsformer import baselines, fewshot
-from sitsformer.baselines import series
+from sitsformer import fewshot
+from sitsformer.baselines import ShippedBaseline, series, shipped
+from sitsformer.baselines.fitting import run
 from sitsformer.config import FewShot
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import metrics
@@ -24,7 +25,7 @@ def macro_f1(cell: fewshot.Cell) -> float:
 
 def test_interpolation_equals_numpy() -> None:
     samples = phenology.make(12)
-    made = series.Series.of(samples)
+    made = series.PixelSeries.of(samples)
     regular = made.regular("centre")
     for i in range(len(samples)):
         valid = samples.doy[i] > 0
@@ -57,17 +58,17 @@ def test_phenology_finds_the_season() -> None:
 def test_patch_means_leave_missing_pixels_out() -> None:
     samples = phenology.make(8, side=3)
     samples.reflectance[0, 0, :, 1, 1] = 65535
-    made = series.Series.of(samples)
+    made = series.PixelSeries.of(samples)
     expected = np.delete(samples.reflectance[0, 0].reshape(10, 9), 4, axis=1).mean(1) * 1e-4
     np.testing.assert_allclose(made.values("mean")[0, 0], expected, rtol=1e-5)
     np.testing.assert_allclose(made.values("centre")[0, 0], expected, rtol=1e-5)
     assert np.isfinite(made.features("centre")).all()
 
 
-@pytest.mark.parametrize("name", sorted(baselines.MODULES))
+@pytest.mark.parametrize("name", sorted(shipped()))
 def test_every_baseline_learns_and_repeats(name: str) -> None:
     samples = phenology.make()
-    cells = baselines.run(samples, name, 10, [0, 1], SETTINGS)
+    cells = run(samples, name, 10, [0, 1], SETTINGS)
     assert [cell.seed for cell in cells] == [0, 1]
     for cell in cells:
         np.testing.assert_allclose(cell.probabilities.sum(1), 1, atol=1e-5)
@@ -75,14 +76,14 @@ def test_every_baseline_learns_and_repeats(name: str) -> None:
         assert macro_f1(cell) > 0.6
         assert cell.choice["train"] == 40
         assert cell.choice["chosen"]
-    again = baselines.run(samples, name, 10, [1], SETTINGS)
+    again = run(samples, name, 10, [1], SETTINGS)
     np.testing.assert_array_equal(again[0].probabilities, cells[1].probabilities)
 
 
-@pytest.mark.parametrize("name", sorted(baselines.MODULES))
+@pytest.mark.parametrize("name", sorted(shipped()))
 def test_shuffled_labels_give_chance(name: str) -> None:
     samples = phenology.shuffled(phenology.make(600))
-    found = [macro_f1(cell) for cell in baselines.run(samples, name, 10, range(3), SETTINGS)]
+    found = [macro_f1(cell) for cell in run(samples, name, 10, range(3), SETTINGS)]
     # Four classes: 0.25 by chance; the mean over 3 draws x 150 samples is this close.
     assert np.mean(found) == pytest.approx(0.25, abs=0.1)
 
@@ -90,15 +91,15 @@ def test_shuffled_labels_give_chance(name: str) -> None:
 def test_one_shot_works_for_all() -> None:
     samples = phenology.make(side=3)
     for name in ("random_forest", "gradient_boosting", "nearest_centroid"):
-        (cell,) = baselines.run(samples, name, 1, [0], SETTINGS)
+        (cell,) = run(samples, name, 1, [0], SETTINGS)
         assert cell.choice["train"] == 4
 
 
 def test_test_labels_change_nothing_but_the_truth() -> None:
     samples = phenology.make()
-    (cell,) = baselines.run(samples, "random_forest", 5, [0], SETTINGS)
+    (cell,) = run(samples, "random_forest", 5, [0], SETTINGS)
     samples.label[samples.split == 2] = 0
-    (other,) = baselines.run(samples, "random_forest", 5, [0], SETTINGS)
+    (other,) = run(samples, "random_forest", 5, [0], SETTINGS)
     np.testing.assert_array_equal(cell.probabilities, other.probabilities)
 
 
@@ -118,13 +119,94 @@ def test_a_user_adds_one_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(USERS)
     settings = SETTINGS.model_copy(update={"options": {"prior": {"file": str(file)}}})
-    (cell,) = baselines.run(phenology.make(), "prior", 5, [0], settings)
+    (cell,) = run(phenology.make(), "prior", 5, [0], settings)
     np.testing.assert_allclose(cell.probabilities, 0.25)
     with pytest.raises(SitsError, match="unknown baseline 'prior'"):
-        baselines.run(phenology.make(), "prior", 5, [0], SETTINGS)
+        run(phenology.make(), "prior", 5, [0], SETTINGS)
     settings = SETTINGS.model_copy(update={"options": {"other": {"file": str(file)}}})
     with pytest.raises(SitsError, match="has no baseline 'other'"):
-        baselines.run(phenology.make(), "other", 5, [0], settings)
+        run(phenology.make(), "other", 5, [0], settings)
+
+
+def own(folder: Path, text: str) -> FewShot:
+    """Settings of a sweep with the baseline `prior` in a file of that text."""
+    file = folder / "mine.py"
+    file.write_text(text)
+    return SETTINGS.model_copy(update={"options": {"prior": {"file": str(file)}}})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("import numpy", "import nowhere_at_all"), r"mine\.py, line 2: ModuleNotFoundError"),
+        (("BASELINES = ", "BASELINES = ["), r"mine\.py: SyntaxError"),
+        (("BASELINES = {", "BASELINES = 5 or {"), "has no baseline 'prior' in its BASELINES"),
+        (("task.label, min", "task.labels, min"), r"line 6: AttributeError.*'labels'"),
+        (("(len(series), 1)", "(len(series), 0)"), r"shape \(20, 4\); it gave float64 \(20, 0\)"),
+        (("np.tile(share", "np.tile(share * np.nan"), "negative or not finite"),
+        (("np.tile(share", "np.tile(share * 2"), "do not sum to 1"),
+        (("(len(series), 1)", "(len(nothing), 1)"), r"line 7: NameError"),
+        (("return lambda series: ", "return "), r"mine\.py, line 7: NameError"),
+        (("lambda task: [{}]", "lambda task: []"), "'prior' has no settings to try; give it one"),
+    ],
+)
+def test_what_is_wrong_in_a_users_file_is_one_message(
+    tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    with pytest.raises(SitsError, match=message):
+        run(phenology.make(), "prior", 5, [0], own(tmp_path, USERS.replace(*change)))
+
+
+def test_a_users_file_may_define_dataclasses_and_take_options(tmp_path: Path) -> None:
+    text = "from __future__ import annotations\nfrom dataclasses import dataclass\n" + USERS
+    text += "\n@dataclass\nclass Held:\n    kind: str\n"
+    text = text.replace("np.tile(share", "np.tile(np.roll(share, task.options['turn'])")
+    settings = own(tmp_path, text)
+    settings.options["prior"]["turn"] = 2
+    (cell,) = run(phenology.make(), "prior", 5, [0], settings)
+    np.testing.assert_allclose(cell.probabilities, 0.25)
+
+
+def test_options_decide_and_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples, trees = phenology.make(), {"trees": 3}
+    few = SETTINGS.model_copy(update={"options": {"random_forest": trees}})
+    (small,) = run(samples, "random_forest", 5, [0], few)
+    (plain,) = run(samples, "random_forest", 5, [0], SETTINGS)
+    same = SETTINGS.model_copy(update={"options": {"random_forest": {"trees": 200}}})
+    (written,) = run(samples, "random_forest", 5, [0], same)
+    np.testing.assert_array_equal(plain.probabilities, written.probabilities)
+    assert np.allclose(small.probabilities * 3 % 1, 0, atol=1e-5) or small.choice != plain.choice
+    assert not np.array_equal(small.probabilities, plain.probabilities)
+
+
+def test_every_baseline_is_told_apart_in_figures() -> None:
+    looks = [(item.colour, item.marker) for item in shipped().values()]
+    titles = [item.title for item in shipped().values()]
+    for values in (titles, [colour for colour, _ in looks], [marker for _, marker in looks]):
+        assert len(set(values)) == len(values)
+    assert all(option.meaning for item in shipped().values() for option in item.options.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "Forest"}, "a name is a small letter"),
+        ({"name": "sitsformer"}, "its name is the network's"),
+        ({"title": " "}, "it needs a title"),
+        ({"colour": "red"}, "its colour 'red' is not '#rrggbb'"),
+        ({"marker": "oo"}, "its marker 'oo' is not one sign"),
+        ({"line": "dashed"}, "its line 'dashed' is none of"),
+        ({"options": {"file": None}}, "no option of it can be called file or features"),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_refused(change, message: str) -> None:
+    values = {
+        "name": "prior", "title": "prior", "colour": "#000000", "marker": "d", "gradient": False,
+        "candidates": lambda task: [{}], "fit": lambda task, choice: None,
+    }  # fmt: skip
+    assert ShippedBaseline(**values).line == "--"
+    with pytest.raises(SitsError, match=message):
+        ShippedBaseline(**{**values, **change})
 
 
 def peer(features: Path) -> FewShot:
@@ -137,10 +219,10 @@ def test_a_peer_joins_by_its_features(tmp_path: Path) -> None:
     store = np.random.default_rng(0).normal(size=(len(samples) + 50, 6)).astype(np.float32)
     samples.index[:] += 50
     np.save(tmp_path / "peer.npy", store)
-    (chance,) = baselines.run(samples, "peer", 10, [0], peer(tmp_path / "peer.npy"))
+    (chance,) = run(samples, "peer", 10, [0], peer(tmp_path / "peer.npy"))
     store[samples.index, samples.label] += 5
     np.save(tmp_path / "peer.npy", store)
-    (cell,) = baselines.run(samples, "peer", 10, [0], peer(tmp_path / "peer.npy"))
+    (cell,) = run(samples, "peer", 10, [0], peer(tmp_path / "peer.npy"))
     assert macro_f1(cell) > 0.95 > 0.5 > macro_f1(chance)
     assert cell.choice["chosen"]["C"] in (0.01, 0.1, 1.0)
 
@@ -161,4 +243,4 @@ def test_features_that_cannot_be_used(tmp_path: Path, features, message: str) ->
     if features is not None:
         np.save(path, features)
     with pytest.raises(SitsError, match=message):
-        baselines.run(phenology.make(), "peer", 5, [0], peer(path))
+        run(phenology.make(), "peer", 5, [0], peer(path))

@@ -193,3 +193,58 @@ def test_no_file_ends_in_a_traceback(tmp_path: Path, text: str | bytes) -> None:
         return  # a lone surrogate is in no file
     with pytest.raises(ConfigError):
         load(path)
+
+
+OLD = DEMO.replace("  adaptations: [full]", "  ways: [bias, full]").replace(
+    "  adaptation: full", "  way: full"
+)
+
+
+def test_old_names_of_keys_are_read_and_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert OLD.count("way") == DEMO.count("way") + 2
+    path = written(tmp_path, OLD)
+    config = load(path)
+    assert (config.fewshot.adaptations, config.maps.adaptation) == (("bias", "full"), "full")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: fewshot.ways is now called fewshot.adaptations; please rename it",
+        f"{path}: maps.way is now called maps.adaptation; please rename it",
+    ]
+    caplog.clear()
+    assert parse(config.model_dump(mode="json")) == config
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("way: full", "adaptation: full\n  way: full", "maps.adaptation: stands there as maps.way"),
+        ("ways: [bias, full]", "ways: [ful]", "adaptations.0: unknown adaptation 'ful'; known are"),
+        ("ways: [bias, full]", "ways: []", "one entry at least is wanted (line 66)"),
+        ("ways: [bias, full]", "ways: {a: b}", "fewshot.adaptations: Input should be a list"),
+        ("ways: [bias, full]", "ways:", "fewshot.adaptations: Input should be a list"),
+        ("way: full", "way: linear", "maps.adaptation: 'linear' is not among fewshot.adaptations"),
+        ("way: full", "wey: full", "maps.wey: unknown key"),
+    ],
+)
+def test_mistakes_under_old_names(tmp_path: Path, old: str, new: str, message: str) -> None:
+    text = OLD.replace(f"  {old}\n", f"  {new}\n")
+    assert text != OLD
+    with pytest.raises(ConfigError) as error:
+        load(written(tmp_path, text))
+    assert message in str(error.value)
+
+
+def test_what_comes_later_goes_before_whichever_name_it_has(tmp_path: Path) -> None:
+    path, second = written(tmp_path, OLD), tmp_path / "second.yaml"
+    second.write_text("fewshot: {adaptations: [full, linear]}\n")
+    assert load_all([path, second]).fewshot.adaptations == ("full", "linear")
+    assert load_all([path], {"fewshot": {"adaptations": ["full"]}}).fewshot.adaptations == ("full",)
+    path.write_text(DEMO)
+    second.write_text("fewshot: {ways: [full, linear]}\n")
+    assert load_all([path, second]).fewshot.adaptations == ("full", "linear")
+    assert load_all([path], {"fewshot": {"ways": ["full", "bias"]}}).fewshot.adaptations == (
+        "full",
+        "bias",
+    )

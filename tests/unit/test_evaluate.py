@@ -14,8 +14,9 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
 import phenology
 from sitsformer import fewshot, provenance
+from sitsformer.baselines import shipped
 from sitsformer.commands.evaluate import evaluate as command
-from sitsformer.config import BASELINES, ConfigError, Evaluation, parse
+from sitsformer.config import ConfigError, Evaluation, parse
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import claims, evaluate, tables
 from sitsformer.evaluation.evaluate import Arm
@@ -230,8 +231,7 @@ def test_leakage_of_a_converted_table(tmp_path: Path) -> None:
 
 
 def test_config_knows_the_baselines() -> None:
-    from sitsformer.baselines import MODULES
-
-    assert set(MODULES) == set(BASELINES)
+    config = parse({**VALUES, "fewshot": {"set": "crops"}})
+    assert config.fewshot.baselines == tuple(shipped())
     with pytest.raises(ConfigError, match=r"fewshot\.baselines: unknown baseline 'forest'"):
         parse({**VALUES, "fewshot": {"set": "crops", "baselines": ["forest"]}})

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -86,6 +87,8 @@ def test_validation_score_prefers_accuracy_then_likelihood() -> None:
         (Learner("sitsformer", "dual", "full", 0), "dual-p0-full"),
         (Learner("sitsformer", "none", "full"), "none-full"),
         (Learner("sitsformer", "ssl", "linear", 12), "ssl-p12-linear"),
+        (Learner("sitsformer", "none", "p0"), "none-p0"),
+        (Learner("sitsformer", "dual", "lp_ft2", 0), "dual-p0-lp_ft2"),
         (Learner("random_forest"), "random_forest"),
     ],
 )
@@ -135,6 +138,21 @@ def test_cells_come_back_as_written_and_bytes_repeat(tmp_path: Path) -> None:
         for name in ("sample", "truth", "probabilities"):
             np.testing.assert_array_equal(getattr(found, name), getattr(written, name))
     assert [item.name for item in tmp_path.glob(".*")] == [".provenance"]
+
+
+def test_tables_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    """They call the adaptation `way`."""
+    path, old = tmp_path / "new.parquet", tmp_path / "old.parquet"
+    cells = [cell("dual-p1-full", 0), cell("dual-p1-full", 1)]
+    fewshot.write_cells(path, cells, NAMES, COLOURS)
+    table = pq.read_table(path)
+    assert "adaptation" in table.column_names
+    names = ["way" if name == "adaptation" else name for name in table.column_names]
+    renamed = table.rename_columns(names).replace_schema_metadata(table.schema.metadata)
+    pq.write_table(renamed, old)
+    written, found = fewshot.read_cells(path), fewshot.read_cells(old)
+    assert [c.learner for c in found.cells] == [c.learner for c in written.cells]
+    assert found.cells[0].learner.adaptation == "full"
 
 
 def test_a_flipped_byte_in_the_pages_is_found(tmp_path: Path) -> None:

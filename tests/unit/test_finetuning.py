@@ -1,4 +1,4 @@
-"""Fine-tuning: ways, cells, and the model that is written."""
+"""Fine-tuning: adaptations, cells, and the model that is written."""
 
 from dataclasses import replace
 
@@ -7,7 +7,12 @@ import pytest
 
 import training_data
 from sitsformer import config, fewshot
-from sitsformer.finetune import Standard, freeze, run_cells, run_standard
+from sitsformer.errors import SitsError
+from sitsformer.fewshot.adaptations import Adaptation
+from sitsformer.fewshot.adaptations.bias import vectors
+from sitsformer.fewshot.adaptations.full import all_weights
+from sitsformer.fewshot.adaptations.linear import classifier_alone
+from sitsformer.finetune import Standard, run_cells, run_standard
 from sitsformer.modelstore import load_model, read_history
 from sitsformer.pretrain import Where
 from sitsformer.pretrain import run as pretrain
@@ -15,18 +20,44 @@ from sitsformer.samples import load_samples
 from training_tasks import network
 
 
-def test_ways_of_fine_tuning_train_what_they_say():
-    model = network()
-    sizes = {}
-    for way in ("full", "bias", "linear"):
-        freeze(model, way)
-        sizes[way] = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    assert sizes["linear"] == sum(p.numel() for p in model.classifier.parameters())
+def test_adaptations_train_what_they_say():
+    models = {name: network() for name in ("full", "bias", "linear")}
+    all_weights(models["full"])
+    vectors(models["bias"])
+    classifier_alone(models["linear"])
+    sizes = {
+        name: sum(p.numel() for p in model.parameters() if p.requires_grad)
+        for name, model in models.items()
+    }
+    assert sizes["linear"] == sum(p.numel() for p in models["linear"].classifier.parameters())
     assert sizes["linear"] < sizes["bias"] < sizes["full"] / 4
-    freeze(model, "linear")
-    model.train()
-    assert not model.transformer_encoder.training
-    assert model.classifier.training
+    for model in models.values():
+        named = dict(model.named_parameters())
+        assert not named["mask_token"].requires_grad
+        assert not named["reconstruction.weight"].requires_grad
+    models["linear"].train()
+    assert not models["linear"].transformer_encoder.training
+    assert models["linear"].classifier.training
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "LP-FT"}, "a name is a small letter"),
+        ({"title": ""}, "it needs a title"),
+        ({"line": "dashed"}, "its line 'dashed' is none of"),
+        ({"line": (0, (4,))}, r"its line \(0, \(4,\)\) is none of"),
+        ({"line": (0, (4, -1))}, "is none of"),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_refused(change, message):
+    values = {
+        "name": "lp_ft", "title": "head first, then all", "line": "--", "gradient": True,
+        "candidates": lambda settings: [{}], "fit": lambda job, draw, seed, choice: None,
+    }  # fmt: skip
+    assert Adaptation(**values).name == "lp_ft"
+    with pytest.raises(SitsError, match=message):
+        Adaptation(**{**values, **change})
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +78,17 @@ def test_cells_are_right_and_the_same_again(store):
         assert np.array_equal(cell.sample, np.flatnonzero(samples.split == 2))
         assert (fewshot.predicted(cell) == cell.truth).mean() > 0.8
         assert cell.choice["learning_rate"] == 3e-3
+        assert set(cell.choice) - {"learning_rate"} == set(fewshot.BESIDE_SETTINGS)
     assert first.class_names == training_data.CLASSES
     alone = first.predict(samples.reflectance, samples.doy)[samples.split == 2]
     assert np.abs(alone - cells[0].probabilities).max() < 1e-5
+
+
+def test_an_adaptation_that_nobody_knows_is_refused(store):
+    learner = fewshot.Learner(fewshot.NETWORK, "none", "ful")
+    settings = config.FewShot(set="made")
+    with pytest.raises(SitsError, match=r"unknown adaptation 'ful'; known are .*; did you mean"):
+        run_cells(load_samples(store), None, learner, 5, [0], config.Model(), settings)
 
 
 def test_a_cell_does_not_depend_on_its_neighbours_in_the_job(store):

@@ -16,6 +16,7 @@ from sitsformer import config as definitions
 from sitsformer.config import Config, expand
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import parse_learner
+from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.grid import geometry_file
 from sitsformer.classes import legend_path
 from sitsformer.paths import Paths, leaves, problems, user_files
@@ -192,21 +193,12 @@ SWEEP_PARAMS = (
     "augment",
     "validation",
 )
-NOT_BY_GRADIENT = (
-    "random_forest",
-    "gradient_boosting",
-    "logistic_regression",
-    "nearest_centroid",
-    "nearest_neighbour",
-)
 
 
-def sweep_params(learner: str = "") -> list[str]:
-    """Values of the sweep that a learner depends on; some baselines know no steps or batches."""
+def sweep_params(learner: str) -> list[str]:
+    """Values of the sweep that a learner depends on; some know no steps or batches."""
     values = CONFIG.fewshot.model_dump(mode="json")
-    options = CONFIG.fewshot.options.get(learner, {})
-    steps_matter = learner not in NOT_BY_GRADIENT and "features" not in options
-    keys = SWEEP_PARAMS if steps_matter else ("validation",)
+    keys = SWEEP_PARAMS if PATHS.in_steps(learner) else ("validation",)
     return leaves({key: values[key] for key in keys})
 
 
@@ -229,7 +221,7 @@ def init_model(learner: str) -> list[str]:
 def init_options(learner: str) -> list[str]:
     """How a learner is named on the command line."""
     parsed = parse_learner(learner)
-    options = ["--init", parsed.init, "--way", parsed.way]
+    options = ["--init", parsed.init, "--adaptation", parsed.adaptation]
     for path in init_model(learner):
         options += ["--pretrain-seed", str(parsed.pretrain_seed), "--init-model", path]
     return options

@@ -10,7 +10,7 @@ rule fewshot:
     benchmark:
         f"{RESULTS}/benchmarks/fewshot/{{learner}}/{{shots}}/{{seeds}}.tsv"
     wildcard_constraints:
-        learner=f"({SCRATCH.name}|({OBJECTIVES})-p[0-9]+)-(full|linear|bias)",
+        learner=f"({SCRATCH.name}|({OBJECTIVES})-p[0-9]+)-({'|'.join(adaptations())})",
     conda:
         "../../envs/train.yaml"
     threads: 1
@@ -21,7 +21,7 @@ rule fewshot:
     params:
         version=STAGES["fewshot"],
         model=section("model"),
-        sweep=sweep_params(),
+        sweep=lambda wildcards: sweep_params(wildcards.learner),
         init=lambda wildcards: init_options(wildcards.learner),
     message:
         "Fine-tuning {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"

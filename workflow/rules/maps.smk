@@ -22,7 +22,7 @@ rule crop_model:
     params:
         version=STAGES["fewshot"],
         model=section("model"),
-        sweep=sweep_params(),
+        sweep=sweep_params(MAP_LEARNER),
         init=init_options(MAP_LEARNER),
         shots=CONFIG.maps.shots,
     message:
@@ -61,7 +61,7 @@ rule map:
         attempt=attempt_number,
     params:
         version=STAGES["map"],
-        maps=section("maps", "tiles", "init", "way", "shots"),
+        maps=section("maps", "tiles", "init", "adaptation", "shots"),
         patches=section("patches", "memory_gb", "scheduler"),
     message:
         "Crop map of {wildcards.area}, tile {wildcards.tile} (log: {log})"

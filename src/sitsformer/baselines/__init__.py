@@ -1,25 +1,32 @@
-"""Methods without pretraining, on the same draws of labels; `registry.py` has them by name."""
+"""Methods without pretraining, on the same draws of labels: one small module a baseline.
+
+docs/extending.md has the recipe for another one; docs/evaluation.md says how users add theirs. The
+modules are light: Snakemake looks through them at every start, and what fits is imported when it
+fits. `fitting.py` runs them.
+"""
 
 from sitsformer.baselines.baseline import (
+    NETWORK,
+    OWN,
     Baseline,
     Choice,
+    Option,
     Predict,
+    ShippedBaseline,
     Task,
+    shipped,
     spread,
-)
-from sitsformer.baselines.registry import (
-    MODULES,
-    get,
-    run,
 )
 
 __all__ = [
-    "MODULES",
+    "NETWORK",
+    "OWN",
     "Baseline",
     "Choice",
+    "Option",
     "Predict",
+    "ShippedBaseline",
     "Task",
-    "get",
-    "run",
+    "shipped",
     "spread",
 ]

@@ -1,19 +1,32 @@
-"""What a baseline is: the settings to try, and a function that fits one of them."""
+"""What a baseline is: the settings to try, and a function that fits one of them.
+
+A baseline that ships says more of itself, in one record that everything else reads.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from sitsformer.baselines.series import PixelSeries
-from sitsformer.config import FewShot
+from sitsformer.errors import SitsError
+from sitsformer.registry import records, unknown
 
-Choice = Mapping[str, Any]
-Predict = Callable[[PixelSeries], npt.NDArray[np.floating]]
+if TYPE_CHECKING:
+    from sitsformer.baselines.series import PixelSeries
+    from sitsformer.config import FewShot
+
+Choice: TypeAlias = Mapping[str, Any]
+Predict: TypeAlias = "Callable[[PixelSeries], npt.NDArray[np.floating]]"
+
+OWN = ("file", "features")
+"""Options that make a baseline of the user's."""
+NETWORK = "sitsformer"
+"""Name of the network among the methods of the sweep, which no baseline can have."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +40,7 @@ class Task:
         classes: number of classes.
         seed: of everything random.
         settings: the few-shot section, for the budget shared with fine-tuning.
-        options: the user's options of this baseline.
+        options: of this baseline: the user's, and the default of each that was left out.
     """
 
     train: PixelSeries
@@ -39,7 +52,7 @@ class Task:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Baseline:
     """A method.
 
@@ -51,6 +64,79 @@ class Baseline:
 
     candidates: Callable[[Task], Sequence[Choice]]
     fit: Callable[[Task, Choice], Predict]
+
+
+@dataclass(frozen=True)
+class Option:
+    """What a user may set of a baseline: a whole number above 0.
+
+    Attributes:
+        meaning: in a phrase that follows the name of the option.
+        default: where it is left out.
+    """
+
+    meaning: str
+    default: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ShippedBaseline(Baseline):
+    """A baseline of this package.
+
+    Attributes:
+        name: in configs, paths and tables: a small letter, then small letters, digits or `_`.
+        title: in figures and tables of the report.
+        colour: of its curve, '#rrggbb', that no other method has.
+        marker: of its points, a letter or sign of matplotlib's, that no other method has.
+        line: of its curve: `-`, `--`, `-.` or `:`.
+        gradient: it is trained in steps, and so depends on `fewshot.steps`, `recipe` and their
+            like; otherwise a change of these runs none of its cells again.
+        options: what a user may set, by name (`fewshot.options`).
+        order: in the sweep where `fewshot.baselines` is left out; records with one order are
+            sorted by name.
+    """
+
+    name: str
+    title: str
+    colour: str
+    marker: str
+    line: str = "--"
+    gradient: bool
+    options: Mapping[str, Option] = field(default_factory=dict)
+    order: int = 100
+
+    def __post_init__(self) -> None:
+        said = {
+            "a name is a small letter, then small letters, digits or '_'": not re.fullmatch(
+                r"[a-z][a-z0-9_]*", self.name
+            ),
+            "its name is the network's": self.name == NETWORK,
+            "it needs a title": not self.title.strip(),
+            f"its colour {self.colour!r} is not '#rrggbb'": not re.fullmatch(
+                "#[0-9a-f]{6}", self.colour
+            ),
+            f"its marker {self.marker!r} is not one sign": len(self.marker) != 1,
+            f"its line {self.line!r} is none of '-', '--', '-.', ':'": (
+                self.line not in ("-", "--", "-.", ":")
+            ),
+            f"no option of it can be called {' or '.join(OWN)}": bool(set(OWN) & set(self.options)),
+        }
+        problems = [text for text, wrong in said.items() if wrong]
+        if problems:
+            raise SitsError(f"baseline {self.name!r}: {'; '.join(problems)}")
+
+
+def shipped() -> Mapping[str, ShippedBaseline]:
+    """Every baseline of the package by name, in the order of the default sweep."""
+    return records("sitsformer.baselines", ShippedBaseline)
+
+
+def unknown_baseline(name: str) -> str:
+    """The message about a name that no shipped baseline has."""
+    return (
+        f"{unknown('baseline', name, shipped())}. For one of your own, name its file "
+        f"(fewshot.options.{name}.file) or its features (fewshot.options.{name}.features)"
+    )
 
 
 def spread(

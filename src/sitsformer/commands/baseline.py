@@ -18,17 +18,16 @@ def baseline(
     config_path: Path, store: Path, method: str, shots: str, seeds: str, out: Path
 ) -> None:
     """Fit a method without pretraining to a few labels, and predict the test samples."""
-    from sitsformer import baselines, fewshot, provenance
+    from sitsformer import fewshot, provenance
+    from sitsformer.baselines.fitting import run
     from sitsformer.config import load
     from sitsformer.samples import load_samples
 
     settings = load(config_path).fewshot
     inputs = {"samples": provenance.digest(store)}
     samples = load_samples(store)
-    cells = baselines.run(
-        samples, method, fewshot.parse_shots(shots), fewshot.parse_seeds(seeds), settings
-    )
-    sweep = {"shots", "seeds", "seeds_per_job", "inits", "ways", "baselines", "options"}
+    cells = run(samples, method, fewshot.parse_shots(shots), fewshot.parse_seeds(seeds), settings)
+    sweep = {"shots", "seeds", "seeds_per_job", "inits", "adaptations", "baselines", "options"}
     made_by = {
         "config": {
             **settings.model_dump(mode="json", exclude=sweep),

@@ -36,7 +36,10 @@ def evaluate(
         "summary": stage.summarise(results, settings.level),
         "differences": differences,
         "claims": claims.decide(
-            differences, config.fewshot.ways[0], settings.level, seen.sentence(config, shared)
+            differences,
+            config.fewshot.adaptations[0],
+            settings.level,
+            seen.sentence(config, shared),
         ),
         "per_class": stage.per_class(table),
         "confusion": stage.confusions(table),

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sitsformer.commands import originals
+from sitsformer.commands.names import NameOf
 from sitsformer.training.objectives import SCRATCH, starts
 
 PATH = click.Path(path_type=Path)
@@ -19,7 +20,14 @@ PATH = click.Path(path_type=Path)
 @click.option("--init-model", type=PATH, help="Pretrained model; none: random weights.")
 @click.option("--init", type=click.Choice(list(starts())), required=True)
 @click.option("--pretrain-seed", type=int, default=-1, help="Seed of the pretrained model.")
-@click.option("--way", type=click.Choice(["full", "linear", "bias"]), default="full")
+@click.option(
+    "--adaptation",
+    "--way",
+    type=NameOf("adaptation", "sitsformer.fewshot.adaptations:adaptations"),
+    default="full",
+    show_default=True,
+    help="How the network learns crops; --way is the old name of this option.",
+)
 @click.option("--shots", required=True, help="Labelled samples a class, or `all`.")
 @click.option("--seeds", required=True, help="Seeds of the draws: one, or a range such as 0-4.")
 @click.option("--out", type=PATH, help="Parquet file of predictions.")
@@ -31,7 +39,7 @@ def fewshot(
     init_model: Path | None,
     init: str,
     pretrain_seed: int,
-    way: str,
+    adaptation: str,
     shots: str,
     seeds: str,
     out: Path | None,
@@ -59,12 +67,12 @@ def fewshot(
     inputs = {"samples": store} | ({} if init_model is None else {"init": init_model})
     # Before the training: what has no record is refused at once.
     digests = {name: provenance.digest(path) for name, path in inputs.items()}
-    learner = contract.Learner(contract.NETWORK, init, way, pretrain_seed)
+    learner = contract.Learner(contract.NETWORK, init, adaptation, pretrain_seed)
     count, chosen = contract.parse_shots(shots), contract.parse_seeds(seeds)
     cells, model = stage.run_cells(
         samples, init_model, learner, count, chosen, model_settings, settings
     )
-    sweep = {"shots", "seeds", "seeds_per_job", "inits", "ways", "baselines", "options"}
+    sweep = {"shots", "seeds", "seeds_per_job", "inits", "adaptations", "baselines", "options"}
     config = {
         "fewshot": settings.model_dump(mode="json", exclude=sweep),
         "model": model_settings.model_dump(mode="json"),

@@ -11,8 +11,6 @@ from sitsformer.config.areas import (
 )
 from sitsformer.config.base import (
     BANDS,
-    BASELINE_OPTIONS,
-    BASELINES,
     PIXEL,
     TILE_STEP,
     ConfigError,
@@ -20,7 +18,6 @@ from sitsformer.config.base import (
     ObjectiveName,
     Shots,
     Split,
-    Way,
     expand,
 )
 from sitsformer.config.learning import (
@@ -51,8 +48,6 @@ from sitsformer.config.sets import (
 
 __all__ = [
     "BANDS",
-    "BASELINES",
-    "BASELINE_OPTIONS",
     "PARTS",
     "PIXEL",
     "TILE_STEP",
@@ -81,7 +76,6 @@ __all__ = [
     "Synthetic",
     "Tiles",
     "Tuning",
-    "Way",
     "expand",
     "load",
     "load_all",

@@ -24,6 +24,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from sitsformer.config.meaning import refuse_doubles, refuse_misreadings
 from sitsformer.errors import SitsError
+from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.registry import unknown
 from sitsformer.training.objectives import losses, objectives, starts
 
@@ -40,19 +41,6 @@ TILE_STEP = 6
 """Tile sides are multiples of 6 pixels (60 m), so that 10, 20 and 60 m bands nest."""
 
 Split = Literal["train", "validation", "test"]
-BASELINE_OPTIONS: dict[str, tuple[str, ...]] = {
-    "random_forest": ("trees",),
-    "gradient_boosting": ("iterations",),
-    "logistic_regression": (),
-    "nearest_centroid": (),
-    "nearest_neighbour": (),
-    "temporal_cnn": (),
-    "ltae": (),
-}
-"""Baselines that ship with the package -> the options each one takes, whole numbers above 0."""
-BASELINES = tuple(BASELINE_OPTIONS)
-"""Baselines that ship with the package."""
-Way = Literal["full", "linear", "bias"]
 Shots = Annotated[int, Field(ge=1)] | Literal["all"]
 PatchSize = Literal[1, 3, 5, 7, 9]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -113,6 +101,7 @@ Name = Annotated[str, AfterValidator(_is_name)]
 BaselineName = Annotated[str, AfterValidator(_is_baseline)]
 ObjectiveName = Annotated[str, OneOf("objective", objectives)]
 LossName = Annotated[str, OneOf("loss", losses)]
+AdaptationName = Annotated[str, OneOf("adaptation", adaptations)]
 Init = Annotated[str, OneOf("init", starts)]
 """What fine-tuning starts from: an objective, or `none`."""
 

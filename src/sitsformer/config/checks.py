@@ -9,19 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from sitsformer.baselines import NETWORK, OWN, shipped
+from sitsformer.baselines.baseline import unknown_baseline
 from sitsformer.config.areas import Area
-from sitsformer.config.base import BASELINE_OPTIONS, BASELINES, PIXEL, Split
+from sitsformer.config.base import PIXEL, Split
 from sitsformer.config.learning import FewShot
 from sitsformer.config.sets import PARTS, SampleSet
 from sitsformer.training.objectives import SCRATCH, objectives
 
 if TYPE_CHECKING:
     from sitsformer.config import Config
-
-OWN = ("file", "features")
-"""Options that make a baseline of the user's."""
-NETWORK = "sitsformer"
-"""Name of the network among the methods of the sweep."""
 
 
 def cross_checks(config: Config) -> Iterator[str]:
@@ -85,12 +82,8 @@ def _baselines(sweep: FewShot) -> Iterator[str]:
         own = set(OWN) & set(sweep.options.get(name, {}))
         if name == NETWORK:
             yield f"fewshot.baselines: {name!r} is the network's own name; choose another"
-        elif name not in BASELINES and not own:
-            yield (
-                f"fewshot.baselines: unknown baseline {name!r}; known are {sorted(BASELINES)}. "
-                f"For one of your own, name its file (fewshot.options.{name}.file) or its features "
-                f"(fewshot.options.{name}.features)"
-            )
+        elif name not in shipped() and not own:
+            yield f"fewshot.baselines: {unknown_baseline(name)}"
     for name, options in sweep.options.items():
         path = f"fewshot.options.{name}"
         if name not in sweep.baselines:
@@ -107,7 +100,8 @@ def _baselines(sweep: FewShot) -> Iterator[str]:
 
 def _shipped_options(path: str, name: str, options: Mapping[str, Any]) -> Iterator[str]:
     """Options of a baseline that ships, or of one made of features."""
-    known = OWN if "features" in options else BASELINE_OPTIONS.get(name, ())
+    ships = shipped().get(name)
+    known = OWN if "features" in options else tuple(ships.options) if ships else ()
     for key, value in options.items():
         if key in OWN:
             continue
@@ -121,7 +115,7 @@ def _maps(config: Config) -> Iterator[str]:
     yield from _unknown("maps.tiles", config.maps.tiles, config.areas)
     if not config.maps.tiles:
         return
-    for key, among in (("init", "inits"), ("way", "ways"), ("shots", "shots")):
+    for key, among in (("init", "inits"), ("adaptation", "adaptations"), ("shots", "shots")):
         value, known = getattr(config.maps, key), getattr(config.fewshot, among)
         if value not in known:
             yield f"maps.{key}: {value!r} is not among fewshot.{among} {list(known)}"

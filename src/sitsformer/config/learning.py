@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from sitsformer.baselines import shipped
 from sitsformer.config.base import (
-    BASELINES,
+    AdaptationName,
     BaselineName,
     Init,
     LossName,
@@ -17,8 +18,8 @@ from sitsformer.config.base import (
     Section,
     Seed,
     Shots,
-    Way,
 )
+from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.registry import unknown
 from sitsformer.training.objectives import comparisons, objectives
 
@@ -222,6 +223,27 @@ class Pretrain(Section):
         return self.made(Plan, **dict(self.recipe), seed=seed)
 
 
+def _with_adaptations(schema: dict[str, Any]) -> None:
+    """What each adaptation is, in the table of keys."""
+    found = "; ".join(f"`{name}`: {item.title}" for name, item in adaptations().items())
+    schema["description"] += f" {found}."
+
+
+def _with_baselines(schema: dict[str, Any]) -> None:
+    """The baselines that ship, which are the default."""
+    schema["default"] = list(shipped())
+
+
+def _with_options(schema: dict[str, Any]) -> None:
+    """What can be set of the baselines that ship."""
+    found = "; ".join(
+        f"`{key}` of {name}: {option.meaning} (default {option.default})"
+        for name, item in shipped().items()
+        for key, option in item.options.items()
+    )
+    schema["description"] += f" {found}."
+
+
 class FewShot(Section):
     """The few-shot sweep."""
 
@@ -235,8 +257,10 @@ class FewShot(Section):
     """Seeds trained in one process."""
     inits: tuple[Init, ...] = ("none", "ssl", "sl", "dual")
     """What fine-tuning starts from: random weights, or a pretrained model of an objective."""
-    ways: tuple[Way, ...] = Field(("full",), min_length=1)
-    """`full`: all weights; `linear`: frozen encoder; `bias`: biases, norms and the head."""
+    adaptations: tuple[AdaptationName, ...] = Field(
+        ("full",), min_length=1, json_schema_extra=_with_adaptations
+    )
+    """How the network learns the crops of a draw. Claims are about the first."""
     validation: int = Field(20, ge=1)
     """Validation samples a class at most (never more than the shots)."""
     steps: int = Field(300, ge=1)
@@ -251,11 +275,12 @@ class FewShot(Section):
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     """Share of the target spread over all classes."""
     augment: Augment = Augment()
-    baselines: tuple[BaselineName, ...] = BASELINES
+    baselines: tuple[BaselineName, ...] = Field(
+        default_factory=lambda: tuple(shipped()), json_schema_extra=_with_baselines
+    )
     """Methods without pretraining, by name; see docs/evaluation.md for adding one."""
-    options: dict[BaselineName, dict[str, Any]] = {}
-    """Options of single baselines, by their name: `trees` of random_forest, `iterations` of
-    gradient_boosting; `file` or `features` of one of your own."""
+    options: dict[BaselineName, dict[str, Any]] = Field({}, json_schema_extra=_with_options)
+    """Options of single baselines, by their name: `file` or `features` of one of your own;"""
 
     @property
     def comparable(self) -> bool:

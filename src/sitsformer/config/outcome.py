@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sitsformer.config.base import Init, Name, Section, Shots, Way
+from sitsformer.config.base import AdaptationName, Init, Name, Section, Shots
 
 
 class Evaluation(Section):
@@ -29,8 +29,8 @@ class Maps(Section):
     """Area -> names of tiles, the first so many of its tiles, or `all`."""
     init: Init = "dual"
     """What the model of the maps starts from (its first pretraining seed)."""
-    way: Way = "full"
-    """How it is fine-tuned."""
+    adaptation: AdaptationName = "full"
+    """How it learns crops (`fewshot.adaptations`)."""
     shots: Shots = "all"
     """Labelled samples a class it is fine-tuned on."""
     batch_size: int = Field(1024, ge=1)

@@ -34,6 +34,7 @@ from sitsformer.config.learning import (
 from sitsformer.config.mistakes import mistakes
 from sitsformer.config.outcome import Evaluation, Maps
 from sitsformer.config.reading import read_yaml
+from sitsformer.config.renamed import renamed, renamed_lines
 from sitsformer.config.sets import Patches, SampleSet
 
 
@@ -88,8 +89,9 @@ def parse(
     Raises:
         ConfigError: with one line per mistake, `path.of.key: what is wrong (line 7)`.
     """
+    values = renamed(values, origin)
     try:
-        return Config.model_validate(dict(values))
+        return Config.model_validate(values)
     except ValidationError as error:
         found = "\n  ".join(mistakes(error, values, Config, lines or {}))
     except RecursionError:
@@ -120,11 +122,13 @@ def load_all(paths: Sequence[Path], overrides: Mapping[str, Any] | None = None) 
     lines: dict[str, int] = {}
     for path in paths:
         found, lines = read_yaml(path)
-        values = merged(values, found)
-    values = merged(values, overrides or {})
+        # File by file: what comes later goes before, whichever name it has.
+        values = merged(values, renamed(found, str(path)))
+    values = merged(values, renamed(overrides or {}, "--config"))
     origin = ", ".join(map(str, paths))
     # A line without the name of its file would mislead where there are several.
-    return parse(values, origin, lines if len(paths) == 1 and not overrides else {})
+    alone = len(paths) == 1 and not overrides
+    return parse(values, origin, renamed_lines(lines) if alone else {})
 
 
 def merged(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,9 @@ def claims() -> list[tuple[str, str, str]]:
     return sorted(found, key=lambda claim: (claim[1] == "all", claim[0].endswith(BEST_BASELINE)))
 
 
-def decide(differences: pd.DataFrame, way: str, level: float, seen: str = "") -> pd.DataFrame:
+def decide(
+    differences: pd.DataFrame, adaptation: str, level: float, seen: str = ""
+) -> pd.DataFrame:
     """Read the claims off the paired differences (`claims.csv`).
 
     A claim is supported (refuted) where the interval over seeds and the one over test blocks both
@@ -35,7 +37,7 @@ def decide(differences: pd.DataFrame, way: str, level: float, seen: str = "") ->
 
     Args:
         differences: of `evaluate.compare`.
-        way: the way of fine-tuning that the claims are about.
+        adaptation: that the claims are about.
         level: of the intervals.
         seen: what pretraining has seen of the test, said beside every claim (`seen.sentence`).
 
@@ -43,7 +45,9 @@ def decide(differences: pd.DataFrame, way: str, level: float, seen: str = "") ->
         Columns claim, verdict, sentence, and the row of `differences` each is read off.
     """
     rows = []
-    relevant = differences[(differences.score == HEADLINE[0]) & (differences.way == way)]
+    relevant = differences[
+        (differences.score == HEADLINE[0]) & (differences.adaptation == adaptation)
+    ]
     for comparison, shots, claim in claims():
         found = relevant[(relevant.comparison == comparison) & (relevant.shots == shots)]
         for row in found.to_dict("records"):

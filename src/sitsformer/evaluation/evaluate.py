@@ -1,9 +1,9 @@
 """Tables of the few-shot sweep: scores, intervals, paired differences, and what they support.
 
-An *arm* is one method, init and way. Its cells form a table over pretraining runs and draws of
-labels for each number of shots; every score has an interval over these and one over spatial blocks
-(see `intervals`). The shots `few` stand for the mean over all numbers of shots but `all`: one
-figure for "with few labels", so that a claim is tested once and not once per number of shots.
+An *arm* is one method, init and adaptation. Its cells form a table over pretraining runs and draws
+of labels for each number of shots; every score has an interval over these and one over spatial
+blocks (see `intervals`). The shots `few` stand for the mean over all numbers of shots but `all`:
+one figure for "with few labels", so that a claim is tested once and not once per number of shots.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sitsformer import fewshot
 from sitsformer.config import Evaluation
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import intervals, metrics
-from sitsformer.fewshot import NETWORK, NO_WAY, Cell, CellTable
+from sitsformer.fewshot import NETWORK, NO_ADAPTATION, Cell, CellTable
 from sitsformer.patches.leakage import leakage_table
 from sitsformer.training.objectives import BEST_BASELINE, SCRATCH, comparisons, starts
 
@@ -35,7 +35,7 @@ HEADLINE = ("macro_f1", "overall_accuracy")
 
 CALIBRATION = ("ece", "log_loss")
 
-DIFFERENCES = ("comparison", "way", "first", "second", "shots", "score", "verdict")
+DIFFERENCES = ("comparison", "adaptation", "first", "second", "shots", "score", "verdict")
 """Columns of the table of differences where there are none: a single learner is compared with
 nobody."""
 
@@ -46,12 +46,12 @@ class Arm:
 
     method: str
     init: str = SCRATCH.name
-    way: str = NO_WAY
+    adaptation: str = NO_ADAPTATION
 
     @property
     def name(self) -> str:
         """Short name: `dual-full`, `none-full`, `random_forest`."""
-        return self.method if self.method != NETWORK else f"{self.init}-{self.way}"
+        return self.method if self.method != NETWORK else f"{self.init}-{self.adaptation}"
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ Results = dict[Arm, dict[str, Result]]
 
 def arm_of(cell: Cell) -> Arm:
     """The arm that a cell belongs to."""
-    return Arm(cell.learner.method, cell.learner.init, cell.learner.way)
+    return Arm(cell.learner.method, cell.learner.init, cell.learner.adaptation)
 
 
 def score_cells(table: CellTable, settings: Evaluation) -> pd.DataFrame:
@@ -95,7 +95,7 @@ def score_cells(table: CellTable, settings: Evaluation) -> pd.DataFrame:
                 "balanced_accuracy": found["balanced_accuracy"],
                 "ece": curve.error,
                 "log_loss": metrics.log_loss(cell.truth, cell.probabilities),
-                "way": cell.learner.way,
+                "adaptation": cell.learner.adaptation,
                 "pretrain_seed": cell.learner.pretrain_seed,
                 "learner": cell.learner.name,
                 "test_samples": len(cell.truth),
@@ -178,7 +178,7 @@ def summarise(results: Results, level: float) -> pd.DataFrame:
                     {
                         "method": arm.method,
                         "init": arm.init,
-                        "way": arm.way,
+                        "adaptation": arm.adaptation,
                         "arm": arm.name,
                         "shots": shots,
                         "score": name,
@@ -221,15 +221,16 @@ def best_baseline(results: Results, shots: str) -> Arm | None:
 def pairs(results: Results, shots: str) -> Iterator[tuple[Arm, Arm, str]]:
     """(first, second, name of the comparison) of every comparison that can be made."""
     network = [arm for arm, found in results.items() if arm.method == NETWORK and shots in found]
-    for way in dict.fromkeys(arm.way for arm in network):
+    for adaptation in dict.fromkeys(arm.adaptation for arm in network):
         for first, comparison in comparisons():
-            one, two = Arm(NETWORK, first, way), Arm(NETWORK, comparison.other, way)
+            one = Arm(NETWORK, first, adaptation)
+            two = Arm(NETWORK, comparison.other, adaptation)
             if one in network and two in network:
                 yield one, two, f"{first} - {comparison.other}"
         best = best_baseline(results, shots)
         for init in starts():
-            if best is not None and Arm(NETWORK, init, way) in network:
-                yield Arm(NETWORK, init, way), best, f"{init} - {BEST_BASELINE}"
+            if best is not None and Arm(NETWORK, init, adaptation) in network:
+                yield Arm(NETWORK, init, adaptation), best, f"{init} - {BEST_BASELINE}"
 
 
 def compare(results: Results, level: float) -> pd.DataFrame:
@@ -249,7 +250,7 @@ def compare(results: Results, level: float) -> pd.DataFrame:
                 rows.append(
                     {
                         "comparison": name,
-                        "way": one.way,
+                        "adaptation": one.adaptation,
                         "first": one.name,
                         "second": two.name,
                         "shots": shots,
@@ -285,7 +286,7 @@ def _keys(cell: Cell) -> dict[str, object]:
     return {
         "method": cell.learner.method,
         "init": cell.learner.init,
-        "way": cell.learner.way,
+        "adaptation": cell.learner.adaptation,
         "arm": arm_of(cell).name,
         "pretrain_seed": cell.learner.pretrain_seed,
         "shots": str(cell.shots),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sitsformer import provenance
 from sitsformer.errors import SitsError
+from sitsformer.fewshot import OLD_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +42,7 @@ def write(frame: pd.DataFrame, folder: Path, name: str) -> None:
 
 
 def read(folder: Path, name: str) -> pd.DataFrame:
-    """Read a table.
+    """Read a table, also one that an earlier version wrote.
 
     Raises:
         SitsError: it does not exist, or damaged.
@@ -54,7 +55,7 @@ def read(folder: Path, name: str) -> pd.DataFrame:
         raise SitsError(f"{path} is missing: run `sitsformer evaluate` first")
     provenance.refuse_altered(path, "run `sitsformer evaluate` again")
     try:
-        return pd.read_parquet(path, engine="pyarrow")
+        return pd.read_parquet(path, engine="pyarrow").rename(columns=OLD_COLUMNS)
     except (OSError, pa.ArrowException) as error:
         raise SitsError(
             f"{path} cannot be read as a table: {error}; run `sitsformer evaluate` again"

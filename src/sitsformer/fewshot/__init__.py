@@ -5,13 +5,15 @@ for every test sample, with the truth and the hyper-parameters that validation c
 the cells of a few seeds into one Parquet file, `results/fewshot/{learner}/{shots}/{seeds}.parquet`;
 every table and figure is computed from those files, so any of them can be computed again.
 
-    learner              method         init  way     pretrain_seed
-    none-full            sitsformer     none  full    -1
-    dual-p0-full         sitsformer     dual  full    0
-    random_forest        random_forest  none  -       -1
+    learner              method         init  adaptation  pretrain_seed
+    none-full            sitsformer     none  full        -1
+    dual-p0-full         sitsformer     dual  full        0
+    random_forest        random_forest  none  -           -1
 """
 
 from sitsformer.fewshot.cells import (
+    BESIDE_SETTINGS,
+    OLD_COLUMNS,
     Cell,
     CellTable,
     predicted,
@@ -22,7 +24,7 @@ from sitsformer.fewshot.cells import (
 from sitsformer.fewshot.draws import TEST, TRAIN, VALIDATION, Draw, draw_shots, validation_score
 from sitsformer.fewshot.learners import (
     NETWORK,
-    NO_WAY,
+    NO_ADAPTATION,
     Learner,
     parse_learner,
     parse_seeds,
@@ -32,8 +34,10 @@ from sitsformer.fewshot.learners import (
 )
 
 __all__ = [
+    "BESIDE_SETTINGS",
     "NETWORK",
-    "NO_WAY",
+    "NO_ADAPTATION",
+    "OLD_COLUMNS",
     "TEST",
     "TRAIN",
     "VALIDATION",

@@ -6,20 +6,31 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sitsformer import provenance
-from sitsformer.config import Shots
 from sitsformer.errors import SitsError
 from sitsformer.fewshot.learners import Learner, parse_shots, shots_order
+
+if TYPE_CHECKING:
+    from sitsformer.config import Shots
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
-_COLUMNS = ("learner", "method", "init", "way", "pretrain_seed", "shots", "seed")
+_COLUMNS = ("learner", "method", "init", "adaptation", "pretrain_seed", "shots", "seed")
+OLD_COLUMNS = {"way": "adaptation"}
+"""Columns of tables that earlier versions wrote -> what they are called now."""
+BESIDE_SETTINGS = (
+    "validation_balanced_accuracy",
+    "validation_log_likelihood",
+    "train_samples",
+    "validation_samples",
+)
+"""What stands beside the chosen settings in the choice of a network's cell."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +82,10 @@ def write_cells(
 ) -> None:
     """Write the cells of one job, whole or not at all.
 
-    Columns: learner, method, init, way, pretrain_seed, shots (text, since `all` is one), seed,
-    sample, truth, p_0, p_1 ... (float32). Class names, colours, choices and provenance are JSON in
-    the schema's metadata under `sitsformer`. Pages carry checksums, which `read_cells` verifies.
+    Columns: learner, method, init, adaptation, pretrain_seed, shots (text, since `all` is one),
+    seed, sample, truth, p_0, p_1 ... (float32). Class names, colours, choices and provenance are
+    JSON in the schema's metadata under `sitsformer`. Pages carry checksums, which `read_cells`
+    verifies.
 
     Args:
         path: the Parquet file.
@@ -113,7 +125,7 @@ def _table(cell: Cell) -> Any:
         cell.learner.name,
         cell.learner.method,
         cell.learner.init,
-        cell.learner.way,
+        cell.learner.adaptation,
         cell.learner.pretrain_seed,
         str(cell.shots),
         cell.seed,
@@ -158,15 +170,15 @@ def _cells(table: Any, metadata: Mapping[str, Any]) -> CellTable:
     """Cells of a table and its metadata."""
     names = tuple(metadata["class_names"])
     choices = {(c["learner"], c["shots"], c["seed"]): c for c in metadata["choices"]}
-    frame = table.to_pandas()
+    frame = table.to_pandas().rename(columns=OLD_COLUMNS)
     columns = [f"p_{k}" for k in range(len(names))]
     cells = []
     for key, rows in frame.groupby(list(_COLUMNS), sort=True):
-        learner, method, init, way, pretrain_seed, shots, seed = key
+        learner, method, init, adaptation, pretrain_seed, shots, seed = key
         choice = choices[learner, shots, seed]
         cells.append(
             Cell(
-                Learner(method, init, way, int(pretrain_seed)),
+                Learner(method, init, adaptation, int(pretrain_seed)),
                 parse_shots(shots),
                 int(seed),
                 rows["sample"].to_numpy(np.int64),

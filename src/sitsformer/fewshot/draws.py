@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from sitsformer.config import Shots
 from sitsformer.errors import SitsError
+
+if TYPE_CHECKING:
+    from sitsformer.config import Shots
 
 Ints = npt.NDArray[np.int64]
 

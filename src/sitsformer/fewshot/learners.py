@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from sitsformer.config import Shots
 from sitsformer.errors import SitsError
+
+if TYPE_CHECKING:
+    from sitsformer.config import Shots
 
 NETWORK = "sitsformer"
 """Method of every cell made by fine-tuning; other methods are baselines."""
 
-NO_WAY = "-"
-"""Way of a baseline: there is nothing pretrained to fine-tune."""
+NO_ADAPTATION = "-"
+"""Adaptation of a baseline: there is no network to adapt."""
 
-_LEARNER = re.compile(r"(?P<init>[a-z][a-z0-9_]*)(-p(?P<seed>\d+))?-(?P<way>[a-z]+)")
+_LEARNER = re.compile(
+    r"(?P<init>[a-z][a-z0-9_]*)(-p(?P<seed>\d+))?-(?P<adaptation>[a-z][a-z0-9_]*)"
+)
 
 
 @dataclass(frozen=True)
@@ -24,13 +29,13 @@ class Learner:
     Attributes:
         method: `sitsformer`, or the name of a baseline.
         init: what the weights start from: `none`, or an objective of pretraining.
-        way: how they are fine-tuned: `full`, `linear`, `bias`; `-` for baselines.
+        adaptation: how they learn crops, by name (`full`, `linear` ...); `-` for baselines.
         pretrain_seed: which pretraining run; -1 where there is none.
     """
 
     method: str
     init: str = "none"
-    way: str = NO_WAY
+    adaptation: str = NO_ADAPTATION
     pretrain_seed: int = -1
 
     @property
@@ -39,7 +44,7 @@ class Learner:
         if self.method != NETWORK:
             return self.method
         run = "" if self.pretrain_seed < 0 else f"-p{self.pretrain_seed}"
-        return f"{self.init}{run}-{self.way}"
+        return f"{self.init}{run}-{self.adaptation}"
 
 
 def parse_learner(name: str) -> Learner:
@@ -48,7 +53,7 @@ def parse_learner(name: str) -> Learner:
     if found is None:
         return Learner(method=name)
     seed = -1 if found["seed"] is None else int(found["seed"])
-    return Learner(NETWORK, found["init"], found["way"], seed)
+    return Learner(NETWORK, found["init"], found["adaptation"], seed)
 
 
 def seed_jobs(seeds: int, per_job: int) -> list[str]:

@@ -45,13 +45,13 @@ def label_efficiency(summary: pd.DataFrame, score: str = "macro_f1") -> Figure:
 
 def _curves(axes: Axes, part: pd.DataFrame, arms: Sequence[str]) -> None:
     places = shot_axis(axes, part.shots)
-    ways = {arm.partition("-")[2] for arm in arms if "-" in arm}
+    adaptations = {arm.partition("-")[2] for arm in arms if "-" in arm}
     for position, arm in enumerate(arms):
         rows = part[part.arm == arm]
         # Beside each other, so that no interval hides another.
         x = rows.shots.map(places).to_numpy(float) + 0.07 * (position - (len(arms) - 1) / 2)
         order = np.argsort(x)
-        style = look(arm, len(ways) > 1)
+        style = look(arm, len(adaptations) > 1)
         mean, low, high = (
             rows[k].to_numpy(float)[order] for k in ("mean", "low_seeds", "high_seeds")
         )
@@ -73,17 +73,17 @@ def differences(table: pd.DataFrame, score: str = "macro_f1") -> Figure:
         score: which score.
     """
     part = table[table.score == score]
-    panels = list(dict.fromkeys(zip(part.comparison, part.way, strict=True)))
+    panels = list(dict.fromkeys(zip(part.comparison, part.adaptation, strict=True)))
     columns = 3
     rows = -(-len(panels) // columns)
     drawn = figure(0.3 + 1.95 * rows)
     grid = drawn.subplots(rows, columns, sharey=True, squeeze=False)
-    several = len({way for _, way in panels}) > 1
-    for axes, (comparison, way) in zip(grid.flat, panels, strict=False):
-        chosen = part[(part.comparison == comparison) & (part.way == way)]
+    several = len({adaptation for _, adaptation in panels}) > 1
+    for axes, (comparison, adaptation) in zip(grid.flat, panels, strict=False):
+        chosen = part[(part.comparison == comparison) & (part.adaptation == adaptation)]
         _difference_panel(axes, chosen, part.shots)
         title = comparison.replace(" - ", " \N{MINUS SIGN} ")
-        axes.set_title(f"{title}, {way}" if several else title)
+        axes.set_title(f"{title}, {adaptation}" if several else title)
     for axes in grid.flat[len(panels) :]:
         axes.axis("off")
     for axes in grid[:, 0]:
@@ -113,8 +113,8 @@ def chosen_arms(summary: pd.DataFrame, shots: str) -> list[str]:
     """Arms that figures of one number of shots show: every start, and the best baseline."""
     part = summary[(summary.shots == shots) & (summary.score == "macro_f1")]
     arms = _network_arms(part)
-    first_way = arms[0].partition("-")[2] if arms else ""
-    arms = [arm for arm in arms if arm.endswith(f"-{first_way}")]
+    first_adaptation = arms[0].partition("-")[2] if arms else ""
+    arms = [arm for arm in arms if arm.endswith(f"-{first_adaptation}")]
     baselines = part[part.method != "sitsformer"].sort_values("mean")
     return arms[::-1] + list(baselines.arm.tail(1))
 

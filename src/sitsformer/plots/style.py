@@ -17,7 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sitsformer import provenance
+from sitsformer.baselines import shipped
 from sitsformer.fewshot import shots_order
+from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.plots.lettering import lettering
 from sitsformer.training.objectives import starts
 
@@ -37,30 +39,29 @@ class Look:
     colour: str
     marker: str
     label: str
-    line: str = "-"
+    line: str | tuple[float, tuple[float, ...]] = "-"
 
 
 # Okabe & Ito (2008), "Color Universal Design"; told apart by marker and dash as well.
-_BASELINES = {
-    "random_forest": Look("#cc79a7", "v", "random forest", "--"),
-    "gradient_boosting": Look("#56b4e9", "<", "gradient boosting", "--"),
-    "logistic_regression": Look("#e69f00", "P", "logistic regression", "--"),
-    "nearest_centroid": Look("#7a6a4f", "X", "nearest centroid", ":"),
-    "nearest_neighbour": Look("#b0a000", "*", "nearest neighbour", ":"),
-    "temporal_cnn": Look("#6a51a3", ">", "temporal CNN", "-."),
-    "ltae": Look("#a6761d", "h", "LTAE", "-."),
-}
-_DASHES = {"full": "-", "linear": (0, (4, 2)), "bias": (0, (1, 1.5))}
 
 
-def look(arm: str, several_ways: bool = False) -> Look:
-    """How an arm (`dual-full`, `random_forest`) is drawn everywhere."""
-    init, _, way = arm.partition("-")
-    if init in starts() and way:
+def look(arm: str, several: bool = False) -> Look:
+    """How an arm (`dual-full`, `random_forest`) is drawn everywhere.
+
+    Args:
+        arm: its name.
+        several: there are arms of several adaptations, which labels tell apart.
+    """
+    init, _, adaptation = arm.partition("-")
+    if init in starts() and adaptation:
         found = starts()[init]
-        label = f"{found.title}, {way}" if several_ways else found.title
-        return Look(found.colour, found.marker, label, _DASHES.get(way, "-"))  # type: ignore[arg-type]
-    return _BASELINES.get(arm, Look("#4d4d4d", "p", arm.replace("_", " "), "--"))
+        label = f"{found.title}, {adaptation}" if several else found.title
+        known = adaptations().get(adaptation)
+        return Look(found.colour, found.marker, label, "-" if known is None else known.line)
+    ships = shipped().get(arm)
+    if ships is None:
+        return Look("#4d4d4d", "p", arm.replace("_", " "), "--")
+    return Look(ships.colour, ships.marker, ships.title, ships.line)
 
 
 RC: dict[Any, Any] = {

@@ -15,7 +15,7 @@ from sitsformer import plots, provenance
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import seen
 from sitsformer.evaluation.evaluate import FEW
-from sitsformer.fewshot import shots_order
+from sitsformer.fewshot import BESIDE_SETTINGS, shots_order
 from sitsformer.plots import style
 from sitsformer.report.gather import Material
 from sitsformer.samples import SPLITS, about, open_samples
@@ -59,16 +59,12 @@ def _headline(m: Material) -> str:
     shots = style.representative(list(part.shots.unique()))
     part = part[part.shots == shots]
     means: dict[str, float] = dict(zip(part.arm, part["mean"].astype(float), strict=True))
-    named = [f"{init}-{_way(m)}" for init in starts()]
+    named = [f"{init}-{m.config.fewshot.adaptations[0]}" for init in starts()]
     baselines = sorted((arm for arm in means if "-" not in arm), key=lambda arm: -means[arm])
     shown = [arm for arm in named + baselines[:1] if arm in means]
     pieces = [f"{style.look(arm).label} {means[arm]:.2f}" for arm in shown]
     many = "all labels" if shots == "all" else f"{shots} labels a class"
     return f"Macro F1 on unseen blocks with {many}: " + ", ".join(pieces) + "."
-
-
-def _way(m: Material) -> str:
-    return str(m.config.fewshot.ways[0])
 
 
 def _what(m: Material) -> list[tuple[str, str]]:
@@ -117,7 +113,7 @@ def _table(m: Material) -> dict[str, Any]:
     shots += [FEW] if FEW in set(part.shots) else []
     best = {s: part[part.shots == s]["mean"].max() for s in shots}
     rows = []
-    several = len(m.config.fewshot.ways) > 1
+    several = len(m.config.fewshot.adaptations) > 1
     for arm in dict.fromkeys(part.sort_values(["method", "init"]).arm):
         chosen = part[part.arm == arm].set_index("shots")
         cells: list[dict[Any, Any] | None] = []
@@ -188,19 +184,24 @@ def _choices(m: Material) -> list[dict[str, Any]]:
     import json
 
     rows = []
+    several = len(m.config.fewshot.adaptations) > 1
     for arm, part in m.tables["choices"].groupby("arm", sort=False):
-        chosen = [json.loads(text) for text in part.choice]
-        settings = [
-            one.get("chosen") or {"learning_rate": one.get("learning_rate")} for one in chosen
-        ]
+        settings = [_settings(json.loads(text)) for text in part.choice]
         texts = pd.Series(
             [", ".join(f"{k} {v}" for k, v in sorted(one.items())) for one in settings]
         )
         counts = texts.value_counts(sort=True)
-        rows.append(
-            {"arm": style.look(str(arm)).label, "chosen": [f"{t} ({n})" for t, n in counts.items()]}
-        )
+        label = style.look(str(arm), several).label
+        rows.append({"arm": label, "chosen": [f"{t or 'none'} ({n})" for t, n in counts.items()]})
     return rows
+
+
+def _settings(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings in what a cell says of its choice: baselines have them in an entry of theirs."""
+    if "chosen" in choice:
+        found: Mapping[str, Any] = choice["chosen"]
+        return found
+    return {name: value for name, value in choice.items() if name not in BESIDE_SETTINGS}
 
 
 def _artefacts(m: Material) -> list[tuple[str, str, str]]:

@@ -1,15 +1,17 @@
-"""Logistic regression on standardised features."""
+"""Standardised features, and logistic regression on them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
 
-from sitsformer.baselines.baseline import Baseline, Choice, Predict, Task, spread
-from sitsformer.baselines.series import PixelSeries
+from sitsformer.baselines.baseline import Predict, Task, spread
+
+if TYPE_CHECKING:
+    from sitsformer.baselines.series import PixelSeries
 
 STRENGTHS = (0.01, 0.1, 1.0)
 """Values of C (inverse strength of the penalty) that validation chooses among."""
@@ -19,17 +21,6 @@ def scaler(unlabelled: PixelSeries, view: str) -> tuple[npt.NDArray[np.float32],
     """Mean and standard deviation of every feature over the training split; no label is used."""
     features = unlabelled.features(view)
     return features.mean(0), np.maximum(features.std(0), 1e-6)
-
-
-def _candidates(task: Task) -> Sequence[Choice]:
-    return [{"pixels": view, "C": c} for view in task.train.views for c in STRENGTHS]
-
-
-def _fit(task: Task, choice: Choice) -> Predict:
-    def features(series: PixelSeries) -> npt.NDArray[np.floating]:
-        return series.features(choice["pixels"])
-
-    return regress(task, features, choice["C"], scaler(task.unlabelled, choice["pixels"]))
 
 
 def regress(
@@ -46,12 +37,14 @@ def regress(
         strength: C, the inverse strength of the penalty.
         scale: mean and standard deviation (feature,) that features are standardised with.
     """
+    from sklearn.linear_model import LogisticRegression
+
     mean, std = scale
     regression = LogisticRegression(C=strength, max_iter=200, tol=1e-3)
     regression.fit((features(task.train) - mean) / std, task.label)
-    return lambda series: spread(
-        regression.predict_proba((features(series) - mean) / std), regression.classes_, task.classes
-    )
 
+    def predict(series: PixelSeries) -> npt.NDArray[np.floating]:
+        found = regression.predict_proba((features(series) - mean) / std)
+        return spread(found, regression.classes_, task.classes)
 
-BASELINES = {"logistic_regression": Baseline(_candidates, _fit)}
+    return predict

@@ -1,47 +1,43 @@
-"""Methods without pretraining: what pretraining has to beat, on the same draws of labels.
+"""Fitting a baseline to draws of labels: what all baselines share.
 
-A baseline is a `Baseline`: the settings to try, and a function that fits one of them. To add one,
-write a module with a dictionary `BASELINES` (name -> Baseline), and either put it into this package
-and its names into `MODULES`, or name the file in the config:
+A baseline is a `Baseline`: the settings to try, and a function that fits one of them. Those of the
+package are found by themselves; one of the user's is in a file that the config names:
 
     fewshot:
       baselines: [random_forest, mine]
       options: {mine: {file: path/to/mine.py}}
 
-A name with the option `features` is a logistic regression on the features of that file
-(`frozen.py`). Everything else is shared: draws, choice of settings on validation
-samples, the table of cells.
+with a dictionary `BASELINES` (name -> Baseline). A name with the option `features` is a logistic
+regression on the features of that file (`features.py`). Draws, choice of settings on validation
+samples and the table of cells are the same for all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sitsformer import fewshot
-from sitsformer.baselines.baseline import Baseline, Choice, Predict, Task
+from sitsformer.baselines import features, own
+from sitsformer.baselines.baseline import (
+    Baseline,
+    Choice,
+    Predict,
+    ShippedBaseline,
+    Task,
+    shipped,
+    unknown_baseline,
+)
 from sitsformer.baselines.series import PixelSeries
-from sitsformer.config import FewShot, Shots, expand
+from sitsformer.config import expand
 from sitsformer.errors import SitsError
-from sitsformer.samples import Samples
 
-MODULES = {
-    "random_forest": "trees",
-    "gradient_boosting": "trees",
-    "logistic_regression": "linear",
-    "nearest_centroid": "neighbours",
-    "nearest_neighbour": "neighbours",
-    "temporal_cnn": "networks",
-    "ltae": "networks",
-}
-"""Name -> module of this package that holds it."""
+if TYPE_CHECKING:
+    from sitsformer.config import FewShot, Shots
+    from sitsformer.samples import Samples
 
 
 def get(name: str, options: Mapping[str, Any] | None = None) -> Baseline:
@@ -52,34 +48,12 @@ def get(name: str, options: Mapping[str, Any] | None = None) -> Baseline:
     """
     options = options or {}
     if "features" in options:
-        from sitsformer.baselines import frozen
-
-        return frozen.baseline(expand(options["features"]))
-    file = options.get("file")
-    if file is None and name not in MODULES:
-        raise SitsError(
-            f"unknown baseline {name!r}; known are {', '.join(sorted(MODULES))}. For one of your "
-            f"own, name its file (fewshot.options.{name}.file) or its features "
-            f"(fewshot.options.{name}.features)"
-        )
-    module = (
-        import_module(f"sitsformer.baselines.{MODULES[name]}")
-        if file is None
-        else _user_module(expand(file))
-    )
-    found = getattr(module, "BASELINES", {}).get(name)
-    if not isinstance(found, Baseline):
-        raise SitsError(f"{module.__file__} has no baseline {name!r} in its BASELINES")
-    return found
-
-
-def _user_module(path: Path) -> ModuleType:
-    spec = spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise SitsError(f"{path}: no Python file there (fewshot.options.*.file)")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+        return features.baseline(expand(options["features"]))
+    if "file" in options:
+        return own.baseline(expand(options["file"]), name)
+    if name not in shipped():
+        raise SitsError(unknown_baseline(name))
+    return shipped()[name]
 
 
 def run(
@@ -99,6 +73,8 @@ def run(
     """
     options = settings.options.get(name, {})
     baseline = get(name, options)
+    if isinstance(baseline, ShippedBaseline):
+        options = {key: option.default for key, option in baseline.options.items()} | options
     series = PixelSeries.of(samples)
     everything = series.take(np.flatnonzero(samples.split == fewshot.TRAIN))
     test = np.flatnonzero((samples.split == fewshot.TEST) & (samples.label >= 0))
@@ -115,7 +91,7 @@ def run(
             options=options,
         )
         predict, choice = _choose(
-            baseline, task, series.take(draw.validation), samples.label[draw.validation]
+            name, baseline, task, series.take(draw.validation), samples.label[draw.validation]
         )
         cells.append(
             fewshot.Cell(
@@ -124,7 +100,7 @@ def run(
                 seed,
                 samples.index[test],
                 samples.label[test],
-                np.asarray(predict(series.take(test)), np.float32),
+                _predicted(name, predict, series.take(test), task.classes).astype(np.float32),
                 {**choice, "train": len(draw.train), "validation": len(draw.validation)},
             )
         )
@@ -132,14 +108,20 @@ def run(
 
 
 def _choose(
-    baseline: Baseline, task: Task, validation: PixelSeries, label: npt.NDArray[np.int64]
+    name: str,
+    baseline: Baseline,
+    task: Task,
+    validation: PixelSeries,
+    label: npt.NDArray[np.int64],
 ) -> tuple[Predict, dict[str, Any]]:
     """Fit every candidate; the first of the best ones on validation wins."""
     tried: list[tuple[tuple[float, float], Predict, Choice]] = []
     for choice in baseline.candidates(task):
         predict = baseline.fit(task, choice)
-        probabilities = np.asarray(predict(validation), np.float64)
+        probabilities = _predicted(name, predict, validation, task.classes)
         tried.append((fewshot.validation_score(label, probabilities), predict, choice))
+    if not tried:
+        raise SitsError(f"baseline {name!r} has no settings to try; give it one")
     score, predict, choice = max(tried, key=lambda item: item[0])
     return predict, {
         "chosen": dict(choice),
@@ -147,3 +129,20 @@ def _choose(
         "validation_accuracy": round(score[0], 6),
         "validation_log_likelihood": round(score[1], 6),
     }
+
+
+def _predicted(
+    name: str, predict: Predict, series: PixelSeries, classes: int
+) -> npt.NDArray[np.float64]:
+    """(sample, class) probabilities of samples, refused where they are none."""
+    found = np.asarray(predict(series))
+    wanted = (len(series), classes)
+    asked = f"baseline {name!r}: asked for probabilities (sample, class) of the shape {wanted}"
+    if found.shape != wanted or found.dtype.kind not in "fiub":
+        raise SitsError(f"{asked}; it gave {found.dtype} {found.shape}")
+    probabilities: npt.NDArray[np.float64] = found.astype(np.float64)
+    if not (np.isfinite(probabilities).all() and (probabilities >= 0).all()):
+        raise SitsError(f"{asked}; some of what it gave are negative or not finite")
+    if len(probabilities) and np.abs(probabilities.sum(1) - 1).max() > 1e-3:
+        raise SitsError(f"{asked}; the rows of what it gave do not sum to 1")
+    return probabilities

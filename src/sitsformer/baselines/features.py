@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sitsformer.baselines.baseline import Baseline, Choice, Predict, Task
-from sitsformer.baselines.linear import STRENGTHS, regress
 from sitsformer.baselines.series import PixelSeries
+from sitsformer.baselines.standardised import STRENGTHS, regress
 from sitsformer.errors import SitsError
 
 Features = npt.NDArray[np.floating]

@@ -1,0 +1,33 @@
+"""One master query a head attends to the acquisitions as they are.
+
+Garnot & Landrieu 2020, "Lightweight Temporal Attention Encoder".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sitsformer.baselines.baseline import ShippedBaseline, Task
+from sitsformer.baselines.trained import learning_rates, trained
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def _build(task: Task, bands: int, days: int) -> nn.Module:
+    from sitsformer.baselines.networks import ltae
+
+    return ltae.LTAE(bands, task.classes)
+
+
+LTAE = ShippedBaseline(
+    name="ltae",
+    title="LTAE",
+    colour="#a6761d",
+    marker="h",
+    line="-.",
+    gradient=True,
+    candidates=learning_rates,
+    fit=trained(_build, regular=False),
+    order=70,
+)

@@ -1,0 +1,32 @@
+"""The class of the nearest drawn sample, in the space of standardised features."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from sitsformer.baselines.baseline import ShippedBaseline
+from sitsformer.baselines.distances import Distances, Points, euclidean, nearest, sharpnesses
+
+
+def _to_neighbours(features: Points, label: npt.NDArray[np.int64]) -> Distances:
+    present = np.unique(label)
+
+    def distances(points: Points) -> npt.NDArray[np.float64]:
+        every = euclidean(points, features)
+        return np.stack([every[:, label == k].min(1) for k in present], axis=1)
+
+    return distances
+
+
+NEAREST_NEIGHBOUR = ShippedBaseline(
+    name="nearest_neighbour",
+    title="nearest neighbour",
+    colour="#b0a000",
+    marker="*",
+    line=":",
+    gradient=False,
+    candidates=sharpnesses,
+    fit=nearest(_to_neighbours),
+    order=50,
+)

@@ -1,0 +1,1 @@
+"""Networks of baselines, and how they are trained; torch is imported here and nowhere above."""

@@ -1,0 +1,33 @@
+"""Three temporal convolutions and a dense layer on the regular series.
+
+Pelletier, Webb & Petitjean 2019, Remote Sensing 11:523.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sitsformer.baselines.baseline import ShippedBaseline, Task
+from sitsformer.baselines.trained import learning_rates, trained
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def _build(task: Task, bands: int, days: int) -> nn.Module:
+    from sitsformer.baselines.networks.temporal_cnn import TemporalCNN
+
+    return TemporalCNN(bands, days, task.classes)
+
+
+TEMPORAL_CNN = ShippedBaseline(
+    name="temporal_cnn",
+    title="temporal CNN",
+    colour="#6a51a3",
+    marker=">",
+    line="-.",
+    gradient=True,
+    candidates=learning_rates,
+    fit=trained(_build, regular=True),
+    order=60,
+)
