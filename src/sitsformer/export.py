@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from sitsformer import cube
 from sitsformer.classes import legend_path
 from sitsformer.config import Area, Config, ConfigError, expand
+from sitsformer.errors import SitsError, no_room
 from sitsformer.grid import find_tile, geometry_file
 from sitsformer.imagery import get_source
 
@@ -26,13 +28,22 @@ def export(config: Config, area_name: str, tile_name: str, out: Path) -> None:
     area = find_area(config, area_name)
     tile = find_tile(area_name, area, tile_name)
     dataset = get_source(config, area_name).cube(area_name, area, tile)
-    cube.write(
-        dataset,
-        out,
-        config=settings(config, area_name),
-        inputs=_label_files(area),
-        seed=_seed(config, area),
-    )
+    try:
+        cube.write(
+            dataset,
+            out,
+            config=settings(config, area_name),
+            inputs=_label_files(area),
+            seed=_seed(config, area),
+        )
+    except (OSError, RuntimeError, ValueError, zlib.error) as error:
+        if area.rasters is None or no_room(error) or getattr(error, "errno", None) is not None:
+            raise
+        # Libraries have errors of their own for a damaged chunk, which is read only now.
+        raise SitsError(
+            f"areas.{area_name}.rasters: pixels of {expand(area.rasters.path)} cannot be read: "
+            f"{error}; get the file again"
+        ) from error
     days = dataset.time.values.astype("datetime64[D]")
     logger.info(
         "%s: %d dates from %s to %s, %d x %d px, labels %s",

@@ -20,6 +20,9 @@ YEARS = range(1970, 2101)
 YEAR = 366
 """Days added to those after New Year, so that they come after those before it."""
 
+RUN, STEPS_A_YEAR = 4, 73
+"""So many days in a row, all of them up to the number of five-day steps in a year, are no days."""
+
 _TIME = r"(?:[T ]?\d{2}:?\d{2}(?::?\d{2}(?:\.\d+)?)?)?(?:Z|[+]00:?00)?"
 _PATTERNS = {
     "day": re.compile(r"\d{1,3}"),
@@ -112,11 +115,23 @@ def _read(known: list[str], where: str) -> dict[str, tuple[int, int]]:
                 "such as 2021-05-03"
             )
     if form == "day":
+        _check_days(sorted(int(text) for text in known), where)
         return {text: (_day_of_year(int(text), where), -1) for text in known}
     fields = {text: _fields(form, text) for text in known}
     if form == "slashed":
         fields = _day_first(fields, where)
     return {text: _both(text, *parts, where=where) for text, parts in fields.items()}
+
+
+def _check_days(numbers: list[int], where: str) -> None:
+    """Refuse months, and the numbers of steps: Sentinel-2 comes by on no such days in a row."""
+    run = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    if run and len(numbers) >= RUN and numbers[-1] <= STEPS_A_YEAR:
+        what = "months" if numbers[-1] <= 12 else "the numbers of steps"
+        raise SitsError(
+            f"{where}: {numbers[0]}, {numbers[1]}, {numbers[2]}, ... {numbers[-1]} look like {what}"
+            ", not days of year: write the day of each step, such as 2021-05-03 or 123"
+        )
 
 
 def _fields(form: str, text: str) -> tuple[int, int, int]:

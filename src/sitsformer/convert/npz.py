@@ -88,9 +88,16 @@ def column(array: Array, rows: int, where: str) -> Array:
 
 
 def texts(array: Array) -> list[str]:
-    """Values of any array as text, bytes decoded, without blanks at the ends."""
+    """Values of any array as text, bytes decoded, without blanks at the ends.
+
+    Raises:
+        SitsError: bytes that are not UTF-8.
+    """
     flat = array.reshape(-1).tolist()
-    return [
-        (item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item)).strip()
-        for item in flat
-    ]
+    try:
+        return [(item.decode() if isinstance(item, bytes) else str(item)).strip() for item in flat]
+    except UnicodeDecodeError as error:
+        raise SitsError(
+            f"the text {error.object!r} is not UTF-8: save it as an array of str, not as bytes of "
+            "another encoding"
+        ) from None

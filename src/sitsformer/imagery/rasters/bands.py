@@ -24,6 +24,11 @@ _WORDS = {
 }
 """Common names (STAC, Earth Search, Digital Earth, Google), without the signs between words."""
 _OF_WORD = {word: band for band, words in _WORDS.items() for word in words}
+OTHERS = (
+    "SCL", "TCI", "AOT", "WVP", "PVI", "CLDPRB", "SNWPRB", "VISUAL", "FMASK", "SAA", "SZA", "VAA",
+    "VZA",
+)  # fmt: skip
+"""What the files of Sentinel-2 and HLS products hold beside bands of reflectance."""
 
 
 def canonical(name: Any) -> str:
@@ -38,7 +43,8 @@ def canonical(name: Any) -> str:
 def in_order(own: Sequence[Any], settings: Rasters, what: str, where: str) -> list[str]:
     """Names of bands in their order: those of the config, else their own.
 
-    A name that stands there exactly goes before other spellings of it.
+    A name that stands there exactly goes before other spellings of it, and those before a band
+    that is one word of a longer name (`B2, central wavelength 490 nm`, `T31UES_B02_10m`).
 
     Raises:
         SitsError: the config names more bands than there are, or two are called the same.
@@ -48,7 +54,12 @@ def in_order(own: Sequence[Any], settings: Rasters, what: str, where: str) -> li
             f"{where}.bands: {len(settings.bands)} names for the {len(own)} bands of {what}"
         )
     raw = [str(name or "") for name in (own if settings.bands is None else settings.bands)]
-    names = [canonical(name) for name in raw]
+    names = _with_broad_nir([canonical(name) for name in raw])
+    within = [_in_words(name) if name not in BANDS else None for name in names]
+    names = [
+        band if band is not None and band not in names else name
+        for band, name in zip(within, names, strict=True)
+    ]
     for band in BANDS:
         same = [i for i, name in enumerate(names) if name == band]
         exact = [i for i in same if raw[i].strip().upper() == band]
@@ -60,6 +71,21 @@ def in_order(own: Sequence[Any], settings: Rasters, what: str, where: str) -> li
         for i in same if exact else ():
             names[i] = band if i in exact else raw[i].strip().upper() + " "
     return names
+
+
+def _with_broad_nir(names: list[str]) -> list[str]:
+    """FORCE calls B08 BROADNIR and B8A NIR."""
+    if "BROADNIR" not in names or "B8A" in names:
+        return names
+    other = {"BROADNIR": "B08", "B08": "B8A"}
+    return [other.get(name, name) for name in names]
+
+
+def _in_words(name: str) -> str | None:
+    """The band that one word of a name is by its number; None without, or with several."""
+    words = re.split(r"[^A-Z0-9]+", name)
+    found = {canonical(word) for word in words if re.fullmatch(r"B(\d{1,2}|8A)", word)}
+    return found.pop() if len(found) == 1 else None
 
 
 def positions(names: Sequence[str], what: str, where: str) -> tuple[int, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ from numpy.typing import NDArray
 
 from sitsformer.errors import SitsError
 from sitsformer.imagery.rasters.series import Season
+
+logger = logging.getLogger("sitsformer")
 
 STORES = (".nc", ".nc4", ".netcdf", ".cdf", ".zarr")
 """Endings of a path that is one cube; anything else is a folder."""
@@ -68,7 +72,7 @@ def open_store(path: Path, group: str | None) -> xr.Dataset:
             )
     except Exception as error:  # each library has errors of its own for a damaged file
         raise SitsError(
-            f"{path} cannot be read as a NetCDF or Zarr cube: {error}; check the path"
+            f"{path} cannot be read as a NetCDF or Zarr cube: {_first_line(error)}; check the path"
             f"{f' and the group {group}' if group else ''}"
         ) from None
     if not dataset.data_vars and (groups := _groups(path, engine)):
@@ -77,6 +81,10 @@ def open_store(path: Path, group: str | None) -> xr.Dataset:
             f"{', '.join(groups)}; add the group to the path ({path.name}/{groups[0]})"
         )
     return dataset
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _groups(path: Path, engine: str | None) -> list[str]:
@@ -105,6 +113,8 @@ def with_time(dataset: xr.Dataset, season: Season, where: str) -> xr.Dataset:
     dataset = dataset.assign_coords(time=times)
     first, last = (np.datetime64(day, "D") for day in season)
     days = times.astype("datetime64[D]")
+    if not days.size:
+        raise SitsError(f"{where}: the cube has no dates; its dimension `{name}` is empty")
     inside = (days >= first) & (days <= last)
     if not inside.any():
         raise SitsError(
@@ -238,9 +248,44 @@ def grid(dataset: xr.Dataset, where: str) -> Grid:
             f"{where}: the cube has no coordinate reference system; write one "
             "(rioxarray's `rio.write_crs`)"
         )
+    if _of_corners(dataset, down, right):
+        logger.info(
+            "%s: the coordinates of the cube are those of the upper left corners of its pixels, as "
+            "its transform says",
+            where,
+        )
+        down, right = ((first + step / 2, step, count) for first, step, count in (down, right))
     if degrees and right[0] > 180:  # longitudes from 0 to 360
         right = (right[0] - 360, *right[1:])
     return Grid(crs, down, right)
+
+
+def _of_corners(
+    dataset: xr.Dataset, down: tuple[float, float, int], right: tuple[float, float, int]
+) -> bool:
+    """Whether coordinates are of corners rather than centres, as those of stackstac are.
+
+    The affine transform that a cube keeps tells it: of corners are those a whole number of pixels
+    away from its own (the cube may be a part of what the transform was made for).
+    """
+    for a, c, e, f in _transforms(dataset):
+        steps = np.array([right[1] / a, down[1] / e]) if a and e else np.zeros(2)
+        if np.abs(steps - 1).max() > 1e-6:
+            continue
+        away = np.array([(right[0] - c) / a, (down[0] - f) / e])
+        return bool(np.abs(away - np.round(away)).max() < 0.01)
+    return False
+
+
+def _transforms(dataset: xr.Dataset) -> Iterator[tuple[float, float, float, float]]:
+    """Transforms that a cube holds: step and first edge along columns, and along rows."""
+    variables = [v.attrs for v in dataset.variables.values()]
+    for attrs in (dataset.attrs, *variables):
+        for key, places in (("GeoTransform", (1, 0, 5, 3)), ("transform", (0, 2, 4, 5))):
+            found = re.findall(r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?", str(attrs.get(key, "")))
+            if len(found) in (6, 9):
+                a, c, e, f = (float(found[place]) for place in places)
+                yield a, c, e, f
 
 
 def _systems(dataset: xr.Dataset, where: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +13,14 @@ import numpy as np
 
 from sitsformer.config import BANDS, Rasters, expand
 from sitsformer.errors import SitsError
-from sitsformer.imagery.rasters.bands import canonical
+from sitsformer.imagery.rasters.bands import OTHERS, canonical
 from sitsformer.imagery.rasters.dates import compiled, stamp
 from sitsformer.imagery.rasters.series import Season
+
+logger = logging.getLogger("sitsformer")
+
+SIDECARS = (".aux.xml", ".ovr", ".msk")
+"""Endings of files that GDAL keeps beside a raster."""
 
 SAME_DATATAKE = np.timedelta64(5, "m")
 """Files this close in time are granules of one datatake and become one date. Granules of a
@@ -103,7 +109,8 @@ def matching(folder: Path, settings: Rasters, where: str) -> list[Path]:
         paths = [p for p in sorted(folder.glob(settings.pattern)) if p.is_file()]
     except (ValueError, NotImplementedError) as error:
         raise SitsError(f"{where}.pattern: {settings.pattern!r} cannot be used: {error}") from None
-    paths = [path for path in paths if path.resolve() not in labels]
+    paths = [path for path in paths if path.resolve() not in labels and not _beside(path)]
+    _tell_of_others(folder, settings, {*(path.resolve() for path in paths), *labels}, where)
     if not paths:
         present = sorted(p.name for p in folder.iterdir())[:3]
         raise SitsError(
@@ -111,6 +118,31 @@ def matching(folder: Path, settings: Rasters, where: str) -> list[Path]:
             f"the folder holds {', '.join(present) or 'nothing'}"
         )
     return paths
+
+
+def _beside(path: Path) -> bool:
+    """Whether a file is hidden (as what macOS leaves on foreign discs is) or a raster's sidecar."""
+    return path.name.startswith(".") or path.name.lower().endswith(SIDECARS)
+
+
+def _tell_of_others(folder: Path, settings: Rasters, taken: set[Path], where: str) -> None:
+    """Warn of files that are left out because their ending is spelled otherwise."""
+    if not settings.pattern.endswith(".tif"):
+        return
+    stem = settings.pattern.removesuffix(".tif")
+    spelled = [f"{stem}.{ending}" for ending in ("TIF", "tiff", "TIFF", "Tif")]
+    left = [path for other in spelled for path in sorted(folder.glob(other)) if path.is_file()]
+    left = [path for path in left if path.resolve() not in taken and not _beside(path)]
+    if left and taken:
+        logger.warning(
+            "%s.pattern: %d files are left out, since they do not match %r: %s, ...; rename them, "
+            "or set `pattern` to what all have in common (%s.[tT][iI][fF]*)",
+            where,
+            len(left),
+            settings.pattern,
+            left[0].name,
+            stem,
+        )
 
 
 def group(acquisitions: Sequence[T]) -> list[list[T]]:
@@ -133,6 +165,9 @@ def group(acquisitions: Sequence[T]) -> list[list[T]]:
     return list(merged.values())
 
 
+_RESOLUTION = re.compile(r"[Rr]?[126]0m?")
+
+
 def _acquisition(
     path: Path, folder: Path, pattern: re.Pattern[str], settings: Rasters, where: str
 ) -> Acquisition:
@@ -145,7 +180,9 @@ def _acquisition(
         scene = told.rest
     else:
         band, scene = _band_in(path.stem, settings.clouds.band)
-        scene = f"{path.parent.relative_to(folder).as_posix()}/{scene}"
+        # The folders R10m, R20m and R60m of a product hold bands of one image.
+        above = [p for p in path.relative_to(folder).parts[:-1] if not _RESOLUTION.fullmatch(p)]
+        scene = "/".join([*above, scene])
     return Acquisition(path, np.datetime64(told.moment, "s"), told.exact, band, scene)
 
 
@@ -158,6 +195,7 @@ def _band_in(stem: str, cloud_band: str | None) -> tuple[str | None, str]:
     for known in (
         lambda word: word.upper() == wanted or re.fullmatch(r"[Bb](\d{1,2}|8[Aa])", word),
         lambda word: canonical(word) in BANDS,
+        lambda word: word.upper() in OTHERS,
     ):
         for i in places:
             if words[i] and known(words[i]):

@@ -15,7 +15,7 @@ from sitsformer.config import BANDS, Rasters
 from sitsformer.errors import SitsError
 from sitsformer.imagery.rasters import bands, clouds, values
 from sitsformer.imagery.rasters.files import Acquisition
-from sitsformer.imagery.rasters.pixels import Block, overlaps
+from sitsformer.imagery.rasters.pixels import Block, check_place, overlaps
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
@@ -110,7 +110,9 @@ def inspect(item: Acquisition, settings: Rasters, block: Block | None, where: st
 
     try:
         with rasterio.open(item.path) as dataset:
-            single = dataset.count == 1 and item.band is not None
+            check_place(dataset, where)
+            # A picture in natural colours (TCI) has three bands, none of which is one of these.
+            single = item.band is not None and (dataset.count == 1 or item.band in bands.OTHERS)
             found = _one(item, settings, where) if single else _places(dataset, settings, where)
             return Part(
                 item.path,

@@ -57,6 +57,13 @@ def read(label: LabelRaster, area: Area, tile: Tile, where: str) -> tuple[NDArra
     # The config goes before the file: there its value may be a code of the legend like any other.
     none = {nodata, own if own not in legend.codes else nodata}
     labelled = seen[0] & known(codes, [float(value) for value in none if value is not None])
+    if label.nodata is None and own in legend.codes and own != NO_LABEL and (codes == own).any():
+        logger.warning(
+            "%s: code %d is in the legend, and means no label since the file names it for that "
+            "(its nodata value); set `nodata` if it is a class",
+            where,
+            own,
+        )
     if nodata is not None and nodata != NO_LABEL:
         legend = legend.with_zero()
     if NO_LABEL not in legend.codes or legend.no_label == NO_LABEL:

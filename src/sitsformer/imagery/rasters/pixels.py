@@ -68,12 +68,19 @@ def centres(block: Block) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def centres_in(block: Block, crs: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Pixel centres (y, x) of a block in another coordinate system (WKT); inf where undefined."""
     from pyproj import CRS, Transformer
+    from pyproj.exceptions import ProjError
 
     x, y = centres(block)
     target = CRS.from_user_input(crs)
     if target == CRS.from_epsg(block.epsg) or target.to_epsg() == block.epsg:
         return x, y
-    there = Transformer.from_crs(block.epsg, target, always_xy=True).transform(x, y)
+    try:
+        there = Transformer.from_crs(block.epsg, target, always_xy=True).transform(x, y)
+    except ProjError as error:
+        raise SitsError(
+            f"the coordinate reference system {target.name!r} is no place on Earth "
+            f"({str(error).rstrip('.')}); set the one that the coordinates are in"
+        ) from None
     return np.asarray(there[0]), np.asarray(there[1])
 
 
@@ -163,6 +170,26 @@ def overlaps(dataset: DatasetReader, block: Block) -> bool:
     row, column = locate(block, crs_of(dataset), tuple(dataset.transform)[:6])
     inside = (row >= 0) & (row < dataset.height) & (column >= 0) & (column < dataset.width)
     return bool(inside.any())
+
+
+def check_place(dataset: DatasetReader, where: str) -> None:
+    """Refuse a raster that nothing puts on a map: it would be taken to lie elsewhere.
+
+    Raises:
+        SitsError: it has no grid on the ground, or no coordinate system.
+    """
+    name = Path(dataset.name).name
+    if dataset.gcps[0] and dataset.transform.is_identity:
+        raise SitsError(
+            f"{where}: {name} is placed by ground control points, not by a grid; put it on one "
+            "first (gdalwarp)"
+        )
+    if dataset.transform.is_identity:
+        raise SitsError(
+            f"{where}: nothing in {name} says where it lies (no geotransform); give it its place "
+            "(gdal_edit.py -a_ullr), or export it again"
+        )
+    crs_of(dataset)
 
 
 def crs_of(dataset: DatasetReader) -> str:

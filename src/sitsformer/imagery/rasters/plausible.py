@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from sitsformer.config import BANDS, Rasters
 from sitsformer.cube import MISSING, SCALE
 from sitsformer.errors import SitsError
+from sitsformer.imagery.rasters import values
 from sitsformer.imagery.rasters.series import Acquisitions
-from sitsformer.imagery.rasters.values import BASELINE_OFFSET
 
 logger = logging.getLogger("sitsformer")
 
@@ -27,7 +27,8 @@ DATES = 8
 STRIDE = 4
 """Every so manieth row and column of large blocks is counted."""
 BASELINE_DAY = np.datetime64("2022-01-25", "s")
-"""From this day on Sentinel-2 products are of processing baseline 04.00: offset by 0.1."""
+"""From this day on Sentinel-2 products are of processing baseline 04.00: offset by 0.1. Names may
+say that older ones were processed anew."""
 LARGEST = 1.6
 """Reflectances of clouds and snow reach a little less."""
 SMALLEST = 0.005
@@ -42,6 +43,7 @@ class Look:
 
     Attributes:
         time: datetime64[s].
+        late: whether its products are of processing baseline 04.00 or later.
         floor: 2 % quantile of the darkest band.
         top: 99 % quantile of all bands.
         zero: share of values that are 0 (or were below).
@@ -50,6 +52,7 @@ class Look:
     """
 
     time: np.datetime64
+    late: bool
     floor: float
     top: float
     zero: float
@@ -72,11 +75,19 @@ def check(series: Acquisitions, settings: Rasters, where: str) -> None:
         logger.warning("%s: %s", where, line)
 
 
-def _chosen(times: NDArray[np.datetime64]) -> list[int]:
+def _late(series: Acquisitions) -> NDArray[np.bool_]:
+    """Whether the products of each date are of processing baseline 04.00 or later."""
+    files = series.attrs.get("files", ())
+    names = files if len(files) == len(series.times) else [""] * len(series.times)
+    told = [values.is_late(name) for name in names]
+    by_day = series.times >= BASELINE_DAY
+    return np.array([d if t is None else t for t, d in zip(told, by_day, strict=True)], bool)
+
+
+def _chosen(late: NDArray[np.bool_]) -> list[int]:
     """Positions of the dates to look at."""
-    late = times >= BASELINE_DAY
     sides = [np.flatnonzero(~late), np.flatnonzero(late)]
-    counts = [DATES if side.size == times.size else DATES // 2 for side in sides]
+    counts = [DATES if side.size == late.size else DATES // 2 for side in sides]
     spread = [
         side[np.unique(np.linspace(0, side.size - 1, count).round().astype(int))]
         for side, count in zip(sides, counts, strict=True)
@@ -98,7 +109,8 @@ def _looks(series: Acquisitions, where: str) -> list[Look]:
         key=lambda place: abs(place[0] - (rows - 1) / 2) + abs(place[1] - (columns - 1) / 2),
     )
     found: dict[int, Look] = {}
-    chosen = _chosen(series.times)
+    late = _late(series)
+    chosen = _chosen(late)
     for row, column in order[:4]:
         left = [at for at in chosen if at not in found]
         blocks = [series.reflectance[at].blocks[:, row, column] for at in left]
@@ -111,7 +123,7 @@ def _looks(series: Acquisitions, where: str) -> list[Look]:
             ) from None
         for at, pixels in zip(left, read, strict=True):
             if (pixels != MISSING).any():
-                found[at] = _figures(series.times[at], pixels)
+                found[at] = _figures(series.times[at], bool(late[at]), pixels)
         if len(found) == len(chosen):
             break
     return [found[at] for at in sorted(found)]
@@ -121,9 +133,9 @@ def _stride(size: int) -> int:
     return STRIDE if size >= 32 * STRIDE else 1
 
 
-def _figures(time: np.datetime64, pixels: NDArray[np.uint16]) -> Look:
+def _figures(time: np.datetime64, late: bool, pixels: NDArray[np.uint16]) -> Look:
     there = pixels != MISSING
-    values = pixels[there]
+    stored = pixels[there]
     floors = [
         float(np.quantile(band[seen], 0.02))
         for band, seen in zip(pixels, there, strict=True)
@@ -132,11 +144,12 @@ def _figures(time: np.datetime64, pixels: NDArray[np.uint16]) -> Look:
     blue = pixels[BANDS.index("B02")][there[BANDS.index("B02")]]
     return Look(
         time,
+        late,
         min(floors) * SCALE,
-        float(np.quantile(values, 0.99)) * SCALE,
-        float((values == 0).mean()),
+        float(np.quantile(stored, 0.99)) * SCALE,
+        float((stored == 0).mean()),
         float((blue == 0).mean()) if blue.size else 0.0,
-        float((values > LARGEST / SCALE).mean()),
+        float((stored > LARGEST / SCALE).mean()),
     )
 
 
@@ -176,19 +189,25 @@ def _impossible(looks: Sequence[Look], settings: Rasters, where: str) -> Iterato
 
 def _jump(looks: Sequence[Look], settings: Rasters, where: str) -> Iterator[str]:
     """A step at the change of baseline: one side is offset against the other."""
-    before = [look for look in looks if look.time < BASELINE_DAY and look.top > 0]
-    after = [look for look in looks if look.time >= BASELINE_DAY and look.top > 0]
+    before = [look for look in looks if not look.late and look.top > 0]
+    after = [look for look in looks if look.late and look.top > 0]
     if not before or not after:
         return
-    remedy = (
-        f"{where}.offset: [{{before: 2022-01-25, value: 0}}, {{from: 2022-01-25, value: -0.1}}]"
-    )
+    if all((look.time >= BASELINE_DAY) == look.late for look in looks):
+        step = "at 2022-01-25, where processing baseline 04.00 of Sentinel-2 begins,"
+        remedy = (
+            f"{where}.offset: [{{before: 2022-01-25, value: 0}}, {{from: 2022-01-25, value: -0.1}}]"
+        )
+    else:
+        step = "where names say processing baseline 04.00 of Sentinel-2 or later,"
+        remedy = (
+            f"{where}.offset: {values.BASELINE_OFFSET} (names of an earlier baseline are spared)"
+        )
     low, high = (min(look.floor for look in side) for side in (before, after))
     if settings.offset is None and high > FLOOR and 0.06 < high - low < 0.15:
         yield (
-            f"the darkest reflectances step from {low:.3f} to {high:.3f} at 2022-01-25, where "
-            "processing baseline 04.00 of Sentinel-2 begins with an offset of 0.1; set "
-            f"{remedy}, or offset: 0 if the step is real"
+            f"the darkest reflectances step from {low:.3f} to {high:.3f} {step} which comes "
+            f"with an offset of 0.1; set {remedy}, or offset: 0 if the step is real"
         )
     if isinstance(settings.offset, float) and settings.offset < 0:
         zeros = [float(np.mean([look.zero for look in side])) for side in (before, after)]
@@ -211,12 +230,12 @@ def _strange(looks: Sequence[Look], settings: Rasters) -> Iterator[str]:
             "missing pixels stored as 0 (`nodata: 0`)"
         )
     floors = [look.floor for look in looks if look.top > 0]
-    late = all(look.time >= BASELINE_DAY for look in looks)
+    late = all(look.late for look in looks)
     if settings.offset is None and late and floors and FLOOR < min(floors) < 0.2:
         yield (
             f"no reflectance looked at is below {min(floors):.2f}: Sentinel-2 products from "
-            f"2022-01-25 on that were not harmonised need `offset: {BASELINE_OFFSET}`; `offset: 0` "
-            "says that they were"
+            "2022-01-25 on (or of processing baseline 04.00 or later, as names say) that were not "
+            f"harmonised need `offset: {values.BASELINE_OFFSET}`; `offset: 0` says that they were"
         )
 
 

@@ -6,6 +6,7 @@ dialects.py knows how their dates, axes and coordinate systems may be called.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 from sitsformer.imagery.rasters import bands, clouds, dialects, values
 from sitsformer.imagery.rasters.dialects import Grid
+from sitsformer.imagery.rasters.files import group
 from sitsformer.imagery.rasters.pixels import Block, blocks_of, centres_in
 from sitsformer.imagery.rasters.series import Acquisitions, Season
 
@@ -55,6 +57,14 @@ class _Band:
     tags: values.Tags
 
 
+@dataclass(frozen=True)
+class _Moment:
+    """A date of the store, and whether its time of day is known."""
+
+    time: np.datetime64
+    exact: bool
+
+
 def read(path: Path, settings: Rasters, season: Season, tile: Tile, where: str) -> Acquisitions:
     """Acquisitions of a tile and season from one cube.
 
@@ -86,9 +96,10 @@ def read(path: Path, settings: Rasters, season: Season, tile: Tile, where: str) 
         ]
         for line in zip(parts, blocks_of(tile), strict=True)
     ]
-    whole = da.block(filled)
+    datatakes = _datatakes(dataset.time.values.astype("datetime64[s]"))
+    whole = _mosaics(da.block(filled), datatakes)
     return Acquisitions(
-        dataset.time.values.astype("datetime64[s]"),
+        np.array([members[0].time for members in datatakes]),
         whole[:, : len(BANDS)],
         whole[:, len(BANDS)].astype(np.uint8),
         {"source": "raster cube", "files": [path.name]},
@@ -272,6 +283,38 @@ def _of_block(stack: Any, offsets: Any, block: Block, grid: Grid, meaning: Meani
     return da.map_blocks(
         function, window, offsets, dtype=np.uint16, chunks=shape, meta=np.empty((0,) * 4, "u2")
     )
+
+
+def _datatakes(times: NDArray[np.datetime64]) -> list[list[_Moment]]:
+    """Dates of granules of one datatake together, as those of files are."""
+    days = times.astype("datetime64[D]")
+    return group([_Moment(time, bool(time != day)) for time, day in zip(times, days, strict=True)])
+
+
+def _mosaics(whole: Any, datatakes: Sequence[Sequence[_Moment]]) -> Any:
+    """Lazy (time, 11, y, x) of all dates -> of datatakes."""
+    import dask.array as da
+
+    if len(datatakes) == len(whole):
+        return whole
+    parts, start = [], 0
+    for members in datatakes:
+        part = whole[start : start + len(members)]
+        start += len(members)
+        if len(members) > 1:
+            part = part.rechunk({0: -1, 1: -1})
+            part = part.map_blocks(first_seen, chunks=((1,), *part.chunks[1:]), dtype=part.dtype)
+        parts.append(part)
+    return da.concatenate(parts)
+
+
+def first_seen(images: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """The first of some images (image, 11, y, x) that has a pixel gives it: (1, 11, y, x)."""
+    result = images[:1].copy()
+    for image in images[1:]:
+        empty = (result[0, : len(BANDS)] == MISSING).all(0)
+        result[0][:, empty] = image[:, empty]
+    return result
 
 
 def _missing(stack: Any, block: Block) -> Any:

@@ -27,6 +27,12 @@ logger = logging.getLogger("sitsformer")
 
 BASELINE_OFFSET = -0.1
 """Offset of Sentinel-2 products of processing baseline 04.00 or later."""
+FILLS = (-9999.0, -32768.0, -32767.0, -28672.0, -999.0, float(MISSING))
+"""What stands for nothing in files that do not say so, where it could be no reflectance."""
+LOWEST, HIGHEST = -0.5, 6.0
+"""Beyond these a fill is no reflectance."""
+ABSURD = 1e20
+"""No value of any kind, such as the fill of netCDF (9.97e36) or the lowest float32."""
 _BASELINE = re.compile(r"(?:^|_)N(\d{4})(?:_|\.|$)")
 
 
@@ -82,8 +88,10 @@ def of_attributes(attrs: Mapping[str, Any], dtype: np.dtype[Any]) -> Tags:
     offset = float(np.ravel(attrs.get("add_offset", 0.0))[0])
     missing = [
         _in_dtype(value, dtype)
-        for key in ("_FillValue", "missing_value")
+        # The last two are of odc-stac and rioxarray.
+        for key in ("_FillValue", "missing_value", "nodata", "nodatavals")
         for value in np.ravel(attrs.get(key, ()))
+        if value is not None
     ]
     span = np.ravel(attrs.get("valid_range", (-np.inf, np.inf)))
     limits = [
@@ -120,7 +128,8 @@ def packing(tags: Tags, settings: Rasters, day: date, name: str, where: str) -> 
         # Without a scale of its own, what a file unpacks to are still the integers of `scale`.
         offset *= 1.0 if tags.scale else scale
     missing = tags.missing + (() if settings.nodata is None else (settings.nodata,))
-    return Packing(scale, offset, missing or (0.0,), tags.low, tags.high)
+    fills = (value for value in FILLS if not LOWEST < value * scale + offset < HIGHEST)
+    return Packing(scale, offset, (*(missing or (0.0,)), *fills), tags.low, tags.high)
 
 
 def offset_on(settings: Rasters, day: date, name: str, where: str) -> float | None:
@@ -145,8 +154,13 @@ def offset_on(settings: Rasters, day: date, name: str, where: str) -> float | No
 
 def without_offset(settings: Rasters, name: str) -> bool:
     """Whether `offset: -0.1` is not for a file: its name says a baseline before 04.00."""
+    return settings.offset == BASELINE_OFFSET and is_late(name) is False
+
+
+def is_late(name: str) -> bool | None:
+    """Whether a file's name says a processing baseline from 04.00 on; None where it says none."""
     baseline = _BASELINE.search(name)
-    return settings.offset == BASELINE_OFFSET and baseline is not None and int(baseline[1]) < 400
+    return None if baseline is None else int(baseline[1]) >= 400
 
 
 def tell(tags: Iterable[tuple[str, Tags]], settings: Rasters, where: str) -> None:
@@ -173,12 +187,13 @@ def tell(tags: Iterable[tuple[str, Tags]], settings: Rasters, where: str) -> Non
 
 
 def known(values: NDArray[Any], missing: Sequence[float]) -> NDArray[np.bool_]:
-    """Whether each value is one: not NaN or infinite, and none of those that mean missing."""
+    """Whether each value is one: not NaN or absurd, and none of those that mean missing."""
     valid = np.ones(values.shape, bool)
     if values.dtype.kind == "f":
-        valid &= np.isfinite(values)
+        valid &= np.abs(values) < ABSURD
+    span = np.iinfo(values.dtype) if values.dtype.kind in "ui" else None
     for value in missing:
-        if not np.isnan(value):
+        if not np.isnan(value) and (span is None or span.min <= value <= span.max):
             # A float32 file holds the float32 that is nearest to its nodata value.
             valid &= values != (values.dtype.type(value) if values.dtype.kind == "f" else value)
     return valid
