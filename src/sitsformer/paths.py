@@ -143,11 +143,16 @@ def leaves(values: Any, prefix: str = "") -> list[str]:
     ]
 
 
-def problems(config: Config) -> list[str]:
+def problems(config: Config, *, learned: bool = True) -> list[str]:
     """What the files that a config names say against it, as `path.of.key: message`.
 
     Config values are checked where they are parsed; here are files that do not exist, codes that
     a legend lacks, areas without tiles, splits that tiles cannot give, ground learned and tested.
+
+    Args:
+        config: the config.
+        learned: also look in files of split polygons for what pretraining and the sweep need; a
+            run that makes cubes and samples alone does without.
     """
     found = [*outlook(config), *_missing(config)]
     for name, sample_set in config.sets.items():
@@ -164,10 +169,10 @@ def problems(config: Config) -> list[str]:
                     "there is nothing to tell apart"
                 )
     found += foresight.baseline_problems(config)
-    return list(dict.fromkeys([*found, *_tile_problems(config)]))
+    return list(dict.fromkeys([*found, *_tile_problems(config, learned)]))
 
 
-def _tile_problems(config: Config) -> list[str]:
+def _tile_problems(config: Config, learned: bool) -> list[str]:
     """What the tiles of the areas say against a config; of areas without tiles only that."""
     layout = Paths(config)
     found = []
@@ -183,7 +188,7 @@ def _tile_problems(config: Config) -> list[str]:
     found += foresight.split_problems(config, layout.tiles)
     found += foresight.map_problems(config, layout.tiles)
     found += overlap_problems(config, layout.tiles)
-    found += _polygon_problems(layout)
+    found += foresight.polygon_problems(config, layout.tiles, learned=learned)
     return found
 
 
@@ -199,22 +204,6 @@ def _missing(config: Config) -> Iterator[str]:
             yield f"{key}: {path} does not exist"
         elif {"{", "}"} & set(str(path)):
             yield f"{key}: {path} has a brace, which Snakemake takes for a wildcard; rename it"
-
-
-def _polygon_problems(layout: Paths) -> Iterator[str]:
-    """Sets whose split polygons cannot be used, or cover nothing of their tiles."""
-    from sitsformer import splitpolygons
-
-    for name, sample_set in layout.config.sets.items():
-        path = sample_set.split.polygons
-        if sample_set.split.by != "polygons" or path is None or not expand(path).exists():
-            continue
-        try:
-            tiles = [tile for area in sample_set.areas for tile in layout.tiles(area)]
-            lacking = splitpolygons.problems(path, tiles) if tiles else []
-        except ConfigError as error:
-            lacking = [str(error)]
-        yield from (f"sets.{name}.split.polygons: {line}" for line in lacking)
 
 
 def _named(config: Config) -> Iterator[tuple[str, str]]:
