@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
@@ -101,6 +102,20 @@ def map_problems(config: Config, tiles: Tiles) -> Iterator[str]:
         for tile in wanted if isinstance(wanted, tuple) else ():
             if tile not in known:
                 yield (f"maps.tiles.{area}: no tile {tile!r}; `sitsformer config tiles` lists them")
+
+
+def results_problems(folder: Path) -> Iterator[str]:
+    """Places where no folder of results can be made."""
+    place = folder
+    try:
+        while not (place.exists() or place.is_symlink()):
+            place = place.parent
+        if not place.is_dir():
+            yield f"results: {place} is there and no folder; name another place"
+        elif place != folder and not os.access(place, os.W_OK | os.X_OK):
+            yield f"results: {folder} cannot be made, there is no right to write in {place}"
+    except OSError as error:
+        yield f"results: {folder} cannot be a folder: {error.strerror}"
 
 
 def baseline_problems(config: Config) -> Iterator[str]:

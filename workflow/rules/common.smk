@@ -37,7 +37,11 @@ def checked(values: dict) -> Config:
             )
         else:
             parsed = definitions.parse(values)
-        found = problems(parsed, learned=False) or store_problems(parsed)
+        found = (
+            problems(parsed, learned=False)
+            or export.season_problems(parsed)
+            or store_problems(parsed)
+        )
     except ConfigError as error:
         raise WorkflowError(str(error)) from None
     if found:
