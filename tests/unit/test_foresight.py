@@ -66,6 +66,16 @@ def test_patterns_that_cannot_find_files_or_dates(key: str, value: str, message:
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("memory_gb", 1e300), ("scheduler", "cluster"), ("scheduler", "tcp://c")]
+)
+def test_numbers_and_addresses_that_no_machine_has(key: str, value: object) -> None:
+    values = tiny()
+    values["patches"][key] = value
+    with pytest.raises(ConfigError, match=rf"patches\.{key}: "):
+        parse(values)
+
+
 def test_a_legend_that_cannot_be_read_is_told_with_its_key(tmp_path: Path) -> None:
     values = tiny()
     (tmp_path / "labels.tif").touch()

@@ -274,13 +274,13 @@ class EarthEngine(Section):
     """`batch`: Google Drive folder, read back from `drive_path`."""
     drive_path: str | None = None
     """`batch`: local folder where the Drive folder is mounted or synchronised."""
-    batch_timeout: float = Field(24.0, gt=0)
+    batch_timeout: float = Field(24.0, gt=0, le=8760)
     """`batch`: hours to wait for the tasks."""
     concurrent: int = Field(20, ge=1, le=40)
     """Requests under way at once."""
     rate: float = Field(40.0, gt=0, le=100)
     """Requests started per second."""
-    deadline: float = Field(120.0, gt=0)
+    deadline: float = Field(120.0, gt=0, le=86_400)
     """Seconds after which one request is given up (and tried again or split)."""
     attempts: int = Field(8, ge=1, le=20)
     """Tries of one request before the export fails."""
