@@ -62,7 +62,6 @@ def stages(run: Path) -> list[Stage]:
     cells = tuple(run / path for path in layout.cells())
     tables = run / layout.results / "tables"
     maps = run / layout.maps()[0]
-    page = (*sorted(tables.glob("*")), cube, samples, land, model, maps)
     learner = parse_learner("dual-p0-full")
     sweep = ["fewshot", *config, "--init", "dual", "--pretrain-seed", "0"]
     sweep += ["--adaptation", learner.adaptation, "--shots", "2"]
@@ -107,8 +106,9 @@ def stages(run: Path) -> list[Stage]:
                           str(i[2]), "--out", str(o)],
         ),
         Stage(
-            "report", page, run / layout.results / "report.html",
-            lambda i, o: ["report", *config, "--tables", str(i[0].parent), "--figures",
-                          str(o.parent / "figures"), "--out", str(o), *map(str, i[-5:])],
+            "report", (tables, cube, samples, land, model, maps),
+            run / layout.results / "report.html",
+            lambda i, o: ["report", *config, "--tables", str(i[0]), "--figures",
+                          str(o.parent / "figures"), "--out", str(o), *map(str, i[1:])],
         ),
     ]  # fmt: skip

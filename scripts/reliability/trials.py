@@ -17,11 +17,14 @@ import yaml
 from stages import Stage, stages
 
 from sitsformer.config import load
+from sitsformer.errors import FAILED as EXIT_FAILED
+from sitsformer.errors import REFUSED as EXIT_REFUSED
 from sitsformer.errors import SitsError
 from sitsformer.paths import problems
 
 SAME, REFUSED, ACCEPTED, FAILED = "same result", "refused", "accepted", "failed with a message"
 OTHER, TRACEBACK, LEFT = "OTHER RESULT", "TRACEBACK", "LEFT-OVER"
+UNTOLD = "ANOTHER EXIT STATUS, OR NO MESSAGE"
 FINE = (SAME, REFUSED, ACCEPTED, FAILED)
 Outcomes = dict[str, Counter[str]]
 
@@ -53,24 +56,16 @@ def configs(run: Path, scratch: Path, rounds: int, seed: int) -> Outcomes:
 
 
 def damage(run: Path, scratch: Path, rounds: int, seed: int) -> Outcomes:
-    """Every stage that reads, with a file of one input damaged; `rounds` files an input."""
+    """Every stage that reads, `rounds` times with a file of one of its inputs damaged."""
     rng = np.random.default_rng(seed)
     found: Outcomes = {}
     for stage in stages(run):
-        for position, path in enumerate(stage.inputs):
-            for kind, change in DAMAGES.items():
-                for _ in range(max(1, rounds // 5)):
-                    copy = scratch / "input" / path.name
-                    shutil.rmtree(copy.parent, ignore_errors=True)
-                    _copy(path, copy)
-                    if not change(copy, rng):
-                        continue
-                    inputs = [*stage.inputs]
-                    inputs[position] = copy
-                    outcome = _outcome(stage, inputs, scratch)
-                    found.setdefault(stage.name, Counter())[outcome] += 1
-                    if outcome not in FINE:
-                        print(f"  {stage.name}: {path.name}, {kind}: {outcome}")
+        for _ in range(rounds if stage.inputs else 0):
+            inputs, how = _damaged(stage, scratch / "input", rng)
+            outcome = _outcome(stage, inputs, scratch)
+            found.setdefault(stage.name, Counter())[outcome] += 1
+            if outcome not in FINE:
+                print(f"  {stage.name}: {how}: {outcome}", flush=True)
     return found
 
 
@@ -120,8 +115,10 @@ def disk(run: Path, scratch: Path, rounds: int, seed: int) -> Outcomes:
                 outcome = SAME if _bytes(out) == expected else OTHER
             elif "Traceback" in done.stderr:
                 outcome = TRACEBACK
+            elif done.returncode != EXIT_FAILED or "error: " not in done.stderr:
+                outcome = UNTOLD
             elif out.exists() and stage.name != "evaluate":
-                outcome = LEFT
+                outcome = LEFT  # tables are written one by one, each whole
             else:
                 outcome = FAILED
             found.setdefault(stage.name, Counter())[outcome] += 1
@@ -165,12 +162,42 @@ def _damaged_line(text: str, rng: np.random.Generator) -> bytes:
         lambda line: [line.upper()],
     ]
     lines[place : place + 1] = changes[rng.integers(len(changes))](lines[place])
-    encoding = ("utf-8", "utf-8-sig", "utf-16", "latin-1")[rng.integers(4)]
+    others = ("utf-8-sig", "utf-16", "latin-1")
+    encoding = others[rng.integers(3)] if rng.random() < 0.2 else "utf-8"
     return ("# \u00fc\n" + "\n".join(lines)).encode(encoding)
 
 
+def _damaged(stage: Stage, folder: Path, rng: np.random.Generator) -> tuple[list[Path], str]:
+    """Inputs of a stage, one of them a damaged copy, and what was done to it."""
+    inputs, kinds = list(stage.inputs), list(DAMAGES)
+    while True:
+        position, kind = rng.integers(len(inputs)), kinds[rng.integers(len(kinds))]
+        path = stage.inputs[position]
+        shutil.rmtree(folder, ignore_errors=True)
+        # A file with what lies beside it: its record, and what belongs to it.
+        copied = path if path.is_dir() else path.parent
+        shutil.copytree(copied, folder / copied.name)
+        copy = folder / copied.name if path.is_dir() else folder / copied.name / path.name
+        before = {file: file.read_bytes() for file in _parts(copy)}
+        if DAMAGES[kind](copy, rng):
+            inputs[position] = copy
+            changed = [file for file in before if not _is(file, before[file])]
+            return inputs, f"{', '.join(map(str, changed))}, {kind}"
+
+
+def _is(file: Path, content: bytes) -> bool:
+    return file.exists() and file.read_bytes() == content
+
+
+def _parts(path: Path) -> list[Path]:
+    """Files of an artefact: of a folder, or a file with its record and what belongs to it."""
+    if path.is_dir():
+        return sorted(item for item in path.rglob("*") if item.is_file())
+    return sorted(item for item in path.parent.rglob(f"{path.stem}*") if item.is_file())
+
+
 def _pick(path: Path, rng: np.random.Generator) -> Path:
-    files = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
+    files = _parts(path)
     return files[rng.integers(len(files))]
 
 
@@ -197,7 +224,10 @@ def _flip(path: Path, rng: np.random.Generator) -> bool:
 
 def _zero(path: Path, rng: np.random.Generator) -> bool:
     file = _pick(path, rng)
-    file.write_bytes(bytes(file.stat().st_size))
+    content = bytes(file.stat().st_size)
+    if file.read_bytes() == content:
+        return False
+    file.write_bytes(content)
     return True
 
 
@@ -219,17 +249,6 @@ DAMAGES: dict[str, Callable[[Path, np.random.Generator], bool]] = {
     "two files exchanged": _exchange,
 }
 """Name -> what it does to a file or a folder; False where there was nothing to change."""
-
-
-def _copy(path: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_dir():
-        shutil.copytree(path, target)
-    else:
-        # What an artefact keeps beside it goes with it.
-        for beside in path.parent.glob(f"*{path.name}*"):
-            if beside.is_file():
-                shutil.copy(beside, target.parent)
 
 
 def _made(out: Path) -> Path:
@@ -260,7 +279,8 @@ def _outcome(stage: Stage, inputs: list[Path], scratch: Path) -> str:
     if "Traceback" in done.stderr:
         return TRACEBACK
     if done.returncode:
-        return LEFT if out.exists() else REFUSED
+        told = done.returncode == EXIT_REFUSED and "error: " in done.stderr
+        return LEFT if out.exists() else REFUSED if told else UNTOLD
     return SAME if _values(out) == _values(whole) else OTHER
 
 

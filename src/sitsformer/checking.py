@@ -31,16 +31,25 @@ class Finding:
         path: of the artefact.
         kind: `cube`, `samples`, `cells`, ...; empty where it has no record.
         problems: one line each; empty when it is whole or has no record.
+        whole: the artefact, where `path` is a part of it.
     """
 
     path: Path
     kind: str
     problems: tuple[str, ...] = ()
+    whole: Path | None = None
 
     @property
     def sound(self) -> bool:
         """Whether all of it is there as written, whatever else lies among it."""
         return all(line.startswith("foreign: ") for line in self.problems)
+
+    @property
+    def remains(self) -> list[Path]:
+        """What there is of it to delete: a part is not made again alone, nor without its record."""
+        path = self.whole or self.path
+        record = _recorded(path)
+        return [path] if record is None else [path, record]
 
 
 def look(path: Path) -> list[Finding]:
@@ -151,8 +160,8 @@ def _part(whole: Path, path: Path) -> Finding:
         ]
         kind = str(provenance.read(whole)["kind"])
     except SitsError as error:
-        return Finding(path, "part", (str(error),))
-    return Finding(path, f"part of a {kind}", tuple(problems))
+        return Finding(path, "part", (str(error),), whole)
+    return Finding(path, f"part of a {kind}", tuple(problems), whole)
 
 
 def _file(path: Path) -> Finding:

@@ -12,7 +12,7 @@ from sitsformer import cube
 from sitsformer.classes import legend_path
 from sitsformer.config import Area, Config, ConfigError, expand
 from sitsformer.errors import SitsError, no_room
-from sitsformer.grid import find_tile, geometry_file
+from sitsformer.grid import find_tile, geometry_file, tiles
 from sitsformer.imagery import get_source
 
 logger = logging.getLogger("sitsformer")
@@ -66,6 +66,20 @@ def find_area(config: Config, name: str) -> Area:
     if name not in config.areas:
         raise ConfigError(f"no area {name!r} in the config; it has {', '.join(config.areas)}")
     return config.areas[name]
+
+
+def season_problems(config: Config) -> list[str]:
+    """Seasons and labels of Earth Engine areas that no request could bring; nothing is asked."""
+    from sitsformer.imagery.earthengine import collections
+
+    found = []
+    for name, area in config.areas.items():
+        try:
+            for tile in tiles(name, area) if area.source == "earthengine" else ():
+                collections.check_area(name, area, tile)
+        except SitsError as error:
+            found.append(str(error))
+    return found
 
 
 def settings(config: Config, area_name: str) -> dict[str, object]:

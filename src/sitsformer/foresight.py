@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
 
-from sitsformer.config import PARTS, Config, ConfigError, SampleSet, expand
+from sitsformer.config import PARTS, Config, ConfigError, SampleSet, Split, expand
 from sitsformer.grid import Tile
 
 Tiles = Callable[[str], Sequence[Tile]]
 """Name of an area -> its tiles."""
+
+LEARNED: tuple[Split, Split] = ("train", "validation")
+"""Splits that pretraining looks at."""
 
 
 def split_problems(config: Config, tiles: Tiles) -> Iterator[str]:
@@ -20,8 +24,6 @@ def split_problems(config: Config, tiles: Tiles) -> Iterator[str]:
         if not chosen.areas:
             continue
         path = f"sets.{name}.split"
-        if chosen.split.by == "polygons":
-            yield from _polygon_problems(f"{path}.polygons", name, chosen, config)
         if chosen.split.by == "block":
             wanted = [part for part in PARTS if chosen.split.has(part)]
             found = _blocks(_of(chosen, tiles), chosen.split.block, len(wanted))
@@ -64,33 +66,31 @@ def _inner(tile: Tile) -> tuple[float, float, float, float]:
     return float(tile.x[0]), float(tile.y[-1]), float(tile.x[-1]), float(tile.y[0])
 
 
-def _polygon_problems(path: str, name: str, chosen: SampleSet, config: Config) -> Iterator[str]:
-    """Parts of a split that no polygon of the file is for; other faults the cutting names."""
-    import geopandas
+def polygon_problems(config: Config, tiles: Tiles, *, learned: bool) -> Iterator[str]:
+    """Files of split polygons that cannot be used, or cover nothing of the tiles of their set.
 
-    wanted: dict[str, str] = {}
-    if name == config.pretrain.set:
-        wanted |= {"train": "pretraining", "validation": "pretraining"}
-    if name == config.fewshot.set:
-        wanted |= dict.fromkeys(PARTS, "the sweep")
-    file = expand(str(chosen.split.polygons))
-    if not file.exists():
-        return
-    try:
-        frame = geopandas.read_file(file)
-    except Exception as error:
-        yield f"{path}: {file} cannot be read as a vector file: {error}"
-        return
-    if "split" not in frame:
-        yield (
-            f"{path}: {file} has no column `split` with train, validation, test; it has "
-            f"{sorted(map(str, frame.columns))}"
-        )
-        return
-    there = set(frame["split"])
-    for part, who in wanted.items():
-        if part not in there:
-            yield f"{path}: {file} has no polygon for {part}, and {who} needs samples there"
+    Args:
+        config: names the files.
+        tiles: of the areas.
+        learned: also ask for the polygons that pretraining and the sweep need samples of; sets
+            can be made without them.
+    """
+    from sitsformer import splitpolygons
+
+    for name, chosen in config.sets.items():
+        file = chosen.split.polygons
+        if file is None or not expand(file).exists():
+            continue
+        wanted: dict[Split, str] = {}
+        if learned and name == config.fewshot.set:
+            wanted |= dict.fromkeys(PARTS, "the sweep")
+        if learned and name == config.pretrain.set:
+            wanted |= dict.fromkeys(LEARNED, "pretraining")
+        try:
+            lacking = list(splitpolygons.problems(file, _of(chosen, tiles), wanted))
+        except ConfigError as error:
+            lacking = [str(error)]
+        yield from (f"sets.{name}.split.polygons: {line}" for line in lacking)
 
 
 def map_problems(config: Config, tiles: Tiles) -> Iterator[str]:
@@ -102,6 +102,20 @@ def map_problems(config: Config, tiles: Tiles) -> Iterator[str]:
         for tile in wanted if isinstance(wanted, tuple) else ():
             if tile not in known:
                 yield (f"maps.tiles.{area}: no tile {tile!r}; `sitsformer config tiles` lists them")
+
+
+def results_problems(folder: Path) -> Iterator[str]:
+    """Places where no folder of results can be made."""
+    place = folder
+    try:
+        while not (place.exists() or place.is_symlink()):
+            place = place.parent
+        if not place.is_dir():
+            yield f"results: {place} is there and no folder; name another place"
+        elif place != folder and not os.access(place, os.W_OK | os.X_OK):
+            yield f"results: {folder} cannot be made, there is no right to write in {place}"
+    except OSError as error:
+        yield f"results: {folder} cannot be a folder: {error.strerror}"
 
 
 def baseline_problems(config: Config) -> Iterator[str]:

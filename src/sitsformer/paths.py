@@ -29,7 +29,10 @@ class Paths:
     def __init__(self, config: Config) -> None:
         self.config = config
         # As Snakemake writes paths: `out/` and `./out` are `out`.
-        self.results = os.path.normpath(expand(config.results))
+        try:
+            self.results = os.path.normpath(expand(config.results))
+        except ConfigError as error:
+            raise ConfigError(f"results: {error}") from None
         self._tiles = cache(lambda area: tiles(area, config.areas[area]))
 
     def tiles(self, area: str) -> list[Tile]:
@@ -155,31 +158,49 @@ def leaves(values: Any, prefix: str = "") -> list[str]:
     ]
 
 
-def problems(config: Config) -> list[str]:
+def problems(config: Config, *, learned: bool = True) -> list[str]:
     """What the files that a config names say against it, as `path.of.key: message`.
 
     Config values are checked where they are parsed; here are files that do not exist, codes that
     a legend lacks, areas without tiles, splits that tiles cannot give, ground learned and tested.
+
+    Args:
+        config: the config.
+        learned: also look in files of split polygons for what pretraining and the sweep need; a
+            run that makes cubes and samples alone does without.
     """
-    found = [*outlook(config), *_missing(config)]
-    for name, sample_set in config.sets.items():
-        for area in sample_set.areas:
+    found = [*outlook(config), *_missing(config), *_class_problems(config)]
+    found += foresight.baseline_problems(config)
+    return list(dict.fromkeys([*found, *_tile_problems(config, learned)]))
+
+
+def _class_problems(config: Config) -> Iterator[str]:
+    """Legends that cannot be read, and classes that a legend does not give."""
+    legends = {}
+    for name, area in config.areas.items():
+        for layer in area.labels:
             try:
-                legend = legend_of(config.areas[area], str(sample_set.label))
+                legends[name, layer] = legend_of(area, layer)
+            except ConfigError as error:
+                yield f"areas.{name}.rasters.labels.{layer}.legend: {error}"
+    for name, sample_set in config.sets.items():
+        for area_name in sample_set.areas:
+            legend = legends.get((area_name, str(sample_set.label)))
+            if legend is None:
+                continue
+            try:
                 classes = group(legend, sample_set.classes)
             except ConfigError as error:
-                found.append(f"sets.{name}.classes: {error}")
+                yield f"sets.{name}.classes: {error}"
                 continue
             if len(classes.names) < 2 and name == config.fewshot.set:
-                found.append(
+                yield (
                     f"sets.{name}.label: {sample_set.label} has one class, {classes.names[0]}; "
                     "there is nothing to tell apart"
                 )
-    found += foresight.baseline_problems(config)
-    return list(dict.fromkeys([*found, *_tile_problems(config)]))
 
 
-def _tile_problems(config: Config) -> list[str]:
+def _tile_problems(config: Config, learned: bool) -> list[str]:
     """What the tiles of the areas say against a config; of areas without tiles only that."""
     layout = Paths(config)
     found = []
@@ -192,10 +213,11 @@ def _tile_problems(config: Config) -> list[str]:
             found.append(message if own else f"areas.{area}: {message}")
     if found:
         return found
+    found += foresight.results_problems(Path(layout.results))
     found += foresight.split_problems(config, layout.tiles)
     found += foresight.map_problems(config, layout.tiles)
     found += overlap_problems(config, layout.tiles)
-    found += _polygon_problems(layout)
+    found += foresight.polygon_problems(config, layout.tiles, learned=learned)
     return found
 
 
@@ -211,22 +233,6 @@ def _missing(config: Config) -> Iterator[str]:
             yield f"{key}: {path} does not exist"
         elif {"{", "}"} & set(str(path)):
             yield f"{key}: {path} has a brace, which Snakemake takes for a wildcard; rename it"
-
-
-def _polygon_problems(layout: Paths) -> Iterator[str]:
-    """Sets whose split polygons cannot be used, or cover nothing of their tiles."""
-    from sitsformer import splitpolygons
-
-    for name, sample_set in layout.config.sets.items():
-        path = sample_set.split.polygons
-        if sample_set.split.by != "polygons" or path is None or not expand(path).exists():
-            continue
-        try:
-            tiles = [tile for area in sample_set.areas for tile in layout.tiles(area)]
-            lacking = splitpolygons.problems(path, tiles) if tiles else []
-        except ConfigError as error:
-            lacking = [str(error)]
-        yield from (f"sets.{name}.split.polygons: {line}" for line in lacking)
 
 
 def _named(config: Config) -> Iterator[tuple[str, str]]:

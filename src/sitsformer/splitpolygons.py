@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, get_args
 
 from sitsformer.config import ConfigError, Split, expand
@@ -99,30 +99,46 @@ def _window(tile: Tile) -> BaseGeometry:
     return union(box(west, south, 180, north), box(-180, south, east, north))
 
 
-def problems(path: str, tiles: Sequence[Tile]) -> list[str]:
-    """What a file of split polygons lacks for the tiles of a set: splits without a polygon there.
+def problems(path: str, tiles: Sequence[Tile], wanted: Mapping[Split, str]) -> Iterator[str]:
+    """What a file of split polygons lacks for the tiles of a set.
+
+    Args:
+        path: of the file.
+        tiles: of the set.
+        wanted: splits that must have polygons -> who needs them. One polygon of any split must
+            touch a tile in any case.
 
     Raises:
         ConfigError: as `read`.
     """
+    frame = read(path)
+    there, met = set(frame[COLUMN]), _met(frame, tiles)
+    for part, who in wanted.items():
+        if part not in there:
+            yield f"{expand(path)} has no polygon for {part}, and {who} needs samples there"
+    astray = [part for part in wanted if part in there - met]
+    if not met:
+        astray = [part for part in SPLITS if part in there]
+    if astray:
+        west, south, east, north = frame.to_crs(4326).total_bounds
+        yield (
+            f"split polygons {expand(path)}: no polygon of {' and '.join(astray)} touches a tile "
+            f"of the set; the polygons lie at {west:.4f} to {east:.4f} degrees east and "
+            f"{south:.4f} to {north:.4f} north: draw them over the set's areas, or set the "
+            "coordinate reference system that their coordinates are in"
+        )
+
+
+def _met(frame: GeoDataFrame, tiles: Sequence[Tile]) -> set[str]:
+    """Splits with a polygon that touches a tile."""
     from shapely import box
 
-    frame = read(path)
-    met = set()
+    met: set[str] = set()
     for tile in tiles:
         square = box(*tile.bounds)
         for name, shapes in near(frame, tile).items():
-            if any(shape.intersects(square) for shape in shapes):
+            if name not in met and any(shape.intersects(square) for shape in shapes):
                 met.add(name)
         if met == set(SPLITS):
-            return []
-    lacking = [name for name in ("train", "test") if name not in met]
-    if not lacking:
-        return []
-    west, south, east, north = frame.to_crs(4326).total_bounds
-    return [
-        f"split polygons {expand(path)}: no polygon of {' and '.join(lacking)} touches a tile of "
-        f"the set; the polygons lie at {west:.4f} to {east:.4f} degrees east and {south:.4f} to "
-        f"{north:.4f} north: draw them over the set's areas, or set the coordinate reference "
-        "system that their coordinates are in"
-    ]
+            break
+    return met

@@ -10,8 +10,9 @@ import pytest
 from cubes import make_config, make_cube, tiles
 from sample_world import build, sitsformer
 from sitsformer import cube, provenance
-from sitsformer.config import Config
+from sitsformer.config import Config, ConfigError
 from sitsformer.cube import CubeError
+from sitsformer.errors import SitsError
 from sitsformer.patches import make_tile_store
 from sitsformer.patches.merge import merge
 from sitsformer.patches.splits import SplitError
@@ -109,10 +110,12 @@ def test_a_damaged_cube_is_refused_and_check_names_the_chunk(tmp_path):
 
 
 def test_no_scheduler_at_the_address(tmp_path, monkeypatch):
-    config = make_config(patches={"scheduler": "not-an-address://x"})
+    with pytest.raises(ConfigError, match="'cluster' is no address; write it as tcp://host:8786"):
+        make_config(patches={"scheduler": "cluster"})
+    config = make_config(patches={"scheduler": "not-an-address://x:1"})
     tile = tiles(config)[0]
     path = make_cube(tmp_path / "c.zarr", tile)
-    with pytest.raises(Exception, match="no Dask scheduler answers at not-an-address://x"):
+    with pytest.raises(SitsError, match="no Dask scheduler answers at not-an-address://x:1"):
         make_tile_store(config, "land", "farm", tile.name, path, tmp_path / "s.zarr")
     assert not (tmp_path / "s.zarr").exists()
 

@@ -183,6 +183,10 @@ def test_polygons_of_a_split_decide_what_is_cut_and_are_an_input(tmp_path: Path)
     assert planned(tmp_path, values, "--", store) == {"merge": 1}
     draw("test")
     assert planned(tmp_path, values, "--", store) == {"patches": 2, "merge": 1}
+    # Samples alone need no polygons for every split; who learns from them does.
+    whole = run(tmp_path, values, "--dry-run")
+    assert whole.returncode != 0
+    assert "no polygon for validation, and the sweep needs samples" in whole.stdout + whole.stderr
 
 
 def test_the_same_config_twice_gives_the_same_bytes_even_when_killed(

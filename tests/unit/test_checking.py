@@ -1,5 +1,6 @@
 """`sitsformer check`: folders of anything are walked, and damage is named with a way out."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,21 @@ def test_what_is_damaged_is_named_with_what_to_delete(
     assert f"rm -rf -- '{artefact}'" in message and "snakemake" in message
     assert run(artefact)[1] and run(path)[1]
     assert run(results / "logs" / ".." / "patches" / "s.zarr" / "doy")[1] == ""
+
+
+def test_what_is_to_be_deleted_is_all_of_it(results: Path) -> None:
+    """Lost files leave records, and a part of an artefact is not made again alone."""
+    table, chunk = (
+        results / "tables" / "a.csv",
+        results / "patches" / "s.zarr" / "label" / "c" / "0",
+    )
+    table.unlink()
+    chunk.unlink()
+    _, advice = run(table, chunk)
+    subprocess.run(advice.split("`")[1], shell=True, check=True)
+    output, message = run(results)
+    assert message == ""
+    assert output == f"{results}/tables/b.png: table, whole\n"
 
 
 def test_a_record_that_cannot_be_read(results: Path) -> None:

@@ -289,6 +289,8 @@ def test_a_split_by_polygons_needs_polygons_for_each_part(tmp_path: Path) -> Non
     found = problems(parse(changed("sets.crops.split", split)))
     lacking = "has no polygon for test, and the sweep needs samples there"
     assert any(lacking in line for line in found)
+    samples_alone = problems(parse(changed("sets.crops.split", split)), learned=False)
+    assert samples_alone and not any("has no polygon for" in line for line in samples_alone)
     assert not any(
         lacking in line for line in problems(parse(changed("sets.landcover.split", split)))
     )

@@ -1,6 +1,7 @@
 """Names, dates, bands, cloud bands and label rasters in the forms that people have them."""
 
 import logging
+import re
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -16,14 +17,14 @@ from sitsformer.config import BANDS, Rasters
 from sitsformer.errors import SitsError
 from sitsformer.imagery.rasters import problems
 from sitsformer.imagery.rasters.bands import canonical
-from sitsformer.imagery.rasters.dates import compiled, stamp
+from sitsformer.imagery.rasters.dates import stamp
 
 DEFAULT = Rasters(path="x")
 
 
 def told(name: str, **settings: str) -> str:
     own = Rasters(path="x", **settings)
-    return str(stamp(name, compiled(own, "here"), own.date_format, "here").moment)
+    return str(stamp(name, re.compile(own.date_pattern), own.date_format, "here").moment)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_a_format_of_ones_own_and_digits_that_are_refused() -> None:
 
 @given(st.dates(date(1972, 1, 1), date(2100, 12, 31)))
 def test_every_day_comes_back_from_every_form(day: date) -> None:
-    pattern = compiled(DEFAULT, "here")
+    pattern = re.compile(DEFAULT.date_pattern)
     for form in ("%Y%m%d", "%Y-%m-%d", "%Y%j", "%Y.%m.%d"):
         found = stamp(f"S2_{day.strftime(form)}_x.tif", pattern, None, "here")
         assert found.moment.date() == day

@@ -195,10 +195,6 @@ def test_messages_say_what_was_found(folder: Path, tmp_path: Path) -> None:
         build(folder / "nowhere")
     with pytest.raises(SitsError, match="no date in the file name"):
         build(folder, date_pattern=r"(?P<date>\d{9})")
-    with pytest.raises(SitsError, match="not a regular expression"):
-        build(folder, date_pattern="(")
-    with pytest.raises(SitsError, match="has no group"):
-        build(folder, date_pattern=r"\d{8}")
     far = Tile("farm", "far", EPSG, WEST + 60_000, NORTH, SIZE)
     with pytest.raises(SitsError, match=r"none of the 3 files .* reaches tile far.*west 501360"):
         build(folder, tile=far)

@@ -311,14 +311,20 @@ def test_coordinates_of_another_crs_are_refused(tmp_path, tile):
 
 
 def test_polygons_that_miss_every_tile_are_told_before_anything_runs(tmp_path, tile):
-    path = write_features(tmp_path / "a.geojson", base(tile))
-    assert splitpolygons.problems(path, [tile]) == []
-    moved = [(base(tile)[0][0], "train"), (polygon(at(10.0, 10.0)), "test")]
-    (line,) = splitpolygons.problems(write_features(tmp_path / "b.geojson", moved), [tile])
+    def lacking(name, features, *wanted):
+        path = write_features(tmp_path / f"{name}.geojson", features)
+        return list(splitpolygons.problems(path, [tile], dict.fromkeys(wanted, "the sweep")))
+
+    assert lacking("a", base(tile), "train", "test") == lacking("a", base(tile)) == []
+    moved = [(base(tile)[0][0], "Training"), (polygon(at(10.0, 10.0)), "test")]
+    assert lacking("b", moved) == lacking("b", moved, "train") == []
+    (line,) = lacking("b", moved, "train", "test")
     assert "no polygon of test touches a tile" in line
+    (line,) = lacking("b", moved, "train", "validation")
+    assert "b.geojson has no polygon for validation, and the sweep needs samples there" in line
     apart = [(polygon(at(10.0, 10.0)), "train")]
-    (line,) = splitpolygons.problems(write_features(tmp_path / "c.geojson", apart), [tile])
-    assert "no polygon of train and test touches" in line and "10.0000 to 10.0100" in line
+    (line,) = lacking("c", apart)
+    assert "no polygon of train touches" in line and "10.0000 to 10.0100" in line
     values = make_config(size=12).model_dump(mode="json")
     name = next(iter(values["sets"]))
     values["sets"][name]["split"] = {"by": "polygons", "polygons": str(tmp_path / "c.geojson")}

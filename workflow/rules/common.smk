@@ -2,6 +2,7 @@
 import hashlib
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -38,12 +39,21 @@ def checked(values: dict) -> Config:
             )
         else:
             parsed = definitions.parse(values)
-        found = problems(parsed) or store_problems(parsed)
+        found = (
+            problems(parsed, learned=False)
+            or export.season_problems(parsed)
+            or store_problems(parsed)
+        )
     except SitsError as error:
         raise WorkflowError(str(error)) from None
     if found:
-        raise WorkflowError("the config cannot be used:\n  " + "\n  ".join(found))
+        raise WorkflowError(unusable(found))
     return parsed
+
+
+def unusable(found: list[str]) -> str:
+    """One message about everything that is wrong with the config."""
+    return "the config cannot be used:\n  " + "\n  ".join(found)
 
 
 def stored(parsed: Config) -> str:
@@ -181,6 +191,18 @@ def split_files(wildcards):
     if split.by != "polygons":
         return []
     return [str(path) for path in user_files(expand(split.polygons))]
+
+
+@cache
+def learnable(name: str) -> str:
+    """The samples of a set, once the whole config is known to allow learning from them.
+
+    Asked as an input of what learns: who wants cubes and samples alone needs no polygons for
+    every split.
+    """
+    if found := problems(CONFIG):
+        raise WorkflowError(unusable(found))
+    return PATHS.samples(name)
 
 
 SWEEP_PARAMS = (

@@ -1,7 +1,7 @@
 # The few-shot sweep: each cell is a learner, a number of shots and some seeds.
 rule fewshot:
     input:
-        samples=PATHS.samples(CONFIG.fewshot.set),
+        samples=lambda wildcards: learnable(CONFIG.fewshot.set),
         init=lambda wildcards: init_model(wildcards.learner),
     output:
         f"{RESULTS}/fewshot/{{learner}}/{{shots}}/{{seeds}}.parquet",
@@ -33,7 +33,7 @@ rule fewshot:
 
 rule baseline:
     input:
-        samples=PATHS.samples(CONFIG.fewshot.set),
+        samples=lambda wildcards: learnable(CONFIG.fewshot.set),
         files=lambda wildcards: baseline_files(wildcards.learner),
     output:
         f"{RESULTS}/fewshot/{{learner}}/{{shots}}/{{seeds}}.parquet",

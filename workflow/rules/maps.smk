@@ -4,7 +4,7 @@ MAP_LEARNER = PATHS.map_learner().name
 
 rule crop_model:
     input:
-        samples=PATHS.samples(CONFIG.fewshot.set),
+        samples=lambda wildcards: learnable(CONFIG.fewshot.set),
         init=init_model(MAP_LEARNER),
     output:
         directory(f"{RESULTS}/models/crop"),

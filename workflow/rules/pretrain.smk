@@ -3,7 +3,7 @@
 
 rule pretrain:
     input:
-        samples=PATHS.samples(CONFIG.pretrain.set),
+        samples=lambda wildcards: learnable(CONFIG.pretrain.set),
     output:
         directory(f"{RESULTS}/models/{{objective}}-p{{run}}"),
     log:

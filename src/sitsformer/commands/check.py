@@ -26,10 +26,11 @@ def check(paths: tuple[Path, ...]) -> None:
         for problem in one.problems:
             click.echo(f"  {problem}")
     unknown = [one.path for one in found if not one.kind]
-    damaged = [one.path for one in found if not one.sound]
+    damaged = [one for one in found if not one.sound]
     foreign = [one.path for one in found if one.problems and one.sound]
     if damaged:
-        names = " ".join(shlex.quote(str(path)) for path in damaged)
+        remains = dict.fromkeys(path for one in damaged for path in one.remains)
+        names = " ".join(shlex.quote(str(path)) for path in remains)
         raise SitsError(
             f"{len(damaged)} of {len(found)} artefacts are damaged. Delete each one whole, `rm -rf "
             f"-- {names}`, and make it again: `snakemake` does for what the workflow made, the "

@@ -20,6 +20,7 @@ def check(path: Path) -> None:
     """Say whether a config can be used, and what it asks for."""
     from sitsformer.config import ConfigError, load
     from sitsformer.evaluation.seen import store_problems
+    from sitsformer.export import season_problems
     from sitsformer.foresight import notes
     from sitsformer.imagery import rasters
     from sitsformer.paths import Paths, problems
@@ -27,6 +28,7 @@ def check(path: Path) -> None:
     loaded = load(path)
     found = (
         problems(loaded)
+        or season_problems(loaded)
         or store_problems(loaded)
         or [line for name, area in loaded.areas.items() for line in rasters.problems(name, area)]
     )

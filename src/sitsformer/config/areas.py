@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from itertools import pairwise
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_serializer, model_validator
@@ -122,6 +124,29 @@ class Rasters(Section):
     clouds: Clouds = Clouds()
     labels: dict[Name, LabelRaster] = {}
     """Label rasters by the name of the layer they become in the cube."""
+
+    @field_validator("pattern")
+    @classmethod
+    def _lies_below(cls, pattern: str) -> str:
+        parts = PurePath(pattern).parts
+        mixed = [part for part in parts if "**" in part and part != "**"]
+        if PurePath(pattern).is_absolute() or ".." in parts or mixed or not parts:
+            raise ValueError(
+                f"{pattern!r} does not tell files below `path`: write names with * and ?, such as "
+                "*.tif, or **/*.tif with the folders in it"
+            )
+        return pattern
+
+    @field_validator("date_pattern")
+    @classmethod
+    def _finds_a_date(cls, pattern: str) -> str:
+        try:
+            groups = re.compile(pattern).groupindex
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
+        if "date" not in groups:
+            raise ValueError(f"{pattern!r} has no group (?P<date>...) that finds the date")
+        return pattern
 
     @field_validator("date_format")
     @classmethod
@@ -249,13 +274,13 @@ class EarthEngine(Section):
     """`batch`: Google Drive folder, read back from `drive_path`."""
     drive_path: str | None = None
     """`batch`: local folder where the Drive folder is mounted or synchronised."""
-    batch_timeout: float = Field(24.0, gt=0)
+    batch_timeout: float = Field(24.0, gt=0, le=8760)
     """`batch`: hours to wait for the tasks."""
     concurrent: int = Field(20, ge=1, le=40)
     """Requests under way at once."""
     rate: float = Field(40.0, gt=0, le=100)
     """Requests started per second."""
-    deadline: float = Field(120.0, gt=0)
+    deadline: float = Field(120.0, gt=0, le=86_400)
     """Seconds after which one request is given up (and tried again or split)."""
     attempts: int = Field(8, ge=1, le=20)
     """Tries of one request before the export fails."""

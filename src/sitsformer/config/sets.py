@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from sitsformer.config.base import PIXEL, Fraction, Name, PatchSize, Section, Seed, Split
+
+_ADDRESS = re.compile(r"([a-z+-]+://)?[^\s/]+:\d+")
 
 
 class Patches(Section):
@@ -23,10 +26,17 @@ class Patches(Section):
     """A date is kept when at least this share of the patch is clear."""
     min_dates: int = Field(5, ge=1)
     """Samples with fewer clear dates are dropped (and counted)."""
-    memory_gb: float = Field(1.0, gt=0)
+    memory_gb: float = Field(1.0, gt=0, le=100_000)
     """Memory that the cutting of one tile may take, GB."""
     scheduler: str | None = None
-    """Address of a running Dask scheduler; default: threads in the job."""
+    """Address of a running Dask scheduler, `tcp://host:8786`; default: threads in the job."""
+
+    @field_validator("scheduler")
+    @classmethod
+    def _has_a_port(cls, address: str | None) -> str | None:
+        if address is not None and not _ADDRESS.fullmatch(address):
+            raise ValueError(f"{address!r} is no address; write it as tcp://host:8786")
+        return address
 
     @model_validator(mode="after")
     def _check(self) -> Patches:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sitsformer.config import PIXEL, Config, expand
+from sitsformer.config import PARTS, PIXEL, Config, Split, expand
 from sitsformer.config.checks import label_learners
 from sitsformer.errors import SitsError
 from sitsformer.overlap import refusal
@@ -112,12 +112,56 @@ def sentence(config: Config, found: Seen) -> str:
 
 
 def store_problems(config: Config) -> list[str]:
-    """What two existing stores say against a config, before the first job."""
-    stores = [config.sets[name].store for name in (config.fewshot.set, config.pretrain.set)]
-    if None in stores:
-        return []
-    try:
-        check_seen(config, *(expand(str(store)) for store in stores))
-    except SitsError as error:
-        return [str(error)]
+    """What existing stores say against a config, before the first job.
+
+    They must be sample stores, with samples where pretraining and the sweep look for them and
+    patches of one size; two of them must not share ground that the config keeps apart.
+    """
+    stores = {n: expand(one.store) for n, one in config.sets.items() if one.store is not None}
+    sides: dict[str, int] = dict.fromkeys(config.sets, config.patches.size)
+    found = []
+    for name, path in stores.items():
+        try:
+            sides[name], lacking = _look(config, name, path)
+        except SitsError as error:
+            lacking = [str(error)]
+        found += [f"sets.{name}.store: {line}" for line in lacking]
+    learned, tested = config.pretrain.set, config.fewshot.set
+    if found or set(config.fewshot.inits) <= {"none"}:
+        return found
+    if sides[learned] != sides[tested]:
+        return [
+            f"pretrain.set: {learned!r} has patches of {sides[learned]} pixels and {tested!r} of "
+            f"{sides[tested]}, and a model reads one size; make both alike (patches.size)"
+        ]
+    if {learned, tested} <= set(stores):
+        try:
+            check_seen(config, stores[tested], stores[learned])
+        except SitsError as error:
+            return [str(error)]
     return []
+
+
+def _look(config: Config, name: str, path: Path) -> tuple[int, list[str]]:
+    """Side of the patches of a store, pixels, and the samples that it lacks.
+
+    Raises:
+        SitsError: it is no sample store.
+    """
+    from sitsformer.samples import SPLITS, open_samples
+
+    store = open_samples(path)
+    split = store.split.values
+    wanted: dict[Split, str] = {}
+    if name == config.fewshot.set:
+        split = np.where(store.label.values >= 0, split, -1)
+        wanted |= dict.fromkeys(PARTS, "the sweep")
+    elif name == config.pretrain.set:
+        wanted |= dict.fromkeys(PARTS[:2], "pretraining")
+    there = set(np.unique(split).tolist())
+    lacking = [
+        f"{path} has no sample for {part}, and {who} needs some there"
+        for part, who in wanted.items()
+        if SPLITS.index(part) not in there
+    ]
+    return int(store.sizes["py"]), lacking

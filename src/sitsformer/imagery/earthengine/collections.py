@@ -42,13 +42,18 @@ def check_area(area_name: str, area: Area, tile: Tile) -> None:
     """Refuse what no request could bring.
 
     Raises:
-        EarthEngineError: a season before Sentinel-2; a label outside its coverage, or of a year
-            that it has no map of.
+        EarthEngineError: a season before Sentinel-2 or yet to come; a label outside its coverage,
+            or of a year that it has no map of.
     """
     if area.end < date(2015, 6, 27):
         raise EarthEngineError(
             f"areas.{area_name}: the season ends {area.end}; Sentinel-2 began on 2015-06-27, and "
             "Level 2A covers Europe from 2017 and the world from the end of 2018"
+        )
+    if area.start > date.today():
+        raise EarthEngineError(
+            f"areas.{area_name}: the season starts {area.start}, which is yet to come; give a "
+            "season that has images"
         )
     for product in wanted(area):
         if product.coverage is not None and not product.covers(*_box(tile)):

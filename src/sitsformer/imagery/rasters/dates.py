@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sitsformer.config import Rasters
 from sitsformer.errors import SitsError
 
 FIRST_YEAR, LAST_YEAR = 1972, 2100
@@ -35,26 +34,6 @@ class Stamp:
     by_day: bool
     band: str | None
     rest: str
-
-
-def compiled(settings: Rasters, where: str) -> re.Pattern[str]:
-    """The pattern of the config.
-
-    Raises:
-        SitsError: it is not a regular expression or does not find a date.
-    """
-    pattern = settings.date_pattern
-    try:
-        found = re.compile(pattern)
-    except re.error as error:
-        raise SitsError(
-            f"{where}.date_pattern: {pattern!r} is not a regular expression: {error}"
-        ) from None
-    if "date" not in found.groupindex:
-        raise SitsError(
-            f"{where}.date_pattern: {pattern!r} has no group (?P<date>...) that finds the date"
-        )
-    return found
 
 
 def stamp(name: str, pattern: re.Pattern[str], form: str | None, where: str) -> Stamp:

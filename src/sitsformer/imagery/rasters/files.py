@@ -14,7 +14,7 @@ import numpy as np
 from sitsformer.config import BANDS, Rasters, expand
 from sitsformer.errors import SitsError
 from sitsformer.imagery.rasters.bands import OTHERS, canonical
-from sitsformer.imagery.rasters.dates import compiled, stamp
+from sitsformer.imagery.rasters.dates import stamp
 from sitsformer.imagery.rasters.series import Season
 
 logger = logging.getLogger("sitsformer")
@@ -78,7 +78,7 @@ def scan(folder: Path, settings: Rasters, season: Season, where: str) -> list[Ac
         SitsError: no folder, no file, a name without a date, or no file of the season.
     """
     paths = matching(folder, settings, where)
-    pattern = compiled(settings, where)
+    pattern = re.compile(settings.date_pattern)
     found = [_acquisition(path, folder, pattern, settings, where) for path in paths]
     first, last = (np.datetime64(day, "D") for day in season)
     inside = [a for a in found if first <= a.time.astype("datetime64[D]") <= last]
