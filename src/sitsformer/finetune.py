@@ -23,10 +23,11 @@ from sitsformer import config, fewshot
 from sitsformer.fewshot import TEST, TRAIN, VALIDATION, Cell, Draw, Learner, validation_score
 from sitsformer.model import SITSFormer
 from sitsformer.model.prediction import probabilities
-from sitsformer.model.steps import SCALE, Series, make_series
+from sitsformer.model.steps import Series, make_series
 from sitsformer.modelstore import Origin, load_model, save_model
 from sitsformer.pretrain import architecture, plan, strength
 from sitsformer.samples import Samples, load_samples, statistics
+from sitsformer.stored import SCALE
 from sitsformer.training import Row, distributed, fit
 from sitsformer.training.augment import Strength
 from sitsformer.training.observers import bar, observers

@@ -18,12 +18,13 @@ import xarray as xr
 from sitsformer import provenance
 from sitsformer.classes import Classes
 from sitsformer.config import Patches
-from sitsformer.cube import CHUNK, MISSING, label_layers, layer_values, open_cube, tile_of
+from sitsformer.cube import CHUNK, label_layers, layer_values, open_cube, tile_of
 from sitsformer.errors import SitsError
 from sitsformer.labels import products
 from sitsformer.patches.clear import clear_strips
 from sitsformer.patches.thinning import thin
 from sitsformer.progress import Progress
+from sitsformer.stored import MISSING
 
 Predict = Callable[[npt.NDArray[np.uint16], npt.NDArray[np.int64]], npt.NDArray[np.floating]]
 """(sample, time, band, py, px) uint16 and (sample, time) days of year -> (sample, class)."""

@@ -39,7 +39,7 @@ def test_model_and_training_need_torch_and_numpy_alone(path: Path) -> None:
 def test_no_stage_or_contract_imports_a_source() -> None:
     for path in PACKAGE.rglob("*.py"):
         room = path.relative_to(PACKAGE).parts[0]
-        if room in ("sources", "commands", "export.py"):
+        if room in ("imagery", "commands", "export.py"):
             continue
         found = {name for name in imported(path) if name.startswith("sitsformer.imagery")}
         assert not found, path
@@ -54,7 +54,7 @@ def test_nothing_imports_the_command_line() -> None:
 
 def test_geemap_is_imported_where_people_look_and_nowhere_else() -> None:
     users = [path for path in PACKAGE.rglob("*.py") if "geemap" in imported(path)]
-    assert {path.relative_to(PACKAGE).parts[0] for path in users} <= {"sources", "commands"}
+    assert {path.relative_to(PACKAGE).parts[0] for path in users} <= {"imagery", "commands"}
 
 
 def test_what_snakemake_loads_at_every_start_is_light() -> None:

@@ -19,12 +19,13 @@ def map_command(
     """Predict a whole tile: classes, confidence, a picture, and crop areas with intervals."""
     from sitsformer import maps, modelstore, provenance
     from sitsformer.classes import Classes
-    from sitsformer.config import BANDS, load
+    from sitsformer.config import load
     from sitsformer.cube import open_cube
     from sitsformer.errors import SitsError
     from sitsformer.evaluation import areas
     from sitsformer.plots import crop_map
     from sitsformer.samples import about, load_samples, open_samples, read_manifest
+    from sitsformer.sensors import BANDS
 
     config = load(config_path)
     common = about(open_samples(store))

@@ -10,11 +10,8 @@ from sitsformer.config.areas import (
     Tiles,
 )
 from sitsformer.config.base import (
-    BANDS,
     BASELINE_OPTIONS,
     BASELINES,
-    PIXEL,
-    TILE_STEP,
     ConfigError,
     Init,
     Objective,
@@ -51,13 +48,10 @@ from sitsformer.config.sets import (
 )
 
 __all__ = [
-    "BANDS",
     "BASELINES",
     "BASELINE_OPTIONS",
     "COMPARED",
     "PARTS",
-    "PIXEL",
-    "TILE_STEP",
     "Area",
     "Augment",
     "Clouds",

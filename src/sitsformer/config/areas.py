@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_serializer, model_validator
 
-from sitsformer.config.base import TILE_STEP, Fraction, Name, Section, Seed
+from sitsformer.config.base import Fraction, Name, Section, Seed
 from sitsformer.labels import products
+from sitsformer.sensors import SENTINEL2, TILE_STEP
 
 
 class Tiles(Section):
@@ -47,7 +48,7 @@ class Clouds(Section):
     blue and short-wave infrared bands (docs/rasters.md); `none`: every valid pixel is clear."""
     band: str | None = None
     """Name or number of the SCL, mask or probability band; needed by these three."""
-    scl_clear: tuple[int, ...] = (4, 5, 6, 7)
+    scl_clear: tuple[int, ...] = SENTINEL2.scene_clear
     """SCL codes taken as clear: vegetation, bare, water, unclassified."""
     mask_clear: tuple[int, ...] | None = None
     """`mask`: values that mean clear; default: 1, or 255 where the band has no 1."""

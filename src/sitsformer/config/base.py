@@ -19,15 +19,6 @@ from pydantic import (
 from sitsformer.config.meaning import refuse_doubles, refuse_misreadings
 from sitsformer.errors import SitsError
 
-BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
-"""The ten Sentinel-2 bands of 10 m and 20 m, in the order of every store (SITS-Former's choice)."""
-
-PIXEL = 10
-"""Side of a pixel of every cube, metres."""
-
-TILE_STEP = 6
-"""Tile sides are multiples of 6 pixels (60 m), so that 10, 20 and 60 m bands nest."""
-
 Split = Literal["train", "validation", "test"]
 Objective = Literal["ssl", "sl", "dual"]
 Init = Literal["none", "ssl", "sl", "dual"]

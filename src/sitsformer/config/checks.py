@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sitsformer.config.areas import Area
-from sitsformer.config.base import BASELINE_OPTIONS, BASELINES, PIXEL, Split
+from sitsformer.config.base import BASELINE_OPTIONS, BASELINES, Split
 from sitsformer.config.learning import FewShot
 from sitsformer.config.sets import PARTS, SampleSet
+from sitsformer.sensors import PIXEL
 
 if TYPE_CHECKING:
     from sitsformer.config import Config

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sitsformer.config.base import PIXEL, Fraction, Name, PatchSize, Section, Seed, Split
+from sitsformer.config.base import Fraction, Name, PatchSize, Section, Seed, Split
+from sitsformer.sensors import PIXEL
 
 
 class Patches(Section):

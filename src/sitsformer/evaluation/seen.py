@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sitsformer.config import PIXEL, Config, expand
+from sitsformer.config import Config, expand
 from sitsformer.errors import SitsError
 from sitsformer.overlap import label_learners, refusal
+from sitsformer.sensors import PIXEL
 
 if TYPE_CHECKING:
     import xarray as xr

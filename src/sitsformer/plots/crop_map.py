@@ -16,10 +16,10 @@ from matplotlib.patches import Patch
 
 from sitsformer import provenance
 from sitsformer.classes import Classes
-from sitsformer.config import PIXEL
 from sitsformer.maps import NONE, CropMap
 from sitsformer.plots.lettering import MOST_CLASSES, largest, lettering, shown
 from sitsformer.plots.style import INK, MUTED, RC, figure
+from sitsformer.sensors import PIXEL
 
 EMPTY = "#e4e6e9"
 """Colour of pixels without a class."""

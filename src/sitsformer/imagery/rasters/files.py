@@ -10,11 +10,12 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from sitsformer.config import BANDS, Rasters, expand
+from sitsformer.config import Rasters, expand
 from sitsformer.errors import SitsError
 from sitsformer.imagery.rasters.bands import canonical
 from sitsformer.imagery.rasters.dates import compiled, stamp
 from sitsformer.imagery.rasters.series import Season
+from sitsformer.sensors import BANDS
 
 SAME_DATATAKE = np.timedelta64(5, "m")
 """Files this close in time are granules of one datatake and become one date. Granules of a

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.config import BANDS, Rasters
-from sitsformer.cube import MISSING, SCALE
+from sitsformer.config import Rasters
 from sitsformer.errors import SitsError
 from sitsformer.imagery.rasters.series import Acquisitions
-from sitsformer.imagery.rasters.values import BASELINE_OFFSET
+from sitsformer.sensors import BANDS, SENTINEL2
+from sitsformer.stored import MISSING, SCALE
 
 logger = logging.getLogger("sitsformer")
 
@@ -26,8 +26,9 @@ DATES = 8
 """Dates that are looked at; of a season across BASELINE_DAY, half of them on either side."""
 STRIDE = 4
 """Every so manieth row and column of large blocks is counted."""
-BASELINE_DAY = np.datetime64("2022-01-25", "s")
-"""From this day on Sentinel-2 products are of processing baseline 04.00: offset by 0.1."""
+BASELINE_DAY = np.datetime64(SENTINEL2.offset_since, "s")
+"""From this day on products are of a processing baseline with an offset."""
+BLUE = BANDS.index(SENTINEL2.called("blue")[0])
 LARGEST = 1.6
 """Reflectances of clouds and snow reach a little less."""
 SMALLEST = 0.005
@@ -129,7 +130,7 @@ def _figures(time: np.datetime64, pixels: NDArray[np.uint16]) -> Look:
         for band, seen in zip(pixels, there, strict=True)
         if seen.any()
     ]
-    blue = pixels[BANDS.index("B02")][there[BANDS.index("B02")]]
+    blue = pixels[BLUE][there[BLUE]]
     return Look(
         time,
         min(floors) * SCALE,
@@ -215,8 +216,8 @@ def _strange(looks: Sequence[Look], settings: Rasters) -> Iterator[str]:
     if settings.offset is None and late and floors and FLOOR < min(floors) < 0.2:
         yield (
             f"no reflectance looked at is below {min(floors):.2f}: Sentinel-2 products from "
-            f"2022-01-25 on that were not harmonised need `offset: {BASELINE_OFFSET}`; `offset: 0` "
-            "says that they were"
+            f"2022-01-25 on that were not harmonised need `offset: {SENTINEL2.offset}`; "
+            "`offset: 0` says that they were"
         )
 
 

@@ -17,16 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer.config import Rasters
-from sitsformer.cube import MISSING, SCALE
 from sitsformer.errors import SitsError
+from sitsformer.sensors import SENTINEL2
+from sitsformer.stored import MISSING, SCALE
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
 logger = logging.getLogger("sitsformer")
 
-BASELINE_OFFSET = -0.1
-"""Offset of Sentinel-2 products of processing baseline 04.00 or later."""
 _BASELINE = re.compile(r"(?:^|_)N(\d{4})(?:_|\.|$)")
 
 
@@ -113,7 +112,7 @@ def packing(tags: Tags, settings: Rasters, day: date, name: str, where: str) -> 
     Raises:
         SitsError: no part of `offset` is for the day.
     """
-    scale = settings.scale or tags.scale or SCALE
+    scale = settings.scale or tags.scale or SENTINEL2.scale
     offset = offset_on(settings, day, name, where)
     if offset is None:
         offset = tags.offset or 0.0
@@ -146,7 +145,9 @@ def offset_on(settings: Rasters, day: date, name: str, where: str) -> float | No
 def without_offset(settings: Rasters, name: str) -> bool:
     """Whether `offset: -0.1` is not for a file: its name says a baseline before 04.00."""
     baseline = _BASELINE.search(name)
-    return settings.offset == BASELINE_OFFSET and baseline is not None and int(baseline[1]) < 400
+    if settings.offset != SENTINEL2.offset or baseline is None:
+        return False
+    return int(baseline[1]) < SENTINEL2.offset_baseline
 
 
 def tell(tags: Iterable[tuple[str, Tags]], settings: Rasters, where: str) -> None:
