@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from sitsformer import foresight
+from sitsformer import foresight, userfiles
 from sitsformer.classes import group, legend_of
 from sitsformer.config import Config, ConfigError, expand
 from sitsformer.config.checks import outlook
@@ -114,20 +113,6 @@ class Paths:
         return [f"{self.results}/maps/{area}/{tile}{suffix}" for area, tile in self.mapped_tiles()]
 
 
-def user_files(path: Path) -> list[Path]:
-    """A file or folder of the user, and the files beside it or in it that change when it does.
-
-    A shapefile is several files, and its columns are not in the one that is named. A Zarr store
-    is a folder, which does not change when a chunk does; whoever writes it anew writes these.
-    """
-    if path.suffix.lower() == ".shp":
-        parts = (".shp", ".shx", ".dbf", ".prj", ".cpg")
-        beside = [path.with_suffix(part) for part in parts if part != path.suffix]
-        return [path, *(part for part in beside if part.exists())]
-    within = [path / name for name in ("zarr.json", ".zmetadata", "provenance.json")]
-    return [path, *(file for file in within if file.exists())]
-
-
 def leaves(values: Any, prefix: str = "") -> list[str]:
     """`key=value` of every leaf of nested config values: the form in which rules take params."""
     if isinstance(values, dict):
@@ -189,7 +174,7 @@ def _tile_problems(config: Config) -> list[str]:
 
 def _missing(config: Config) -> Iterator[str]:
     """Files and folders that do not exist, and paths with variables that are not set."""
-    for key, text in _named(config):
+    for key, text in userfiles.named(config):
         try:
             path = expand(text)
         except ConfigError as error:
@@ -215,19 +200,3 @@ def _polygon_problems(layout: Paths) -> Iterator[str]:
         except ConfigError as error:
             lacking = [str(error)]
         yield from (f"sets.{name}.split.polygons: {line}" for line in lacking)
-
-
-def _named(config: Config) -> Iterator[tuple[str, str]]:
-    """Files and folders that a config names, with their keys."""
-    for name, area in config.areas.items():
-        if area.geometry is not None:
-            yield f"areas.{name}.geometry", area.geometry
-        if area.rasters is not None:
-            yield f"areas.{name}.rasters.path", area.rasters.path
-            for layer, label in area.rasters.labels.items():
-                yield f"areas.{name}.rasters.labels.{layer}.path", label.path
-    for name, sample_set in config.sets.items():
-        if sample_set.store is not None:
-            yield f"sets.{name}.store", sample_set.store
-        if sample_set.split.polygons is not None:
-            yield f"sets.{name}.split.polygons", sample_set.split.polygons

@@ -27,7 +27,7 @@ from raster_files import (
 from sitsformer import cube
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
-from sitsformer.imagery.rasters import RasterSource
+from sitsformer.imagery.rasters.source import RasterSource
 from sitsformer.sensors import BANDS
 
 

@@ -11,7 +11,7 @@ from sitsformer import cube
 from sitsformer.classes import Legend
 from sitsformer.config import Area, Synthetic
 from sitsformer.grid import Tile
-from sitsformer.imagery.synthetic import SyntheticSource
+from sitsformer.imagery.synthetic.source import SyntheticSource
 from sitsformer.plots import tile as tile_view
 from sitsformer.sensors import BANDS
 

@@ -16,9 +16,8 @@ from sitsformer import config as definitions
 from sitsformer.config import Config, ConfigError, expand
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import parse_learner
-from sitsformer.grid import geometry_file
-from sitsformer.classes import legend_path
-from sitsformer.paths import Paths, leaves, problems, user_files
+from sitsformer.paths import Paths, leaves, problems
+from sitsformer.userfiles import watched, watched_of
 from sitsformer.versions import STAGES
 
 
@@ -158,18 +157,7 @@ def targets() -> list[str]:
 
 def area_files(wildcards):
     """Files of the user that a cube is made from."""
-    area = CONFIG.areas[wildcards.area]
-    files = [] if (outline := geometry_file(area)) is None else user_files(outline)
-    if area.rasters is not None:
-        folder = expand(area.rasters.path)
-        files += user_files(folder)
-        if folder.suffix != ".zarr":
-            # Each acquisition, since a folder does not change when a file in it does.
-            files += sorted(folder.glob(area.rasters.pattern))
-        for label in area.rasters.labels.values():
-            files += [*user_files(expand(label.path)), legend_path(label.legend)]
-    # A legend of the package is no file of the user.
-    return [str(path) for path in files if path is not None]
+    return [str(path) for path in watched_of(CONFIG.areas[wildcards.area])]
 
 
 def split_files(wildcards):
@@ -177,7 +165,7 @@ def split_files(wildcards):
     split = CONFIG.sets[wildcards.set].split
     if split.by != "polygons":
         return []
-    return [str(path) for path in user_files(expand(split.polygons))]
+    return [str(path) for path in watched(expand(split.polygons))]
 
 
 SWEEP_PARAMS = (

@@ -21,14 +21,18 @@ def check(path: Path) -> None:
     from sitsformer.config import ConfigError, load
     from sitsformer.evaluation.seen import store_problems
     from sitsformer.foresight import notes
-    from sitsformer.imagery import rasters
     from sitsformer.paths import Paths, problems
+    from sitsformer.sources import source_of
 
     loaded = load(path)
     found = (
         problems(loaded)
         or store_problems(loaded)
-        or [line for name, area in loaded.areas.items() for line in rasters.problems(name, area)]
+        or [
+            line
+            for name, area in loaded.areas.items()
+            for line in source_of(area).problems(name, area)
+        ]
     )
     if found:
         raise ConfigError("\n  ".join([f"{path} cannot be used:", *found]))

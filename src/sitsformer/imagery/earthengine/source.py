@@ -238,3 +238,8 @@ def attributes(
         attrs[f"{product.name}_year"] = year
         attrs["collections"] = [*attrs["collections"], collection]
     return {name: json.dumps(v) if isinstance(v, dict) else v for name, v in attrs.items()}
+
+
+def open_source(config: Config) -> EarthEngineSource:
+    """The source with the settings of a config."""
+    return EarthEngineSource(config)
