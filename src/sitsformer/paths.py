@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from sitsformer import foresight, userfiles
+from sitsformer import foresight, mapproducts, userfiles
 from sitsformer.classes import group, legend_of
 from sitsformer.config import Config, ConfigError, expand
 from sitsformer.config.checks import outlook
@@ -108,9 +108,18 @@ class Paths:
             found += [(area, name) for name in names]
         return found
 
-    def maps(self, suffix: str = ".tif") -> list[str]:
-        """Crop maps, or the files beside them (`.png`, `_areas.csv`)."""
-        return [f"{self.results}/maps/{area}/{tile}{suffix}" for area, tile in self.mapped_tiles()]
+    def maps(self, *products: str) -> list[str]:
+        """Products of every map by name (`classes`, `areas`), all by default."""
+        known = mapproducts.products()
+        return [
+            self.map(area, tile, name)
+            for name in products or known
+            for area, tile in self.mapped_tiles()
+        ]
+
+    def map(self, area: str, tile: str, product: str) -> str:
+        """A product of the map of a tile."""
+        return f"{self.results}/maps/{area}/{tile}{mapproducts.products()[product].ending}"
 
 
 def leaves(values: Any, prefix: str = "") -> list[str]:

@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 
-from sitsformer import export, plots, provenance
+from sitsformer import export, mapproducts, plots, provenance
 from sitsformer.evaluation import tables
 from sitsformer.evaluation.seen import store_problems
 from sitsformer import config as definitions
@@ -137,15 +137,11 @@ def targets() -> list[str]:
     What is made on the way is named too, so that a deleted artefact is made again though nothing
     else misses it.
     """
-    maps = [
-        PATHS.maps(suffix)
-        for suffix in (".tif", "_confidence.tif", ".png", "_areas.csv")
-    ]
     return [
         f"{RESULTS}/report.html",
         *(f"{RESULTS}/figures/{name}.svg" for name in plots.names(CONFIG)),
         *(f"{RESULTS}/tables/{name}" for name in tables.NAMES),
-        *(path for paths in maps for path in paths),
+        *PATHS.maps(),
         *([f"{RESULTS}/models/crop"] if CONFIG.maps.tiles else []),
         *PATHS.cells(),
         *PATHS.pretrained(),
@@ -229,3 +225,19 @@ def figure(name: str):
         labels={"figure": plots.FIGURES[name].title},
         caption="../report/figure.rst",
     )
+
+
+def map_products() -> dict:
+    """Files of the map of a tile; pictures are shown in the Snakemake report."""
+    found = {}
+    for name, product in mapproducts.products().items():
+        path = PATHS.map("{area}", "{tile}", name)
+        if product.picture:
+            path = report(
+                path,
+                category="Maps",
+                caption="../report/map.rst",
+                labels={"area": "{area}", "tile": "{tile}", "product": name},
+            )
+        found[name] = path
+    return found
