@@ -18,7 +18,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from sitsformer.config import Area, Synthetic
 from sitsformer.grid import tiles
-from sitsformer.imagery.synthetic import SyntheticSource
+from sitsformer.imagery.synthetic.source import SyntheticSource
 
 HOME = (-98.10, 44.00, -98.00, 44.06)
 ELSEWHERE = (-94.90, 41.60, -94.80, 41.66)

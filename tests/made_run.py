@@ -15,10 +15,10 @@ from sitsformer.classes import Legend
 from sitsformer.commands.evaluate import evaluate
 from sitsformer.commands.map import map_command
 from sitsformer.commands.report import report
-from sitsformer.config import BANDS
 from sitsformer.grid import Tile
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.modelstore import Origin, save_model
+from sitsformer.sensors import BANDS
 
 SIDE = 36
 CONFIG = {

@@ -9,7 +9,8 @@ import torch
 from reference_model import Reference
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.model.embedding import CHANNELS, kernels
-from sitsformer.model.steps import MISSING, make_series
+from sitsformer.model.steps import make_series
+from sitsformer.stored import MISSING
 
 MEAN, STD = np.full(10, 0.25), np.full(10, 0.15)
 

@@ -6,7 +6,7 @@ import torch
 from reference_model import Reference
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.model.embedding import kernels
-from sitsformer.model.steps import MISSING
+from sitsformer.stored import MISSING
 
 MEAN, STD = np.full(10, 0.3), np.full(10, 0.2)
 

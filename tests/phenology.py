@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from sitsformer import fewshot
-from sitsformer.config import BANDS
 from sitsformer.samples import About, Samples, write_samples
+from sitsformer.sensors import BANDS
 
 NAMES = ("winter wheat", "maize", "soy", "grass")
 COLOURS = ("#a57000", "#ffd300", "#267000", "#e8ffbf")

@@ -11,9 +11,10 @@ import xarray as xr
 from affine import Affine
 
 from sitsformer import cube
-from sitsformer.config import BANDS, Area
+from sitsformer.config import Area
 from sitsformer.grid import Tile
-from sitsformer.imagery.rasters import RasterSource
+from sitsformer.imagery.rasters.source import RasterSource
+from sitsformer.sensors import BANDS
 
 EPSG, WEST, NORTH, SIZE = 32631, 501_360, 5_629_680, 12
 

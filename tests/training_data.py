@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sitsformer.config import BANDS
 from sitsformer.samples import About, write_samples
+from sitsformer.sensors import BANDS
 
 CLASSES = ("early", "middle", "late")
 

@@ -12,14 +12,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sitsformer import provenance
+from sitsformer import mapproducts, provenance
 from sitsformer.errors import SitsError
 from sitsformer.samples import contract as samplelayout
 from sitsformer.samples import shards
 
 CHECKPOINT = "checkpoint.safetensors"
 _HEARTS = ("zarr.json", "model.safetensors")
-_ALONE = (".csv", ".html", ".parquet", ".png", ".svg", ".tif")
+_ALONE = {
+    *(".csv", ".html", ".parquet", ".png", ".svg"),
+    *(Path(product.ending).suffix for product in mapproducts.products().values()),
+}
 """Endings of files that are artefacts by themselves."""
 
 

@@ -27,15 +27,12 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from sitsformer import provenance
 from sitsformer.classes import Legend
-from sitsformer.config import BANDS, PIXEL
 from sitsformer.errors import SitsError
-from sitsformer.grid import SNAP, Tile
+from sitsformer.grid import Tile
 from sitsformer.labels import confidence_layers
+from sitsformer.sensors import BANDS, PIXEL, SENTINEL2, SNAP
+from sitsformer.stored import MISSING, SCALE
 
-MISSING = 65535
-"""Reflectance of a pixel that was not seen. 0 is a value like any other."""
-SCALE = 1e-4
-"""Reflectance = stored value x SCALE (Sentinel-2 L2A quantification value 10,000)."""
 CLEAR_MISSING = 255
 
 CHUNK = {"time": 12, "y": 126, "x": 126}
@@ -46,9 +43,6 @@ _CHECKED = ("reflectance/c/", "clear/c/")
 
 _DECODING = (OSError, ValueError, RuntimeError, KeyError, TypeError)
 """What Zarr and its codecs raise for files that are not what they should be."""
-
-CENTRE_WAVELENGTH = (492, 560, 665, 704, 741, 783, 833, 865, 1614, 2202)
-"""Central wavelengths of BANDS for Sentinel-2A, nm (ESA, Sentinel-2 spectral response)."""
 
 Array = Any
 """A numpy or dask array."""
@@ -102,7 +96,7 @@ def build(
             "band": ("band", np.array(BANDS, object)),
             "wavelength": (
                 "band",
-                np.array(CENTRE_WAVELENGTH, np.int32),
+                np.array([band.wavelength for band in SENTINEL2.bands], np.int32),
                 {"units": "nm", "long_name": "central wavelength"},
             ),
             "y": ("y", tile.y, _axis_attrs("y", "northing")),
@@ -111,7 +105,9 @@ def build(
         },
         attrs={
             "Conventions": "CF-1.11",
-            "title": f"Sentinel-2 surface reflectance and labels, {tile.area}, tile {tile.name}",
+            "title": (
+                f"{SENTINEL2.title} surface reflectance and labels, {tile.area}, tile {tile.name}"
+            ),
             "area": tile.area,
             "tile": tile.name,
             **attrs,

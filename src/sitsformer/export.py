@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sitsformer import cube
-from sitsformer.classes import legend_path
+from sitsformer import cube, userfiles
 from sitsformer.config import Area, Config, ConfigError, expand
 from sitsformer.errors import SitsError, no_room
-from sitsformer.grid import find_tile, geometry_file, tiles
-from sitsformer.imagery import get_source
+from sitsformer.grid import find_tile, tiles
+from sitsformer.sources import source_of
 
 logger = logging.getLogger("sitsformer")
 
@@ -27,14 +26,15 @@ def export(config: Config, area_name: str, tile_name: str, out: Path) -> None:
     """
     area = find_area(config, area_name)
     tile = find_tile(area_name, area, tile_name)
-    dataset = get_source(config, area_name).cube(area_name, area, tile)
+    source = source_of(area)
+    dataset = source.open(config).cube(area_name, area, tile)
     try:
         cube.write(
             dataset,
             out,
             config=settings(config, area_name),
-            inputs=_label_files(area),
-            seed=_seed(config, area),
+            inputs=userfiles.recorded(area),
+            seed=source.settings(config).get(source.name, {}).get("seed"),
         )
     except (OSError, RuntimeError, ValueError, zlib.error) as error:
         if area.rasters is None or no_room(error) or getattr(error, "errno", None) is not None:
@@ -88,23 +88,4 @@ def settings(config: Config, area_name: str) -> dict[str, object]:
     values: dict[str, object] = {
         "area": area.model_dump(mode="json", exclude={"tiles": {"count", "seed"}})
     }
-    if area.source == "synthetic":
-        values["synthetic"] = config.synthetic.model_dump(mode="json")
-    if area.source == "earthengine":
-        values["earthengine"] = config.earthengine.model_dump(
-            mode="json", include={"min_clear", "clear_score", "cloud_score"}
-        )
-    return values
-
-
-def _label_files(area: Area) -> dict[str, Path]:
-    """Label rasters, legends and outline that an area is made from, by the key that names them."""
-    files = {"geometry": geometry_file(area)}
-    for layer, label in (area.rasters.labels if area.rasters else {}).items():
-        files[f"labels.{layer}"] = expand(label.path)
-        files[f"legends.{layer}"] = legend_path(label.legend)
-    return {key: path for key, path in files.items() if path is not None}
-
-
-def _seed(config: Config, area: Area) -> int | None:
-    return config.synthetic.seed if area.source == "synthetic" else None
+    return values | source_of(area).settings(config)

@@ -27,10 +27,11 @@ from sitsformer.fewshot.adaptations import Adaptation, Choice, adaptations
 from sitsformer.fewshot.adaptations.full import all_weights
 from sitsformer.model import SITSFormer
 from sitsformer.model.prediction import probabilities
-from sitsformer.model.steps import SCALE, Series, make_series
+from sitsformer.model.steps import Series, make_series
 from sitsformer.modelstore import Origin, load_model, save_model
 from sitsformer.registry import find
 from sitsformer.samples import Samples, load_samples, statistics
+from sitsformer.stored import SCALE
 from sitsformer.training import distributed
 from sitsformer.training.loop import Row, fit
 from sitsformer.training.observers import bar, observers

@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.config import PIXEL, Area, ConfigError, expand
+from sitsformer.config import Area, ConfigError, expand
 from sitsformer.polygons import mended, project
 from sitsformer.polygons import read as read_polygons
+from sitsformer.sensors import PIXEL, SNAP
 
 if TYPE_CHECKING:
     from affine import Affine
     from shapely.geometry.base import BaseGeometry
 
-SNAP = 60
-"""Tile origins are multiples of this, metres: the coarsest Sentinel-2 pixel."""
 
 ZONE_MARGIN = 1.0
 """Degrees that an area may reach out of the UTM zone of its centre. At 4 degrees from the central

@@ -1,4 +1,4 @@
-"""Wall-to-wall prediction of a cube: a GeoTIFF of classes with confidence, and areas.
+"""Wall-to-wall prediction of a cube: classes with confidence; `mapproducts` writes them.
 
 Each pixel is predicted from the patch around it, with the dates that its sample would have: the
 clear ones, thinned to the length of the sample store. Pixels nearer to the edge of the tile than
@@ -15,15 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from sitsformer import provenance
 from sitsformer.classes import Classes
 from sitsformer.config import Patches
-from sitsformer.cube import CHUNK, MISSING, label_layers, layer_values, open_cube, tile_of
+from sitsformer.cube import CHUNK, label_layers, layer_values, open_cube, tile_of
 from sitsformer.errors import SitsError
 from sitsformer.labels import products
 from sitsformer.patches.clear import clear_strips
 from sitsformer.patches.thinning import thin
 from sitsformer.progress import Progress
+from sitsformer.stored import MISSING
 
 Predict = Callable[[npt.NDArray[np.uint16], npt.NDArray[np.int64]], npt.NDArray[np.floating]]
 """(sample, time, band, py, px) uint16 and (sample, time) days of year -> (sample, class)."""
@@ -161,76 +161,3 @@ def reference(cube: xr.Dataset, layer: str, classes: Classes) -> npt.NDArray[np.
         return None
     # From the class indices on, which are signed: the last of them has no successor in int16.
     return (classes.index(layer_values(cube[layer])).astype(np.int32) + 1).astype(np.uint16)
-
-
-def confidence_path(path: Path) -> Path:
-    """The file of the confidence beside that of the classes.
-
-    A file of its own: GDAL takes a second band beside a colour table for transparency.
-    """
-    return path.with_name(f"{path.stem}_confidence{path.suffix}")
-
-
-def write(found: CropMap, cube: xr.Dataset, classes: Classes, path: Path) -> None:
-    """Write a map as two cloud-optimised GeoTIFFs.
-
-    `path` holds classes with their colours, and their names as tags of the band: as uint8, or as
-    uint16 where there are more than 255 classes. The file beside it (`confidence_path`) holds the
-    confidence in percent.
-    """
-    dtype = np.uint8 if len(classes.names) <= np.iinfo(np.uint8).max else np.uint16
-    names = {f"CLASS_{k + 1}": name for k, name in enumerate(classes.names)}
-    _write_band(found.classes.astype(dtype), cube, path, "crop", names, _colour_table(classes))
-    beside = confidence_path(path)
-    _write_band(found.confidence, cube, beside, "confidence", {"UNITS": "percent"})
-
-
-def _write_band(
-    values: npt.NDArray[np.uint8 | np.uint16],
-    cube: xr.Dataset,
-    path: Path,
-    name: str,
-    tags: dict[str, str],
-    colours: dict[int, tuple[int, int, int, int]] | None = None,
-) -> None:
-    import rasterio
-    from rasterio.io import MemoryFile
-    from rasterio.shutil import copy
-
-    tile = tile_of(cube)
-    with MemoryFile() as memory:
-        with memory.open(
-            driver="GTiff",
-            width=tile.size,
-            height=tile.size,
-            count=1,
-            dtype=values.dtype.name,
-            crs=f"EPSG:{tile.epsg}",
-            transform=tile.transform,
-            nodata=NONE,
-        ) as target:
-            target.write(values, 1)
-            if colours is not None:
-                target.write_colormap(1, colours)
-            target.set_band_description(1, name)
-            target.update_tags(1, **tags)
-        # In memory first: on a full disk GDAL raises errors that do not say so.
-        with (
-            rasterio.Env(GDAL_PAM_ENABLED="NO"),
-            memory.open() as source,
-            MemoryFile(ext=".tif") as whole,
-        ):
-            copy(
-                source, whole.name, driver="COG", compress="deflate", resampling="nearest",
-                blocksize=256,
-            )  # fmt: skip
-            with provenance.create_file(path, "map") as temporary:
-                temporary.write_bytes(whole.getbuffer())
-
-
-def _colour_table(classes: Classes) -> dict[int, tuple[int, int, int, int]]:
-    table = {NONE: (0, 0, 0, 0)}
-    for k, colour in enumerate(classes.colours):
-        red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-        table[k + 1] = (red, green, blue, 255)
-    return table

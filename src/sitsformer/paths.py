@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sitsformer import foresight
+from sitsformer import foresight, mapproducts, userfiles
 from sitsformer.baselines import shipped
 from sitsformer.classes import group, legend_of
 from sitsformer.config import Config, ConfigError, expand
@@ -124,23 +124,18 @@ class Paths:
             found += [(area, name) for name in names]
         return found
 
-    def maps(self, suffix: str = ".tif") -> list[str]:
-        """Crop maps, or the files beside them (`.png`, `_areas.csv`)."""
-        return [f"{self.results}/maps/{area}/{tile}{suffix}" for area, tile in self.mapped_tiles()]
+    def maps(self, *products: str) -> list[str]:
+        """Products of every map by name (`classes`, `areas`), all by default."""
+        known = mapproducts.products()
+        return [
+            self.map(area, tile, name)
+            for name in products or known
+            for area, tile in self.mapped_tiles()
+        ]
 
-
-def user_files(path: Path) -> list[Path]:
-    """A file or folder of the user, and the files beside it or in it that change when it does.
-
-    A shapefile is several files, and its columns are not in the one that is named. A Zarr store
-    is a folder, which does not change when a chunk does; whoever writes it anew writes these.
-    """
-    if path.suffix.lower() == ".shp":
-        parts = (".shp", ".shx", ".dbf", ".prj", ".cpg")
-        beside = [path.with_suffix(part) for part in parts if part != path.suffix]
-        return [path, *(part for part in beside if part.exists())]
-    within = [path / name for name in ("zarr.json", ".zmetadata", "provenance.json")]
-    return [path, *(file for file in within if file.exists())]
+    def map(self, area: str, tile: str, product: str) -> str:
+        """A product of the map of a tile."""
+        return f"{self.results}/maps/{area}/{tile}{mapproducts.products()[product].ending}"
 
 
 def leaves(values: Any, prefix: str = "") -> list[str]:
@@ -223,7 +218,7 @@ def _tile_problems(config: Config, learned: bool) -> list[str]:
 
 def _missing(config: Config) -> Iterator[str]:
     """Files and folders that do not exist, and paths with variables that are not set."""
-    for key, text in _named(config):
+    for key, text in userfiles.named(config):
         try:
             path = expand(text)
         except ConfigError as error:
@@ -233,19 +228,3 @@ def _missing(config: Config) -> Iterator[str]:
             yield f"{key}: {path} does not exist"
         elif {"{", "}"} & set(str(path)):
             yield f"{key}: {path} has a brace, which Snakemake takes for a wildcard; rename it"
-
-
-def _named(config: Config) -> Iterator[tuple[str, str]]:
-    """Files and folders that a config names, with their keys."""
-    for name, area in config.areas.items():
-        if area.geometry is not None:
-            yield f"areas.{name}.geometry", area.geometry
-        if area.rasters is not None:
-            yield f"areas.{name}.rasters.path", area.rasters.path
-            for layer, label in area.rasters.labels.items():
-                yield f"areas.{name}.rasters.labels.{layer}.path", label.path
-    for name, sample_set in config.sets.items():
-        if sample_set.store is not None:
-            yield f"sets.{name}.store", sample_set.store
-        if sample_set.split.polygons is not None:
-            yield f"sets.{name}.split.polygons", sample_set.split.polygons

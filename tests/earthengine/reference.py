@@ -17,8 +17,9 @@ from pyproj import Transformer
 
 from earthengine import landscape
 from earthengine.catalogue import RESOLUTION, SIDE, Catalogue, Scene
-from sitsformer.config import BANDS, Area
+from sitsformer.config import Area
 from sitsformer.grid import Tile
+from sitsformer.sensors import BANDS
 
 
 @dataclass

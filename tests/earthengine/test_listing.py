@@ -129,7 +129,7 @@ def test_tiles_at_180_degrees_list_the_images_of_their_own_place(bounds) -> None
     with LocalEarthEngine([here, *elsewhere]) as server:
         ee.Reset()
         ee.Initialize(credentials=None, url=server.url, project="proj-test")
-        found = listing._within(listing.SENTINEL2, chosen, tile).aggregate_array("system:index")
+        found = listing._within(listing.IMAGES, chosen, tile).aggregate_array("system:index")
         indices = found.getInfo()
         ee.Reset()
     zones = {server.catalogue.scenes[index].granule.epsg % 100 for index in indices}

@@ -15,9 +15,9 @@ from earthengine.catalogue import S2
 from earthengine.fixtures import area, only_tile, written
 from earthengine.server import LocalEarthEngine
 from sitsformer import cube
-from sitsformer.config import BANDS
 from sitsformer.grid import Tile
 from sitsformer.imagery.earthengine.collections import EE_BANDS
+from sitsformer.sensors import BANDS
 
 Single = tuple[xr.Dataset, Tile, Any]
 

@@ -12,9 +12,10 @@ import xarray as xr
 import yaml
 
 from sitsformer import cube
-from sitsformer.config import BANDS, Area, Synthetic
+from sitsformer.config import Area, Synthetic
 from sitsformer.grid import Tile, tiles
-from sitsformer.imagery.synthetic import SyntheticSource
+from sitsformer.imagery.synthetic.source import SyntheticSource
+from sitsformer.sensors import BANDS
 
 BOUNDS = (-94.001, 43.0, -93.999, 43.002)
 SEASON = {"start": date(2021, 5, 1), "end": date(2021, 9, 1)}

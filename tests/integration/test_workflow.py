@@ -154,7 +154,7 @@ def test_whatever_is_deleted_is_made_again(finished: Path, tmp_path: Path) -> No
         "pretrain": paths.model("ssl", 0),
         "fewshot": paths.cells()[0],
         "crop_model": "results/models/crop",
-        "map": paths.maps("_confidence.tif")[0],
+        "map": paths.maps("confidence")[0],
         "evaluate": "results/tables/fewshot.parquet",
         "report": "results/figures",
     }

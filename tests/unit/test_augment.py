@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sitsformer.model.steps import MISSING, make_series, pack
+from sitsformer.model.steps import make_series, pack
+from sitsformer.stored import MISSING
 from sitsformer.training import augment
 from sitsformer.training.augment import LEAST_STEPS, NOTHING, Strength
 

@@ -7,8 +7,9 @@ import torch
 from reference_model import Reference
 from sitsformer.convert.checkpoint import checkpoint
 from sitsformer.errors import SitsError
-from sitsformer.model.steps import MISSING, make_series, pack
+from sitsformer.model.steps import make_series, pack
 from sitsformer.modelstore import load_model
+from sitsformer.stored import MISSING
 
 MEAN, STD = np.linspace(0.05, 0.3, 10), np.linspace(0.05, 0.15, 10)
 

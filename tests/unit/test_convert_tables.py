@@ -7,9 +7,9 @@ import pytest
 
 from sitsformer.convert.table import table
 from sitsformer.errors import SitsError
-from sitsformer.model.steps import MISSING
 from sitsformer.samples import load_samples, open_samples, read_manifest
 from sitsformer.samples.describe import describe
+from sitsformer.stored import MISSING
 
 
 def write_table(path, samples=60, **changes):

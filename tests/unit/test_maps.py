@@ -9,14 +9,13 @@ import pytest
 import rasterio
 
 from cubes import make_config, make_cube, tiles
-from sitsformer import cube, maps
+from sitsformer import cube, mapproducts, maps
 from sitsformer.classes import Classes, load_legend
 from sitsformer.config import Patches
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import areas
 from sitsformer.grid import Tile
 from sitsformer.patches import make_tile_store
-from sitsformer.plots import crop_map
 from sitsformer.samples import load_samples, open_samples
 
 CLASSES = Classes(("corn", "soybeans"), ("#ffd300", "#267000"), ((1,), (5,)))
@@ -136,12 +135,30 @@ def test_pixels_with_too_few_dates_stay_empty(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.classes == maps.NONE, found.confidence == 0)
 
 
+def write(found, dataset, classes, path, labels=None) -> None:
+    """Every product of a map, with one test sample a class."""
+    count = len(classes.names)
+    each = np.arange(count)
+    table = areas.estimate(found.pixels(count), each, each, np.ones(count), classes.names, 0.95)
+    mapproducts.write(
+        mapproducts.Mapped(
+            found=found,
+            classes=classes,
+            cube=dataset,
+            labels=labels,
+            areas=table,
+            config=make_config(),
+        ),
+        path,
+    )
+
+
 def test_the_geotiff_has_grid_colours_and_names(tmp_path: Path) -> None:
     truth = made_cube(tmp_path / "c.zarr")
     dataset = cube.open_cube(tmp_path / "c.zarr")
     found = maps.predict(tmp_path / "c.zarr", Patches(size=1, min_dates=1), oracle, 500)
     path = tmp_path / "map.tif"
-    maps.write(found, dataset, CLASSES, path)
+    write(found, dataset, CLASSES, path)
     with rasterio.open(path) as source:
         assert source.crs.to_epsg() == 32614
         assert source.transform == cube.tile_of(dataset).transform
@@ -151,11 +168,11 @@ def test_the_geotiff_has_grid_colours_and_names(tmp_path: Path) -> None:
         assert source.tags(1)["CLASS_2"] == "soybeans"
         np.testing.assert_array_equal(source.read(1), found.classes)
         assert ((source.read(1) == 1) <= (truth == 1)).all()
-    with rasterio.open(maps.confidence_path(path)) as source:
+    with rasterio.open(path.with_name("map_confidence.tif")) as source:
         np.testing.assert_array_equal(source.read(1), found.confidence)
         assert source.tags(1)["UNITS"] == "percent"
     assert sorted(item.name for item in tmp_path.iterdir()) == [
-        *(".provenance", "c.zarr", "map.tif", "map_confidence.tif")
+        *(".provenance", "c.zarr", "map.png", "map.tif", "map_areas.csv", "map_confidence.tif")
     ]
 
 
@@ -246,8 +263,9 @@ def test_a_map_of_any_number_of_classes_with_any_names(tmp_path: Path, count, dt
 
     found = maps.predict(tmp_path / "c.zarr", Patches(size=1, min_dates=1), last, 500)
     assert set(np.unique(found.classes).tolist()) == {0, 3, count}
+    labels = np.where(found.classes > 0, np.arange(SIZE) % count + 1, 0).astype(np.uint16)
     path = tmp_path / "map.tif"
-    maps.write(found, dataset, classes, path)
+    write(found, dataset, classes, path, labels)
     with rasterio.open(path) as source:
         assert source.dtypes == (dtype,)
         np.testing.assert_array_equal(source.read(1), found.classes)
@@ -255,14 +273,8 @@ def test_a_map_of_any_number_of_classes_with_any_names(tmp_path: Path, count, dt
     for k, (name, colour) in enumerate(zip(classes.names, classes.colours, strict=True)):
         assert tags[f"CLASS_{k + 1}"] == name
         assert "#{:02x}{:02x}{:02x}".format(*colours[k + 1][:3]) == colour
-    with rasterio.open(maps.confidence_path(path)) as source:
+    with rasterio.open(path.with_name("map_confidence.tif")) as source:
         assert source.dtypes == ("uint8",)
-    label = np.arange(count)
-    table = areas.estimate(
-        found.pixels(count), label, label, np.ones(count), classes.names, level=0.95
-    )
-    labels = np.where(found.classes > 0, np.arange(SIZE) % count + 1, 0).astype(np.uint16)
-    crop_map.write(tmp_path / "map.png", found, labels, classes, table, "county")
     assert (tmp_path / "map.png").stat().st_size > 10_000
 
 

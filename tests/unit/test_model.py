@@ -11,7 +11,8 @@ from model_pairs import MEAN, STD, padded, pair, samples
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.model.dropout import Noise, factor, relu_drop, threshold
 from sitsformer.model.encoder import attend
-from sitsformer.model.steps import MISSING, Steps, make_layout, make_series, pack, subset
+from sitsformer.model.steps import Steps, make_layout, make_series, pack, subset
+from sitsformer.stored import MISSING
 
 
 @pytest.mark.parametrize("norm_first", [False, True])

@@ -6,10 +6,10 @@ import torch
 
 import sitsformer
 from sitsformer import provenance
-from sitsformer.config import BANDS
 from sitsformer.errors import SitsError
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.modelstore import Origin, describe, read_history, save_model
+from sitsformer.sensors import BANDS
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from scipy import stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.weightstats import DescrStatsW
-from test_maps import CLASSES, made_cube, oracle
+from test_maps import CLASSES, made_cube, oracle, write
 
 from sitsformer import cube, maps
 from sitsformer.config import Patches
@@ -25,8 +25,8 @@ def test_a_map_is_a_cloud_optimised_geotiff(tmp_path: Path) -> None:
     made_cube(tmp_path / "c.zarr")
     found = maps.predict(tmp_path / "c.zarr", Patches(size=1, min_dates=1), oracle, 500)
     path = tmp_path / "map.tif"
-    maps.write(found, cube.open_cube(tmp_path / "c.zarr"), CLASSES, path)
-    for file in (path, maps.confidence_path(path)):
+    write(found, cube.open_cube(tmp_path / "c.zarr"), CLASSES, path)
+    for file in (path, path.with_name("map_confidence.tif")):
         valid, errors, warnings = cog_validate(file, strict=True)
         assert valid, (errors, warnings)
 

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from sitsformer.config import ConfigError, parse
-from sitsformer.paths import Paths, problems, user_files
+from sitsformer.paths import Paths, problems
+from sitsformer.userfiles import watched
 from sitsformer.versions import STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -49,13 +50,13 @@ def test_a_shapefile_is_all_its_files_and_a_store_what_says_that_it_was_written(
     shape = tmp_path / "fields.shp"
     for suffix in (".shp", ".dbf", ".shx", ".txt"):
         shape.with_suffix(suffix).touch()
-    names = {path.name for path in user_files(shape)}
+    names = {path.name for path in watched(shape)}
     assert names == {"fields.shp", "fields.dbf", "fields.shx"}
     store = tmp_path / "cube.zarr"
     store.mkdir()
-    assert user_files(store) == [store]
+    assert watched(store) == [store]
     (store / "zarr.json").touch()
-    assert user_files(store) == [store, store / "zarr.json"]
+    assert watched(store) == [store, store / "zarr.json"]
 
 
 def test_every_rule_knows_the_version_of_its_stage() -> None:

@@ -11,7 +11,8 @@ from sitsformer.model import Architecture, SITSFormer, packed
 from sitsformer.model.embedding import kernels
 from sitsformer.model.packed import LEAST_STEPS, ROWS, PackedModel, rounded
 from sitsformer.model.prediction import LARGEST_BYTES, portions, predict_batch
-from sitsformer.model.steps import MISSING, make_series, pack
+from sitsformer.model.steps import make_series, pack
+from sitsformer.stored import MISSING
 
 
 @pytest.mark.parametrize("norm_first", [False, True])

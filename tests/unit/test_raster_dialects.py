@@ -10,8 +10,8 @@ import xarray as xr
 from pyproj import CRS
 
 from raster_files import EPSG, TILE, build, dates, image
-from sitsformer.config import BANDS
 from sitsformer.errors import SitsError
+from sitsformer.sensors import BANDS
 
 TIMES = np.array(["2021-04-05", "2021-06-10", "2021-07-15"], "datetime64[ns]")
 VALUES = np.stack([image(i) for i in range(3)])

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from raster_files import DAYS, ON_GRID, SIZE, area, build, dates, image, write
 from sitsformer import cube
-from sitsformer.config import BANDS, Rasters
+from sitsformer.config import Rasters
 from sitsformer.errors import SitsError
-from sitsformer.imagery.rasters import problems
 from sitsformer.imagery.rasters.bands import canonical
 from sitsformer.imagery.rasters.dates import stamp
+from sitsformer.imagery.rasters.source import problems
+from sitsformer.sensors import BANDS
 
 DEFAULT = Rasters(path="x")
 

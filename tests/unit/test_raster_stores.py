@@ -11,9 +11,10 @@ from pyproj import Transformer
 
 from raster_files import EPSG, NORTH, SIZE, TILE, WEST, build, dates, image
 from sitsformer import cube
-from sitsformer.config import BANDS, ConfigError
+from sitsformer.config import ConfigError
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
+from sitsformer.sensors import BANDS
 
 
 def store(kind: str, path: Path, **changes: Any) -> Path:

@@ -11,9 +11,10 @@ import xarray as xr
 
 from raster_files import EPSG, SIZE, TILE, build, image, write
 from sitsformer import cube
-from sitsformer.config import BANDS, Rasters
+from sitsformer.config import Rasters
 from sitsformer.errors import SitsError
 from sitsformer.imagery.rasters.values import Tags, of_attributes, packing
+from sitsformer.sensors import BANDS
 
 SPLIT = [{"before": "2022-01-25", "value": 0}, {"from": "2022-01-25", "value": -0.1}]
 WINTER = {"start": "2021-10-01", "end": "2022-09-30"}

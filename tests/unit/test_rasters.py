@@ -25,10 +25,10 @@ from raster_files import (
     write,
 )
 from sitsformer import cube
-from sitsformer.config import BANDS
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
-from sitsformer.imagery.rasters import RasterSource
+from sitsformer.imagery.rasters.source import RasterSource
+from sitsformer.sensors import BANDS
 
 
 @pytest.fixture

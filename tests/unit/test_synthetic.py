@@ -12,7 +12,6 @@ from sitsformer import cube
 from sitsformer.config import Area, Synthetic, Tiles
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile, tiles
-from sitsformer.imagery.synthetic import SyntheticSource
 from sitsformer.imagery.synthetic.labelling import (
     crop_label,
     land_cover,
@@ -20,7 +19,7 @@ from sitsformer.imagery.synthetic.labelling import (
 )
 from sitsformer.imagery.synthetic.landscape import crop_of, lay_out
 from sitsformer.imagery.synthetic.phenology import CROPS
-from sitsformer.imagery.synthetic.source import harvest_year
+from sitsformer.imagery.synthetic.source import SyntheticSource, harvest_year
 
 EPSG, WEST, NORTH = 32615, 420_000, 4_770_000
 BAND = {name: i for i, name in enumerate(("B02", "B03", "B04", "B05", "B06", "B07", "B08"))}

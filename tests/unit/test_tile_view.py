@@ -9,10 +9,11 @@ import xarray as xr
 
 from sitsformer import cube
 from sitsformer.classes import Legend
-from sitsformer.config import BANDS, Area, Synthetic
+from sitsformer.config import Area, Synthetic
 from sitsformer.grid import Tile
-from sitsformer.imagery.synthetic import SyntheticSource
+from sitsformer.imagery.synthetic.source import SyntheticSource
 from sitsformer.plots import tile as tile_view
+from sitsformer.sensors import BANDS
 
 LEGEND = Legend("crops", (1, 5, 7), ("corn", "soy", "rare"), ("#ff0000", "#00ff00", "#0000ff"))
 

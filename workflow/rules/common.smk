@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 
-from sitsformer import export, plots, provenance
+from sitsformer import export, mapproducts, plots, provenance
 from sitsformer.evaluation import tables
 from sitsformer.evaluation.seen import store_problems
 from sitsformer import config as definitions
@@ -18,10 +18,9 @@ from sitsformer.config import Config, expand
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import parse_learner
 from sitsformer.fewshot.adaptations import adaptations
-from sitsformer.grid import geometry_file
-from sitsformer.classes import legend_path
-from sitsformer.paths import Paths, leaves, problems, user_files
+from sitsformer.paths import Paths, leaves, problems
 from sitsformer.training.objectives import SCRATCH, objectives
+from sitsformer.userfiles import watched, watched_of
 from sitsformer.versions import STAGES
 
 
@@ -151,15 +150,11 @@ def targets() -> list[str]:
     What is made on the way is named too, so that a deleted artefact is made again though nothing
     else misses it.
     """
-    maps = [
-        PATHS.maps(suffix)
-        for suffix in (".tif", "_confidence.tif", ".png", "_areas.csv")
-    ]
     return [
         f"{RESULTS}/report.html",
         *(f"{RESULTS}/figures/{name}.svg" for name in plots.names(CONFIG)),
         *(f"{RESULTS}/tables/{name}" for name in tables.NAMES),
-        *(path for paths in maps for path in paths),
+        *PATHS.maps(),
         *([f"{RESULTS}/models/crop"] if CONFIG.maps.tiles else []),
         *PATHS.cells(),
         *PATHS.pretrained(),
@@ -171,18 +166,7 @@ def targets() -> list[str]:
 
 def area_files(wildcards):
     """Files of the user that a cube is made from."""
-    area = CONFIG.areas[wildcards.area]
-    files = [] if (outline := geometry_file(area)) is None else user_files(outline)
-    if area.rasters is not None:
-        folder = expand(area.rasters.path)
-        files += user_files(folder)
-        if folder.suffix != ".zarr":
-            # Each acquisition, since a folder does not change when a file in it does.
-            files += sorted(folder.glob(area.rasters.pattern))
-        for label in area.rasters.labels.values():
-            files += [*user_files(expand(label.path)), legend_path(label.legend)]
-    # A legend of the package is no file of the user.
-    return [str(path) for path in files if path is not None]
+    return [str(path) for path in watched_of(CONFIG.areas[wildcards.area])]
 
 
 def split_files(wildcards):
@@ -190,7 +174,7 @@ def split_files(wildcards):
     split = CONFIG.sets[wildcards.set].split
     if split.by != "polygons":
         return []
-    return [str(path) for path in user_files(expand(split.polygons))]
+    return [str(path) for path in watched(expand(split.polygons))]
 
 
 @cache
@@ -257,3 +241,19 @@ def figure(name: str):
         labels={"figure": plots.FIGURES[name].title},
         caption="../report/figure.rst",
     )
+
+
+def map_products() -> dict:
+    """Files of the map of a tile; pictures are shown in the Snakemake report."""
+    found = {}
+    for name, product in mapproducts.products().items():
+        path = PATHS.map("{area}", "{tile}", name)
+        if product.picture:
+            path = report(
+                path,
+                category="Maps",
+                caption="../report/map.rst",
+                labels={"area": "{area}", "tile": "{tile}", "product": name},
+            )
+        found[name] = path
+    return found

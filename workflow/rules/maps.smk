@@ -39,15 +39,7 @@ rule map:
         cube=f"{RESULTS}/cubes/{{area}}/{{tile}}.zarr",
         samples=PATHS.samples(CONFIG.fewshot.set),
     output:
-        tif=f"{RESULTS}/maps/{{area}}/{{tile}}.tif",
-        confidence=f"{RESULTS}/maps/{{area}}/{{tile}}_confidence.tif",
-        picture=report(
-            f"{RESULTS}/maps/{{area}}/{{tile}}.png",
-            category="Maps",
-            caption="../report/map.rst",
-            labels={"area": "{area}", "tile": "{tile}"},
-        ),
-        areas=f"{RESULTS}/maps/{{area}}/{{tile}}_areas.csv",
+        **map_products(),
     log:
         f"{RESULTS}/logs/map/{{area}}/{{tile}}.log",
     benchmark:
@@ -67,4 +59,4 @@ rule map:
         "Crop map of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
         "job {resources.attempt} {log:q} map --config $SITSFORMER_CONFIG --model {input.model:q}"
-        " --cube {input.cube:q} --samples {input.samples:q} --out {output.tif:q}"
+        " --cube {input.cube:q} --samples {input.samples:q} --out {output.classes:q}"

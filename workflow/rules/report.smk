@@ -7,8 +7,8 @@ rule report:
         cubes=PATHS.cubes(),
         samples=sorted({PATHS.samples(name) for name in CONFIG.sets}),
         models=PATHS.pretrained(),
-        maps=PATHS.maps(),
-        map_areas=PATHS.maps("_areas.csv"),
+        maps=PATHS.maps("classes"),
+        map_products=PATHS.maps(),
     output:
         page=report(
             f"{RESULTS}/report.html", category="Report", caption="../report/report.rst"

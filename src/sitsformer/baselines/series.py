@@ -10,7 +10,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from sitsformer.samples import MISSING, SCALE, Samples
+from sitsformer.indices import normalised_difference
+from sitsformer.samples import Samples
+from sitsformer.sensors import SENTINEL2
+from sitsformer.stored import MISSING, SCALE
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -116,10 +119,11 @@ class PixelSeries:
 
 def _features(series: Floats, grid: Ints, bands: tuple[str, ...]) -> Floats:
     flat = series.reshape(len(series), -1)
-    if not {"B04", "B08", "B11"} <= set(bands):
+    wanted = SENTINEL2.called("red", "nir", "swir16")
+    if not set(wanted) <= set(bands):
         return flat
-    red, nir, swir = (series[..., bands.index(name)] for name in ("B04", "B08", "B11"))
-    ndvi, ndmi = ratio(nir, red), ratio(nir, swir)
+    red, nir, swir = (series[..., bands.index(name)] for name in wanted)
+    ndvi, ndmi = normalised_difference(nir, red), normalised_difference(nir, swir)
     return np.concatenate([flat, ndvi, phenology(ndvi, grid), phenology(ndmi, grid)], axis=1)
 
 
@@ -192,14 +196,6 @@ def _interpolate(values: Floats, day: Ints, grid: Ints) -> Floats:
     clean = np.where(count[:, None, None] > 0, values, np.float32(0))
     found: Floats = clean[row, left] * (1 - share) + clean[row, right] * share
     return found
-
-
-def ratio(first: Floats, second: Floats) -> Floats:
-    """Normalised difference (first - second) / (first + second); 0 where the sum is 0."""
-    total = first + second
-    found: Floats = np.zeros_like(total)
-    np.divide(first - second, total, out=found, where=total > 0)
-    return found.clip(-1, 1)
 
 
 def phenology(index: Floats, grid: Ints) -> Floats:

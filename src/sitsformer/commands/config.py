@@ -22,15 +22,19 @@ def check(path: Path) -> None:
     from sitsformer.evaluation.seen import store_problems
     from sitsformer.export import season_problems
     from sitsformer.foresight import notes
-    from sitsformer.imagery import rasters
     from sitsformer.paths import Paths, problems
+    from sitsformer.sources import source_of
 
     loaded = load(path)
     found = (
         problems(loaded)
         or season_problems(loaded)
         or store_problems(loaded)
-        or [line for name, area in loaded.areas.items() for line in rasters.problems(name, area)]
+        or [
+            line
+            for name, area in loaded.areas.items()
+            for line in source_of(area).problems(name, area)
+        ]
     )
     if found:
         raise ConfigError("\n  ".join([f"{path} cannot be used:", *found]))

@@ -1,4 +1,4 @@
-"""`sitsformer map`: a crop map of one tile, its picture and its areas."""
+"""`sitsformer map`: a crop map of one tile and its other products."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def map_command(
     config_path: Path, model_path: Path, cube_path: Path, store: Path, out: Path
 ) -> None:
     """Predict a whole tile: classes, confidence, a picture, and crop areas with intervals."""
-    from sitsformer import maps, modelstore, provenance
+    from sitsformer import mapproducts, maps, modelstore
     from sitsformer.classes import Classes
-    from sitsformer.config import BANDS, load
+    from sitsformer.config import load
     from sitsformer.cube import open_cube
     from sitsformer.errors import SitsError
     from sitsformer.evaluation import areas
-    from sitsformer.plots import crop_map
     from sitsformer.samples import about, load_samples, open_samples, read_manifest
+    from sitsformer.sensors import BANDS
 
     config = load(config_path)
     common = about(open_samples(store))
@@ -54,11 +54,12 @@ def map_command(
         found.pixels(len(classes.names)), guess, test.label, weight, classes.names,
         config.evaluation.level,
     )  # fmt: skip
-    maps.write(found, cube, classes, out)
-    with provenance.create_file(out.with_name(f"{out.stem}_areas.csv"), "areas") as path:
-        table.to_csv(path, index=False, float_format="%.6g")
-    labels = maps.reference(cube, common.label, classes)
-    title = f"{cube.attrs['area']}, tile {cube.attrs['tile']}"
-    crop_map.write(out.with_suffix(".png"), found, labels, classes, table, title)
+    mapproducts.write(
+        mapproducts.Mapped(
+            found=found, classes=classes, cube=cube, areas=table, config=config,
+            labels=maps.reference(cube, common.label, classes),
+        ),
+        out,
+    )  # fmt: skip
     mapped = float((found.classes != maps.NONE).mean())
     click.echo(f"{out}: {mapped:.0%} of the tile has a class", err=True)

@@ -10,9 +10,6 @@ from sitsformer.config.areas import (
     Tiles,
 )
 from sitsformer.config.base import (
-    BANDS,
-    PIXEL,
-    TILE_STEP,
     ConfigError,
     Init,
     ObjectiveName,
@@ -47,10 +44,7 @@ from sitsformer.config.sets import (
 )
 
 __all__ = [
-    "BANDS",
     "PARTS",
-    "PIXEL",
-    "TILE_STEP",
     "Area",
     "Augment",
     "Clouds",

@@ -8,10 +8,19 @@ from itertools import pairwise
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
-from sitsformer.config.base import TILE_STEP, Fraction, Name, Section, Seed
-from sitsformer.labels import products
+from sitsformer.config.base import Fraction, Name, Section, Seed
+from sitsformer.registry import unknown
+from sitsformer.sensors import SENTINEL2, TILE_STEP
+from sitsformer.sources import sources
 
 
 class Tiles(Section):
@@ -49,7 +58,7 @@ class Clouds(Section):
     blue and short-wave infrared bands (docs/rasters.md); `none`: every valid pixel is clear."""
     band: str | None = None
     """Name or number of the SCL, mask or probability band; needed by these three."""
-    scl_clear: tuple[int, ...] = (4, 5, 6, 7)
+    scl_clear: tuple[int, ...] = SENTINEL2.scene_clear
     """SCL codes taken as clear: vegetation, bare, water, unclassified."""
     mask_clear: tuple[int, ...] | None = None
     """`mask`: values that mean clear; default: 1, or 255 where the band has no 1."""
@@ -177,10 +186,20 @@ class Rasters(Section):
         return offset
 
 
+def _is_source(name: str) -> str:
+    if name not in sources():
+        raise ValueError(unknown("source", name, sources()))
+    return name
+
+
+def _every_source(schema: dict[str, Any]) -> None:
+    schema["enum"] = list(sources())
+
+
 class Area(Section):
     """A region of the world and a season."""
 
-    source: Literal["synthetic", "rasters", "earthengine"]
+    source: Annotated[str, AfterValidator(_is_source), Field(json_schema_extra=_every_source)]
     """Where pixels come from."""
     bounds: tuple[float, float, float, float] | None = None
     """West, south, east, north in degrees (WGS 84). Either this or `geometry`."""
@@ -211,19 +230,15 @@ class Area(Section):
                 f"the season is {(self.end - self.start).days} days long; at most two years fit "
                 "in one area: make several areas"
             )
-        if (self.source == "rasters") != (self.rasters is not None):
-            raise ValueError("a `rasters` section belongs to `source: rasters`, and only to it")
-        known = self._known_labels()
+        for name, item in sources().items():
+            given = getattr(self, name, None) is not None
+            if item.section == "area" and given != (name == self.source):
+                raise ValueError(f"a `{name}` section belongs to `source: {name}`, and only to it")
+        known = set(sources()[self.source].labels(self))
         unknown = [name for name in self.labels if name not in known]
         if unknown:
             raise ValueError(f"unknown label {unknown[0]!r}; this source has {sorted(known)}")
         return self
-
-    def _known_labels(self) -> set[str]:
-        if self.rasters is not None:
-            return set(self.rasters.labels)
-        everywhere = self.source == "earthengine"
-        return {name for name, item in products().items() if everywhere or item.landscape}
 
 
 def _check_bounds(bounds: tuple[float, float, float, float]) -> None:

@@ -31,15 +31,6 @@ from sitsformer.training.objectives import losses, objectives, starts
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
-"""The ten Sentinel-2 bands of 10 m and 20 m, in the order of every store (SITS-Former's choice)."""
-
-PIXEL = 10
-"""Side of a pixel of every cube, metres."""
-
-TILE_STEP = 6
-"""Tile sides are multiples of 6 pixels (60 m), so that 10, 20 and 60 m bands nest."""
-
 Split = Literal["train", "validation", "test"]
 Shots = Annotated[int, Field(ge=1)] | Literal["all"]
 PatchSize = Literal[1, 3, 5, 7, 9]

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from sitsformer.baselines import NETWORK, OWN, shipped
 from sitsformer.baselines.baseline import unknown_baseline
 from sitsformer.config.areas import Area
-from sitsformer.config.base import PIXEL, Split
+from sitsformer.config.base import Split
 from sitsformer.config.learning import FewShot
 from sitsformer.config.sets import PARTS, SampleSet
+from sitsformer.sensors import PIXEL
+from sitsformer.sources import source_of
 from sitsformer.training.objectives import SCRATCH, objectives
 
 if TYPE_CHECKING:
@@ -161,7 +163,7 @@ def _prospects(path: str, sample_set: SampleSet, config: Config) -> Iterator[str
                 "(Earth Engine adds it to cdl; a rasters area needs a label of that name)"
             )
         days = (area.end - area.start).days
-        dates = days // (config.synthetic.revisit if area.source == "synthetic" else 1) + 1
+        dates = days // source_of(area).revisit(config) + 1
         if dates < config.patches.min_dates:
             yield (
                 f"patches.min_dates: {config.patches.min_dates} dates asked for; the season of "
@@ -175,9 +177,7 @@ def _prospects(path: str, sample_set: SampleSet, config: Config) -> Iterator[str
 
 
 def _has_confidence(area: Area) -> bool:
-    if area.source == "rasters":
-        return "cdl_confidence" in area.labels
-    return area.source == "earthengine" and "cdl" in area.labels
+    return "cdl_confidence" in area.labels or (source_of(area).confidences and "cdl" in area.labels)
 
 
 def _unknown(path: str, names: Iterable[str], known: Collection[str]) -> Iterator[str]:

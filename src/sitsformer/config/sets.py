@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from sitsformer.config.base import PIXEL, Fraction, Name, PatchSize, Section, Seed, Split
+from sitsformer.config.base import Fraction, Name, PatchSize, Section, Seed, Split
+from sitsformer.sensors import PIXEL
 
 _ADDRESS = re.compile(r"([a-z+-]+://)?[^\s/]+:\d+")
 

@@ -5,13 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sitsformer.config import BANDS
 from sitsformer.errors import SitsError
-
-SENTINEL2 = (
-    "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12",
-)  # fmt: skip
-"""All bands of the instrument, in the order of their wavelengths."""
+from sitsformer.sensors import BANDS, SENTINEL2
 
 
 def arrange(
@@ -38,14 +33,15 @@ def arrange(
     if len(names) != count:
         raise SitsError(f"{where} holds {count} bands, but {len(names)} names: {', '.join(names)}")
     found = [_standard(name) for name in names]
+    known = SENTINEL2.instrument
     for name, standard in zip(names, found, strict=True):
-        if standard not in SENTINEL2:
+        if standard not in known:
             raise SitsError(
-                f"{where}: the band {name!r} is none of Sentinel-2's: {' '.join(SENTINEL2)}"
+                f"{where}: the band {name!r} is none of {SENTINEL2.title}'s: {' '.join(known)}"
             )
         if found.count(standard) > 1:
             raise SitsError(f"{where}: the band {standard} is there twice")
-    order = sorted(range(count), key=lambda i: SENTINEL2.index(found[i]))
+    order = sorted(range(count), key=lambda i: known.index(found[i]))
     return tuple(found[i] for i in order), order
 
 

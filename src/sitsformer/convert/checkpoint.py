@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from sitsformer.config import BANDS
 from sitsformer.convert.store import check_place
 from sitsformer.errors import SitsError
 from sitsformer.legendtable import COLOURS
+from sitsformer.sensors import BANDS
 from sitsformer.training.objectives.published import SSL
 
 FILES = ("checkpoint.bert.tar", "checkpoint.tar")

@@ -21,8 +21,8 @@ from sitsformer.convert import npz, series, store, units
 from sitsformer.convert.days import Days, Ints
 from sitsformer.convert.npz import Array
 from sitsformer.errors import SitsError
-from sitsformer.samples import MISSING
 from sitsformer.samples.contract import KIND
+from sitsformer.stored import MISSING
 
 FOLDERS = ("TRAIN", "VALIDATE", "TEST")
 """Sub-folders of a labelled set, in the order of the codes of `split`."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sitsformer.convert.npz import Array
 from sitsformer.errors import SitsError
-from sitsformer.samples import MISSING, SCALE
+from sitsformer.stored import MISSING, SCALE
 
 logger = logging.getLogger("sitsformer")
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from sitsformer.config import PIXEL
+from sitsformer.sensors import PIXEL
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sitsformer.config import PARTS, PIXEL, Config, Split, expand
+from sitsformer.config import PARTS, Config, Split, expand
 from sitsformer.config.checks import label_learners
 from sitsformer.errors import SitsError
 from sitsformer.overlap import refusal
+from sitsformer.sensors import PIXEL
 from sitsformer.training.objectives import SCRATCH
 
 if TYPE_CHECKING:

@@ -1,13 +1,1 @@
-"""Where pixels come from; `source.py` says what a source is."""
-
-from sitsformer.imagery.source import (
-    SOURCES,
-    Source,
-    get_source,
-)
-
-__all__ = [
-    "SOURCES",
-    "Source",
-    "get_source",
-]
+"""Where pixels come from: a package a source, with its record (`sitsformer.sources`) in front."""

@@ -45,7 +45,7 @@ class LabelProduct:
         complete: each pixel within has a code: a tile without any lies outside.
         confidence: band of the confidence in percent, which becomes a layer where a year has it.
         cropland: codes that are cropland, for a product that can mask maps.
-        landscape: the embedded landscape draws it (`DRAWN` in sources/synthetic/labelling.py).
+        landscape: the embedded landscape draws it (`DRAWN` in imagery/synthetic/labelling.py).
         licence: and whom to name when its labels are used.
         order: of layers in cubes and requests; records with one order are sorted by name.
     """

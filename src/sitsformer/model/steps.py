@@ -18,13 +18,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from sitsformer.stored import MISSING, SCALE
+
 Ints = npt.NDArray[np.int64]
-
-SCALE = 1e-4
-"""Reflectance of one stored unit."""
-
-MISSING = 65535
-"""Stored value of a missing pixel and of padding."""
 
 LAST_DAY = 366
 """Days of year are 1 to 366; 0 is padding."""

@@ -27,7 +27,7 @@ from sitsformer.errors import SitsError
 from sitsformer.patches.chunks import Chunks
 from sitsformer.patches.spool import Spool
 from sitsformer.samples import shards
-from sitsformer.samples.contract import MISSING
+from sitsformer.stored import MISSING
 
 _GATHER_BYTES = 2**18
 """Patches gathered at once: they stay in a core's cache until they are put in place."""

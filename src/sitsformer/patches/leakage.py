@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.config import PIXEL
 from sitsformer.samples import SPLITS, about, open_samples, split_rows
+from sitsformer.sensors import PIXEL
 
 if TYPE_CHECKING:
     import xarray as xr

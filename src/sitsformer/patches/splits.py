@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer import splitpolygons
-from sitsformer.config import PIXEL, SplitBy
+from sitsformer.config import SplitBy
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 from sitsformer.samples.contract import SPLITS, UNASSIGNED
+from sitsformer.sensors import PIXEL
 
 _OFFSET = 2**21
 """Makes grid positions positive: at 10 m blocks it reaches 20,000 km to either side."""

@@ -11,14 +11,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sitsformer.splitmix import GOLDEN, mix, unit
+
 _WORD = 2**64
 
 
 def uniform(seed: int, *keys: NDArray[np.int64]) -> NDArray[np.float64]:
     """Numbers in [0, 1) that are a pure function of a seed and whole-number keys.
-
-    The mixing step is SplitMix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number
-    generators", OOPSLA; constants of variant 13).
 
     Args:
         seed: any whole number.
@@ -29,16 +28,8 @@ def uniform(seed: int, *keys: NDArray[np.int64]) -> NDArray[np.float64]:
     """
     state = np.full((1,) * max(key.ndim for key in keys), seed % _WORD, np.uint64)
     for key in keys:
-        state = _mix(state ^ np.asarray(key).astype(np.uint64))
-    numbers: NDArray[np.float64] = (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
-    return numbers
-
-
-def _mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    state = state + np.uint64(0x9E3779B97F4A7C15)
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state ^ (state >> np.uint64(31))
+        state = mix((state ^ np.asarray(key).astype(np.uint64)) + GOLDEN)
+    return unit(state)
 
 
 def thin(

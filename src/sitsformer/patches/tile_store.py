@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from sitsformer import cube, provenance
 from sitsformer.classes import NO_CLASS_NAME, Classes, Legend, group
-from sitsformer.config import BANDS, Config, Patches, SampleSet
+from sitsformer.config import Config, Patches, SampleSet
 from sitsformer.grid import Tile, find_tile, to_lonlat
 from sitsformer.labels import confidence_layers, products
 from sitsformer.patches import splits
@@ -30,7 +30,9 @@ from sitsformer.patches.spool import Spool
 from sitsformer.patches.thinning import thin
 from sitsformer.samples import contract as samplelayout
 from sitsformer.samples import shards
-from sitsformer.samples.contract import MISSING, About, SampleError
+from sitsformer.samples.contract import About, SampleError
+from sitsformer.sensors import BANDS
+from sitsformer.stored import MISSING
 
 if TYPE_CHECKING:
     import xarray as xr

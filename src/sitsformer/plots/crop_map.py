@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +13,11 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from sitsformer import provenance
 from sitsformer.classes import Classes
-from sitsformer.config import PIXEL
 from sitsformer.maps import NONE, CropMap
 from sitsformer.plots.lettering import MOST_CLASSES, largest, lettering, shown
 from sitsformer.plots.style import INK, MUTED, RC, figure
+from sitsformer.sensors import PIXEL
 
 EMPTY = "#e4e6e9"
 """Colour of pixels without a class."""
@@ -143,15 +141,17 @@ def _bars(axes: Axes, areas: pd.DataFrame, classes: Classes) -> None:
     axes.set_title("Area by counting pixels (bars) and corrected by the test samples (points)")
 
 
-def write(path: Path, *parts: Any) -> None:
-    """Draw a map and write it as PNG, on white.
-
-    Args:
-        path: of the PNG.
-        *parts: what `picture` takes.
-    """
+def png(
+    found: CropMap,
+    labels: npt.NDArray[np.uint16] | None,
+    classes: Classes,
+    areas: pd.DataFrame,
+    title: str,
+) -> bytes:
+    """What `picture` draws as a PNG, on white."""
     white = {"figure.facecolor": "white", "savefig.facecolor": "white"}
-    with lettering({**RC, **white}, f"picture {path.name}"):
-        drawn = picture(*parts)
-        with provenance.create_file(path, "picture") as temporary:
-            drawn.savefig(temporary, dpi=130, metadata={"Software": None})
+    drawn = io.BytesIO()
+    with lettering({**RC, **white}, f"picture of {title}"):
+        shown = picture(found, labels, classes, areas, title)
+        shown.savefig(drawn, format="png", dpi=130, metadata={"Software": None})
+    return drawn.getvalue()

@@ -13,11 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.dates import DateFormatter, MonthLocator
 from matplotlib.figure import Figure
 
-from sitsformer.baselines.series import ratio
 from sitsformer.classes import Classes
-from sitsformer.cube import MISSING, SCALE, layer_values
+from sitsformer.cube import layer_values
+from sitsformer.indices import normalised_difference
 from sitsformer.plots.lettering import largest, shown
 from sitsformer.plots.style import GRID, INK, MUTED, figure
+from sitsformer.sensors import SENTINEL2
+from sitsformer.stored import MISSING, SCALE
+
+RED_NIR = SENTINEL2.called("red", "nir")
 
 PERIOD = 10
 """Days that NDVI is pooled over."""
@@ -46,7 +50,7 @@ def ndvi_samples(cube: xr.Dataset, layer: str, classes: Classes, clear_score: in
     row, column = row[::step], column[::step]
     bands = cube.band.values.tolist()
     where = {"y": xr.DataArray(row, dims="pixel"), "x": xr.DataArray(column, dims="pixel")}
-    pair = layer_values(cube.reflectance.isel(band=[bands.index("B04"), bands.index("B08")]))
+    pair = layer_values(cube.reflectance.isel(band=[bands.index(name) for name in RED_NIR]))
     raw = pair[:, :, row, column]
     score = layer_values(cube.clear.isel(where))
     good = (raw != MISSING).all(1) & (score >= clear_score) & (score <= 100)
@@ -60,7 +64,7 @@ def ndvi_samples(cube: xr.Dataset, layer: str, classes: Classes, clear_score: in
             "area": cube.attrs["area"],
             "date": period[time].astype("datetime64[s]"),
             "class": label[row, column][pixel],
-            "ndvi": ratio(nir, red)[time, pixel],
+            "ndvi": normalised_difference(nir, red)[time, pixel],
         }
     )
 

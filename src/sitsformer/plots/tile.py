@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from sitsformer import cube, provenance
 from sitsformer.classes import Legend
-from sitsformer.config import BANDS
+from sitsformer.indices import normalised_difference
+from sitsformer.sensors import BANDS, SENTINEL2
+from sitsformer.stored import MISSING, SCALE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,10 +103,12 @@ def choose_dates(clear: NDArray[np.uint8]) -> list[int]:
 
 def true_colour(image: NDArray[np.uint16]) -> NDArray[np.float32]:
     """Bands (band, y, x) of stored values -> RGB (y, x, 3) in 0-1; missing pixels are grey."""
-    rgb = image[[BANDS.index(name) for name in ("B04", "B03", "B02")]].astype(np.float32)
+    rgb = image[[BANDS.index(name) for name in SENTINEL2.called("red", "green", "blue")]].astype(
+        np.float32
+    )
     low, high = STRETCH
-    shown = np.clip((rgb * cube.SCALE - low) / (high - low), 0, 1) ** (1 / 1.3)
-    shown[:, (image == cube.MISSING).any(0)] = 0.5
+    shown = np.clip((rgb * SCALE - low) / (high - low), 0, 1) ** (1 / 1.3)
+    shown[:, (image == MISSING).any(0)] = 0.5
     return np.moveaxis(shown, 0, -1)
 
 
@@ -112,13 +116,12 @@ def ndvi(dataset: xr.Dataset) -> NDArray[np.float32]:
     """NDVI (time, y, x) of clear pixels; NaN elsewhere."""
     red, infrared = (
         cube.layer_values(dataset.reflectance.sel(band=name)).astype(np.float32)
-        for name in ("B04", "B08")
+        for name in SENTINEL2.called("red", "nir")
     )
     score = cube.layer_values(dataset.clear)
     hidden = (score < CLEAR_SCORE) | (score == cube.CLEAR_MISSING)
-    hidden |= (red == cube.MISSING) | (infrared == cube.MISSING)
-    index = (infrared - red) / np.maximum(infrared + red, 1)
-    return np.where(hidden, np.nan, index).astype(np.float32)
+    hidden |= (red == MISSING) | (infrared == MISSING)
+    return np.where(hidden, np.nan, normalised_difference(infrared, red)).astype(np.float32)
 
 
 def class_curves(

@@ -15,6 +15,7 @@ from sitsformer.cube import open_cube
 from sitsformer.plots import data, results, style, training
 from sitsformer.report.gather import Material
 from sitsformer.samples import Samples, about, load_samples, open_samples
+from sitsformer.sensors import SENTINEL2
 from sitsformer.training.objectives import objectives
 
 _Item = TypeVar("_Item")
@@ -135,7 +136,8 @@ def _reconstruction(m: Material) -> str:
 
 def shown_band(samples: Samples) -> int:
     """Position of the band whose reconstruction is shown: near infrared, or else the last one."""
-    return samples.bands.index("B08") if "B08" in samples.bands else len(samples.bands) - 1
+    (infrared,) = SENTINEL2.called("nir")
+    return samples.bands.index(infrared) if infrared in samples.bands else len(samples.bands) - 1
 
 
 def reconstruct(
@@ -154,8 +156,9 @@ def reconstruct(
     import torch
 
     from sitsformer.model import masking
-    from sitsformer.model.steps import SCALE, make_series, pack
+    from sitsformer.model.steps import make_series, pack
     from sitsformer.modelstore import load_model
+    from sitsformer.stored import SCALE
 
     model = load_model(m.models[name])
     band = shown_band(samples)

@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from sitsformer import plots, provenance
+from sitsformer import mapproducts, plots, provenance
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import seen
 from sitsformer.evaluation.evaluate import FEW
@@ -144,19 +144,29 @@ def _sections(drawings: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
 
 
 def _map(path: Path) -> dict[str, Any]:
-    beside = path.with_name(f"{path.stem}_areas.csv")
-    for one in (path, path.with_suffix(".png"), beside):
+    known = mapproducts.products()
+    files = {name: product.path(path) for name, product in known.items()}
+    for one in files.values():
         if not one.is_file():
             raise SitsError(f"{one} is missing: delete {path} too and make the map again")
         provenance.refuse_altered(one, f"delete {path} too and make the map again")
-    picture = base64.b64encode(path.with_suffix(".png").read_bytes()).decode()
     # A class may be called NA or null.
-    areas = pd.read_csv(beside, dtype={"class": str}, keep_default_na=False)
+    areas = pd.read_csv(files["areas"], dtype={"class": str}, keep_default_na=False)
     return {
         "name": f"{path.parent.name}, tile {path.stem}",
-        "picture": f"data:image/png;base64,{picture}",
+        "picture": _embedded(files["picture"]),
+        "pictures": [
+            {"title": product.title, "picture": _embedded(files[name])}
+            for name, product in known.items()
+            if product.picture and name != "picture"
+        ],
+        "files": [(files[name].name, product.title) for name, product in known.items()],
         "areas": areas.to_dict("records"),
     }
+
+
+def _embedded(picture: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"
 
 
 def _cells(frame: pd.DataFrame) -> dict[str, Any]:

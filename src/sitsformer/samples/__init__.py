@@ -1,14 +1,6 @@
 """The sample-store contract; `store.py` says what a store holds."""
 
-from sitsformer.samples.contract import (
-    MISSING,
-    SCALE,
-    SPLITS,
-    UNASSIGNED,
-    About,
-    SampleError,
-    read_manifest,
-)
+from sitsformer.samples.contract import SPLITS, UNASSIGNED, About, SampleError, read_manifest
 from sitsformer.samples.store import (
     BandStatistics,
     Samples,
@@ -21,8 +13,6 @@ from sitsformer.samples.store import (
 )
 
 __all__ = [
-    "MISSING",
-    "SCALE",
     "SPLITS",
     "UNASSIGNED",
     "About",

@@ -16,14 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.config import BANDS, Split
+from sitsformer.config import Split
 from sitsformer.errors import SitsError
 from sitsformer.samples import shards
+from sitsformer.sensors import BANDS, SENTINEL2
+from sitsformer.stored import MISSING, SCALE
 
-MISSING = 65535
-"""Stored reflectance of padding, as in cubes."""
-SCALE = 1e-4
-"""Reflectance = stored value x SCALE, as in cubes."""
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 """Names of the values of `split`, in order."""
 UNASSIGNED = 255
@@ -191,7 +189,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 def _group_attributes(about: About) -> dict[str, Any]:
     return {
         "Conventions": "CF-1.11",
-        "title": f"Patch time series of Sentinel-2 surface reflectance, set {about.name}",
+        "title": f"Patch time series of {SENTINEL2.title} surface reflectance, set {about.name}",
         "set": about.name,
         "split_by": about.split_by,
         "block": about.block,
@@ -274,7 +272,7 @@ def _write_labels(directory: Path, about: About) -> None:
             shape=(len(about.bands),),
             dtype=str,
             dimension_names=["band"],
-            attributes={"long_name": "Sentinel-2 band"},
+            attributes={"long_name": f"{SENTINEL2.title} band"},
         )
         band[:] = np.array(about.bands, object)
     zarr.create_array(

@@ -31,7 +31,6 @@ from sitsformer.samples import shards
 from sitsformer.samples.contract import (
     COLUMNS,
     KIND,
-    SCALE,
     SERIES,
     SPLITS,
     About,
@@ -42,6 +41,7 @@ from sitsformer.samples.contract import (
     write_arrays,
     write_manifest,
 )
+from sitsformer.stored import SCALE
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer import cube, grid
-from sitsformer.config import PIXEL
-from sitsformer.samples import MISSING, SPLITS, About, SampleError, about, open_samples
+from sitsformer.samples import SPLITS, About, SampleError, about, open_samples
 from sitsformer.samples.shards import Reader
+from sitsformer.sensors import PIXEL
+from sitsformer.stored import MISSING
 
 _DEGREES = 1e-9
 """Agreement asked of lon and lat, degrees (a tenth of a millimetre)."""

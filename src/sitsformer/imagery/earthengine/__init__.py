@@ -10,17 +10,15 @@ source.py       a tile from list to cube     doctor.py    what answers
 plan.py         the estimate                 view.py      area, imagery and labels on a map
 """
 
-from __future__ import annotations
+from sitsformer.labels import products
+from sitsformer.sources import Source
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from sitsformer.config import Config
-    from sitsformer.imagery.earthengine.source import EarthEngineSource
-
-
-def open_source(config: Config) -> EarthEngineSource:
-    """The source for `imagery.get_source`."""
-    from sitsformer.imagery.earthengine.source import EarthEngineSource
-
-    return EarthEngineSource(config)
+SOURCE = Source(
+    name="earthengine",
+    module="sitsformer.imagery.earthengine.source",
+    labels=lambda area: products(),
+    confidences=True,
+    section="config",
+    decisive=("min_clear", "clear_score", "cloud_score"),
+    order=3,
+)

@@ -20,12 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from sitsformer.config import PIXEL, EarthEngine, expand
+from sitsformer.config import EarthEngine, expand
 from sitsformer.imagery.earthengine.cache import TileCache
 from sitsformer.imagery.earthengine.errors import EarthEngineError, UnavailableError, explain
 from sitsformer.imagery.earthengine.requests import Request, pack
 from sitsformer.imagery.earthengine.session import Session, is_local
 from sitsformer.progress import Progress
+from sitsformer.sensors import PIXEL
 
 logger = logging.getLogger("sitsformer")
 

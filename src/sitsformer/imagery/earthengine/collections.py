@@ -10,20 +10,17 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from sitsformer.config import BANDS, Area
+from sitsformer.config import Area
 from sitsformer.grid import Tile, to_lonlat
 from sitsformer.imagery.earthengine.errors import EarthEngineError
 from sitsformer.labels import LabelProduct, products
 from sitsformer.labels.product import Box
+from sitsformer.sensors import SENTINEL2
 
-SENTINEL2 = "COPERNICUS/S2_SR_HARMONIZED"
-"""Level 2A with the offset of processing baseline 04.00 (-1000, from 2022-01-25) taken out, so
-that all years have one scale."""
-CLOUD_SCORE = "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED"
-"""Cloud Score+ (Pasquarella et al. 2023): one image per Sentinel-2 image, of the same index."""
-
-EE_BANDS = tuple(band.replace("B0", "B") for band in BANDS)
-"""Earth Engine's names of the bands: B2 ... B8, B8A, B11, B12."""
+IMAGES, SCORES = SENTINEL2.collection, SENTINEL2.cloud_score
+"""Collections of images and of their cloud scores."""
+EE_BANDS = tuple(band.earthengine for band in SENTINEL2.bands)
+"""Earth Engine's names of the bands of cubes."""
 
 RECIPE = 2
 """Version of what the requests ask for and of how answers are kept. Raise it when an expression
@@ -45,9 +42,10 @@ def check_area(area_name: str, area: Area, tile: Tile) -> None:
         EarthEngineError: a season before Sentinel-2 or yet to come; a label outside its coverage,
             or of a year that it has no map of.
     """
-    if area.end < date(2015, 6, 27):
+    if area.end < SENTINEL2.begins:
         raise EarthEngineError(
-            f"areas.{area_name}: the season ends {area.end}; Sentinel-2 began on 2015-06-27, and "
+            f"areas.{area_name}: the season ends {area.end}; {SENTINEL2.title} began on "
+            f"{SENTINEL2.begins}, and "
             "Level 2A covers Europe from 2017 and the world from the end of 2018"
         )
     if area.start > date.today():

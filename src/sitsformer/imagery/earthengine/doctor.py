@@ -9,7 +9,7 @@ from typing import Any
 
 from sitsformer.config import EarthEngine
 from sitsformer.errors import SitsError, TemporaryError
-from sitsformer.imagery.earthengine.collections import CLOUD_SCORE, SENTINEL2
+from sitsformer.imagery.earthengine.collections import IMAGES, SCORES
 from sitsformer.imagery.earthengine.errors import (
     DamagedAnswerError,
     UnavailableError,
@@ -53,7 +53,7 @@ def examine(settings: EarthEngine) -> Iterator[Finding]:
     yield _try("service", lambda: _service(settings, sessions))
     if not sessions:
         return
-    for name in (SENTINEL2, CLOUD_SCORE):
+    for name in (IMAGES, SCORES):
         yield _try(name, lambda name=name: _images(sessions[0], name))  # type: ignore[misc]
     for product in products().values():
         for name in product.ids:

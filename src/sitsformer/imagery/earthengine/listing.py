@@ -20,8 +20,8 @@ from sitsformer.config import Area
 from sitsformer.grid import Tile, to_lonlat
 from sitsformer.imagery.earthengine import layers
 from sitsformer.imagery.earthengine.collections import (
-    CLOUD_SCORE,
-    SENTINEL2,
+    IMAGES,
+    SCORES,
     no_map,
     season_year,
     wanted,
@@ -153,7 +153,7 @@ def ask(session: Session, area_name: str, area: Area, tile: Tile) -> Listing:
     )
     if not listing.observations:
         raise EarthEngineError(
-            f"areas.{area_name}: {SENTINEL2} has no image over tile {tile.name} between "
+            f"areas.{area_name}: {IMAGES} has no image over tile {tile.name} between "
             f"{area.start} and {area.end}; Level 2A covers Europe from 2017-03 and the world from "
             "2018-12: change the season, or check the area's place"
         )
@@ -204,10 +204,10 @@ def _rings(tile: Tile) -> list[list[list[float]]]:
 def _query(area: Area, tile: Tile) -> Any:
     import ee
 
-    images = _within(SENTINEL2, area, tile).toList(MOST_IMAGES)
+    images = _within(IMAGES, area, tile).toList(MOST_IMAGES)
     asked: dict[str, Any] = {
         "images": images.map(lambda image: [ee.Image(image).get(name) for name in PROPERTIES]),
-        "scores": _within(CLOUD_SCORE, area, tile).aggregate_array("system:index"),
+        "scores": _within(SCORES, area, tile).aggregate_array("system:index"),
     }
     for product in _looked_up(area):
         year = product.year(season_year(area))

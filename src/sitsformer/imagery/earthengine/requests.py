@@ -15,12 +15,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sitsformer.config import BANDS, PIXEL, TILE_STEP, Area
-from sitsformer.cube import CLEAR_MISSING, MISSING
+from sitsformer.config import Area
+from sitsformer.cube import CLEAR_MISSING
 from sitsformer.grid import Tile
-from sitsformer.imagery.earthengine.collections import CLOUD_SCORE, EE_BANDS, RECIPE, SENTINEL2
+from sitsformer.imagery.earthengine.collections import EE_BANDS, IMAGES, RECIPE, SCORES
 from sitsformer.imagery.earthengine.layers import Layer, layers
 from sitsformer.imagery.earthengine.listing import Observation
+from sitsformer.sensors import BANDS, PIXEL, TILE_STEP
+from sitsformer.stored import MISSING
 
 LIMIT = 50_331_648
 """Largest computePixels request, bytes: width x height x sum over bands of itemsize + 1, the mask
@@ -237,7 +239,7 @@ def _mosaic(images: list[Any]) -> Any:
 def _reflectance(seen: Observation) -> Any:
     import ee
 
-    images = [ee.Image(f"{SENTINEL2}/{granule.index}") for granule in seen.granules]
+    images = [ee.Image(f"{IMAGES}/{granule.index}") for granule in seen.granules]
     if len(images) == 1:
         return images[0]
     # Products of different years have different further bands: a mosaic wants them alike.
@@ -256,9 +258,9 @@ def _score(seen: Observation, band: str) -> Any:
     scores = []
     for granule in seen.granules:
         if granule.scored:
-            image = ee.Image(f"{CLOUD_SCORE}/{granule.index}").select([band], ["score"])
+            image = ee.Image(f"{SCORES}/{granule.index}").select([band], ["score"])
         else:
-            seen_at = ee.Image(f"{SENTINEL2}/{granule.index}").select("B2").mask()
+            seen_at = ee.Image(f"{IMAGES}/{granule.index}").select(EE_BANDS[0]).mask()
             image = ee.Image.constant(UNSCORED / 100).updateMask(seen_at).rename(["score"])
         scores.append(image)
     return _mosaic(scores)

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from sitsformer import cube
 from sitsformer.classes import NO_LABEL, Legend, load_legend
-from sitsformer.config import BANDS, Area, Config, EarthEngine, expand
+from sitsformer.config import Area, Config, EarthEngine, expand
 from sitsformer.grid import Tile
 from sitsformer.imagery.earthengine import batch, listing, requests
 from sitsformer.imagery.earthengine.cache import TileCache, open_group, trim
 from sitsformer.imagery.earthengine.collections import (
-    CLOUD_SCORE,
+    IMAGES,
     RECIPE,
-    SENTINEL2,
+    SCORES,
     check_area,
     outside,
     season_year,
@@ -35,6 +35,7 @@ from sitsformer.imagery.earthengine.plan import announce
 from sitsformer.imagery.earthengine.requests import UNSCORED, Request
 from sitsformer.imagery.earthengine.session import Session, connect
 from sitsformer.imagery.earthengine.stored import Scores, Stored
+from sitsformer.sensors import BANDS
 
 logger = logging.getLogger("sitsformer")
 
@@ -218,7 +219,7 @@ def attributes(
     code = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
     attrs: dict[str, Any] = {
         "source": "Google Earth Engine",
-        "collections": [SENTINEL2, CLOUD_SCORE],
+        "collections": [IMAGES, SCORES],
         "images": [[granule.index for granule in seen.granules] for seen in chosen],
         "processing_baselines": sorted({granule.baseline for granule in granules}),
         "cloud_score_band": settings.cloud_score,
@@ -237,3 +238,8 @@ def attributes(
         attrs[f"{product.name}_year"] = year
         attrs["collections"] = [*attrs["collections"], collection]
     return {name: json.dumps(v) if isinstance(v, dict) else v for name, v in attrs.items()}
+
+
+def open_source(config: Config) -> EarthEngineSource:
+    """The source with the settings of a config."""
+    return EarthEngineSource(config)

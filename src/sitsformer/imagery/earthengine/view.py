@@ -14,14 +14,16 @@ from sitsformer import provenance
 from sitsformer.classes import load_legend
 from sitsformer.config import Area, Config, ConfigError, EarthEngine
 from sitsformer.grid import area_geometry, tiles
-from sitsformer.imagery.earthengine.collections import CLOUD_SCORE, SENTINEL2, season_year
+from sitsformer.imagery.earthengine.collections import EE_BANDS, IMAGES, SCORES, season_year
 from sitsformer.imagery.earthengine.layers import maps
 from sitsformer.imagery.earthengine.listing import outline
 from sitsformer.imagery.earthengine.session import connect
 from sitsformer.labels import products
 from sitsformer.registry import find
+from sitsformer.sensors import BANDS, SENTINEL2
 
-TRUE_COLOUR = {"bands": ["B4", "B3", "B2"], "min": 0, "max": 2500}
+_RGB = [EE_BANDS[BANDS.index(name)] for name in SENTINEL2.called("red", "green", "blue")]
+TRUE_COLOUR = {"bands": _RGB, "min": 0, "max": 2500}
 
 
 def write_page(config: Config, area_name: str | None, out: Path) -> None:
@@ -75,10 +77,10 @@ def clear_sky(area: Area, settings: EarthEngine) -> Any:
     import ee
 
     west, south, east, north = area_geometry(area).bounds
-    scores = ee.ImageCollection(CLOUD_SCORE)
+    scores = ee.ImageCollection(SCORES)
     band, least = settings.cloud_score, settings.clear_score / 100
     images = (
-        ee.ImageCollection(SENTINEL2)
+        ee.ImageCollection(IMAGES)
         .filterDate(str(area.start), str(area.end + timedelta(days=1)))
         .filterBounds(ee.Geometry.Rectangle([west, south, east, north]))
         .linkCollection(scores, [band])

@@ -6,24 +6,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sitsformer.config import BANDS, Rasters
+from sitsformer.config import Rasters
 from sitsformer.errors import SitsError
+from sitsformer.sensors import BANDS, SENTINEL2
 
 _NUMBERED = re.compile(r"(?:SR_|NBART_)?B(?:AND)?[ _-]?0?(8A|\d{1,2})(?:[ _-]\d0M?)?")
-_WORDS = {
-    "B02": ("BLUE",),
-    "B03": ("GREEN",),
-    "B04": ("RED",),
-    "B05": ("REDEDGE1", "RE1", "REDEDGE071", "REDEDGE705", "VEGETATIONREDEDGE1"),
-    "B06": ("REDEDGE2", "RE2", "REDEDGE075", "REDEDGE740", "VEGETATIONREDEDGE2"),
-    "B07": ("REDEDGE3", "RE3", "REDEDGE078", "REDEDGE783", "VEGETATIONREDEDGE3"),
-    "B08": ("NIR", "NIR1", "NIRBROAD"),
-    "B8A": ("NIR08", "NIR2", "NIRNARROW", "NARROWNIR", "REDEDGE4", "RE4"),
-    "B11": ("SWIR16", "SWIR1", "NBARTSWIR2"),
-    "B12": ("SWIR22", "SWIR2", "NBARTSWIR3"),
-}
+_OF_WORD = SENTINEL2.words
 """Common names (STAC, Earth Search, Digital Earth, Google), without the signs between words."""
-_OF_WORD = {word: band for band, words in _WORDS.items() for word in words}
 OTHERS = (
     "SCL", "TCI", "AOT", "WVP", "PVI", "CLDPRB", "SNWPRB", "VISUAL", "FMASK", "SAA", "SZA", "VAA",
     "VZA",

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.config import BANDS, Clouds
-from sitsformer.cube import CLEAR_MISSING, MISSING, SCALE
+from sitsformer.config import Clouds
+from sitsformer.cube import CLEAR_MISSING
 from sitsformer.errors import SitsError
+from sitsformer.sensors import BANDS, SENTINEL2
+from sitsformer.stored import MISSING, SCALE
 
 logger = logging.getLogger("sitsformer")
 
+BLUE, SWIR = (BANDS.index(name) for name in SENTINEL2.called("blue", "swir16"))
 CLEAR, CLOUDY = 100, 0
 """Scores of the cube contract: files say clear or cloudy, nothing in between."""
-SCL_CODES = tuple(range(12))
-"""Codes of Sentinel-2's scene classification."""
 
 
 def needs_band(clouds: Clouds, where: str) -> str | None:
@@ -64,7 +65,7 @@ def score(
         _check(flags[counted], clouds, where)
         clear = counted & _clear(flags, clouds)
     elif clouds.by == "simple":
-        blue, infrared = (reflectance[BANDS.index(name)] * SCALE for name in ("B02", "B11"))
+        blue, infrared = (reflectance[band] * SCALE for band in (BLUE, SWIR))
         clear = (blue <= clouds.blue_max) & (infrared >= clouds.swir_min)
     else:
         clear = np.ones(reflectance.shape[1:], bool)
@@ -92,7 +93,7 @@ def _check(flags: NDArray[Any], clouds: Clouds, where: str) -> None:
     Guessing would turn a whole season clear or cloudy without a word.
     """
     if clouds.by == "scl":
-        strange = flags[~np.isin(flags, SCL_CODES)]
+        strange = flags[~np.isin(flags, SENTINEL2.scene_codes)]
         remedy = (
             "the scene classification has the codes 0 to 11; for another mask use `by: mask` "
             "with `mask_clear`, or `by: simple`"

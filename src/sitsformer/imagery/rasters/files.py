@@ -11,11 +11,12 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from sitsformer.config import BANDS, Rasters, expand
+from sitsformer.config import Rasters, expand
 from sitsformer.errors import SitsError
 from sitsformer.imagery.rasters.bands import OTHERS, canonical
 from sitsformer.imagery.rasters.dates import stamp
 from sitsformer.imagery.rasters.series import Season
+from sitsformer.sensors import BANDS
 
 logger = logging.getLogger("sitsformer")
 

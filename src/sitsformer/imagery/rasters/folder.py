@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.config import BANDS, Rasters
-from sitsformer.cube import CLEAR_MISSING, MISSING
+from sitsformer.config import Rasters
+from sitsformer.cube import CLEAR_MISSING
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 from sitsformer.imagery.rasters import clouds, values
@@ -25,6 +25,8 @@ from sitsformer.imagery.rasters.headers import CLOUD, Image, Part, broken, image
 from sitsformer.imagery.rasters.pixels import Block, blocks_of
 from sitsformer.imagery.rasters.pixels import read as read_pixels
 from sitsformer.imagery.rasters.series import Acquisitions, Season
+from sitsformer.sensors import BANDS
+from sitsformer.stored import MISSING
 
 logger = logging.getLogger("sitsformer")
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sitsformer.config import BANDS, Rasters
+from sitsformer.config import Rasters
 from sitsformer.errors import SitsError
 from sitsformer.imagery.rasters import bands, clouds, values
 from sitsformer.imagery.rasters.files import Acquisition
 from sitsformer.imagery.rasters.pixels import Block, check_place, overlaps
+from sitsformer.sensors import BANDS
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader

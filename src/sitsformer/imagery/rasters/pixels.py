@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.config import PIXEL
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
+from sitsformer.sensors import PIXEL
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader

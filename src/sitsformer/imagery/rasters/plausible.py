@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.config import BANDS, Rasters
-from sitsformer.cube import MISSING, SCALE
+from sitsformer.config import Rasters
 from sitsformer.errors import SitsError
 from sitsformer.imagery.rasters import values
 from sitsformer.imagery.rasters.series import Acquisitions
+from sitsformer.sensors import BANDS, SENTINEL2
+from sitsformer.stored import MISSING, SCALE
 
 logger = logging.getLogger("sitsformer")
 
@@ -26,9 +27,10 @@ DATES = 8
 """Dates that are looked at; of a season across BASELINE_DAY, half of them on either side."""
 STRIDE = 4
 """Every so manieth row and column of large blocks is counted."""
-BASELINE_DAY = np.datetime64("2022-01-25", "s")
-"""From this day on Sentinel-2 products are of processing baseline 04.00: offset by 0.1. Names may
-say that older ones were processed anew."""
+BASELINE_DAY = np.datetime64(SENTINEL2.offset_since, "s")
+"""From this day on products are of a processing baseline with an offset. Names may say that older
+ones were processed anew."""
+BLUE = BANDS.index(SENTINEL2.called("blue")[0])
 LARGEST = 1.6
 """Reflectances of clouds and snow reach a little less."""
 SMALLEST = 0.005
@@ -141,7 +143,7 @@ def _figures(time: np.datetime64, late: bool, pixels: NDArray[np.uint16]) -> Loo
         for band, seen in zip(pixels, there, strict=True)
         if seen.any()
     ]
-    blue = pixels[BANDS.index("B02")][there[BANDS.index("B02")]]
+    blue = pixels[BLUE][there[BLUE]]
     return Look(
         time,
         late,
@@ -200,9 +202,7 @@ def _jump(looks: Sequence[Look], settings: Rasters, where: str) -> Iterator[str]
         )
     else:
         step = "where names say processing baseline 04.00 of Sentinel-2 or later,"
-        remedy = (
-            f"{where}.offset: {values.BASELINE_OFFSET} (names of an earlier baseline are spared)"
-        )
+        remedy = f"{where}.offset: {SENTINEL2.offset} (names of an earlier baseline are spared)"
     low, high = (min(look.floor for look in side) for side in (before, after))
     if settings.offset is None and high > FLOOR and 0.06 < high - low < 0.15:
         yield (
@@ -235,7 +235,7 @@ def _strange(looks: Sequence[Look], settings: Rasters) -> Iterator[str]:
         yield (
             f"no reflectance looked at is below {min(floors):.2f}: Sentinel-2 products from "
             "2022-01-25 on (or of processing baseline 04.00 or later, as names say) that were not "
-            f"harmonised need `offset: {values.BASELINE_OFFSET}`; `offset: 0` says that they were"
+            f"harmonised need `offset: {SENTINEL2.offset}`; `offset: 0` says that they were"
         )
 
 

@@ -16,8 +16,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sitsformer.config import BANDS, Rasters
-from sitsformer.cube import CLEAR_MISSING, MISSING
+from sitsformer.config import Rasters
+from sitsformer.cube import CLEAR_MISSING
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 from sitsformer.imagery.rasters import bands, clouds, dialects, values
@@ -25,6 +25,8 @@ from sitsformer.imagery.rasters.dialects import Grid
 from sitsformer.imagery.rasters.files import group
 from sitsformer.imagery.rasters.pixels import Block, blocks_of, centres_in
 from sitsformer.imagery.rasters.series import Acquisitions, Season
+from sitsformer.sensors import BANDS
+from sitsformer.stored import MISSING
 
 TIMES_AT_ONCE = 8
 """Dates of the store that are read together."""

@@ -17,16 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer.config import Rasters
-from sitsformer.cube import MISSING, SCALE
 from sitsformer.errors import SitsError
+from sitsformer.sensors import SENTINEL2
+from sitsformer.stored import MISSING, SCALE
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
 logger = logging.getLogger("sitsformer")
 
-BASELINE_OFFSET = -0.1
-"""Offset of Sentinel-2 products of processing baseline 04.00 or later."""
 FILLS = (-9999.0, -32768.0, -32767.0, -28672.0, -999.0, float(MISSING))
 """What stands for nothing in files that do not say so, where it could be no reflectance."""
 LOWEST, HIGHEST = -0.5, 6.0
@@ -121,7 +120,7 @@ def packing(tags: Tags, settings: Rasters, day: date, name: str, where: str) -> 
     Raises:
         SitsError: no part of `offset` is for the day.
     """
-    scale = settings.scale or tags.scale or SCALE
+    scale = settings.scale or tags.scale or SENTINEL2.scale
     offset = offset_on(settings, day, name, where)
     if offset is None:
         offset = tags.offset or 0.0
@@ -154,13 +153,13 @@ def offset_on(settings: Rasters, day: date, name: str, where: str) -> float | No
 
 def without_offset(settings: Rasters, name: str) -> bool:
     """Whether `offset: -0.1` is not for a file: its name says a baseline before 04.00."""
-    return settings.offset == BASELINE_OFFSET and is_late(name) is False
+    return settings.offset == SENTINEL2.offset and is_late(name) is False
 
 
 def is_late(name: str) -> bool | None:
     """Whether a file's name says a processing baseline from 04.00 on; None where it says none."""
     baseline = _BASELINE.search(name)
-    return None if baseline is None else int(baseline[1]) >= 400
+    return None if baseline is None else int(baseline[1]) >= SENTINEL2.offset_baseline
 
 
 def tell(tags: Iterable[tuple[str, Tags]], settings: Rasters, where: str) -> None:

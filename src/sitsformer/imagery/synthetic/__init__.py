@@ -1,11 +1,13 @@
 """The embedded landscape: a seeded, physically plausible stand-in; see docs/synthetic.md."""
 
-from sitsformer.imagery.synthetic.source import (
-    SyntheticSource,
-    open_source,
-)
+from sitsformer.labels import products
+from sitsformer.sources import Source
 
-__all__ = [
-    "SyntheticSource",
-    "open_source",
-]
+SOURCE = Source(
+    name="synthetic",
+    module="sitsformer.imagery.synthetic.source",
+    labels=lambda area: [name for name, product in products().items() if product.landscape],
+    section="config",
+    revisit=lambda config: config.synthetic.revisit,
+    order=1,
+)

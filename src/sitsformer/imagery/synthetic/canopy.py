@@ -15,7 +15,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.config import BANDS
+from sitsformer.sensors import BANDS
+from sitsformer.stored import SCALE
 
 Floats = NDArray[np.float64]
 Values = NDArray[np.float32]
@@ -52,7 +53,7 @@ def table() -> Table:
     }
     shape = (len(PLANTS), len(VIEWS), *(len(node) for node in nodes.values()), len(BANDS))
     values = np.array([row[len(AXES) :] for row in rows], np.float32).reshape(shape)
-    return Table(**nodes, values=values * np.float32(1e-4))
+    return Table(**nodes, values=values * np.float32(SCALE))
 
 
 def reflectance(

@@ -13,11 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-Floats = NDArray[np.float64]
+from sitsformer.splitmix import GOLDEN, SECOND, mix, unit
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
+Floats = NDArray[np.float64]
 
 
 def stream(seed: int, *names: str | int) -> int:
@@ -33,16 +31,15 @@ def uniform(key: int, *indices: ArrayLike) -> Floats:
         indices: integers, arrays of shapes that broadcast together.
 
     Returns:
-        float64 of the broadcast shape; SplitMix64's finaliser applied index by index
-        (Steele, Lea and Flood 2014, doi:10.1145/2714064.2660195).
+        float64 of the broadcast shape; SplitMix64's finaliser applied index by index.
     """
     with np.errstate(over="ignore"):
-        state = _mix(np.array([key], np.uint64))
+        state = mix(np.array([key], np.uint64))
         for index in indices:
             bits = np.atleast_1d(np.asarray(index, np.int64)).view(np.uint64)
-            state = _mix(state ^ (bits * _GOLDEN + _MIX_2))
+            state = mix(state ^ (bits * GOLDEN + SECOND))
     shape = np.broadcast_shapes(*(np.shape(index) for index in indices))
-    return ((state >> np.uint64(11)).astype(np.float64).reshape(shape) + 0.5) * 2.0**-53
+    return unit(state, 0.5).reshape(shape)
 
 
 def normal(key: int, *indices: ArrayLike) -> Floats:
@@ -101,12 +98,6 @@ def fractal(
     scale = float(np.sqrt(np.sum(np.square(weights))))
     drawn: Floats = total / scale
     return drawn
-
-
-def _mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    state = (state ^ (state >> np.uint64(30))) * _MIX_1
-    state = (state ^ (state >> np.uint64(27))) * _MIX_2
-    return state ^ (state >> np.uint64(31))
 
 
 def _fade(fraction: Floats) -> Floats:

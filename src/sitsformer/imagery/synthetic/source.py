@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sitsformer import cube
 from sitsformer.classes import Legend, load_legend
-from sitsformer.config import BANDS, Area, Config, Synthetic
+from sitsformer.config import Area, Config, Synthetic
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile, area_geometry
 from sitsformer.imagery.synthetic.labelling import DRAWN
@@ -19,10 +19,12 @@ from sitsformer.imagery.synthetic.noise import Floats, normal, smooth, stream
 from sitsformer.imagery.synthetic.surfaces import POINTS, mixing, season
 from sitsformer.imagery.synthetic.weather import Overpasses, Sky, overpasses, sky
 from sitsformer.labels import products
+from sitsformer.sensors import BANDS, PIXEL, SENTINEL2
+from sitsformer.stored import SCALE
 
 Place = tuple[float, float, float, float]
 
-COARSE = np.isin(BANDS, ("B05", "B06", "B07", "B8A", "B11", "B12"))
+COARSE = np.array([band.resolution > PIXEL for band in SENTINEL2.bands])
 """Bands with pixels of 20 m, which an export at 10 m repeats."""
 
 CLOUD = np.array([0.62, 0.60, 0.60, 0.61, 0.62, 0.63, 0.63, 0.63, 0.44, 0.33], np.float32)
@@ -127,7 +129,7 @@ def _place(area: Area, epsg: int) -> Place:
 
 def _points(tile: Tile) -> tuple[Floats, Floats]:
     """Eastings and northings of POINTS x POINTS points a pixel, in rows from north to south."""
-    step = (np.arange(tile.size * POINTS) + 0.5) * 10 / POINTS
+    step = (np.arange(tile.size * POINTS) + 0.5) * PIXEL / POINTS
     x, y = np.meshgrid(tile.west + step, tile.north - step)
     return x.ravel(), y.ravel()
 
@@ -185,7 +187,7 @@ def _measure(
         image = image * (1 - cloud) + CLOUD[:, None, None] * cloud
         image += noise.standard_normal(image.shape, np.float32) * (constant + share * image)
         # L2A values run from 1; 0 would mean no data there.
-        measured[i] = np.clip(np.round(image * 1e4), 1, 20_000)
+        measured[i] = np.clip(np.round(image * (1 / SCALE)), 1, 20_000)
     return measured
 
 

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 
-from sitsformer.config import BANDS
 from sitsformer.imagery.synthetic import canopy
 from sitsformer.imagery.synthetic.landscape import FEATURES, USES, Ground, Parcels, kind_of
 from sitsformer.imagery.synthetic.noise import Floats, fractal, smooth, stream, uniform
@@ -26,6 +25,7 @@ from sitsformer.imagery.synthetic.phenology import (
     leaf_kind,
 )
 from sitsformer.imagery.synthetic.weather import Overpasses
+from sitsformer.sensors import BANDS
 
 VIGOUR = (0.55, 1.45)
 """Leaf area of the thin and the dense stand of a field, as factors of its mean."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtr, ndtri
 
 from sitsformer.imagery.synthetic.noise import Floats, fractal, normal, smooth, stream, uniform
+from sitsformer.sensors import PIXEL, SNAP
 
 Ints = NDArray[np.int64]
 
@@ -35,7 +36,7 @@ SHADE = 0.8
 """Share of the direct light that the thickest cloud takes away."""
 BLIND_TO_THIN, BLIND_TO_ALL = -1.4, -2.6
 """Quantiles of the normal distribution below which the cloud score is blind: 8 % and 0.5 %."""
-NODE = 60.0
+NODE = float(SNAP)
 """Clouds are computed on a lattice of this step, metres, which all tiles share."""
 
 
@@ -130,8 +131,8 @@ def sun(latitude: float, day: Ints, hour: Floats) -> tuple[Floats, Floats]:
 
 def sky(seed: int, passes: Overpasses, west: int, north: int, size: int) -> Sky:
     """Clouds, their shadows, and how well the cloud score sees them, for a tile of 10 m pixels."""
-    steps = -(-size * 10 // int(NODE)) + 2
-    # Tile corners are nodes (grid.SNAP), the lattice starts half a step outside.
+    steps = -(-size * PIXEL // int(NODE)) + 2
+    # Tile corners are nodes, the lattice starts half a step outside.
     x = (west // NODE - 0.5 + np.arange(steps))[None, None, :] * NODE
     y = (north // NODE + 0.5 - np.arange(steps))[None, :, None] * NODE
     day, key = passes.day[:, None, None], stream(seed, "clouds")

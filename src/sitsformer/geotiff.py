@@ -1,0 +1,75 @@
+"""One band as a cloud-optimised GeoTIFF on the grid of a tile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from sitsformer.cube import tile_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+NOTHING = 0
+"""Value of a pixel without one."""
+
+
+def geotiff(
+    values: npt.NDArray[np.uint8 | np.uint16],
+    cube: xr.Dataset,
+    name: str,
+    tags: Mapping[str, str],
+    colours: Sequence[str] = (),
+) -> bytes:
+    """The file.
+
+    Args:
+        values: (y, x); 0 where there is nothing.
+        cube: whose grid they are on.
+        name: description of the band.
+        tags: of the band.
+        colours: '#rrggbb' of 1, 2, ...
+    """
+    import rasterio
+    from rasterio.io import MemoryFile
+    from rasterio.shutil import copy
+
+    tile = tile_of(cube)
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff",
+            width=tile.size,
+            height=tile.size,
+            count=1,
+            dtype=values.dtype.name,
+            crs=f"EPSG:{tile.epsg}",
+            transform=tile.transform,
+            nodata=NOTHING,
+        ) as target:
+            target.write(values, 1)
+            if colours:
+                target.write_colormap(1, _colour_table(colours))
+            target.set_band_description(1, name)
+            target.update_tags(1, **tags)
+        with (
+            rasterio.Env(GDAL_PAM_ENABLED="NO"),
+            memory.open() as source,
+            MemoryFile(ext=".tif") as whole,
+        ):
+            copy(
+                source, whole.name, driver="COG", compress="deflate", resampling="nearest",
+                blocksize=256,
+            )  # fmt: skip
+            return bytes(whole.getbuffer())
+
+
+def _colour_table(colours: Sequence[str]) -> dict[int, tuple[int, int, int, int]]:
+    table = {NOTHING: (0, 0, 0, 0)}
+    for k, colour in enumerate(colours):
+        red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+        table[k + 1] = (red, green, blue, 255)
+    return table

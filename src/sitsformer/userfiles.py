@@ -1,0 +1,64 @@
+"""Files of the user: which ones a config names, and what changes when one of them does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sitsformer.classes import legend_path
+from sitsformer.config import Area, Config, expand
+from sitsformer.grid import geometry_file
+from sitsformer.sources import source_of
+
+
+def named(config: Config) -> Iterator[tuple[str, str]]:
+    """Files and folders that a config names: key, and path as written."""
+    for name, area in config.areas.items():
+        if area.geometry is not None:
+            yield f"areas.{name}.geometry", area.geometry
+        for key, path in source_of(area).files(area):
+            yield f"areas.{name}.{key}", path
+    for name, sample_set in config.sets.items():
+        if sample_set.store is not None:
+            yield f"sets.{name}.store", sample_set.store
+        if sample_set.split.polygons is not None:
+            yield f"sets.{name}.split.polygons", sample_set.split.polygons
+
+
+def recorded(area: Area) -> dict[str, Path]:
+    """Outline, label rasters and legends that cubes are made from, by the key that names them.
+
+    Cubes record the size and the hash of these; acquisitions may be as large as a disk.
+    """
+    outline = geometry_file(area)
+    found = {} if outline is None else {"geometry": outline}
+    for layer, label in (area.rasters.labels if area.rasters else {}).items():
+        found[f"labels.{layer}"] = expand(label.path)
+        if (legend := legend_path(label.legend)) is not None:
+            found[f"legends.{layer}"] = legend
+    return found
+
+
+def watched_of(area: Area) -> list[Path]:
+    """Every file that the cubes of an area are made anew after a change of."""
+    source = source_of(area)
+    paths = [
+        *recorded(area).values(),
+        *(expand(path) for _, path in source.files(area)),
+        *source.acquisitions(area),
+    ]
+    return list(dict.fromkeys(file for path in paths for file in watched(path)))
+
+
+def watched(path: Path) -> list[Path]:
+    """A file or folder of the user, and the files beside it or in it that change when it does.
+
+    A shapefile is several files, and its columns are not in the one that is named. A Zarr store
+    is a folder, which does not change when a chunk does; whoever writes it anew writes these.
+    """
+    if path.suffix.lower() == ".shp":
+        parts = (".shp", ".shx", ".dbf", ".prj", ".cpg")
+        beside = [path.with_suffix(part) for part in parts if part != path.suffix]
+        return [path, *(part for part in beside if part.exists())]
+    within = [path / name for name in ("zarr.json", ".zmetadata", "provenance.json")]
+    return [path, *(file for file in within if file.exists())]
