@@ -157,6 +157,26 @@ def test_tensors_that_do_not_fit_are_refused(tmp_path, name, value, message):
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.parametrize(
+    ("stored", "message"),
+    [
+        (lambda w: w.to_sparse(), "sparse, quantised or without data"),
+        (lambda w: w.to("meta"), "sparse, quantised or without data"),
+        (lambda w: torch.quantize_per_tensor(w, 0.1, 0, torch.qint8), "sparse, quantised"),
+        (lambda w: w.int(), "is torch.int32, expected plain torch.float32"),
+    ],
+)
+def test_tensors_stored_otherwise_are_refused(tmp_path, stored, message):
+    path = tmp_path / "c.tar"
+    published(path)
+    state = torch.load(path, weights_only=True)
+    name = "embedding.linear.weight"
+    torch.save(state | {name: stored(state[name])}, path)
+    with pytest.raises(SitsError, match=message):
+        checkpoint(path, tmp_path / "model", MEAN, STD)
+    assert not (tmp_path / "model").exists()
+
+
 def test_places_that_hold_no_checkpoint_or_something_else(tmp_path):
     with pytest.raises(SitsError, match="nor a checkpoint"):
         checkpoint(tmp_path, tmp_path / "model", MEAN, STD)

@@ -248,6 +248,8 @@ def test_a_date_that_comes_twice(tmp_path):
         (np.array(DAYS)[[1, 0, 3, 2, 5, 4]], "out of order"),
         (np.array([*DATES[:5], "NaT"], "datetime64[D]"), "lacks a day at position 5"),
         (DATES[:5], "expected"),
+        ([4, 5, 6, 7, 8, 9], "look like months"),
+        ([20, 21, 22, 23, 24, 25], "numbers of steps"),
     ],
 )
 def test_dates_that_cannot_be_told_are_refused(tmp_path, dates, message):
@@ -302,6 +304,7 @@ def test_labels_name_the_classes_where_nothing_else_does(tmp_path):
         ({"label": NUMBER[:1]}, "one value a sample"),
         ({"label": np.array(["a", "c"])[NUMBER]}, "'c' is not in label_names"),
         ({"label_names": np.array(["a", "a"])}, "twice"),
+        ({"label": np.array(["blé".encode("latin-1")] * 40), "label_names": None}, "not UTF-8"),
         ({"lon": np.where(NUMBER, np.nan, 3.0)}, "is no number"),
         ({"lon": np.full(40, 5e5)}, "degrees from -180 to 180"),
         ({"lat": np.full(40, -120.0), "lon": np.full(40, 38.0)}, "swapped"),

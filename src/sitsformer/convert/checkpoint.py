@@ -185,7 +185,14 @@ def _compare(path: Path, state: Mapping[str, Any], model: Mapping[str, Any]) -> 
                 f"{path}: tensor {name} is {tuple(found.shape)}, "
                 f"expected {tuple(wanted[name].shape)}"
             )
-        if found.is_complex() or not torch.isfinite(found.float()).all():
+        plain = found.layout == torch.strided and not (found.is_meta or found.is_quantized)
+        if not plain or found.is_floating_point() != wanted[name].is_floating_point():
+            kind = found.dtype if plain else "sparse, quantised or without data"
+            raise SitsError(
+                f"{path}: tensor {name} is {kind}, expected plain {wanted[name].dtype}: save the "
+                "weights as they were trained"
+            )
+        if not torch.isfinite(found.float()).all():
             raise SitsError(
                 f"{path}: tensor {name} holds values that are no finite numbers: its training "
                 "failed, use an earlier checkpoint"
