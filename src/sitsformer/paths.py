@@ -19,6 +19,7 @@ from sitsformer.config.checks import outlook
 from sitsformer.fewshot import NETWORK, Learner, seed_jobs
 from sitsformer.grid import Tile, tiles
 from sitsformer.overlap import overlap_problems
+from sitsformer.training.objectives import SCRATCH
 
 
 class Paths:
@@ -75,7 +76,7 @@ class Paths:
         """Everyone who takes part in the sweep."""
         sweep = self.config.fewshot
         for init in sweep.inits:
-            for run in (-1,) if init == "none" else self.config.pretrain.seeds:
+            for run in (-1,) if init == SCRATCH.name else self.config.pretrain.seeds:
                 for way in sweep.ways:
                     yield Learner(NETWORK, init, way, run)
         for baseline in sweep.baselines:
@@ -94,7 +95,7 @@ class Paths:
     def map_learner(self) -> Learner:
         """Whose model draws the maps: the first pretraining seed of `maps.init`."""
         maps = self.config.maps
-        run = -1 if maps.init == "none" else self.config.pretrain.seeds[0]
+        run = -1 if maps.init == SCRATCH.name else self.config.pretrain.seeds[0]
         return Learner(NETWORK, maps.init, maps.way, run)
 
     def mapped_tiles(self) -> list[tuple[str, str]]:

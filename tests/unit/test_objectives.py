@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -77,6 +78,17 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
         if name.startswith(f"{package.__name__}."):
             del sys.modules[name]
     registry.forget()
+
+
+def test_records_are_read_without_torch() -> None:
+    code = (
+        "import sys\n"
+        "from sitsformer.training.objectives import losses, objectives\n"
+        "assert objectives() and losses()\n"
+        "print(sorted({'torch', 'matplotlib', 'pydantic', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_the_published_objectives() -> None:
