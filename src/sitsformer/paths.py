@@ -21,6 +21,7 @@ from sitsformer.fewshot import NETWORK, Learner, parse_learner, seed_jobs
 from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.grid import Tile, tiles
 from sitsformer.overlap import overlap_problems
+from sitsformer.training.objectives import SCRATCH
 
 
 class Paths:
@@ -80,7 +81,7 @@ class Paths:
         """Everyone who takes part in the sweep."""
         sweep = self.config.fewshot
         for init in sweep.inits:
-            for run in (-1,) if init == "none" else self.config.pretrain.seeds:
+            for run in (-1,) if init == SCRATCH.name else self.config.pretrain.seeds:
                 for adaptation in sweep.adaptations:
                     yield Learner(NETWORK, init, adaptation, run)
         for baseline in sweep.baselines:
@@ -109,7 +110,7 @@ class Paths:
     def map_learner(self) -> Learner:
         """Whose model draws the maps: the first pretraining seed of `maps.init`."""
         maps = self.config.maps
-        run = -1 if maps.init == "none" else self.config.pretrain.seeds[0]
+        run = -1 if maps.init == SCRATCH.name else self.config.pretrain.seeds[0]
         return Learner(NETWORK, maps.init, maps.adaptation, run)
 
     def mapped_tiles(self) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -79,6 +80,17 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     registry.forget()
 
 
+def test_records_are_read_without_torch() -> None:
+    code = (
+        "import sys\n"
+        "from sitsformer.training.objectives import losses, objectives\n"
+        "assert objectives() and losses()\n"
+        "print(sorted({'torch', 'matplotlib', 'pydantic', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_the_published_objectives() -> None:
     assert list(starts()) == ["dual", "ssl", "sl", "none"]
     assert [dict(one.losses) for one in objectives().values()] == [
@@ -141,6 +153,10 @@ GIVEN = {"name": "one", "title": "1", "colour": "#112233", "marker": "o", "losse
         ({"title": " "}, "its title is empty"),
         ({"colour": "red"}, "its colour 'red' is not '#rrggbb'"),
         ({"marker": "circle"}, "its marker 'circle' is none of"),
+        ({"losses": ["ssl"]}, "`losses` is a mapping"),
+        ({"losses": {"ssl": "1"}}, "`losses` is a mapping"),
+        ({"compared": ("none",)}, "`compared` is a tuple"),
+        ({"compared": (Comparison("none"))}, "`compared` is a tuple"),
         ({"losses": {}}, "it has no loss with a weight"),
         ({"losses": {"ssl": 0.0, "sl": 0.0}}, "it has no loss with a weight"),
         ({"losses": {"ssl": -1.0}}, "the weight of a loss is 0 or more"),

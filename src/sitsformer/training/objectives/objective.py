@@ -72,9 +72,19 @@ class Objective(Start):
     order: int = FIRST
 
     def __post_init__(self) -> None:
-        problems = list(self._problems())
+        problems = list(self._forms()) or list(self._problems())
         if problems:
             raise SitsError(f"objective {self.name!r}: {'; '.join(problems)}")
+
+    def _forms(self) -> Iterator[str]:
+        if not isinstance(self.losses, Mapping) or not all(
+            isinstance(weight, (int, float)) for weight in self.losses.values()
+        ):
+            yield "`losses` is a mapping, name -> weight: {'ssl': 1.0}"
+        if not isinstance(self.compared, tuple) or not all(
+            isinstance(comparison, Comparison) for comparison in self.compared
+        ):
+            yield "`compared` is a tuple: (Comparison('none'),)"
 
     def _problems(self) -> Iterator[str]:
         if not NAME.fullmatch(self.name) or self.name == SCRATCH.name:
@@ -84,8 +94,8 @@ class Objective(Start):
             )
         if not self.title.strip():
             yield "its title is empty"
-        if not re.fullmatch("#[0-9a-f]{6}", self.colour):
-            yield f"its colour {self.colour!r} is not '#rrggbb' in small letters"
+        if not re.fullmatch("#[0-9a-fA-F]{6}", self.colour):
+            yield f"its colour {self.colour!r} is not '#rrggbb'"
         if self.marker not in MARKERS:
             yield f"its marker {self.marker!r} is none of {' '.join(sorted(MARKERS))}"
         if any(not math.isfinite(weight) or weight < 0 for weight in self.losses.values()):
