@@ -103,9 +103,10 @@ class Paths:
         if learner.method == NETWORK:
             return adaptations()[learner.adaptation].gradient
         options = self.config.fewshot.options.get(name, {})
+        if "features" in options:
+            return False
         # What is in a file of the user's is not known before it is run.
-        own = "file" in options
-        return own or ("features" not in options and shipped()[name].gradient)
+        return "file" in options or name not in shipped() or shipped()[name].gradient
 
     def map_learner(self) -> Learner:
         """Whose model draws the maps: the first pretraining seed of `maps.init`."""

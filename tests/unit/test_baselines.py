@@ -11,9 +11,10 @@ import phenology
 from sitsformer import fewshot
 from sitsformer.baselines import ShippedBaseline, series, shipped
 from sitsformer.baselines.fitting import run
-from sitsformer.config import FewShot
+from sitsformer.config import FewShot, parse
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import metrics
+from sitsformer.paths import Paths
 
 SETTINGS = FewShot(set="crops", steps=60, batch_size=32, validation=5)
 
@@ -177,6 +178,25 @@ def test_options_decide_and_have_defaults(monkeypatch: pytest.MonkeyPatch) -> No
     np.testing.assert_array_equal(plain.probabilities, written.probabilities)
     assert np.allclose(small.probabilities * 3 % 1, 0, atol=1e-5) or small.choice != plain.choice
     assert not np.array_equal(small.probabilities, plain.probabilities)
+
+
+def test_what_depends_on_the_steps_of_training(tmp_path: Path) -> None:
+    """Only these cells are run again when `fewshot.steps` and their like change."""
+    features, file = ({key: str(tmp_path / "x")} for key in ("features", "file"))
+    options = {"presto": features, "mine": file, "random_forest": file}
+    names = [*shipped(), "presto", "mine"]
+    config = {
+        "sets": {"crops": {"store": "crops.zarr"}},
+        "pretrain": {"set": "crops"},
+        "fewshot": {"set": "crops", "baselines": names, "options": options},
+    }
+    paths = Paths(parse(config))
+    in_steps = {name for name in names if paths.in_steps(name)}
+    assert in_steps == {"temporal_cnn", "ltae", "mine", "random_forest"}
+    del config["fewshot"]["options"]["random_forest"]
+    assert not Paths(parse(config)).in_steps("random_forest")
+    assert paths.in_steps("none-full")
+    assert paths.in_steps("dual-p0-linear")
 
 
 def test_every_baseline_is_told_apart_in_figures() -> None:

@@ -230,6 +230,11 @@ def test_leakage_of_a_converted_table(tmp_path: Path) -> None:
     assert between["pretraining", "test"] == 0
 
 
+def test_tables_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    pd.DataFrame({"way": ["full"], "mean": [0.5]}).to_parquet(tmp_path / "summary.parquet")
+    assert list(tables.read(tmp_path, "summary").columns) == ["adaptation", "mean"]
+
+
 def test_config_knows_the_baselines() -> None:
     config = parse({**VALUES, "fewshot": {"set": "crops"}})
     assert config.fewshot.baselines == tuple(shipped())

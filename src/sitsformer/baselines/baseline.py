@@ -134,8 +134,8 @@ def shipped() -> Mapping[str, ShippedBaseline]:
 def unknown_baseline(name: str) -> str:
     """The message about a name that no shipped baseline has."""
     return (
-        f"{unknown('baseline', name, shipped())}. For one of your own, name its file "
-        f"(fewshot.options.{name}.file) or its features (fewshot.options.{name}.features)"
+        f"{unknown('baseline', name, shipped())} (for one of your own, name its file, "
+        f"fewshot.options.{name}.file, or its features, fewshot.options.{name}.features)"
     )
 
 
