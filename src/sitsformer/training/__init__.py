@@ -3,7 +3,7 @@
 loop.py         fit: epochs, losses           recipe.py       learning rate, optimiser
 tasks.py        pretraining, classification   checkpoint.py   what a run resumes from
 augment.py      changes to series             observers.py    progress bar, TensorBoard
-distributed.py  several processes             determinism.py  sums of fixed order
+distributed.py  several processes             determinism.py  the same every time
 """
 
 from sitsformer.training.loop import Row, fit
