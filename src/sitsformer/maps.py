@@ -193,14 +193,13 @@ def _write_band(
     tags: dict[str, str],
     colours: dict[int, tuple[int, int, int, int]] | None = None,
 ) -> None:
-    import rasterio
     from rasterio.io import MemoryFile
-    from rasterio.shutil import copy
 
     tile = tile_of(cube)
-    with MemoryFile() as memory:
-        with memory.open(
-            driver="GTiff",
+    # In memory first: on a full disk GDAL raises errors that do not say so.
+    with MemoryFile(ext=".tif") as whole:
+        with whole.open(
+            driver="COG",
             width=tile.size,
             height=tile.size,
             count=1,
@@ -208,24 +207,17 @@ def _write_band(
             crs=f"EPSG:{tile.epsg}",
             transform=tile.transform,
             nodata=NONE,
+            compress="deflate",
+            blocksize=256,
+            overview_resampling="nearest",
         ) as target:
             target.write(values, 1)
             if colours is not None:
                 target.write_colormap(1, colours)
             target.set_band_description(1, name)
             target.update_tags(1, **tags)
-        # In memory first: on a full disk GDAL raises errors that do not say so.
-        with (
-            rasterio.Env(GDAL_PAM_ENABLED="NO"),
-            memory.open() as source,
-            MemoryFile(ext=".tif") as whole,
-        ):
-            copy(
-                source, whole.name, driver="COG", compress="deflate", resampling="nearest",
-                blocksize=256,
-            )  # fmt: skip
-            with provenance.create_file(path, "map") as temporary:
-                temporary.write_bytes(whole.getbuffer())
+        with provenance.create_file(path, "map") as temporary:
+            temporary.write_bytes(whole.getbuffer())
 
 
 def _colour_table(classes: Classes) -> dict[int, tuple[int, int, int, int]]:
