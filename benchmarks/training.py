@@ -28,9 +28,8 @@ sys.path.insert(0, str(Path(__file__).parent / "parts"))
 import model_data as data
 from reference_model import Reference
 from sitsformer.model import Architecture, SITSFormer
-from sitsformer.model.dropout import Noise
 from sitsformer.training import Plan, make_optimiser
-from sitsformer.training.determinism import deterministic
+from sitsformer.training.determinism import deterministic, seed
 from sitsformer.training.tasks import InMemory, PretrainSettings, PretrainTask
 
 BATCH, MASK = 32, 0.3
@@ -86,7 +85,7 @@ def our_step(model, values, doy, objective="ssl", kind=PretrainTask):
     def step():
         count[0] += 1
         (batch,) = next(task.batches(count[0], 0))
-        model.noise.seed((0, count[0]))
+        seed((0, count[0]))
         sums = task.sums(model, batch)
         loss = sum(value / batch.counts[name] for name, value in sums.items())
         loss.backward()
@@ -143,39 +142,23 @@ class WholeTask(PretrainTask):
         return {"ssl": (model.reconstruct(encoded) - target).square().sum()}
 
 
-def _library_mask(self, shape, rate):
-    return torch.empty(tuple(shape), dtype=torch.uint8).bernoulli_(1 - rate)
-
-
 def choices(rounds: int) -> None:
     """Slow-down of a step when one of our choices is taken away."""
     torch.set_num_threads(1)
-    print(f"{'case':10}{'whole last layer':>18}{'library dropout':>17}{'dual':>7}")
+    print(f"{'case':10}{'whole last layer':>18}{'dual':>7}")
     for case in data.CASES:
         values, doy = data.samples(case, BATCH)
         _, model = data.networks(classes=8)
         plain = our_step(model, values, doy)
 
-        def other(name, value, holder, call=plain):
-            def step():
-                before = getattr(holder, name)
-                setattr(holder, name, value)
-                try:
-                    call()
-                finally:
-                    setattr(holder, name, before)
-
-            return step
-
         variants = {
             "ours": plain,
             "whole": our_step(model, values, doy, kind=WholeTask),
-            "dropout": other("mask", _library_mask, Noise),
             "dual": our_step(model, values, doy, "dual"),
         }
         seconds = data.interleave(variants, rounds)
         found = [data.median_ratio(seconds, name, "ours") for name in list(variants)[1:]]
-        print(f"{case:10}{found[0]:18.2f}{found[1]:17.2f}{found[2]:7.2f}")
+        print(f"{case:10}{found[0]:18.2f}{found[1]:7.2f}")
 
 
 def reference_runner(reference, device, precision):
@@ -209,7 +192,7 @@ def our_runner(model, task, device, precision):
 
     def step(batch):
         count[0] += 1
-        model.noise.seed((0, count[0]))
+        seed((0, count[0]))
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
             loss = task.sums(model, batch)["ssl"] / batch.counts["ssl"]
         loss.backward()

@@ -14,9 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from sitsformer.model import SITSFormer
-from sitsformer.model.dropout import Noise
 from sitsformer.model.encoder import Layer, attend
-from sitsformer.model.steps import Paths
+from sitsformer.model.steps import StepTable
 
 LEVELS = 127
 
@@ -65,10 +64,10 @@ class Int8Layer(nn.Module):
         self.outer = Int8Linear(layer.linear2.weight, layer.linear2.bias)
         self.norm1, self.norm2 = layer.norm1, layer.norm2
 
-    def forward(self, x: Tensor, layout: Paths, noise: Noise, only: None = None) -> Tensor:
+    def forward(self, x: Tensor, layout: StepTable, only: None = None) -> Tensor:
         """Encode packed steps (N, H) without dropout."""
         read = self.norm1(x) if self.pre_norm else x
-        mixed = attend(self.query(read), self.pair(read), layout, layout, self.heads, 0.0, noise)
+        mixed = attend(self.query(read), self.pair(read), layout, layout, self.heads, 0.0)
         x = x + self.mix(mixed)
         if not self.pre_norm:
             x = self.norm1(x)

@@ -34,14 +34,12 @@ def geotiff(
         tags: of the band.
         colours: '#rrggbb' of 1, 2, ...
     """
-    import rasterio
     from rasterio.io import MemoryFile
-    from rasterio.shutil import copy
 
     tile = tile_of(cube)
-    with MemoryFile() as memory:
-        with memory.open(
-            driver="GTiff",
+    with MemoryFile(ext=".tif") as whole:
+        with whole.open(
+            driver="COG",
             width=tile.size,
             height=tile.size,
             count=1,
@@ -49,22 +47,16 @@ def geotiff(
             crs=f"EPSG:{tile.epsg}",
             transform=tile.transform,
             nodata=NOTHING,
+            compress="deflate",
+            blocksize=256,
+            overview_resampling="nearest",
         ) as target:
             target.write(values, 1)
             if colours:
                 target.write_colormap(1, _colour_table(colours))
             target.set_band_description(1, name)
             target.update_tags(1, **tags)
-        with (
-            rasterio.Env(GDAL_PAM_ENABLED="NO"),
-            memory.open() as source,
-            MemoryFile(ext=".tif") as whole,
-        ):
-            copy(
-                source, whole.name, driver="COG", compress="deflate", resampling="nearest",
-                blocksize=256,
-            )  # fmt: skip
-            return bytes(whole.getbuffer())
+        return bytes(whole.getbuffer())
 
 
 def _colour_table(colours: Sequence[str]) -> dict[int, tuple[int, int, int, int]]:

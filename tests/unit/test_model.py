@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from model_data import flops
 from model_pairs import MEAN, STD, padded, pair, samples
 from sitsformer.model import Architecture, SITSFormer
-from sitsformer.model.dropout import Noise, factor, relu_drop, threshold
 from sitsformer.model.encoder import attend
 from sitsformer.model.steps import Steps, make_layout, make_series, pack, subset
 from sitsformer.stored import MISSING
+from sitsformer.training.determinism import seed
 
 
 @pytest.mark.parametrize("norm_first", [False, True])
@@ -142,7 +142,7 @@ def test_with_a_decoder_the_encoder_sees_visible_steps_alone():
         with torch.no_grad():
             found = []
             for batch in (steps, changed):
-                model.noise.seed([1])
+                seed([1])
                 found.append(model.encode_hidden(batch, hidden))
         assert torch.equal(found[0][0], found[1][0])
         assert torch.equal(found[0][2], found[1][2])
@@ -197,37 +197,21 @@ def test_pooling_sees_valid_steps_alone(pooling):
     assert torch.allclose(found, expected, atol=1e-6)
 
 
-def test_dropout_keeps_the_share_and_the_expectation():
-    noise = Noise()
-    mask = noise.mask((400, 500), 0.1).float()
-    assert abs(float(1 - mask.mean()) - threshold(0.1) / 256) < 0.003
-    assert factor(0.1, torch.device("cpu")) == pytest.approx(1 / (1 - 26 / 256))
-    noise.seed([3, 1])
-    again = Noise()
-    again.seed([3, 1])
-    assert torch.equal(noise.mask((64,), 0.5), again.mask((64,), 0.5))
+def test_dropout_is_a_function_of_the_numbers_it_starts_from():
+    _, model = pair(dropout=0.2)
+    values, doy = samples(6, 8)
+    steps = pack(make_series(values, doy, MEAN, STD), np.arange(6))
 
+    def encoded(*numbers):
+        torch.rand(7)  # what was drawn before must not count
+        seed(numbers)
+        with torch.no_grad():
+            return model.train().encode(steps)
 
-def test_a_gpu_nearby_does_not_change_masks_on_the_cpu(monkeypatch):
-    def mask():
-        noise = Noise()
-        noise.seed((1, 2, 3))
-        return noise.mask((40,), 0.5)
-
-    alone, seeds = mask(), []
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "manual_seed", seeds.append)
-    assert torch.equal(mask(), alone)
-    assert torch.equal(mask(), alone)
-    assert seeds[0] == seeds[1] > 0
-
-
-def test_dropout_gradients_flow_where_values_do():
-    x = torch.randn(50, 40, requires_grad=True)
-    y = relu_drop(x * 1.0, 0.3, Noise())
-    y.sum().backward()
-    assert torch.equal(x.grad, (y > 0).float())
-    assert 0 < float((y > 0).float().mean()) < 0.5
+    first = encoded(0, 3, 1, 0)
+    assert torch.equal(first, encoded(0, 3, 1, 0))
+    for other in [(1, 3, 1, 0), (0, 4, 1, 0), (0, 3, 0, 0), (0, 3, 1, 1)]:
+        assert not torch.equal(first, encoded(*other)), other
 
 
 def test_dropout_changes_training_and_not_evaluation():
@@ -290,7 +274,7 @@ def test_attention_equals_the_librarys_a_sample_at_a_time(lengths):
     queries = subset(layout, wanted, "cpu")
     query = torch.randn(queries.steps, 8, requires_grad=True)
     pair_of = torch.randn(steps, 16, requires_grad=True)
-    out = attend(query, pair_of, queries, layout, heads, 0.0, Noise())
+    out = attend(query, pair_of, queries, layout, heads, 0.0)
     found = torch.autograd.grad(out.square().sum(), [query, pair_of])
 
     def by_head(rows):
@@ -311,10 +295,10 @@ def test_attention_equals_the_librarys_a_sample_at_a_time(lengths):
 
 def test_dropout_of_attention_keeps_the_expectation():
     torch.manual_seed(0)
-    layout, noise = make_layout(np.array([6, 4])), Noise()
+    layout = make_layout(np.array([6, 4]))
     query, pair_of = torch.randn(10, 8), torch.randn(10, 16)
-    exact = attend(query, pair_of, layout, layout, 2, 0.0, noise)
-    many = [attend(query, pair_of, layout, layout, 2, 0.3, noise) for _ in range(4000)]
+    exact = attend(query, pair_of, layout, layout, 2, 0.0)
+    many = [attend(query, pair_of, layout, layout, 2, 0.3) for _ in range(4000)]
     assert not torch.equal(many[0], many[1])
     assert (torch.stack(many).mean(0) - exact).abs().max() < 0.05
 

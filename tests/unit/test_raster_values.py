@@ -9,7 +9,7 @@ import pytest
 import rasterio
 import xarray as xr
 
-from raster_files import EPSG, SIZE, TILE, build, image, write
+from raster_files import EPSG, NORTH, SIZE, TILE, WEST, build, image, write
 from sitsformer import cube
 from sitsformer.config import Rasters
 from sitsformer.errors import SitsError
@@ -64,6 +64,65 @@ def test_an_alpha_band_hides_pixels(tmp_path: Path) -> None:
     found = build(tmp_path).reflectance.values[0]
     assert (found[:, 0] == cube.MISSING).all()
     np.testing.assert_array_equal(found[:, 1:], values[:-1, 1:])
+
+
+@pytest.mark.parametrize("position", [3, 9])
+def test_a_reflectance_that_is_tagged_as_alpha_is_a_reflectance(
+    tmp_path: Path, position: int
+) -> None:
+    """Libraries tag the fourth band of an RGB file so; values below 7 must not hide a pixel."""
+    values = image(3)
+    values[position, :3] = np.arange(1, 3 * SIZE + 1).reshape(3, SIZE)
+    path = write(tmp_path / "20210405.tif", values, nodata=None)
+    with rasterio.open(path, "r+") as file:
+        kinds = [rasterio.enums.ColorInterp.undefined] * 10
+        kinds[position] = rasterio.enums.ColorInterp.alpha
+        file.colorinterp = kinds
+    np.testing.assert_array_equal(build(tmp_path).reflectance.values[0], values)
+
+
+def test_a_weak_alpha_leaves_values_as_they_are(tmp_path: Path) -> None:
+    values = np.concatenate([image(3), np.ones((1, SIZE, SIZE), np.uint16)])
+    path = write(tmp_path / "20210405.tif", values, names=[*BANDS, "alpha"], nodata=None)
+    with rasterio.open(path, "r+") as file:
+        kinds = [rasterio.enums.ColorInterp.undefined] * 10
+        file.colorinterp = (*kinds, rasterio.enums.ColorInterp.alpha)
+    np.testing.assert_array_equal(build(tmp_path).reflectance.values[0], values[:-1])
+
+
+def test_bands_of_several_kinds_of_numbers(tmp_path: Path) -> None:
+    """A VRT over files; the values of each band keep their own precision."""
+    values = image(5)
+    whole = write(tmp_path / "whole.tiff", values[:5], names=None)
+    real = write(tmp_path / "real.tiff", (values[5:] + 0.25).astype(np.float32), names=None)
+    bands = "".join(
+        f'''<VRTRasterBand dataType="{kind}" band="{i + 1}"><Description>{name}</Description>
+        <SimpleSource><SourceFilename>{path}</SourceFilename><SourceBand>{i % 5 + 1}</SourceBand>
+        </SimpleSource></VRTRasterBand>'''
+        for i, name in enumerate(BANDS)
+        for kind, path in [("UInt16", whole) if i < 5 else ("Float32", real)]
+    )
+    place = f"{WEST}, 10, 0, {NORTH}, 0, -10"
+    (tmp_path / "20210405.vrt").write_text(
+        f'''<VRTDataset rasterXSize="{SIZE}" rasterYSize="{SIZE}"><SRS>EPSG:{EPSG}</SRS>
+        <GeoTransform>{place}</GeoTransform>{bands}</VRTDataset>'''
+    )
+    found = build(tmp_path, pattern="*.vrt")
+    np.testing.assert_array_equal(found.reflectance.values[0], values)
+
+
+def test_a_mask_for_each_band_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "20210405.tif", image(2), nodata=None)
+    masks = np.full((10, SIZE, SIZE), 255, np.uint8)
+    with rasterio.open(
+        f"{path}.msk", "w", driver="GTiff", dtype="uint8", count=10, width=SIZE, height=SIZE
+    ) as file:
+        file.write(masks)
+        file.update_tags(**{f"INTERNAL_MASK_FLAGS_{band}": 0 for band in range(1, 11)})
+    with rasterio.open(path) as file:
+        assert file.mask_flag_enums[0] == []
+    with pytest.raises(SitsError, match=r"20210405\.tif has a mask of its own for each band"):
+        build(tmp_path)
 
 
 def test_missing_is_what_the_file_or_the_config_calls_so(tmp_path: Path) -> None:

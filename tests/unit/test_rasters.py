@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import rioxarray  # noqa: F401  (registers `rio`)
 from affine import Affine
 from pyproj import Transformer
@@ -27,6 +28,7 @@ from raster_files import (
 from sitsformer import cube
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
+from sitsformer.imagery.rasters.pixels import Block, on_grid
 from sitsformer.imagery.rasters.source import RasterSource
 from sitsformer.sensors import BANDS
 
@@ -69,6 +71,28 @@ def test_another_grid_gives_the_pixel_each_centre_lies_in(tmp_path: Path) -> Non
         for column, x in enumerate(TILE.x):
             j, i = ~transform @ there.transform(x, y)
             np.testing.assert_array_equal(found[:, row, column], values[:, int(i), int(j)])
+
+
+def test_a_pixel_that_takes_its_neighbours_value_lies_on_their_edge(tmp_path: Path) -> None:
+    # Degrees, over a whole block: numbers of the file's pixels tell where each value comes from.
+    size, step = 900, 1e-4
+    there = Transformer.from_crs(EPSG, 4326, always_xy=True)
+    west, north = there.transform(WEST, NORTH)
+    transform = Affine(step, 0, west - 0.01, 0, -step, north + 0.01)
+    row, column = np.indices((size, size))
+    codes = (row * size + column).astype(np.int32)[None]
+    options = {"transform": transform, "crs": "EPSG:4326", "names": None, "nodata": None}
+    path = write(tmp_path / "codes.tif", codes, **options)
+    block = Block(EPSG, WEST, NORTH, 504, 504)
+    with rasterio.open(path) as dataset, on_grid(dataset, block) as view:
+        found, seen = view.read((1,))
+    x, y = np.meshgrid(WEST + 10 * (np.arange(504) + 0.5), NORTH - 10 * (np.arange(504) + 0.5))
+    j, i = ~transform @ there.transform(x, y)
+    row, column = np.divmod(found[0], size)
+    assert seen.all()
+    assert ((row != np.floor(i)) | (column != np.floor(j))).mean() < 0.001
+    for taken, place in ((row, i), (column, j)):
+        assert (np.abs(place - taken - 0.5) < 0.501).all()
 
 
 def test_a_turned_and_finer_grid(tmp_path: Path) -> None:

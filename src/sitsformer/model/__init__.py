@@ -3,7 +3,7 @@
 network.py     SITSFormer and its shape     steps.py       packed batches
 embedding.py   patches and days             masking.py     what is hidden
 encoder.py     layers, attention            prediction.py  class probabilities
-dropout.py     masks from random bytes      packed.py      the same, faster on CPUs
+                                            packed.py      the same, faster on CPUs
 """
 
 from sitsformer.model.network import Architecture, SITSFormer

@@ -23,7 +23,6 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from sitsformer.errors import SitsError
-from sitsformer.model.dropout import relu
 from sitsformer.model.steps import LAST_DAY
 
 CHANNELS = (32, 64)
@@ -199,7 +198,7 @@ def _relu_and_norm(
         relu(x), gain (channels,), shift (channels,): the normalised value is relu * gain + shift.
     """
     if not training:
-        return relu(x), *_affine(norm)
+        return torch.relu(x), *_affine(norm)
     channels = norm.num_features
     x, total, squares = cast(Any, _ReluSums).apply(x)
     count = _all_sum(x.shape[0]) * (x.shape[1] // channels)
@@ -260,5 +259,4 @@ class _ReluSums(torch.autograd.Function):
         if _several_processes():
             torch.distributed.all_reduce(sums)
         grad = torch.addcmul(sums[0].to(x.dtype), x, 2 * sums[1].to(x.dtype)).add_(grads[0])
-        out: Tensor = torch.ops.aten.threshold_backward(grad, x, 0)
-        return out
+        return grad.masked_fill_(x == 0, 0)

@@ -10,13 +10,10 @@ of a sample.
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from sitsformer.model.dropout import Noise, drop, factor, relu_drop
 from sitsformer.model.steps import StepTable
 
 
@@ -66,7 +63,6 @@ class Layer(nn.Module):
         self,
         x: Tensor,
         layout: StepTable,
-        noise: Noise,
         only: tuple[Tensor, StepTable] | None = None,
     ) -> Tensor:
         """Encode packed steps.
@@ -74,14 +70,11 @@ class Layer(nn.Module):
         Args:
             x: (N, H).
             layout: whose steps they are.
-            noise: source of dropout masks.
             only: rows (n,) wanted and their layout; the others serve as keys alone.
 
         Returns:
             (N, H), or (n, H) with `only`.
         """
-        rate = self.dropout if self.training else 0.0
-        scale = factor(rate, x.device)
         read = _norm(x, self.norm1) if self.pre_norm else x
         wanted, queries = read, layout
         if only is not None:
@@ -93,17 +86,18 @@ class Layer(nn.Module):
         query = F.linear(wanted, weight[:hidden], bias[:hidden])
         pair = F.linear(read, weight[hidden:], bias[hidden:])
         kept = self.attention_dropout if self.training else 0.0
-        mixed = attend(query, pair, queries, layout, self.heads, kept, noise)
-        x = x + drop(_linear(mixed, self.self_attn.out_proj, scale), rate, noise)
+        mixed = attend(query, pair, queries, layout, self.heads, kept)
+        x = x + self._drop(self.self_attn.out_proj(mixed))
         if not self.pre_norm:
             x = _norm(x, self.norm1)
 
         read = _norm(x, self.norm2) if self.pre_norm else x
-        inner = relu_drop(_linear(read, self.linear1), rate, noise)
-        # Two dropouts, before and after: the weight carries both factors, the bias the second.
-        out = F.linear(inner, self.linear2.weight * (scale * scale), self.linear2.bias * scale)
-        x = x + drop(out, rate, noise)
+        inner = self._drop(torch.relu(self.linear1(read)))
+        x = x + self._drop(self.linear2(inner))
         return x if self.pre_norm else _norm(x, self.norm2)
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.dropout, self.training)
 
 
 class Encoder(nn.Module):
@@ -118,25 +112,17 @@ class Encoder(nn.Module):
         self,
         x: Tensor,
         layout: StepTable,
-        noise: Noise,
         only: tuple[Tensor, StepTable] | None = None,
     ) -> Tensor:
         """Encode packed steps (N, H); with `only`, the last layer computes just those rows."""
         last = len(self.layers) - 1
         for i, layer in enumerate(self.layers):
-            x = layer(x, layout, noise, only if i == last else None)
+            x = layer(x, layout, only if i == last else None)
         return _norm(x, self.norm)
 
 
 def _norm(x: Tensor, norm: nn.LayerNorm) -> Tensor:
     return F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
-
-
-def _linear(x: Tensor, linear: nn.Linear, scale: float = 1.0) -> Tensor:
-    """Linear layer whose result is multiplied by `scale`, at the price of a small matrix."""
-    if scale == 1.0:
-        return F.linear(x, linear.weight, linear.bias)
-    return F.linear(x, linear.weight * scale, linear.bias * scale)
 
 
 def attend(
@@ -146,7 +132,6 @@ def attend(
     keys: StepTable,
     heads: int,
     rate: float,
-    noise: Noise,
 ) -> Tensor:
     """Attention within every sample.
 
@@ -157,7 +142,6 @@ def attend(
         keys: layout of the N steps.
         heads: h.
         rate: dropout of the attention weights.
-        noise: source of its masks.
 
     Returns:
         (n, H).
@@ -167,37 +151,12 @@ def attend(
         return torch.zeros_like(query)
     asked = by_head(query[:steps], queries, heads, 1)[0]
     key, value = by_head(pair[: keys.steps], keys, heads, 2)
-    if query.device.type == "cpu":
-        mixed = _plain_attention(asked, key, value, keys, rate, noise)
-    else:
-        bias = None if keys.bias is None else keys.bias.unsqueeze(1).to(query.dtype)
-        mixed = F.scaled_dot_product_attention(asked, key, value, bias, rate)
+    bias = None if keys.bias is None else keys.bias.unsqueeze(1).to(query.dtype)
+    mixed = F.scaled_dot_product_attention(asked, key, value, bias, rate)
     out = from_heads(mixed, queries)
     if len(query) > steps:
         out = torch.cat([out, out.new_zeros(len(query) - steps, out.shape[1])])
     return out
-
-
-def _plain_attention(
-    query: Tensor, key: Tensor, value: Tensor, keys: StepTable, rate: float, noise: Noise
-) -> Tensor:
-    """Attention of (B, h, Q, d) to (B, h, T, d) by batched products.
-
-    In training on a CPU the library's kernel takes its own plain way, with masks that are dearer.
-    """
-    shape = query.shape
-    query, key, value = (x.flatten(0, 1) for x in (query, key, value))
-    scale = 1 / math.sqrt(shape[-1])
-    if keys.bias is None:
-        score = torch.bmm(query, key.transpose(1, 2)).mul_(scale)
-    else:
-        bias = keys.bias.repeat_interleave(shape[1], 0).to(query.dtype)
-        score = torch.baddbmm(bias, query, key.transpose(1, 2), alpha=scale)
-    weight = torch.softmax(score, -1)
-    if rate:
-        weight = weight * noise.mask(weight.shape, rate)
-    mixed = torch.bmm(weight, value).view(shape)
-    return mixed * factor(rate, query.device) if rate else mixed
 
 
 def by_head(rows: Tensor, layout: StepTable, heads: int, parts: int) -> Tensor:

@@ -18,10 +18,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from sitsformer.errors import SitsError
-from sitsformer.model.dropout import Noise, drop, factor
 from sitsformer.model.embedding import ConvEmbedding, LinearEmbedding
 from sitsformer.model.encoder import Encoder, Layer
 from sitsformer.model.steps import Steps, StepTable, make_series, subset, to_device
@@ -89,7 +89,6 @@ class SITSFormer(nn.Module):
         self.architecture = a
         self.bands = tuple(bands)
         self.class_names = tuple(class_names)
-        self.noise = Noise()
         self.frozen = False
         embedding = ConvEmbedding if a.embedding == "conv3d" else LinearEmbedding
         self.embedding = embedding(a.bands, a.patch, a.hidden)
@@ -158,7 +157,7 @@ class SITSFormer(nn.Module):
             assert masked is not None and masked.ndim == 1
             rows = to_device(np.flatnonzero(masked), x.device)
             only = (rows, subset(steps.layout, masked, x.device))
-        encoded: Tensor = self.transformer_encoder(x, steps.layout, self.noise, only)
+        encoded: Tensor = self.transformer_encoder(x, steps.layout, only)
         return encoded
 
     def encode_hidden(
@@ -185,14 +184,14 @@ class SITSFormer(nn.Module):
             return encoded, steps.layout, encoded.index_select(0, rows)
         seen, layout, table = self._beside_tokens(steps, masked)
         only = (rows, subset(steps.layout, masked, device))
-        return seen, layout, self.decoder(table, steps.layout, self.noise, only)
+        return seen, layout, self.decoder(table, steps.layout, only)
 
     def fill(self, steps: Steps, masked: npt.NDArray[np.bool_]) -> Tensor:
         """Guess the normalised reflectance (N, C) of every step, hidden ones or bands included."""
         if self.decoder is None:
             return self.reconstruct(self.encode(steps, masked))
         _, _, table = self._beside_tokens(steps, masked)
-        return self.reconstruct(self.decoder(table, steps.layout, self.noise))
+        return self.reconstruct(self.decoder(table, steps.layout))
 
     def _beside_tokens(
         self, steps: Steps, masked: npt.NDArray[np.bool_]
@@ -203,13 +202,12 @@ class SITSFormer(nn.Module):
         rows, places = _places(masked, device)
         layout = subset(steps.layout, ~masked, device)
         x = self.embedding(steps.values.index_select(0, rows)) + position.index_select(0, rows)
-        seen = self.transformer_encoder(self._dropped(x), layout, self.noise)
+        seen = self.transformer_encoder(self._dropped(x), layout)
         table = torch.cat([seen, self.mask_token.to(seen.dtype).unsqueeze(0)])
         return seen, layout, table.index_select(0, places) + position
 
     def _dropped(self, x: Tensor) -> Tensor:
-        rate = self.architecture.dropout if self.embedding.training else 0.0
-        return drop(x * factor(rate, x.device), rate, self.noise) if rate else x
+        return F.dropout(x, self.architecture.dropout, self.embedding.training)
 
     def _embed(self, steps: Steps, masked: npt.NDArray[np.bool_] | None) -> Tensor:
         position: Tensor = self.embedding.position(steps.doy)

@@ -229,7 +229,7 @@ class PackedModel:
             if isinstance(layer, PackedLayer):
                 x = layer(x, steps.layout, projected)
             else:
-                x = layer(x, steps.layout, self.model.noise)
+                x = layer(x, steps.layout)
             projected = None
         norm = self.model.transformer_encoder.norm
         return self.model.classify(norm(x), steps.layout)

@@ -1,12 +1,24 @@
-"""Sums that are taken in the same order every time."""
+"""What makes a run the same every time: the numbers drawn, and the order of sums."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
+
+
+def seed(numbers: Sequence[int]) -> None:
+    """Start torch's generators afresh, so that dropout is a pure function of these numbers.
+
+    Nothing of it need be in a checkpoint, which is resumed to the byte nevertheless.
+
+    Args:
+        numbers: run's seed, step, micro-batch, process; none is negative.
+    """
+    torch.manual_seed(int(np.random.SeedSequence(list(numbers)).generate_state(1, np.uint64)[0]))
 
 
 @contextmanager

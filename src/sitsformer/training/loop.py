@@ -27,7 +27,7 @@ from sitsformer.errors import SitsError
 from sitsformer.model import SITSFormer
 from sitsformer.training import checkpoint as checkpoints
 from sitsformer.training import distributed
-from sitsformer.training.determinism import deterministic
+from sitsformer.training.determinism import deterministic, seed
 from sitsformer.training.recipe import Plan, learning_rate, make_optimiser
 
 logger = logging.getLogger("sitsformer")
@@ -215,7 +215,7 @@ class _Loop:
         if not any(counts):
             return asked > 0  # nothing to learn from: no process has a label
         for i, batch in enumerate(micro):
-            self.model.noise.seed((plan.seed, done, i, distributed.rank()))
+            seed((plan.seed, done, i, distributed.rank()))
             with self.precision():
                 sums = self.task.sums(self.model, batch)
             terms = [

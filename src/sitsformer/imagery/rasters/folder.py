@@ -22,8 +22,7 @@ from sitsformer.grid import Tile
 from sitsformer.imagery.rasters import clouds, values
 from sitsformer.imagery.rasters.files import Acquisition, group, scan
 from sitsformer.imagery.rasters.headers import CLOUD, Image, Part, broken, images
-from sitsformer.imagery.rasters.pixels import Block, blocks_of
-from sitsformer.imagery.rasters.pixels import read as read_pixels
+from sitsformer.imagery.rasters.pixels import Block, blocks_of, on_grid
 from sitsformer.imagery.rasters.series import Acquisitions, Season
 from sitsformer.sensors import BANDS
 from sitsformer.stored import MISSING
@@ -120,9 +119,9 @@ def _load_part(
     import rasterio
 
     places = [(i, at) for i, at in zip(part.positions, part.indices, strict=True) if i != CLOUD]
-    with rasterio.open(part.path) as dataset:
+    with rasterio.open(part.path) as dataset, on_grid(dataset, block) as view:
         if places:
-            pixels, seen = read_pixels(dataset, tuple(at for _, at in places), block)
+            pixels, seen = view.read(tuple(at for _, at in places))
             packings = [
                 values.packing(tags, settings, image.day, part.path.name, where)
                 for position, tags in zip(part.positions, part.tags, strict=True)
@@ -132,9 +131,9 @@ def _load_part(
         if CLOUD not in part.positions:
             return None
         at = part.positions.index(CLOUD)
-        flags, seen = read_pixels(dataset, (part.indices[at],), block)
+        flags, seen = view.read((part.indices[at],))
         own, first = part.tags[at], part.tags[0]
-        known = seen[0] & values.known(flags[0], own.missing)
+        known = seen & values.known(flags[0], own.missing)
         # A scale that all bands share was meant for the reflectances.
         return values.unpack(flags[0], own, alone=at == 0 or own.scale != first.scale), known
 

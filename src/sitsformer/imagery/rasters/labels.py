@@ -13,8 +13,7 @@ from sitsformer.classes import NO_LABEL, Legend, load_legend
 from sitsformer.config import Area, LabelRaster, expand
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile, area_geometry
-from sitsformer.imagery.rasters.pixels import Block, crs_of
-from sitsformer.imagery.rasters.pixels import read as read_pixels
+from sitsformer.imagery.rasters.pixels import Block, check, crs_of, on_grid
 from sitsformer.imagery.rasters.values import known
 
 if TYPE_CHECKING:
@@ -45,8 +44,8 @@ def read(label: LabelRaster, area: Area, tile: Tile, where: str) -> tuple[NDArra
     legend = load_legend(label.legend)
     block = Block(tile.epsg, tile.west, tile.north, tile.size, tile.size)
     try:
-        with open_raster(label, where) as dataset:
-            values, seen = read_pixels(dataset, (label.band,), block)
+        with open_raster(label, where) as dataset, on_grid(dataset, block) as view:
+            values, seen = view.read((label.band,))
             own = dataset.nodatavals[label.band - 1]
             if not seen.any():
                 _check_reach(dataset, area, where)
@@ -56,7 +55,7 @@ def read(label: LabelRaster, area: Area, tile: Tile, where: str) -> tuple[NDArra
     codes = values[0]
     # The config goes before the file: there its value may be a code of the legend like any other.
     none = {nodata, own if own not in legend.codes else nodata}
-    labelled = seen[0] & known(codes, [float(value) for value in none if value is not None])
+    labelled = seen & known(codes, [float(value) for value in none if value is not None])
     if label.nodata is None and own in legend.codes and own != NO_LABEL and (codes == own).any():
         logger.warning(
             "%s: code %d is in the legend, and means no label since the file names it for that "
@@ -92,7 +91,7 @@ def glance(label: LabelRaster, where: str) -> None:
     """
     load_legend(label.legend)
     with open_raster(label, where) as dataset:
-        crs_of(dataset)
+        check(dataset)
 
 
 def open_raster(label: LabelRaster, where: str) -> DatasetReader:

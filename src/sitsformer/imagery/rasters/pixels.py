@@ -1,11 +1,13 @@
 """From any grid to the tile's: each pixel takes the value of the pixel its centre lies in.
 
-That is nearest neighbour, computed exactly rather than by GDAL's approximation: values are never
-mixed, and a file that is on the tile's grid already comes through bit by bit.
+That is nearest neighbour, by GDAL: values are never mixed, and a file that is on the tile's grid
+already comes through bit by bit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,11 +22,17 @@ from sitsformer.sensors import PIXEL
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
+    from rasterio.vrt import WarpedVRT
 
 
 BLOCK = 504
 """Side of the blocks that are read at once, pixels: 5 MB an acquisition; a multiple of the cube's
 chunks of 126."""
+
+TOLERANCE = 1e-3
+"""Error of the places where pixels are looked for, in pixels of the file. With GDAL's own default,
+an eighth, up to one pixel in 28 takes its neighbour's value; with this, less than one in 1,000,
+whose centre lies within a thousandth of a pixel of the edge."""
 
 
 @dataclass(frozen=True)
@@ -56,26 +64,108 @@ def blocks_of(tile: Tile) -> list[list[Block]]:
     ]
 
 
-def centres(block: Block) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Eastings and northings (y, x) of the pixel centres of a block, metres."""
-    x = block.west + PIXEL * (np.arange(block.columns) + 0.5)
-    y = block.north - PIXEL * (np.arange(block.rows) + 0.5)
-    east, north = np.meshgrid(x, y)
-    return east, north
+@dataclass(frozen=True)
+class View:
+    """An open raster on the grid of a block.
+
+    Attributes:
+        warped: its bands under their numbers, and after them whether the raster reaches a pixel and
+            its mask, where it has one, does not hide it.
+        alpha: number of its alpha band; None without.
+    """
+
+    warped: WarpedVRT
+    alpha: int | None
+
+    def read(self, bands: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Read some bands.
+
+        An alpha band hides pixels, unless it is read for its values, whatever its tag says.
+
+        Returns:
+            Values (band, y, x) in the file's dtype (int8 as int16), and (y, x) whether they are the
+            file's.
+        """
+        # Band by band: those of a VRT over files of several kinds differ in dtype.
+        values = np.stack([self.warped.read(band) for band in bands])
+        seen: NDArray[np.bool_] = self.warped.read(self.warped.count) != 0
+        if self.alpha is not None and self.alpha not in bands:
+            seen &= self.warped.read(self.alpha) != 0
+        return values, seen
+
+
+@contextmanager
+def on_grid(dataset: DatasetReader, block: Block) -> Iterator[View]:
+    """An open raster as if it were on the grid of a block.
+
+    Raises:
+        SitsError: as `check` does.
+    """
+    from affine import Affine
+    from rasterio.enums import ColorInterp, Resampling
+    from rasterio.vrt import WarpedVRT
+
+    check(dataset)
+    kinds = dataset.colorinterp
+    alpha = kinds.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in kinds else None
+    with (
+        _untagged(dataset, alpha is not None) as source,
+        WarpedVRT(
+            source,
+            crs=f"EPSG:{block.epsg}",
+            transform=Affine(PIXEL, 0, block.west, 0, -PIXEL, block.north),
+            width=block.columns,
+            height=block.rows,
+            resampling=Resampling.nearest,
+            tolerance=TOLERANCE,
+            src_nodata=None,  # what means missing is told apart later: the config has a say in it
+            add_alpha=True,
+        ) as warped,
+    ):
+        yield View(warped, alpha)
+
+
+@contextmanager
+def _untagged(dataset: DatasetReader, tagged: bool) -> Iterator[DatasetReader]:
+    """The raster without the tag of an alpha band, which GDAL would weigh and scale values by."""
+    import rasterio
+    from rasterio.enums import ColorInterp
+    from rasterio.io import MemoryFile
+    from rasterio.shutil import copy
+
+    if not tagged:
+        yield dataset
+        return
+    with MemoryFile(ext=".vrt") as memory, rasterio.Env(GDAL_PAM_ENABLED="NO"):
+        copy(dataset, memory.name, driver="VRT")
+        with rasterio.open(memory.name, "r+") as plain:
+            plain.colorinterp = [ColorInterp.undefined] * plain.count
+        with rasterio.open(memory.name) as plain:
+            yield plain
 
 
 @lru_cache(maxsize=64)
 def centres_in(block: Block, crs: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Pixel centres (y, x) of a block in another coordinate system (WKT); inf where undefined."""
+    """Eastings and northings (y, x) of the pixel centres of a block in a coordinate system.
+
+    Args:
+        block: of the tile.
+        crs: WKT.
+
+    Returns:
+        In the units of the system; inf where undefined.
+    """
     from pyproj import CRS, Transformer
     from pyproj.exceptions import ProjError
 
-    x, y = centres(block)
+    x = block.west + PIXEL * (np.arange(block.columns) + 0.5)
+    y = block.north - PIXEL * (np.arange(block.rows) + 0.5)
+    east, north = np.meshgrid(x, y)
     target = CRS.from_user_input(crs)
     if target == CRS.from_epsg(block.epsg) or target.to_epsg() == block.epsg:
-        return x, y
+        return east, north
     try:
-        there = Transformer.from_crs(block.epsg, target, always_xy=True).transform(x, y)
+        there = Transformer.from_crs(block.epsg, target, always_xy=True).transform(east, north)
     except ProjError as error:
         raise SitsError(
             f"the coordinate reference system {target.name!r} is no place on Earth "
@@ -85,91 +175,38 @@ def centres_in(block: Block, crs: str) -> tuple[NDArray[np.float64], NDArray[np.
 
 
 @lru_cache(maxsize=64)
-def locate(
-    block: Block, crs: str, transform: tuple[float, ...]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row and column (y, x) of a raster in which each pixel centre of a block lies.
-
-    Args:
-        block: of the tile.
-        crs: the raster's coordinate system, WKT.
-        transform: its affine transform, six numbers a to f.
-
-    Returns:
-        Indices that may lie outside the raster; -1 where the position is undefined.
-    """
+def _reaches(block: Block, crs: str, transform: tuple[float, ...], height: int, width: int) -> bool:
     from affine import Affine
 
     x, y = centres_in(block, crs)
-    back = ~Affine(*transform)
-    column, row = back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f
-    defined = np.isfinite(column) & np.isfinite(row)
-    return tuple(
-        np.where(defined, np.floor(np.where(defined, axis, 0)), -1).astype(np.int64)
-        for axis in (row, column)
-    )  # type: ignore[return-value]
-
-
-def read(
-    dataset: DatasetReader, bands: tuple[int, ...], block: Block
-) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Read bands of an open raster at the pixels of a block.
-
-    Returns:
-        Values (band, y, x) in the file's dtype, and (band, y, x) whether the raster reaches there
-        and its mask or alpha band, where it has one, does not hide the pixel.
-    """
-    from rasterio.windows import Window
-
-    row, column = locate(block, crs_of(dataset), tuple(dataset.transform)[:6])
-    inside = (row >= 0) & (row < dataset.height) & (column >= 0) & (column < dataset.width)
-    dtype = np.result_type(*(dataset.dtypes[band - 1] for band in bands))
-    values = np.zeros((len(bands), block.rows, block.columns), dtype)
-    seen = np.broadcast_to(inside, values.shape).copy()
-    if not inside.any():
-        return values, seen
-    top, left = int(row[inside].min()), int(column[inside].min())
-    height, width = int(row[inside].max()) - top + 1, int(column[inside].max()) - left + 1
-    window = Window(left, top, width, height)
-    here = row[inside] - top, column[inside] - left
-    if len({dataset.dtypes[band - 1] for band in bands}) == 1:
-        values[:, inside] = dataset.read(list(bands), window=window)[:, *here]
-    else:  # a VRT over files of several kinds
-        for position, band in enumerate(bands):
-            values[position, inside] = dataset.read(band, window=window)[here]
-    alpha = _alpha(dataset)
-    if alpha is not None and alpha not in bands:
-        seen[:, inside] &= dataset.read(alpha, window=window)[here] != 0
-    for position, band in enumerate(bands):
-        if _has_mask(dataset, band):
-            seen[position, inside] &= dataset.read_masks(band, window=window)[here] != 0
-    return values, seen
-
-
-def _has_mask(dataset: DatasetReader, band: int) -> bool:
-    """Whether a band has a mask, in the file or in a `.msk` beside it."""
-    from rasterio.enums import MaskFlags
-
-    others = {MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha}
-    return not others & set(dataset.mask_flag_enums[band - 1])
-
-
-def _alpha(dataset: DatasetReader) -> int | None:
-    """The alpha band, counted from 1 (GDAL takes it for a mask in files of two or four bands only).
-
-    Where it is read for its values it is none, whatever its tag says.
-    """
-    from rasterio.enums import ColorInterp
-
-    kinds = dataset.colorinterp
-    return kinds.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in kinds else None
+    column, row = ~Affine(*transform) @ (x, y)
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    return bool(inside.any())
 
 
 def overlaps(dataset: DatasetReader, block: Block) -> bool:
-    """Whether a raster reaches any pixel of a block."""
-    row, column = locate(block, crs_of(dataset), tuple(dataset.transform)[:6])
-    inside = (row >= 0) & (row < dataset.height) & (column >= 0) & (column < dataset.width)
-    return bool(inside.any())
+    """Whether a raster reaches any pixel of a block.
+
+    Raises:
+        SitsError: as `check` does.
+    """
+    check(dataset)
+    transform = tuple(dataset.transform)[:6]
+    return _reaches(block, crs_of(dataset), transform, dataset.height, dataset.width)
+
+
+def check(dataset: DatasetReader) -> None:
+    """Look at what reading needs.
+
+    Raises:
+        SitsError: the raster has no coordinate system, or a mask of its own for each band.
+    """
+    crs_of(dataset)
+    if [] in dataset.mask_flag_enums:  # GDAL's warping would pass over them
+        raise SitsError(
+            f"{Path(dataset.name).name} has a mask of its own for each band; write one for all of "
+            "them (gdal_translate -mask 1), or missing pixels as a nodata value"
+        )
 
 
 def check_place(dataset: DatasetReader, where: str) -> None:
