@@ -17,6 +17,7 @@ from sitsformer.fewshot.cells import (
     predicted,
     read_all,
     read_cells,
+    refuse_other_samples,
     write_cells,
 )
 from sitsformer.fewshot.draws import TEST, TRAIN, VALIDATION, Draw, draw_shots, validation_score
@@ -48,6 +49,7 @@ __all__ = [
     "predicted",
     "read_all",
     "read_cells",
+    "refuse_other_samples",
     "seed_jobs",
     "shots_order",
     "validation_score",
