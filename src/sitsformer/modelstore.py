@@ -146,6 +146,28 @@ def _refuse_damaged(path: Path) -> None:
         )
 
 
+def refuse_other_start(path: Path, objective: str, seed: int) -> None:
+    """Refuse a model that is known to be another than a learner is to start from.
+
+    Args:
+        path: of the model; one that was converted says nothing of these, and passes.
+        objective: it should have been pretrained with.
+        seed: of that pretraining.
+
+    Raises:
+        SitsError: it was pretrained with another objective or seed, or is fine-tuned.
+    """
+    config = provenance.read(path)["config"] if provenance.has_record(path) else {}
+    found = config.get("objective", objective), config.get("seed", seed)
+    if "fewshot" in config:
+        raise SitsError(f"{path} is a fine-tuned model; give one that `sitsformer pretrain` wrote")
+    if found != (objective, seed):
+        raise SitsError(
+            f"{path} was pretrained with the objective {found[0]} and the seed {found[1]}; asked "
+            f"for are {objective} and {seed}: give that model"
+        )
+
+
 def load_model(
     path: Path | str,
     *,

@@ -132,6 +132,9 @@ def test_stores_that_do_not_belong_together_are_refused(world, tmp_path):
         merge(config, "land", tmp_path / "s.zarr", [world["stores"][0], tmp_path / "o.zarr"])
     with pytest.raises(SampleError, match="is not a tile store"):
         merge(config, "land", tmp_path / "s.zarr", [world["set"]])
+    renamed = config.model_copy(update={"sets": {"crops": config.sets["land"]}})
+    with pytest.raises(SampleError, match="was cut for the set 'land', not for 'crops'"):
+        merge(renamed, "crops", tmp_path / "s.zarr", world["stores"])
 
 
 def test_damage_is_found_by_check_and_by_reading(world, tmp_path):

@@ -52,6 +52,23 @@ def test_draws_are_nested_disjoint_and_within_budget(
     assert (label[large.train] >= 0).all()
 
 
+def test_nothing_is_drawn_where_nothing_can_be_tested() -> None:
+    label, split = labels(1)
+    with pytest.raises(SitsError, match="no labelled sample in the test split"):
+        fewshot.draw_shots(np.where(split == fewshot.TEST, -1, label), split, 2, 0, 5)
+
+
+def test_predictions_of_other_samples_are_refused() -> None:
+    label = np.array([0, 1, 0, 1])
+    sample, odds = np.array([1, 2]), np.full((2, 2), 0.5, np.float32)
+    cell = Cell(Learner("sitsformer", "none", "full"), 1, 0, sample, label[sample], odds, {})
+    table = fewshot.CellTable((cell,), ("a", "b"), ("#000000", "#ffffff"))
+    fewshot.refuse_other_samples(table, label, Path("s.zarr"))
+    for other in (label[:2], label[::-1]):
+        with pytest.raises(SitsError, match=r"are of other samples than s\.zarr holds"):
+            fewshot.refuse_other_samples(table, other, Path("s.zarr"))
+
+
 def test_all_takes_every_training_sample() -> None:
     label, split = labels(1)
     found = fewshot.draw_shots(label, split, "all", 0, 5)

@@ -8,7 +8,7 @@ import sitsformer
 from sitsformer import provenance
 from sitsformer.errors import SitsError
 from sitsformer.model import Architecture, SITSFormer
-from sitsformer.modelstore import Origin, describe, read_history, save_model
+from sitsformer.modelstore import Origin, describe, read_history, refuse_other_start, save_model
 from sitsformer.sensors import BANDS
 
 
@@ -53,6 +53,19 @@ def test_the_card_and_history_say_what_it_is(stored):
     assert "somewhere" in card and "wheat, maize, soy" in card and "loss: 0.5" in card
     assert read_history(path) == [{"epoch": 1.0, "train_ssl": 0.25}]
     assert describe(path)["task"] == "dual"
+
+
+def test_a_model_of_another_pretraining_is_refused(stored, tmp_path):
+    path, model = stored
+    refuse_other_start(path, "dual", 3)  # what says nothing of its pretraining passes
+    save_model(path, model, Origin("dual", {}, {"objective": "ssl", "seed": 3}, seed=3))
+    refuse_other_start(path, "ssl", 3)
+    for objective, seed in (("dual", 3), ("ssl", 0)):
+        with pytest.raises(SitsError, match="the objective ssl and the seed 3; asked for are"):
+            refuse_other_start(path, objective, seed)
+    save_model(path, model, Origin("classification", {}, {"fewshot": {}, "model": {}}, seed=3))
+    with pytest.raises(SitsError, match="is a fine-tuned model"):
+        refuse_other_start(path, "ssl", 3)
 
 
 def test_other_bands_and_patches_are_refused(stored):

@@ -26,8 +26,10 @@ def evaluate(
     config = load(config_path)
     settings = config.evaluation
     shared = seen.Seen(None) if pretrain is None else seen.check_seen(config, store, pretrain)
-    block = open_samples(store).block.values
+    samples = open_samples(store)
+    block = samples.block.values
     table = fewshot.read_all(cells)
+    fewshot.refuse_other_samples(table, samples.label.values, store)
     scores = stage.score_cells(table, settings)
     results = stage.gather(table, scores, block, settings)
     differences = stage.compare(results, settings.level)

@@ -67,6 +67,8 @@ def fewshot(
     inputs = {"samples": store} | ({} if init_model is None else {"init": init_model})
     # Before the training: what has no record is refused at once.
     digests = {name: provenance.digest(path) for name, path in inputs.items()}
+    if init_model is not None:
+        modelstore.refuse_other_start(init_model, init, pretrain_seed)
     learner = contract.Learner(contract.NETWORK, init, adaptation, pretrain_seed)
     count, chosen = contract.parse_shots(shots), contract.parse_seeds(seeds)
     cells, model = stage.run_cells(

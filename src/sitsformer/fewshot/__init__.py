@@ -19,6 +19,7 @@ from sitsformer.fewshot.cells import (
     predicted,
     read_all,
     read_cells,
+    refuse_other_samples,
     write_cells,
 )
 from sitsformer.fewshot.draws import TEST, TRAIN, VALIDATION, Draw, draw_shots, validation_score
@@ -52,6 +53,7 @@ __all__ = [
     "predicted",
     "read_all",
     "read_cells",
+    "refuse_other_samples",
     "seed_jobs",
     "shots_order",
     "validation_score",

@@ -229,6 +229,26 @@ def read_all(paths: Iterable[Path]) -> CellTable:
     )
 
 
+def refuse_other_samples(table: CellTable, label: npt.NDArray[np.integer], store: Path) -> None:
+    """Refuse predictions that are not of a store's samples.
+
+    Args:
+        table: of the sweep.
+        label: (sample,) class index of every sample of the store.
+        store: it, for the message.
+
+    Raises:
+        SitsError: the store has no such samples, or other labels of them.
+    """
+    for cell in table.cells:
+        there = bool(np.all((cell.sample >= 0) & (cell.sample < len(label))))
+        if not there or not np.array_equal(label[cell.sample], cell.truth):
+            raise SitsError(
+                f"the predictions of {cell.learner.name}, shots {cell.shots}, are of other samples "
+                f"than {store} holds: give the store they were made from, or run the sweep again"
+            )
+
+
 def predicted(cell: Cell) -> Ints:
     """(sample,) class index with the largest probability."""
     return np.asarray(cell.probabilities.argmax(1), dtype=np.int64)

@@ -57,9 +57,14 @@ def draw_shots(
         Positions of the drawn samples.
 
     Raises:
-        SitsError: a class of the test split has no training sample, or nothing is left to validate.
+        SitsError: a class has no training sample, or nothing is left to validate or to test.
     """
     classes = np.unique(label[label >= 0])
+    if not np.any(split[label >= 0] == TEST):
+        raise SitsError(
+            "no labelled sample in the test split, which the sweep is scored on: give it a share "
+            "in `split.fractions` or more blocks"
+        )
     untrained = [int(k) for k in classes if not np.any((label == k) & (split == TRAIN))]
     if untrained:
         raise SitsError(

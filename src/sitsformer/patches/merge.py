@@ -76,6 +76,11 @@ def merge(config: Config, set_name: str, out: Path, stores: Sequence[Path]) -> d
     chosen = config.sets[set_name]
     tiles = sorted((_open(path) for path in stores), key=lambda tile: tile.about.tiles)
     _check_common(tiles)
+    if tiles[0].about.name != set_name:
+        raise SampleError(
+            f"{tiles[0].path} was cut for the set {tiles[0].about.name!r}, not for {set_name!r}; "
+            "give the tile stores of that set"
+        )
     common, columns = _gather(tiles)
     common, columns["label"], removed = _drop_empty_classes(common, columns["label"])
     columns["split"] = _assign(chosen, common, columns)
