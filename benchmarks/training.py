@@ -28,8 +28,9 @@ sys.path.insert(0, str(Path(__file__).parent / "parts"))
 import model_data as data
 from reference_model import Reference
 from sitsformer.model import Architecture, SITSFormer
-from sitsformer.training import Plan, make_optimiser
 from sitsformer.training.determinism import deterministic, seed
+from sitsformer.training.objectives import objectives
+from sitsformer.training.recipe import Plan, make_optimiser
 from sitsformer.training.tasks import InMemory, PretrainSettings, PretrainTask
 
 BATCH, MASK = 32, 0.3
@@ -73,11 +74,18 @@ def reference_step(reference, values, doy):
     return step
 
 
+def settings(objective: str, batch: int) -> PretrainSettings:
+    """An objective as it is by itself, with the mask rate of all of these."""
+    return PretrainSettings(
+        weights=objectives()[objective].losses, batch_size=batch, mask_rate=MASK
+    )
+
+
 def our_step(model, values, doy, objective="ssl", kind=PretrainTask):
     """One step of the training loop's work on the same samples."""
     series = data.series(values, doy)
     label = np.arange(len(values)) % max(model.architecture.classes, 1)
-    task = kind(InMemory(series, label), PretrainSettings(objective, len(values), mask_rate=MASK))
+    task = kind(InMemory(series, label), settings(objective, len(values)))
     optimiser = make_optimiser(model, Plan(optimiser="adam", learning_rate=1e-4))
     model.train()
     count = [0]
@@ -295,7 +303,7 @@ def by_feed(device: str, quick: bool, compiled: bool, fixed: bool) -> dict[str, 
                 source = feeds.Host(values, doy, device)
             else:
                 source = InMemory(data.series(values, doy, device), np.zeros(count, np.int64))
-            task = PretrainTask(source, PretrainSettings("ssl", batch, mask_rate=MASK))
+            task = PretrainTask(source, settings("ssl", batch))
             return our_batches(task), our_runner(model, task, device, precision)
 
         own = "GPU memory" if device == "cuda" else "memory, ready"
