@@ -131,7 +131,7 @@ def run(
             f"{where.samples} has no land-cover label in its training split, which the objective "
             f"{objective!r} needs: pretrain with `ssl`, or give the set a label layer"
         )
-    classes = 0 if objective == "ssl" else len(common.class_names)
+    classes = 0 if objective == "ssl" else len(common.classes.names)
     decoder = settings.decoder == "light" and objective != "sl"
     torch.manual_seed(seed)
     model = SITSFormer(
@@ -139,7 +139,7 @@ def run(
         stats.mean,
         stats.std,
         common.bands,
-        common.class_names if classes else (),
+        common.classes.names if classes else (),
     ).to(device)
     source = _source(where.samples, settings, seed, device, series)
     task = PretrainTask(
@@ -197,7 +197,7 @@ def run(
             {"samples": where.samples},
             seed,
             {k: v for k, v in _best(history).items() if k.startswith("validation_")},
-            common.class_colours if classes else (),
+            common.classes.colours if classes else (),
         )
         save_model(where.out, model, origin, history)
     distributed.wait()
