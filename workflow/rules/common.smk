@@ -13,7 +13,7 @@ from sitsformer import export, mapproducts, plots, provenance
 from sitsformer.evaluation import tables
 from sitsformer.evaluation.seen import store_problems
 from sitsformer import config as definitions
-from sitsformer.config import Config, ConfigError, expand
+from sitsformer.config import Config, expand
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import parse_learner
 from sitsformer.paths import Paths, leaves, problems
@@ -36,7 +36,8 @@ def checked(values: dict) -> Config:
         else:
             parsed = definitions.parse(values)
         found = problems(parsed) or store_problems(parsed)
-    except ConfigError as error:
+        mapproducts.products()  # two that are one file, or one that cannot be imported
+    except SitsError as error:
         raise WorkflowError(str(error)) from None
     if found:
         raise WorkflowError("the config cannot be used:\n  " + "\n  ".join(found))
