@@ -100,14 +100,14 @@ def loss_of_8_bits(models: list[Path], store: Path) -> None:
     torch.set_num_threads(1)
     samples = load_samples(store, "test")
     samples = samples.take(samples.label >= 0)
-    print(f"{store}: {len(samples.label)} test samples, {len(samples.class_names)} classes")
+    print(f"{store}: {len(samples.label)} test samples, {len(samples.classes.names)} classes")
     print(f"{'model':24}{'':9}{'accuracy':>9}{'macro F1':>9}{'changed':>9}{'error':>8}{'ratio':>7}")
     for path in models:
         model = load_model(path, bands=samples.bands, patch=samples.reflectance.shape[3])
-        if tuple(model.class_names) != tuple(samples.class_names):
+        if tuple(model.class_names) != tuple(samples.classes.names):
             sys.exit(
                 f"error: {path} knows the classes {list(model.class_names)}, but {store} has "
-                f"{list(samples.class_names)}: give a model fine-tuned on this store"
+                f"{list(samples.classes.names)}: give a model fine-tuned on this store"
             )
         networks = {"float32": model, "8 bits": quantised(model)}
         calls = {

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from sitsformer import samples
+from sitsformer.classes import Classes
 from sitsformer.samples import contract as samplelayout
 from sitsformer.samples import shards
 from sitsformer.samples.describe import describe
@@ -38,9 +39,7 @@ NPZ = 4000
 
 ABOUT = samples.About(
     name="benchmark",
-    class_names=("a", "b"),
-    class_colours=("#000000", "#ffffff"),
-    class_codes=((1,), (2,)),
+    classes=Classes(("a", "b"), ("#000000", "#ffffff"), ((1,), (2,))),
     label="made",
     tiles=("made/1",),
     areas=("made",),

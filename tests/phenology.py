@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sitsformer import fewshot
+from sitsformer.classes import Classes
 from sitsformer.samples import About, Samples, write_samples
 from sitsformer.sensors import BANDS
 
@@ -47,8 +48,7 @@ def make(count: int = 300, side: int = 1, seed: int = 0, blocks: int = 24) -> Sa
         lon=10 + (block % 6) * 0.01 + rng.random(count) * 0.008,
         lat=50 + (block // 6) * 0.01 + rng.random(count) * 0.008,
         bands=BANDS,
-        class_names=NAMES,
-        class_colours=COLOURS,
+        classes=Classes(NAMES, COLOURS, tuple((k + 1,) for k in range(len(NAMES)))),
     )
 
 
@@ -69,9 +69,7 @@ def write(path: Path, samples: Samples, name: str = "crops") -> Path:
     columns["y"] = (np.round(samples.lat * 11_132) * 10).astype(np.float64)
     about = About(
         name=name,
-        class_names=samples.class_names,
-        class_colours=samples.class_colours,
-        class_codes=tuple((k + 1,) for k in range(len(samples.class_names))),
+        classes=samples.classes,
         label="cdl",
         tiles=("made/1",),
         areas=("made",),
@@ -109,7 +107,7 @@ def cells(
             for number, count in enumerate(shots):
                 for seed in range(seeds):
                     rng = np.random.default_rng([len(name), sum(map(ord, name)), run, number, seed])
-                    logits = rng.normal(0, 1, (len(test), len(samples.class_names)))
+                    logits = rng.normal(0, 1, (len(test), len(samples.classes.names)))
                     logits[np.arange(len(test)), truth] += level + 0.5 * number
                     odds = np.exp(1.5 * logits)
                     found.append(
@@ -133,5 +131,5 @@ def write_cells(folder: Path, samples: Samples, made: Iterable[fewshot.Cell]) ->
         path = folder / cell.learner.name / str(cell.shots) / "0-4.parquet"
         groups.setdefault(path, []).append(cell)
     for path, group in groups.items():
-        fewshot.write_cells(path, group, samples.class_names, samples.class_colours)
+        fewshot.write_cells(path, group, samples.classes.names, samples.classes.colours)
     return sorted(groups)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sitsformer.classes import Classes
 from sitsformer.samples import About, write_samples
 from sitsformer.sensors import BANDS
 
@@ -33,9 +34,9 @@ def store(path, bands=BANDS, **settings):
     """Write a sample store, of as many bands as there are names; returns its path."""
     values, doy, label, split = arrays(**settings)
     values = np.tile(values, (1, 1, 2, 1, 1))[:, :, : len(bands)]
+    classes = Classes(CLASSES, ("#4477aa", "#ee6677", "#228833"), ((1,), (2,), (3,)))
     about = About(
-        "made", CLASSES, ("#4477aa", "#ee6677", "#228833"), ((1,), (2,), (3,)), "worldcover",
-        ("a/t",), ("a",), (2021,), "block", 640.0, bands,
+        "made", classes, "worldcover", ("a/t",), ("a",), (2021,), "block", 640.0, bands,
     )  # fmt: skip
     columns = {"doy": doy, "label": label, "split": split, "block": np.arange(len(label))}
     write_samples(path, values, columns, about)

@@ -127,13 +127,12 @@ def zarr_source(path: Path, values: np.ndarray, doy: np.ndarray, batch: int, dev
 
 def _write_store(path: Path, values: np.ndarray, doy: np.ndarray) -> None:
     from sitsformer import provenance, samples
+    from sitsformer.classes import Classes
     from sitsformer.samples import contract, shards
 
     about = samples.About(
         name="benchmark",
-        class_names=("a", "b"),
-        class_colours=("#000000", "#ffffff"),
-        class_codes=((1,), (2,)),
+        classes=Classes(("a", "b"), ("#000000", "#ffffff"), ((1,), (2,))),
         label="made",
         tiles=("made/1",),
         areas=("made",),

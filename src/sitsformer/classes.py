@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,15 @@ class Classes:
     colours: tuple[str, ...]
     codes: tuple[tuple[int, ...], ...]
     no_label: int = NO_LABEL
+
+    def only(self, kept: Sequence[int]) -> Classes:
+        """The classes at some positions."""
+        return replace(
+            self,
+            names=tuple(self.names[k] for k in kept),
+            colours=tuple(self.colours[k] for k in kept),
+            codes=tuple(self.codes[k] for k in kept),
+        )
 
     def index(self, layer: NDArray[np.integer[Any]]) -> NDArray[np.int16]:
         """Codes of a label layer -> class indices of the same shape; -1 where no class has it."""

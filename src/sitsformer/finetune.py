@@ -181,7 +181,7 @@ def _start(
         )
     else:
         model = load_model(init, bands=samples.bands, patch=patch)
-    model.new_classifier(len(samples.class_names), samples.class_names)
+    model.new_classifier(len(samples.classes.names), samples.classes.names)
     return model
 
 
@@ -299,7 +299,7 @@ def run_standard(
     metrics = _test(found, samples.label[parts[2]])
     data = {"samples": store.name, "training samples": str(len(parts[0]))}
     origin = Origin(
-        "classification", data, identity, inputs, settings.seed, metrics, samples.class_colours
+        "classification", data, identity, inputs, settings.seed, metrics, samples.classes.colours
     )
     save_model(out, model, origin, history)
     return metrics

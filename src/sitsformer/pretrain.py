@@ -101,7 +101,7 @@ def run(
             f"{objective!r} needs: pretrain with {', '.join(f'`{o}`' for o in without_labels())}, "
             "or give the set a label layer"
         )
-    classes = len(common.class_names) if chosen.classifies else 0
+    classes = len(common.classes.names) if chosen.classifies else 0
     torch.manual_seed(seed)
     model = SITSFormer(
         model_settings.architecture(
@@ -110,13 +110,13 @@ def run(
         stats.mean,
         stats.std,
         common.bands,
-        common.class_names if classes else (),
+        common.classes.names if classes else (),
     ).to(device)
     source = _source(where.samples, settings, seed, device, series)
     task = PretrainTask(
         source,
         learned,
-        _class_weights(labels, len(common.class_names)).to(device)
+        _class_weights(labels, len(common.classes.names)).to(device)
         if settings.class_balanced
         else None,
         _validation(where.samples, series),
@@ -150,7 +150,7 @@ def run(
             {"samples": where.samples},
             seed,
             {k: v for k, v in _best(history).items() if k.startswith("validation_")},
-            common.class_colours if classes else (),
+            common.classes.colours if classes else (),
         )
         save_model(where.out, model, origin, history)
     distributed.wait()

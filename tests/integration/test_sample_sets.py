@@ -39,7 +39,7 @@ def test_the_set_holds_all_samples_of_its_tiles(world):
         assert (whole.reflectance[rows] == part.reflectance).all()
         assert (whole.doy[rows] == part.doy).all()
         assert (dataset.date.values[rows] == own.date.values).all()
-        labels = [part.class_names[k] for k in part.label]
+        labels = [part.classes.names[k] for k in part.label]
         assert [names[k] for k in whole.label[rows]] == labels
         tile = own.tile.attrs["names"][0]
         assert {dataset.tile.attrs["names"][t] for t in dataset.tile.values[rows]} == {tile}

@@ -36,6 +36,23 @@ def test_model_and_training_need_torch_and_numpy_alone(path: Path) -> None:
     assert outside <= TORCH_ONLY | BESIDE.get(path.stem, set())
 
 
+def test_what_the_network_reads_of_stores_imports_nothing() -> None:
+    assert imported(PACKAGE / "stored.py") == set()
+
+
+def test_looking_through_sources_sensors_and_map_products_is_light() -> None:
+    code = (
+        "import sys\n"
+        "from sitsformer import mapproducts, sensors, sources\n"
+        "assert len(sources.sources()) >= 3 and len(mapproducts.products()) >= 4\n"
+        "print(sorted({'numpy', 'xarray', 'pydantic', 'rasterio'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
 def test_no_stage_or_contract_imports_a_source() -> None:
     for path in PACKAGE.rglob("*.py"):
         room = path.relative_to(PACKAGE).parts[0]

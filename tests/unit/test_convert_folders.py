@@ -29,7 +29,7 @@ def test_labelled_folders_become_splits(tmp_path):
     samples = load_samples(tmp_path / "set.zarr")
     assert samples.split.tolist() == [0, 1, 2]
     assert samples.label.tolist() == [0, 1, 0]
-    assert samples.class_names == ("class_0", "class_10")
+    assert samples.classes.names == ("class_0", "class_10")
     assert samples.reflectance.shape == (3, 6, 10, 5, 5)
     for i, (values, doy) in enumerate(made.values()):
         assert np.array_equal(samples.reflectance[i, : len(doy)], values)
@@ -178,7 +178,7 @@ def test_a_file_that_does_not_fit_is_named(tmp_path, arrays, message):
 def test_a_label_of_any_type_beside_a_file_without(tmp_path, label, index, names):
     samples = convert_two(tmp_path, class_label=label)
     assert samples.label.tolist() == [-1, index]
-    assert samples.class_names == names
+    assert samples.classes.names == names
 
 
 def test_text_and_numbers_are_no_labels_of_one_set(tmp_path):

@@ -38,7 +38,7 @@ def test_a_table_becomes_a_store(tmp_path):
     samples = load_samples(tmp_path / "t.zarr")
     kept = np.delete(np.arange(60), 3)
     assert samples.reflectance.shape == (59, 6, 10, 1, 1)
-    assert samples.class_names == ("a", "b")
+    assert samples.classes.names == ("a", "b")
     days = np.array([11, 42, 70, 101, 131, 162])
     for i, row in enumerate(kept):
         valid = arrays["valid"][row] > 0
@@ -277,20 +277,20 @@ NUMBER = np.arange(40) % 2
 def test_labels_of_any_type(tmp_path, label, wanted):
     samples = convert(tmp_path, whole(), label=label)
     assert samples.label.tolist() == wanted.tolist()
-    assert samples.class_names == ("a", "b")
+    assert samples.classes.names == ("a", "b")
 
 
 def test_labels_name_the_classes_where_nothing_else_does(tmp_path):
     text = np.array(["maize", "barley"])[NUMBER]
     samples = convert(tmp_path, whole(), label=text, label_names=None)
-    assert samples.class_names == ("barley", "maize")
+    assert samples.classes.names == ("barley", "maize")
     assert samples.label.tolist() == (1 - NUMBER).tolist()
     codes = np.array([1200, 4])[NUMBER]
-    assert convert(tmp_path, whole(), label=codes, label_names=None).class_names == (
+    assert convert(tmp_path, whole(), label=codes, label_names=None).classes.names == (
         "class_4",
         "class_1200",
     )
-    assert convert(tmp_path, whole(), label=None, label_names=None).class_names == ()
+    assert convert(tmp_path, whole(), label=None, label_names=None).classes.names == ()
 
 
 @pytest.mark.parametrize(

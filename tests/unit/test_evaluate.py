@@ -32,7 +32,7 @@ VALUES = {
 
 
 def table_of(cells: Sequence[fewshot.Cell], samples: Samples) -> fewshot.CellTable:
-    return fewshot.CellTable(tuple(cells), samples.class_names, samples.class_colours)
+    return fewshot.CellTable(tuple(cells), samples.classes.names, samples.classes.colours)
 
 
 def compared(skill: dict[str, float], runs: int = 3) -> pd.DataFrame:

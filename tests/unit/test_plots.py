@@ -25,7 +25,7 @@ CLASSES = Classes(phenology.NAMES, phenology.COLOURS, ((1,), (2,), (3,), (4,)))
 def tables() -> dict[str, pd.DataFrame]:
     samples = phenology.make(600, blocks=40)
     made = phenology.cells(samples, shots=(1, 10, "all"), runs=2)
-    table = fewshot.CellTable(tuple(made), samples.class_names, samples.class_colours)
+    table = fewshot.CellTable(tuple(made), samples.classes.names, samples.classes.colours)
     settings = Evaluation(bootstrap=50)
     scores = evaluate.score_cells(table, settings)
     found = evaluate.gather(table, scores, samples.block, settings)

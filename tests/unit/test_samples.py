@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import phenology
 from sitsformer import provenance, samples
+from sitsformer.classes import Classes
 from sitsformer.samples import SPLITS, SampleError, load_samples, statistics
 from sitsformer.samples.contract import rechunk
 
@@ -47,7 +48,7 @@ def test_taking_keeps_arrays_together(made):
     rows = np.array([5, 3, 9])
     some = made.take(rows)
     assert len(some) == 3 and some.index.tolist() == [5, 3, 9]
-    assert (some.doy == made.doy[rows]).all() and some.class_names == made.class_names
+    assert (some.doy == made.doy[rows]).all() and some.classes.names == made.classes.names
 
 
 def test_statistics_are_those_of_the_training_split_and_exact(store, made):
@@ -83,7 +84,9 @@ def test_statistics_of_any_bands_with_splits_in_whole_chunks(tmp_path, made, ban
     doy = np.tile(np.array([5, 90, 200, 0], np.int16), (count, 1))
     split = np.repeat([2, 0, 1], [2600, 400, 2000]).astype(np.uint8)
     names = tuple(f"B{number}" for number in range(bands))
-    about = samples.About("t", (), (), (), "label", ("a/t",), ("a",), (2021,), "area", 0, names)
+    about = samples.About(
+        "t", Classes((), (), ()), "label", ("a/t",), ("a",), (2021,), "area", 0, names
+    )
     columns = {"doy": doy, "label": np.full(count, -1), "split": split}
     samples.write_samples(tmp_path / "s.zarr", values, columns, about)
     found = statistics(tmp_path / "s.zarr")

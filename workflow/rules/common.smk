@@ -43,6 +43,7 @@ def checked(values: dict) -> Config:
             or export.season_problems(parsed)
             or store_problems(parsed)
         )
+        mapproducts.products()  # two that are one file, or one that cannot be imported
     except SitsError as error:
         raise WorkflowError(str(error)) from None
     if found:

@@ -85,7 +85,7 @@ def run(
             train=series.take(draw.train),
             label=samples.label[draw.train],
             unlabelled=everything,
-            classes=len(samples.class_names),
+            classes=len(samples.classes.names),
             seed=seed,
             settings=settings,
             options=options,

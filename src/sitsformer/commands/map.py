@@ -18,7 +18,6 @@ def map_command(
 ) -> None:
     """Predict a whole tile: classes, confidence, a picture, and crop areas with intervals."""
     from sitsformer import mapproducts, maps, modelstore
-    from sitsformer.classes import Classes
     from sitsformer.config import load
     from sitsformer.cube import open_cube
     from sitsformer.errors import SitsError
@@ -28,7 +27,7 @@ def map_command(
 
     config = load(config_path)
     common = about(open_samples(store))
-    classes = Classes(common.class_names, common.class_colours, common.class_codes)
+    classes = common.classes
     if common.bands != BANDS:
         raise SitsError(
             f"{store} has the bands {list(common.bands)}, but cubes have {list(BANDS)}: a map "

@@ -82,7 +82,7 @@ def check_samples(store: Path, given: Mapping[str, Any]) -> None:
             f"--max-length is {longest}, but series of {store} have up to {dataset.sizes['time']} "
             "steps: leave the option out, series of any length are read"
         )
-    names = about(dataset).class_names
+    names = about(dataset).classes.names
     if classes is not None and len(names) > classes:
         raise SitsError(f"--num-classes is {classes}, but {store} has {len(names)} classes")
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sitsformer import provenance
-from sitsformer.classes import NO_CLASS_NAME
+from sitsformer.classes import NO_CLASS_NAME, Classes
 from sitsformer.convert.labels import Labels
 from sitsformer.convert.npz import Array
 from sitsformer.errors import SitsError
@@ -45,9 +45,11 @@ def about(name: str, labels: Labels, bands: tuple[str, ...], layer: str, split_b
     """What the samples of a converted store have in common."""
     return About(
         name=name,
-        class_names=labels.names,
-        class_colours=tuple(COLOURS[i % len(COLOURS)] for i in range(len(labels.names))),
-        class_codes=tuple((code,) for code in labels.codes),
+        classes=Classes(
+            labels.names,
+            tuple(COLOURS[i % len(COLOURS)] for i in range(len(labels.names))),
+            tuple((code,) for code in labels.codes),
+        ),
         label=layer,
         tiles=(),
         areas=(),

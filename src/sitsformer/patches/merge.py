@@ -27,17 +27,19 @@ from sitsformer.samples.shards import Reader
 
 log = logging.getLogger(__name__)
 
-_COMMON = (
-    "name",
-    "class_names",
-    "class_colours",
-    "class_codes",
-    "label",
-    "split_by",
-    "block",
-    "bands",
-)
-"""What all tile stores of a set agree on."""
+
+def _agreed(about: About) -> dict[str, object]:
+    """What all tile stores of a set agree on."""
+    return {
+        "name": about.name,
+        "class_names": about.classes.names,
+        "class_colours": about.classes.colours,
+        "class_codes": about.classes.codes,
+        "label": about.label,
+        "split_by": about.split_by,
+        "block": about.block,
+        "bands": about.bands,
+    }
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,9 @@ def merge(config: Config, set_name: str, out: Path, stores: Sequence[Path]) -> d
     columns["split"] = _assign(chosen, common, columns)
     rows = len(columns["label"])
     wanted = _wanted(chosen)
-    warnings = splits.check_presence(columns["label"], columns["split"], common.class_names, wanted)
+    warnings = splits.check_presence(
+        columns["label"], columns["split"], common.classes.names, wanted
+    )
     order = _chunk_order(tiles)
     columns = {name: values[order] for name, values in columns.items()}
     manifest = _manifest(tiles, common, columns, removed, warnings)
@@ -125,11 +129,12 @@ def _check_common(tiles: Sequence[_Tile]) -> None:
     for tile in tiles:
         if len(tile.about.tiles) != 1:
             raise SampleError(f"{tile.path} is not a tile store; merge takes what `patches` wrote")
-        for key in _COMMON:
-            if getattr(tile.about, key) != getattr(first.about, key):
+        for key, value in _agreed(tile.about).items():
+            other = _agreed(first.about)[key]
+            if value != other:
                 raise SampleError(
-                    f"{tile.path} and {first.path} were cut with different {key}: "
-                    f"{getattr(tile.about, key)} and {getattr(first.about, key)}; cut both again"
+                    f"{tile.path} and {first.path} were cut with different {key}: {value} and "
+                    f"{other}; cut both again"
                 )
         if tile.steps != first.steps:
             raise SampleError(
@@ -181,17 +186,12 @@ def _drop_empty_classes(
     common: About, label: NDArray[np.int16]
 ) -> tuple[About, NDArray[np.int16], list[str]]:
     """Remove classes without a sample anywhere and number the others anew."""
-    there = np.bincount(label[label >= 0], minlength=len(common.class_names)) > 0
+    there = np.bincount(label[label >= 0], minlength=len(common.classes.names)) > 0
     kept = np.flatnonzero(there).tolist()
     table = np.full(len(there) + 1, -1, np.int16)  # the last place serves label -1
     table[kept] = np.arange(len(kept))
-    removed = [name for name, found in zip(common.class_names, there, strict=True) if not found]
-    slim = replace(
-        common,
-        class_names=tuple(common.class_names[k] for k in kept),
-        class_colours=tuple(common.class_colours[k] for k in kept),
-        class_codes=tuple(common.class_codes[k] for k in kept),
-    )
+    removed = [name for name, found in zip(common.classes.names, there, strict=True) if not found]
+    slim = replace(common, classes=common.classes.only(kept))
     return slim, table[label], removed
 
 
@@ -205,7 +205,7 @@ def _assign(
         return known
     if by == "block":
         blocks, member = np.unique(columns["block"], return_inverse=True)
-        classes = len(common.class_names) + 1
+        classes = len(common.classes.names) + 1
         label = np.where(columns["label"] < 0, classes - 1, columns["label"])
         counts = np.bincount(member * classes + label, minlength=len(blocks) * classes)
         given = splits.assign_blocks(
@@ -279,7 +279,7 @@ def _manifest(
     removed: list[str],
     warnings: list[str],
 ) -> dict[str, Any]:
-    names = (*common.class_names, NO_CLASS_NAME)
+    names = (*common.classes.names, NO_CLASS_NAME)
     label = np.where(columns["label"] < 0, len(names) - 1, columns["label"])
 
     def by_class(where: NDArray[np.bool_]) -> dict[str, int]:

@@ -289,9 +289,7 @@ def _about(config: Config, set_name: str, area_name: str, tile: Tile, classes: C
     chosen = config.sets[set_name]
     return About(
         name=set_name,
-        class_names=classes.names,
-        class_colours=classes.colours,
-        class_codes=classes.codes,
+        classes=classes,
         label=str(chosen.label),
         tiles=(f"{area_name}/{tile.name}",),
         areas=(area_name,),

@@ -39,8 +39,7 @@ def draw_figures(material: Material) -> dict[str, str]:
 
 
 def _classes(material: Material) -> Classes:
-    common = about(open_samples(material.fewshot_store))
-    return Classes(common.class_names, common.class_colours, common.class_codes)
+    return about(open_samples(material.fewshot_store)).classes
 
 
 def _label_efficiency(m: Material) -> str:

@@ -87,7 +87,7 @@ def _what(m: Material) -> list[tuple[str, str]]:
             + ", ".join(f"{n:,} {part}" for part, n in zip(SPLITS, counts, strict=True))
         )
         rows.append((role, text))
-    rows.append(("Classes", ", ".join(common.class_names)))
+    rows.append(("Classes", ", ".join(common.classes.names)))
     shape = f"{c.model.layers} layers, hidden {c.model.hidden}, {c.model.heads} heads"
     patch = (
         f"patches of {c.patches.size} × {c.patches.size} px, at most {c.patches.max_length} dates"

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sitsformer.classes import Classes, Legend
 from sitsformer.config import Split
 from sitsformer.errors import SitsError
 from sitsformer.samples import shards
@@ -72,8 +73,7 @@ class About:
 
     Attributes:
         name: of the set.
-        class_names, class_colours: classes in the order of `label`; colours are `#rrggbb`.
-        class_codes: legend codes that each class gathers.
+        classes: in the order of `label`.
         label: label layer of the cubes.
         tiles: `area/tile` names in the order of `tile`.
         areas: names in the order of `area`.
@@ -84,9 +84,7 @@ class About:
     """
 
     name: str
-    class_names: tuple[str, ...]
-    class_colours: tuple[str, ...]
-    class_codes: tuple[tuple[int, ...], ...]
+    classes: Classes
     label: str
     tiles: tuple[str, ...]
     areas: tuple[str, ...]
@@ -200,14 +198,13 @@ def _group_attributes(about: About) -> dict[str, Any]:
 def _column_attributes(name: str, about: About) -> dict[str, Any]:
     attributes = dict(COLUMNS[name][1])
     if name == "label":
-        from sitsformer.classes import Legend
-
-        codes = tuple(range(len(about.class_names)))
-        flags = Legend(about.label, codes, about.class_names, about.class_colours, -1).flags()
+        classes = about.classes
+        positions = tuple(range(len(classes.names)))
+        flags = Legend(about.label, positions, classes.names, classes.colours, -1).flags()
         attributes = {
             **flags,
             **attributes,
-            "codes": [list(codes) for codes in about.class_codes],
+            "codes": [list(codes) for codes in classes.codes],
             "layer": about.label,
         }
     if name == "tile":

@@ -65,7 +65,7 @@ def _samples(path: Path) -> list[str]:
     ]
     if common.tiles:
         lines.append(f"{len(common.tiles)} tiles of {', '.join(common.areas)}")
-    lines += _class_table(common.class_names, manifest)
+    lines += _class_table(common.classes.names, manifest)
     for name, counts in manifest.get("dropped", {}).items():
         lines.append(f"dropped, {name}: {sum(counts.values()):,} pixels")
     for row in manifest.get("leakage", []):

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer import provenance
+from sitsformer.classes import Classes
 from sitsformer.config import Split
 from sitsformer.samples import shards
 from sitsformer.samples.contract import (
@@ -63,7 +64,7 @@ class Samples:
         index: (sample,) int64 row in the store.
         lon, lat: (sample,) float64 degrees.
         bands: names in the order of `band`.
-        class_names, class_colours: in the order of `label`.
+        classes: in the order of `label`.
     """
 
     reflectance: NDArray[np.uint16]
@@ -75,8 +76,7 @@ class Samples:
     lon: NDArray[np.float64]
     lat: NDArray[np.float64]
     bands: tuple[str, ...]
-    class_names: tuple[str, ...]
-    class_colours: tuple[str, ...]
+    classes: Classes
 
     def __len__(self) -> int:
         return len(self.index)
@@ -174,9 +174,11 @@ def about(dataset: xr.Dataset) -> About:
     label, area = dataset.label.attrs, dataset.area.attrs
     return About(
         name=str(dataset.attrs["set"]),
-        class_names=tuple(label["flag_names"]),
-        class_colours=tuple(str(label["flag_colours"]).split()),
-        class_codes=tuple(tuple(codes) for codes in label["codes"]),
+        classes=Classes(
+            tuple(label["flag_names"]),
+            tuple(str(label["flag_colours"]).split()),
+            tuple(tuple(codes) for codes in label["codes"]),
+        ),
         label=str(label["layer"]),
         tiles=tuple(dataset.tile.attrs["names"]),
         areas=tuple(area["names"]),
@@ -208,8 +210,7 @@ def load_samples(path: Path, split: Split | None = None) -> Samples:
         lon=dataset.lon.values[rows],
         lat=dataset.lat.values[rows],
         bands=common.bands,
-        class_names=common.class_names,
-        class_colours=common.class_colours,
+        classes=common.classes,
     )
 
 

@@ -76,7 +76,7 @@ def trace(store: Path, index: int, cubes: Path | None = None) -> Trace:
     label, split = facts["label"], facts["split"]
     shown = {
         **facts,
-        "label": common.class_names[label] if label >= 0 else "none",
+        "label": common.classes.names[label] if label >= 0 else "none",
         "split": SPLITS[split] if split < len(SPLITS) else "unassigned",
         "tile": common.tiles[facts["tile"]],
         "area": common.areas[facts["area"]],
@@ -117,7 +117,7 @@ def _label_differences(source: Any, common: About, label: int, row: int, column:
     if common.label not in source:
         return [f"label: the cube has no layer {common.label!r}"]
     code = int(source[common.label][row, column])
-    classes = [k for k, codes in enumerate(common.class_codes) if code in codes]
+    classes = [k for k, codes in enumerate(common.classes.codes) if code in codes]
     expected = classes[0] if classes else -1
     if expected == label:
         return []
