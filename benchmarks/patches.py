@@ -5,8 +5,8 @@
     python benchmarks/patches.py --large     and a cube of 10 GB within 2 GB of memory (12 GB disk)
 
 The bound is the time to decode the cube once plus the time to write the samples. Decoding: all
-chunks of `reflectance`, by two threads with this package's reader, which keeps nothing, or by zarr
-into one array, whichever is faster. Writing: the whole store as `write_samples` makes it, with
+chunks of `reflectance` by zarr, one after another on two threads, which keep nothing, or into one
+array, whichever is faster. Writing: the whole store as `write_samples` makes it, with
 checksums, provenance and fsync, from an array in memory; what cutting writes goes through the same
 code. Each run starts without the store it makes. Every variant cuts the same patches around the
 same pixels (5 x 5 px, all clear, at most 50 dates); the peers load the cube with zarr and leave the

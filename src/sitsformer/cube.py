@@ -41,7 +41,7 @@ CHUNK = {"time": 12, "y": 126, "x": 126}
 _CHECKED = ("reflectance/c/", "clear/c/")
 """The large arrays: a chunk's checksum is looked at when the chunk is read, not before."""
 
-_DECODING = (OSError, ValueError, RuntimeError, KeyError, TypeError)
+DECODING = (OSError, ValueError, RuntimeError, KeyError, TypeError)
 """What Zarr and its codecs raise for files that are not what they should be."""
 
 Array = Any
@@ -184,7 +184,7 @@ def open_cube(path: Path, dask: bool = True) -> xr.Dataset:
         dataset: xr.Dataset = xr.open_zarr(
             path, mask_and_scale=False, decode_coords="all", chunks={} if dask else None
         )
-    except _DECODING as error:
+    except DECODING as error:
         raise CubeError(f"{path} cannot be opened as a cube: {error}; export it again") from None
     validate(dataset, str(path))
     for variable in dataset.variables.values():
@@ -200,7 +200,7 @@ def layer_values(array: xr.DataArray) -> NDArray[Any]:
     """
     try:
         found: NDArray[Any] = array.values
-    except _DECODING as error:
+    except DECODING as error:
         raise CubeError(
             f"{array.name} of the cube {array.encoding.get('source', '')} is damaged ({error}); "
             "`sitsformer check` lists every damaged file, export the cube again"

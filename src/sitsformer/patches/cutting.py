@@ -279,19 +279,21 @@ def _gather_chunk(
         samples: (any, length, band, py, px) written.
         gaps: (any, length) set where a patch has a missing value.
     """
-    dates, bands, height, width = chunks.chunks
+    dates = chunks.chunks[0]
     sample, place, date = box.dates
     here = slice(*np.searchsorted(date, (block * dates, (block + 1) * dates)).tolist())
     sample, place, date = sample[here], place[here], date[here] - block * dates
     if len(sample) == 0:
         return
     rows, broken = samples.reshape(gaps.size, -1), gaps.reshape(-1)
+    chunk = chunks.read((block, 0, *box.place))
+    _, bands, height, width = chunk.shape
     start = (date * bands * height + box.row[sample]) * width + box.column[sample]
     row = target[sample] * box.steps.shape[1] + place
     whole = box.whole[sample]
-    values = chunks.read((block, 0, *box.place)).reshape(-1)
+    values = chunk.reshape(-1)
     holey = values.max() == MISSING
-    lines = _lines(values, chunks.chunks, box.size)
+    lines = _lines(values, chunk.shape, box.size)
     step = max(1, _GATHER_BYTES // (2 * rows.shape[1]))
     for some in _pieces(np.flatnonzero(whole), step):
         found = lines[start[some]].view(np.uint16).reshape(len(some), -1)
