@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections import Counter
 from pathlib import Path
 
 import click
@@ -36,15 +35,17 @@ TRIALS = {
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(list(TRIALS)))
 @click.option("--rounds", default=5, show_default=True, help="Times each stage is tried.")
+@click.option("--minutes", default=60.0, show_default=True, help="Of one trial at most.")
 @click.option("--seed", default=0, show_default=True, help="Of everything random.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder of the tiny run, kept.")
-def main(names: tuple[str, ...], rounds: int, seed: int, keep: Path | None) -> None:
+def main(names: tuple[str, ...], rounds: int, minutes: float, seed: int, keep: Path | None) -> None:
     """Run the named trials, all by default."""
     bad = 0
     with tempfile.TemporaryDirectory() as scratch:
         run = finished_run(keep or Path(scratch) / "run")
         for name in names or tuple(TRIALS):
-            outcomes: dict[str, Counter[str]] = TRIALS[name](run, Path(scratch), rounds, seed)
+            turns = trials.Turns(rounds, minutes)
+            outcomes = TRIALS[name](run, Path(scratch), turns, seed)
             print(f"\n{name}")
             for stage, counts in outcomes.items():
                 told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,35 @@ ODD_VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def configs(run: Path, scratch: Path, rounds: int, seed: int) -> Outcomes:
+@dataclass(frozen=True)
+class Turns:
+    """How often each stage has its turn.
+
+    Attributes:
+        rounds: times.
+        minutes: after which no turn begins.
+    """
+
+    rounds: int
+    minutes: float
+
+    def of(self, items: Sequence[Stage]) -> Iterator[Stage]:
+        """Each stage once a round, so that all are tried alike when time is up."""
+        end = time.monotonic() + 60 * self.minutes
+        for _ in range(self.rounds):
+            for item in items:
+                if time.monotonic() > end:
+                    return
+                yield item
+
+
+def configs(run: Path, scratch: Path, turns: Turns, seed: int) -> Outcomes:
     """Configs with a leaf replaced, a key lost or doubled, or a line damaged; 100 a round."""
     rng = np.random.default_rng(seed)
     text = (run / "config.yaml").read_text()
     found: Outcomes = {"values": Counter(), "lines": Counter()}
     target = scratch / "odd.yaml"
-    for _ in range(100 * rounds):
+    for _ in range(100 * turns.rounds):
         values = yaml.safe_load(text)
         parent, key = _leaf(values, rng)
         if rng.random() < 0.2:
@@ -55,76 +78,70 @@ def configs(run: Path, scratch: Path, rounds: int, seed: int) -> Outcomes:
     return found
 
 
-def damage(run: Path, scratch: Path, rounds: int, seed: int) -> Outcomes:
-    """Every stage that reads, `rounds` times with a file of one of its inputs damaged."""
+def damage(run: Path, scratch: Path, turns: Turns, seed: int) -> Outcomes:
+    """Stages that read, with a file of one of their inputs damaged."""
     rng = np.random.default_rng(seed)
     found: Outcomes = {}
-    for stage in stages(run):
-        for _ in range(rounds if stage.inputs else 0):
-            inputs, how = _damaged(stage, scratch / "input", rng)
-            outcome = _outcome(stage, inputs, scratch)
-            found.setdefault(stage.name, Counter())[outcome] += 1
-            if outcome not in FINE:
-                print(f"  {stage.name}: {how}: {outcome}", flush=True)
+    for stage in turns.of([stage for stage in stages(run) if stage.inputs]):
+        inputs, how = _damaged(stage, scratch / "input", rng)
+        outcome = _outcome(stage, inputs, scratch)
+        found.setdefault(stage.name, Counter())[outcome] += 1
+        if outcome not in FINE:
+            print(f"  {stage.name}: {how}: {outcome}", flush=True)
     return found
 
 
-def kills(run: Path, scratch: Path, rounds: int, seed: int) -> Outcomes:
-    """Every stage, stopped by SIGKILL or SIGTERM at a random moment, then called again."""
+def kills(run: Path, scratch: Path, turns: Turns, seed: int) -> Outcomes:
+    """Stages stopped by SIGKILL or SIGTERM at a random moment, then called again."""
     rng = np.random.default_rng(seed)
     found: Outcomes = {}
-    for stage in stages(run):
+    for stage in turns.of(stages(run)):
+        whole, expected = _whole(stage, scratch)
         out = scratch / "killed" / stage.output.name
         shutil.rmtree(out.parent, ignore_errors=True)
-        started = time.monotonic()
-        _call(stage, list(stage.inputs), out)
-        whole, expected = time.monotonic() - started, _bytes(out)
-        for _ in range(rounds):
-            shutil.rmtree(out.parent)
-            process = subprocess.Popen(
-                stage.command(list(stage.inputs), _made(out)),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            time.sleep(rng.uniform(0, whole))
-            process.send_signal((signal.SIGKILL, signal.SIGTERM)[rng.integers(2)])
-            process.wait()
-            whole_or_nothing = not out.exists() or _bytes(out) == expected
-            done = _call(stage, list(stage.inputs), out)
-            same = done.returncode == 0 and _bytes(out) == expected and whole_or_nothing
-            outcome = LEFT if same and _left_overs(out) else SAME if same else OTHER
-            found.setdefault(stage.name, Counter())[outcome] += 1
+        process = subprocess.Popen(
+            stage.command(list(stage.inputs), _made(out)),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(rng.uniform(0, whole))
+        process.send_signal((signal.SIGKILL, signal.SIGTERM)[rng.integers(2)])
+        process.wait()
+        # Tables are written one by one, each whole.
+        half = out.exists() and not _bytes(out).items() <= expected.items()
+        done = _call(stage, list(stage.inputs), out)
+        same = done.returncode == 0 and _bytes(out) == expected and not half
+        outcome = LEFT if same and _left_overs(out) else SAME if same else OTHER
+        found.setdefault(stage.name, Counter())[outcome] += 1
     return found
 
 
-def disk(run: Path, scratch: Path, rounds: int, seed: int) -> Outcomes:
-    """Every stage, with files limited to less than it writes; then called again with room."""
+def disk(run: Path, scratch: Path, turns: Turns, seed: int) -> Outcomes:
+    """Stages with files limited to less than they write; then called again with room."""
     rng = np.random.default_rng(seed)
     found: Outcomes = {}
-    for stage in stages(run):
+    for stage in turns.of(stages(run)):
+        _, expected = _whole(stage, scratch)
         out = scratch / "full" / stage.output.name
         shutil.rmtree(out.parent, ignore_errors=True)
-        _call(stage, list(stage.inputs), out)
-        expected = _bytes(out)
-        largest = max(map(len, expected.values()))
-        for _ in range(rounds):
-            shutil.rmtree(out.parent)
-            limit = int(rng.uniform(1, largest))
-            done = _call(stage, list(stage.inputs), out, lambda limit=limit: _limit(limit))
-            if done.returncode == 0:
-                outcome = SAME if _bytes(out) == expected else OTHER
-            elif "Traceback" in done.stderr:
-                outcome = TRACEBACK
-            elif done.returncode != EXIT_FAILED or "error: " not in done.stderr:
-                outcome = UNTOLD
-            elif out.exists() and stage.name != "evaluate":
-                outcome = LEFT  # tables are written one by one, each whole
-            else:
-                outcome = FAILED
-            found.setdefault(stage.name, Counter())[outcome] += 1
-            again = _call(stage, list(stage.inputs), out)
-            if again.returncode or _bytes(out) != expected or _left_overs(out):
-                found[stage.name][OTHER] += 1
+        limit = int(rng.uniform(1, max(map(len, expected.values()))))
+        done = _call(stage, list(stage.inputs), out, lambda limit=limit: _limit(limit))
+        if done.returncode == 0:
+            outcome = SAME if _bytes(out) == expected else OTHER
+        elif "Traceback" in done.stderr:
+            outcome = TRACEBACK
+        elif done.returncode != EXIT_FAILED or "error: " not in done.stderr:
+            outcome = UNTOLD
+        elif out.exists() and not _bytes(out).items() <= expected.items():
+            outcome = LEFT
+        else:
+            outcome = FAILED
+        again = _call(stage, list(stage.inputs), out)
+        if again.returncode or _bytes(out) != expected or _left_overs(out):
+            outcome = OTHER
+        found.setdefault(stage.name, Counter())[outcome] += 1
+        if outcome not in FINE:
+            print(f"  {stage.name}, files of {limit} bytes: {outcome}", flush=True)
     return found
 
 
@@ -268,11 +285,22 @@ def _call(
     )
 
 
+def _whole(stage: Stage, scratch: Path) -> tuple[float, dict[str, bytes]]:
+    """Seconds that a stage takes on whole inputs, and the files it makes; called once."""
+    out = scratch / "whole" / stage.name / stage.output.name
+    seconds = out.parent / ".seconds"
+    if not seconds.exists():
+        started = time.monotonic()
+        done = _call(stage, list(stage.inputs), out)
+        if done.returncode:
+            raise SystemExit(f"{stage.name} fails on whole inputs:\n{done.stderr}")
+        seconds.write_text(str(time.monotonic() - started))
+    return float(seconds.read_text()), _bytes(out)
+
+
 def _outcome(stage: Stage, inputs: list[Path], scratch: Path) -> str:
     """What a stage makes of damaged inputs, against what it makes of whole ones."""
-    whole = scratch / "whole" / stage.name / stage.output.name
-    if not whole.parent.exists():
-        _call(stage, list(stage.inputs), whole)
+    _, expected = _whole(stage, scratch)
     out = scratch / "out" / stage.output.name
     shutil.rmtree(out.parent, ignore_errors=True)
     done = _call(stage, inputs, out)
@@ -281,18 +309,18 @@ def _outcome(stage: Stage, inputs: list[Path], scratch: Path) -> str:
     if done.returncode:
         told = done.returncode == EXIT_REFUSED and "error: " in done.stderr
         return LEFT if out.exists() else REFUSED if told else UNTOLD
-    return SAME if _values(out) == _values(whole) else OTHER
+    return SAME if _values(_bytes(out)) == _values(expected) else OTHER
 
 
 def _bytes(out: Path) -> dict[str, bytes]:
-    """Every file of an output; the parts of a page that show times are no part of the result."""
+    """Every file of an output by its name."""
     files = sorted(out.rglob("*")) if out.is_dir() else [out]
     return {str(file.relative_to(out)): file.read_bytes() for file in files if file.is_file()}
 
 
-def _values(out: Path) -> dict[str, bytes]:
-    """`_bytes` without what names the inputs: they lie elsewhere in a trial."""
-    return {name: found for name, found in _bytes(out).items() if name != "provenance.json"}
+def _values(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Files without the record, which holds digests of inputs that were written otherwise."""
+    return {name: found for name, found in files.items() if name != "provenance.json"}
 
 
 def _left_overs(out: Path) -> list[Path]:
