@@ -230,6 +230,21 @@ def test_a_file_without_a_coordinate_system_is_named(tmp_path: Path) -> None:
         build(tmp_path)
 
 
+LOCAL = 'LOCAL_CS["arbitrary",UNIT["metre",1],AXIS["x",EAST],AXIS["y",NORTH]]'
+
+
+@pytest.mark.parametrize("crs", [LOCAL, "+proj=longlat +R=1737400 +no_defs"], ids=["local", "moon"])
+def test_a_coordinate_system_that_nothing_leads_to_is_named(tmp_path: Path, crs: str) -> None:
+    write(tmp_path / "20210405.tif", image(0), crs=crs)
+    with pytest.raises(SitsError, match=r"20210405\.tif: nothing leads from .*gdal_edit"):
+        build(tmp_path)
+    write(tmp_path / "20210405.tif", image(0))
+    path = write(tmp_path / "labels.tiff", image(0, bands=1), crs=crs, names=None)
+    label = {"path": str(path), "legend": legend(tmp_path, [7])}
+    with pytest.raises(SitsError, match=r"labels\.tiff: nothing leads from "):
+        build(tmp_path, labels={"crop": label})
+
+
 def test_files_that_do_not_reach_the_tile_are_left_out(folder: Path) -> None:
     write(folder / "20210801.tif", image(0), transform=ON_GRID @ Affine.translation(500, 0))
     assert len(dates(build(folder))) == 3

@@ -21,6 +21,7 @@ from sitsformer.grid import Tile
 from sitsformer.sensors import PIXEL
 
 if TYPE_CHECKING:
+    from pyproj import Transformer
     from rasterio.io import DatasetReader
     from rasterio.vrt import WarpedVRT
 
@@ -154,9 +155,11 @@ def centres_in(block: Block, crs: str) -> tuple[NDArray[np.float64], NDArray[np.
 
     Returns:
         In the units of the system; inf where undefined.
+
+    Raises:
+        SitsError: as `_leading_to` does.
     """
-    from pyproj import CRS, Transformer
-    from pyproj.exceptions import ProjError
+    from pyproj import CRS
 
     x = block.west + PIXEL * (np.arange(block.columns) + 0.5)
     y = block.north - PIXEL * (np.arange(block.rows) + 0.5)
@@ -164,14 +167,29 @@ def centres_in(block: Block, crs: str) -> tuple[NDArray[np.float64], NDArray[np.
     target = CRS.from_user_input(crs)
     if target == CRS.from_epsg(block.epsg) or target.to_epsg() == block.epsg:
         return east, north
-    try:
-        there = Transformer.from_crs(block.epsg, target, always_xy=True).transform(east, north)
-    except ProjError as error:
-        raise SitsError(
-            f"the coordinate reference system {target.name!r} is no place on Earth "
-            f"({str(error).rstrip('.')}); set the one that the coordinates are in"
-        ) from None
+    there = _leading_to(crs, block.epsg).transform(east, north)
     return np.asarray(there[0]), np.asarray(there[1])
+
+
+@lru_cache(maxsize=64)
+def _leading_to(crs: str, epsg: int) -> Transformer:
+    """The transformation to a coordinate system (WKT) from another.
+
+    Raises:
+        SitsError: there is none: the system is a local one, or of another planet.
+    """
+    from pyproj import CRS, Transformer
+    from pyproj.exceptions import ProjError
+
+    target = CRS.from_user_input(crs)
+    try:
+        return Transformer.from_crs(epsg, target, always_xy=True)
+    except ProjError:
+        raise SitsError(
+            f"nothing leads from EPSG:{epsg} to the coordinate reference system {target.name!r} "
+            f"({target.type_name}); write the one that the file is in (gdal_edit.py -a_srs, or "
+            "rioxarray's `rio.write_crs`)"
+        ) from None
 
 
 @lru_cache(maxsize=64)
@@ -199,9 +217,14 @@ def check(dataset: DatasetReader) -> None:
     """Look at what reading needs.
 
     Raises:
-        SitsError: the raster has no coordinate system, or a mask of its own for each band.
+        SitsError: the raster has no coordinate system or one that nothing leads to, or a mask of
+            its own for each band.
     """
-    crs_of(dataset)
+    wkt = crs_of(dataset)
+    try:
+        _leading_to(wkt, 4326)
+    except SitsError as error:
+        raise SitsError(f"{Path(dataset.name).name}: {error}") from None
     if [] in dataset.mask_flag_enums:  # GDAL's warping would pass over them
         raise SitsError(
             f"{Path(dataset.name).name} has a mask of its own for each band; write one for all of "
