@@ -20,6 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import calls
 import click
 import trials
 from stages import finished_run
@@ -42,6 +43,7 @@ def main(names: tuple[str, ...], rounds: int, minutes: float, seed: int, keep: P
     """Run the named trials, all by default."""
     bad = 0
     with tempfile.TemporaryDirectory() as scratch:
+        calls.load()
         run = finished_run(keep or Path(scratch) / "run")
         for name in names or tuple(TRIALS):
             turns = trials.Turns(rounds, minutes)

@@ -33,10 +33,6 @@ class Stage:
     output: Path
     arguments: Callable[[list[Path], Path], list[str]]
 
-    def command(self, inputs: list[Path], output: Path) -> list[str]:
-        """The whole command line."""
-        return [sys.executable, "-m", "sitsformer", *self.arguments(inputs, output)]
-
 
 def finished_run(folder: Path) -> Path:
     """Run the tiny workflow in a folder, once; returns the folder."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import resource
 import shutil
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import calls
 import numpy as np
 import yaml
 from stages import Stage, stages
@@ -99,18 +100,12 @@ def kills(run: Path, scratch: Path, turns: Turns, seed: int) -> Outcomes:
         whole, expected = _whole(stage, scratch)
         out = scratch / "killed" / stage.output.name
         shutil.rmtree(out.parent, ignore_errors=True)
-        process = subprocess.Popen(
-            stage.command(list(stage.inputs), _made(out)),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        time.sleep(rng.uniform(0, whole))
-        process.send_signal((signal.SIGKILL, signal.SIGTERM)[rng.integers(2)])
-        process.wait()
+        kind = (signal.SIGKILL, signal.SIGTERM)[rng.integers(2)]
+        _call(stage, list(stage.inputs), out, kill=(rng.uniform(0, whole), kind))
         # Tables are written one by one, each whole.
         half = out.exists() and not _bytes(out).items() <= expected.items()
         done = _call(stage, list(stage.inputs), out)
-        same = done.returncode == 0 and _bytes(out) == expected and not half
+        same = done.status == 0 and _bytes(out) == expected and not half
         outcome = LEFT if same and _left_overs(out) else SAME if same else OTHER
         found.setdefault(stage.name, Counter())[outcome] += 1
     return found
@@ -125,19 +120,19 @@ def disk(run: Path, scratch: Path, turns: Turns, seed: int) -> Outcomes:
         out = scratch / "full" / stage.output.name
         shutil.rmtree(out.parent, ignore_errors=True)
         limit = int(rng.uniform(1, max(map(len, expected.values()))))
-        done = _call(stage, list(stage.inputs), out, lambda limit=limit: _limit(limit))
-        if done.returncode == 0:
+        done = _call(stage, list(stage.inputs), out, before=partial(_limit, limit))
+        if done.status == 0:
             outcome = SAME if _bytes(out) == expected else OTHER
-        elif "Traceback" in done.stderr:
+        elif "Traceback" in done.said:
             outcome = TRACEBACK
-        elif done.returncode != EXIT_FAILED or "error: " not in done.stderr:
+        elif done.status != EXIT_FAILED or "error: " not in done.said:
             outcome = UNTOLD
         elif out.exists() and not _bytes(out).items() <= expected.items():
             outcome = LEFT
         else:
             outcome = FAILED
         again = _call(stage, list(stage.inputs), out)
-        if again.returncode or _bytes(out) != expected or _left_overs(out):
+        if again.status or _bytes(out) != expected or _left_overs(out):
             outcome = OTHER
         found.setdefault(stage.name, Counter())[outcome] += 1
         if outcome not in FINE:
@@ -268,21 +263,9 @@ DAMAGES: dict[str, Callable[[Path, np.random.Generator], bool]] = {
 """Name -> what it does to a file or a folder; False where there was nothing to change."""
 
 
-def _made(out: Path) -> Path:
+def _call(stage: Stage, inputs: list[Path], out: Path, **how: Any) -> calls.Done:
     out.parent.mkdir(parents=True, exist_ok=True)
-    return out
-
-
-def _call(
-    stage: Stage, inputs: list[Path], out: Path, before: Callable[[], None] | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        stage.command(inputs, _made(out)),
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=before,
-    )
+    return calls.call(stage.arguments(inputs, out), **how)
 
 
 def _whole(stage: Stage, scratch: Path) -> tuple[float, dict[str, bytes]]:
@@ -290,11 +273,10 @@ def _whole(stage: Stage, scratch: Path) -> tuple[float, dict[str, bytes]]:
     out = scratch / "whole" / stage.name / stage.output.name
     seconds = out.parent / ".seconds"
     if not seconds.exists():
-        started = time.monotonic()
         done = _call(stage, list(stage.inputs), out)
-        if done.returncode:
-            raise SystemExit(f"{stage.name} fails on whole inputs:\n{done.stderr}")
-        seconds.write_text(str(time.monotonic() - started))
+        if done.status:
+            raise SystemExit(f"{stage.name} fails on whole inputs:\n{done.said}")
+        seconds.write_text(str(done.seconds))
     return float(seconds.read_text()), _bytes(out)
 
 
@@ -304,10 +286,10 @@ def _outcome(stage: Stage, inputs: list[Path], scratch: Path) -> str:
     out = scratch / "out" / stage.output.name
     shutil.rmtree(out.parent, ignore_errors=True)
     done = _call(stage, inputs, out)
-    if "Traceback" in done.stderr:
+    if "Traceback" in done.said:
         return TRACEBACK
-    if done.returncode:
-        told = done.returncode == EXIT_REFUSED and "error: " in done.stderr
+    if done.status:
+        told = done.status == EXIT_REFUSED and "error: " in done.said
         return LEFT if out.exists() else REFUSED if told else UNTOLD
     return SAME if _values(_bytes(out)) == _values(expected) else OTHER
 

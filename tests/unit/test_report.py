@@ -134,6 +134,12 @@ def test_benchmarks_are_added_up_by_rule(tmp_path: Path) -> None:
     ]
     assert pd.isna(found.memory["report"])
     assert gather.read_benchmarks(None).empty
+    (tmp_path / "map.tsv").write_text("")
+    assert "map" not in set(gather.read_benchmarks(tmp_path)["rule"])
+    for content in (b"\xff\xfe\x00", b"s\tother\n1\t2\n", b"s\0\n1\n"):
+        (tmp_path / "map.tsv").write_bytes(content)
+        with pytest.raises(SitsError, match=r"map\.tsv is no benchmark file of Snakemake"):
+            gather.read_benchmarks(tmp_path)
 
 
 ODD = ("a$^{$b", "冬小麦 <script>alert(1)</script>", "NA", '=x, "y" ' + "w" * 120)

@@ -14,6 +14,9 @@ from sitsformer.config import Config, expand, load
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import tables
 
+MEASURED = ("s", "cpu_time", "max_rss")
+"""Columns of Snakemake's benchmark files that the page shows."""
+
 
 @dataclass(frozen=True)
 class Material:
@@ -99,23 +102,37 @@ def _stores(config: Config, paths: Iterable[Path]) -> dict[str, Path]:
     return found
 
 
+def _measured(path: Path) -> list[dict[str, str]]:
+    """Lines of a benchmark file; an empty one has none."""
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            lines = list(csv.DictReader(stream, delimiter="\t"))
+    except (ValueError, csv.Error):
+        lines = [{}]
+    if not all(set(MEASURED) <= set(line) for line in lines):
+        raise SitsError(f"{path} is no benchmark file of Snakemake: delete it and run this again")
+    return lines
+
+
 def read_benchmarks(folder: Path | None) -> pd.DataFrame:
     """Time and memory of the rules from Snakemake's benchmark files.
 
     Returns:
         One row a rule: jobs, seconds of all jobs together, the longest one, CPU seconds, largest
         resident memory (MB); empty without files.
+
+    Raises:
+        SitsError: a file that Snakemake did not write so.
     """
     rows = []
     for path in sorted(folder.rglob("*.tsv")) if folder is not None and folder.is_dir() else []:
         assert folder is not None
         rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
-        with path.open(newline="") as stream:
-            rows += [{"rule": rule, **line} for line in csv.DictReader(stream, delimiter="\t")]
+        rows += [{"rule": rule, **line} for line in _measured(path)]
     if not rows:
         return pd.DataFrame(columns=["rule", "jobs", "seconds", "longest", "cpu", "memory"])
     frame = pd.DataFrame(rows)
-    for name in ("s", "cpu_time", "max_rss"):
+    for name in MEASURED:
         # Snakemake writes NA where a job was too short to be measured.
         frame[name] = pd.to_numeric(frame[name], errors="coerce")
     by_rule = frame.groupby("rule", sort=False)
