@@ -186,10 +186,10 @@ def _damaged(stage: Stage, folder: Path, rng: np.random.Generator) -> tuple[list
         position, kind = rng.integers(len(inputs)), kinds[rng.integers(len(kinds))]
         path = stage.inputs[position]
         shutil.rmtree(folder, ignore_errors=True)
+        copy = folder / path.parent.name / path.name
         # A file with what lies beside it: its record, and what belongs to it.
         copied = path if path.is_dir() else path.parent
-        shutil.copytree(copied, folder / copied.name)
-        copy = folder / copied.name if path.is_dir() else folder / copied.name / path.name
+        shutil.copytree(copied, copy if path.is_dir() else copy.parent)
         before = {file: file.read_bytes() for file in _parts(copy)}
         if DAMAGES[kind](copy, rng):
             inputs[position] = copy
@@ -291,7 +291,10 @@ def _outcome(stage: Stage, inputs: list[Path], scratch: Path) -> str:
     if done.status:
         told = done.status == EXIT_REFUSED and "error: " in done.said
         return LEFT if out.exists() else REFUSED if told else UNTOLD
-    return SAME if _values(_bytes(out)) == _values(expected) else OTHER
+    names = {
+        str(new).encode(): str(old).encode() for new, old in zip(inputs, stage.inputs, strict=True)
+    }
+    return SAME if _values(_bytes(out), names) == _values(expected, {}) else OTHER
 
 
 def _bytes(out: Path) -> dict[str, bytes]:
@@ -300,9 +303,17 @@ def _bytes(out: Path) -> dict[str, bytes]:
     return {str(file.relative_to(out)): file.read_bytes() for file in files if file.is_file()}
 
 
-def _values(files: dict[str, bytes]) -> dict[str, bytes]:
-    """Files without the record, which holds digests of inputs that were written otherwise."""
-    return {name: found for name, found in files.items() if name != "provenance.json"}
+def _values(files: dict[str, bytes], names: dict[bytes, bytes]) -> dict[str, bytes]:
+    """Files with some words replaced, since a page names the inputs, which lie elsewhere here.
+
+    The record is left out: it holds digests of inputs that were written otherwise.
+    """
+    found = {}
+    for file, content in files.items():
+        for new, old in names.items():
+            content = content.replace(new, old)
+        found[file] = content
+    return {file: content for file, content in found.items() if file != "provenance.json"}
 
 
 def _left_overs(out: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from sitsformer import plots
 from sitsformer.classes import Legend
 from sitsformer.config import load
 from sitsformer.errors import SitsError
-from sitsformer.report import gather
+from sitsformer.report import figures, gather
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +116,14 @@ def test_an_artefact_of_another_kind_is_named(page: Path) -> None:
         gather.gather(config, folder, None, [])
     with pytest.raises(SitsError, match="is not an artefact"):
         gather.gather(config, folder, None, [page.parent / "tables"])
+
+
+def test_cubes_of_the_sweep_are_asked_for(page: Path) -> None:
+    folder = page.parent
+    stores = sorted((folder / "patches").glob("*.zarr"))
+    found = gather.gather(folder.parent / "config.yaml", folder / "tables", None, stores)
+    with pytest.raises(SitsError, match="no cube of the set 'crops' with the labels"):
+        figures.draw_figures(found)
 
 
 def test_benchmarks_are_added_up_by_rule(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from sitsformer import plots
 from sitsformer.classes import Classes
 from sitsformer.cube import open_cube
+from sitsformer.errors import SitsError
 from sitsformer.plots import data, results, style, training
 from sitsformer.report.gather import Material
 from sitsformer.samples import Samples, about, load_samples, open_samples
@@ -85,6 +86,11 @@ def _phenology(m: Material) -> str:
         cube = open_cube(path)
         if layer in cube:
             frames.append(data.ndvi_samples(cube, layer, classes, m.config.patches.clear_score))
+    if not frames:
+        raise SitsError(
+            f"no cube of the set {m.config.fewshot.set!r} with the labels {layer} is among the "
+            f"artefacts, in a folder of the name of its area ({', '.join(chosen.areas)})"
+        )
     return style.render("phenology", data.phenology, pd.concat(frames), classes)
 
 
