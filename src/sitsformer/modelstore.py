@@ -152,13 +152,13 @@ def refuse_other_start(path: Path, objective: str, seed: int) -> None:
     Args:
         path: of the model; one that was converted says nothing of these, and passes.
         objective: it should have been pretrained with.
-        seed: of that pretraining.
+        seed: of that pretraining; -1: whichever it is.
 
     Raises:
         SitsError: it was pretrained with another objective or seed, or is fine-tuned.
     """
     config = provenance.read(path)["config"] if provenance.has_record(path) else {}
-    found = config.get("objective", objective), config.get("seed", seed)
+    found = config.get("objective", objective), seed if seed < 0 else config.get("seed", seed)
     if "fewshot" in config:
         raise SitsError(f"{path} is a fine-tuned model; give one that `sitsformer pretrain` wrote")
     if found != (objective, seed):

@@ -104,7 +104,7 @@ def test_a_damaged_cube_is_refused_and_check_names_the_chunk(tmp_path):
     altered[len(good) // 2] ^= 1
     chunk.write_bytes(altered)
     assert "altered: reflectance/c/0/0/0/0" in sitsformer("check", str(path), status=3)
-    with pytest.raises(CubeError, match=r"reflectance/c/0/0/0/0 is damaged \(its checksum differs"):
+    with pytest.raises(CubeError, match=r"reflectance/c/0/0/0/0 is damaged \("):
         cut()
     assert not (tmp_path / "s.zarr").exists()
 

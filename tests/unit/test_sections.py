@@ -16,7 +16,16 @@ from sitsformer.training.tasks import ClassifySettings, PretrainSettings
 ELSEWHERE = {
     Pretrain: {"set", "overlap", "objectives", "seeds", "class_balanced", "loader", "recipe"},
     FewShot: {
-        *("set", "shots", "seeds", "seeds_per_job", "inits", "ways", "validation", "baselines"),
+        *(
+            "set",
+            "shots",
+            "seeds",
+            "seeds_per_job",
+            "inits",
+            "adaptations",
+            "validation",
+            "baselines",
+        ),
         *("options", "steps", "passes", "learning_rates", "recipe"),
     },
 }
