@@ -206,13 +206,12 @@ def tables_frame():
 
 def test_a_checkpoint(tmp_path: Path) -> None:
     import torch
-    from sitsformer.training.optimiser import Adam
 
     from sitsformer.training import checkpoint
 
     torch.manual_seed(0)
     model = torch.nn.Linear(3, 2)
-    optimiser = Adam([(list(model.parameters()), 0.0)])
+    optimiser = torch.optim.AdamW(model.parameters())
     checkpoint.save(tmp_path / "run", model, {}, optimiser, {"epoch": 3})
 
     def load() -> Outcome:

@@ -40,10 +40,10 @@ from sitsformer.config.sets import Patches, SampleSet
 
 def _folder(text: str) -> str:
     """The folder of results without needless dots and slashes."""
-    if set(text) & set("{}") or text.startswith("-") or text != text.strip():
+    if set(text) & set("{}") or text != text.strip():
         raise ValueError(
-            f"{text!r} cannot be the folder of results: it may not hold braces, start with '-', "
-            "or begin or end with a space"
+            f"{text!r} cannot be the folder of results: it may not hold braces, or begin or end "
+            "with a space"
         )
     path = posixpath.normpath(text)
     if path in (".", "/", "//") or path.endswith(".."):
