@@ -1,6 +1,6 @@
 """Try to break the workflow, and count what happens: the figures of docs/reliability.md.
 
-    python scripts/reliability/run.py configs damage kills disk     # all of it: about half an hour
+    python scripts/reliability/run.py configs damage kills disk --minutes 5
     python scripts/reliability/run.py kills --rounds 3
 
 A tiny run is made once in a folder of its own; then each stage is called again and again on copies
@@ -11,7 +11,7 @@ of its inputs, as the workflow calls it:
     kills     the stage killed at a random moment and called again: the same bytes
     disk      no room for the output: one message, nothing left, the same bytes afterwards
 
-The exit status is 1 where anything went as it must not: a traceback, another result, a left-over.
+Figures: docs/reliability.md. The exit status is 1 where anything went as it must not: a traceback, another result, a left-over.
 """
 
 from __future__ import annotations
