@@ -11,7 +11,8 @@ of its inputs, as the workflow calls it:
     kills     the stage killed at a random moment and called again: the same bytes
     disk      no room for the output: one message, nothing left, the same bytes afterwards
 
-Figures: docs/reliability.md. The exit status is 1 where anything went as it must not: a traceback, another result, a left-over.
+Figures: docs/reliability.md. The exit status is 1 where anything went as it must not: a traceback,
+another result, a left-over.
 """
 
 from __future__ import annotations
