@@ -185,6 +185,11 @@ def _start(
     return model
 
 
+def network_series(samples: Samples) -> Series:
+    """Samples as networks without pretraining read them, by statistics of the training split."""
+    return _series(samples, None)
+
+
 def _series(samples: Samples, init: Path | None, device: torch.device | str = "cpu") -> Series:
     if init is None:
         mean, std = _statistics(samples)

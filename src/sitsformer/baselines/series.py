@@ -6,6 +6,8 @@ Shapes: N samples, T acquisitions (padded), C bands, G days of the calendar.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,9 @@ from sitsformer.indices import normalised_difference
 from sitsformer.samples import Samples
 from sitsformer.sensors import SENTINEL2
 from sitsformer.stored import MISSING, SCALE
+
+if TYPE_CHECKING:
+    from sitsformer.model.steps import Series
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -26,24 +31,67 @@ _CHUNK = 1024
 
 
 @dataclass(frozen=True)
+class Calendar:
+    """Regular dates, and how days of year are counted on to lie on them.
+
+    Attributes:
+        grid: (G,) int64 days.
+        early: what is added to the days of a sample whose first day of year is below `turn`.
+        late: and of one whose first day is `turn` or later; where the season crosses New Year, it
+            differs by a year.
+        turn: a day of year.
+    """
+
+    grid: Ints
+    early: int
+    late: int
+    turn: int
+
+    @classmethod
+    def of(cls, doy: npt.NDArray[np.integer], day: Ints) -> Calendar:
+        """Calendar of all samples, (N, T) days of year and the same counted on."""
+        valid = doy > 0
+        grid = np.arange(int(day[valid].min()), int(day[valid].max()) + STEP, STEP)
+        first, added = doy[:, 0].astype(np.int64), day[:, 0] - doy[:, 0]
+        late = int(np.median(added[first >= np.median(first)]))
+        others = first[added > late]
+        if not len(others):
+            return cls(grid, late, late, 0)
+        turn = int(others.max() + first[added <= late].min(initial=others.max() + 1)) // 2 + 1
+        return cls(grid, int(added.max()), late, turn)
+
+    def days(self, doy: Ints) -> Ints:
+        """Days of year (B, T) counted on through New Year; 0 = padding becomes -1."""
+        turns = np.diff(doy, axis=1, prepend=doy[:, :1]) < 0
+        years = np.rint(np.cumsum(turns & (doy > 0), axis=1) * _YEAR).astype(np.int64)
+        start = np.where(doy[:, :1] < self.turn, self.early, self.late)
+        return np.where(doy > 0, doy + years + start, -1)
+
+
+@dataclass(frozen=True)
 class _Store:
     """Arrays of all samples, and what was computed of them; shared by every selection.
 
     Attributes:
+        samples: they.
         pixels: name of a view -> (N, T, C) float32 reflectance, NaN padding.
         day: (N, T) int64 days in time order, counted on through New Year; -1 padding.
-        grid: (G,) int64 days of the calendar that series are brought to.
-        bands: (C,) names.
-        index: (N,) int64 rows of the sample store.
+        calendar: that series are brought to.
     """
 
+    samples: Samples
     pixels: dict[str, Floats]
     day: Ints
-    grid: Ints
-    bands: tuple[str, ...]
-    index: Ints
+    calendar: Calendar
     regular: dict[str, Floats] = field(default_factory=dict)
     features: dict[str, Floats] = field(default_factory=dict)
+
+    @cached_property
+    def normalised(self) -> Series:
+        """The samples as networks read them, by statistics of the training split."""
+        from sitsformer.finetune import network_series
+
+        return network_series(self.samples)
 
 
 @dataclass(frozen=True)
@@ -64,10 +112,9 @@ class PixelSeries:
         centre = np.where(raw == MISSING, mean, raw * np.float32(SCALE))
         pixels = {"centre": centre} if middle == 0 else {"centre": centre, "mean": mean}
         day = calendar_days(samples.doy)
-        grid = np.arange(int(day[valid].min()), int(day[valid].max()) + STEP, STEP)
         for values in pixels.values():
             values[~valid] = np.nan
-        store = _Store(pixels, day, grid, samples.bands, samples.index)
+        store = _Store(samples, pixels, day, Calendar.of(samples.doy, day))
         return cls(store, np.arange(len(samples)))
 
     def __len__(self) -> int:
@@ -90,12 +137,17 @@ class PixelSeries:
     @property
     def index(self) -> Ints:
         """(N,) int64 rows of the sample store."""
-        return self.store.index[self.rows]
+        return self.store.samples.index[self.rows]
 
     @property
-    def grid(self) -> Ints:
-        """(G,) int64 days of the calendar."""
-        return self.store.grid
+    def calendar(self) -> Calendar:
+        """The dates that all samples can be brought to."""
+        return self.store.calendar
+
+    @property
+    def normalised(self) -> Series:
+        """All samples, of every selection, as networks read them; `rows` are positions in it."""
+        return self.store.normalised
 
     def values(self, view: str) -> Floats:
         """(N, T, C) float32 reflectance as acquired; NaN padding."""
@@ -105,7 +157,7 @@ class PixelSeries:
         """(N, G, C) float32 reflectance on the calendar, by linear interpolation."""
         done, store = self.store.regular, self.store
         if view not in done:
-            done[view] = interpolate(store.pixels[view], store.day, store.grid)
+            done[view] = interpolate(store.pixels[view], store.day, store.calendar.grid)
         return done[view][self.rows]
 
     def features(self, view: str) -> Floats:
@@ -113,7 +165,9 @@ class PixelSeries:
         done = self.store.features
         if view not in done:
             every = replace(self, rows=np.arange(len(self.store.day)))
-            done[view] = _features(every.regular(view), self.grid, self.store.bands)
+            done[view] = _features(
+                every.regular(view), self.calendar.grid, self.store.samples.bands
+            )
         return done[view][self.rows]
 
 

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sitsformer.baselines.baseline import ShippedBaseline, Task
+from sitsformer.baselines.baseline import ShippedBaseline
 from sitsformer.baselines.trained import learning_rates, trained
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from sitsformer.baselines.series import Calendar
 
-def _build(task: Task, bands: int, days: int) -> nn.Module:
+
+def _build(bands: int, calendar: Calendar, classes: int) -> nn.Module:
     from sitsformer.baselines.networks.temporal_cnn import TemporalCNN
 
-    return TemporalCNN(bands, days, task.classes)
+    return TemporalCNN(bands, calendar, classes)
 
 
 TEMPORAL_CNN = ShippedBaseline(
@@ -28,6 +30,6 @@ TEMPORAL_CNN = ShippedBaseline(
     line="-.",
     gradient=True,
     candidates=learning_rates,
-    fit=trained(_build, regular=True),
+    fit=trained(_build),
     order=60,
 )

@@ -10,30 +10,25 @@ from sitsformer.baselines.baseline import Choice, Predict, Task
 if TYPE_CHECKING:
     from torch import nn
 
+    from sitsformer.baselines.series import Calendar
+
 
 def learning_rates(task: Task) -> Sequence[Choice]:
-    """The learning rates of the sweep, on the mean of the patch."""
-    return [
-        {"pixels": view, "learning_rate": rate}
-        for view in task.train.views[-1:]
-        for rate in task.settings.learning_rates
-    ]
+    """The learning rates of the sweep."""
+    return [{"learning_rate": rate} for rate in task.settings.learning_rates]
 
 
-def trained(
-    build: Callable[[Task, int, int], nn.Module], regular: bool
-) -> Callable[[Task, Choice], Predict]:
-    """Fit of a network from scratch, with the budget and the augmentation of fine-tuning.
+def trained(build: Callable[[int, Calendar, int], nn.Module]) -> Callable[[Task, Choice], Predict]:
+    """Fit of a network from scratch, exactly as the network of the method is fine-tuned.
 
     Args:
-        build: a task, the number of bands and of days of the calendar -> the network; it imports
-            torch when it is called (`networks/training.py` says what goes in and out).
-        regular: it sees series on the calendar, or else acquisitions with their days.
+        build: number of bands, calendar, number of classes -> the network, which reads the mean of
+            a patch; it imports torch when it is called (`networks/training.py`).
     """
 
     def fit(task: Task, choice: Choice) -> Predict:
         from sitsformer.baselines.networks.training import fit_network
 
-        return fit_network(task, choice, build, regular)
+        return fit_network(task, choice, build)
 
     return fit

@@ -208,12 +208,13 @@ class Pretrain(Section):
         """What a run of an objective learns, and how."""
         from sitsformer.training.tasks import PretrainSettings
 
+        chosen = objectives()[objective]
         return self.made(
             PretrainSettings,
             weights=self.losses(objective),
             seed=seed,
             augment=self.augment.strength(),
-            decoder=self.decoder == "light" and objectives()[objective].hides,
+            decoder=chosen.views or (self.decoder == "light" and chosen.hides),
         )
 
     def plan(self, seed: int) -> Plan:

@@ -73,6 +73,23 @@ def bands(lengths: Ints, bands: int, rate: float, rng: np.random.Generator) -> B
     return np.repeat(table, lengths, axis=0)
 
 
+def halves(lengths: Ints, bands: int, rate: float, rng: np.random.Generator) -> Bools:
+    """Hide a random half of the steps of each series, so that the other half is a second view.
+
+    Arguments as for `steps`, but the rate is not used.
+
+    Returns:
+        (N,) True where hidden: of T steps T // 2, of one step none.
+    """
+    del bands, rate
+    sample = np.repeat(np.arange(len(lengths)), lengths)
+    order = np.lexsort([rng.random(len(sample)), sample])
+    place = np.arange(len(sample)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    hidden = np.empty(len(sample), bool)
+    hidden[order] = place < np.repeat(lengths // 2, lengths)
+    return hidden
+
+
 STRATEGIES: dict[str, Callable[[Ints, int, float, np.random.Generator], Bools]] = {
     "steps": steps,
     "spans": spans,

@@ -249,6 +249,10 @@ class SITSFormer(nn.Module):
         out: Tensor = self.classifier(self.pool(encoded, layout))
         return out
 
+    def logits(self, steps: Steps) -> Tensor:
+        """Class logits (B, classes) of a batch."""
+        return self.classify(self.encode(steps), steps.layout)
+
     def predict(
         self,
         reflectance: npt.NDArray[np.uint16],

@@ -24,7 +24,6 @@ import torch
 from torch import Tensor, nn
 
 from sitsformer.errors import SitsError
-from sitsformer.model import SITSFormer
 from sitsformer.training import checkpoint as checkpoints
 from sitsformer.training import distributed
 from sitsformer.training.determinism import deterministic, seed
@@ -97,7 +96,7 @@ class Terminated(SystemExit):
 
 
 def fit(
-    model: SITSFormer,
+    model: nn.Module,
     task: TrainingTask,
     plan: Plan,
     *,
@@ -141,7 +140,7 @@ class _Loop:
 
     def __init__(
         self,
-        model: SITSFormer,
+        model: nn.Module,
         task: TrainingTask,
         plan: Plan,
         checkpoint: Path | None,
@@ -149,7 +148,7 @@ class _Loop:
     ) -> None:
         self.model, self.task, self.plan = model, task, plan
         self.checkpoint, self.fingerprint = checkpoint, fingerprint
-        self.device = model.mask_token.device
+        self.device = next(model.parameters()).device
         self.optimiser = make_optimiser(model, plan)
         self.rate = plan.learning_rate
         self.best: dict[str, Tensor] = {}
@@ -158,7 +157,7 @@ class _Loop:
         self.waiting = 0
         self.look = 1 if self.device.type == "cpu" else CHECK_EVERY
         if plan.compile:
-            for layer in model.transformer_encoder.layers:
+            for layer in getattr(model, "transformer_encoder").layers:
                 layer.compile(dynamic=True)
 
     def resume(self) -> None:

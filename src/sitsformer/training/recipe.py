@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sitsformer.model import SITSFormer
+from torch import nn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ def learning_rate(plan: Plan, step: int, steps: int, epoch: int) -> float:
     return plan.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def make_optimiser(model: SITSFormer, plan: Plan) -> torch.optim.AdamW:
+def make_optimiser(model: nn.Module, plan: Plan) -> torch.optim.AdamW:
     """AdamW of what requires a gradient; Adam is the same without decay.
 
     Matrices alone decay: biases, norms and tokens have a meaning at 0.

@@ -144,6 +144,7 @@ class PretrainTask:
         self.weights = settings.weights
         self.losses = {name: find(losses(), name, "loss") for name in settings.weights}
         self.hides = any(loss.hides for loss in self.losses.values())
+        self.views = any(loss.views for loss in self.losses.values())
         self.whole = any(loss.whole for loss in self.losses.values())
         self.labelled_alone = all(loss.labelled for loss in self.losses.values())
         each = settings.batch_size if source.shared else settings.batch_size // distributed.world()
@@ -195,6 +196,9 @@ class PretrainTask:
                 valid = np.arange(series.doy.shape[1]) < lengths[:, None]
                 lengths = (change.keep & valid).sum(1)
             hidden = self._hidden(lengths, bands, mask_seed)[_rows_of(lengths, mine)]
+            if self.views:
+                hidden = _and_the_other_half(hidden, lengths[mine])
+                mine = np.tile(mine, 2)
         if change is not None:
             change = Change(**{key.name: getattr(change, key.name)[mine] for key in fields(Change)})
         steps = pack(series, index[mine], change)
@@ -205,7 +209,7 @@ class PretrainTask:
 
     def _hidden(self, lengths: Ints, bands: int, seed: int) -> npt.NDArray[np.bool_]:
         """(N,) or (N, C): what is hidden of series of these lengths."""
-        strategy = masking.STRATEGIES[self.settings.mask]
+        strategy = masking.halves if self.views else masking.STRATEGIES[self.settings.mask]
         hidden = strategy(lengths, bands, self.settings.mask_rate, _rng(seed))
         if self.settings.decoder:
             # An encoder that sees no hidden step must see one.
@@ -269,6 +273,14 @@ class PretrainTask:
         return row
 
 
+def _and_the_other_half(hidden: npt.NDArray[np.bool_], lengths: Ints) -> npt.NDArray[np.bool_]:
+    """(2 N,): what the first views hide, and what the second ones do: all else.
+
+    A series of one step shows it in both.
+    """
+    return np.concatenate([hidden, ~hidden & np.repeat(lengths > 1, lengths)])
+
+
 def _rows_of(lengths: Ints, samples: Ints) -> Ints:
     """Rows of some samples in a table of all samples' steps, sample after sample."""
     starts = np.cumsum(lengths) - lengths
@@ -306,15 +318,25 @@ class ClassifySettings:
     augment: augment.Strength = augment.NOTHING
 
 
+class Classifier(Protocol):
+    """A network that tells classes apart."""
+
+    def logits(self, steps: Steps) -> Tensor:
+        """Class logits (B, classes) of a batch."""
+
+
 class ClassifyTask:
     """Classes of labelled samples.
+
+    Every class is drawn as often as any other, whatever its share of the samples.
 
     Args:
         series: all samples.
         label: (sample,) class index.
         train: which samples to learn from.
         settings: see `ClassifySettings`. One epoch is `settings.updates` optimiser steps;
-            samples come in shuffled rounds, and a batch is never larger than all of them.
+            samples come in shuffled rounds with equal shares of every class, and a batch is
+            never larger than all of them.
         validation: which samples to validate on; None: no validation.
     """
 
@@ -341,7 +363,7 @@ class ClassifyTask:
         for update in range(start, self.updates):
             number = epoch * self.updates + update
             turn, place = divmod(number, per_round)
-            order = _rng(s.seed, _EPOCH, turn).permutation(self.samples)
+            order = balanced_round(self.samples, self.label, _rng(s.seed, _EPOCH, turn))
             index = order[place * size : (place + 1) * size]
             rng = _rng(s.seed, _BATCH, number)
             change = augment.draw_changes(self.series.lengths[index], time, bands, s.augment, rng)
@@ -349,9 +371,9 @@ class ClassifyTask:
             label = to_device(self.label[index], self.series.values.device)
             yield [ClassifyBatch(steps, label, {"classes": float(len(index))})]
 
-    def sums(self, model: SITSFormer, batch: ClassifyBatch) -> dict[str, Tensor]:
+    def sums(self, model: Classifier, batch: ClassifyBatch) -> dict[str, Tensor]:
         """Cross-entropies with label smoothing."""
-        logits = model.classify(model.encode(batch.steps), batch.steps.layout).float()
+        logits = model.logits(batch.steps).float()
         smooth = self.settings.label_smoothing
         loss = F.cross_entropy(logits, batch.label, label_smoothing=smooth, reduction="sum")
         return {"classes": loss}
@@ -367,6 +389,27 @@ class ClassifyTask:
             "loss": float(-np.log(np.clip(likelihood, 1e-6, 1.0)).mean()),
             "accuracy": float((found.argmax(1) == truth).mean()),
         }
+
+
+def balanced_round(samples: Ints, label: Ints, rng: np.random.Generator) -> Ints:
+    """As many samples as there are, in random order, the same number (or one more) of each class.
+
+    A large class gives some of its samples, others each round; a small one is gone through again
+    and again. Of classes of equal size, it is all samples.
+
+    Args:
+        samples: (n,) positions.
+        label: class index of every position.
+        rng: random numbers.
+    """
+    classes = np.unique(label[samples])
+    shares = [len(part) for part in np.array_split(samples, len(classes))]
+    chosen = []
+    for k, share in zip(rng.permutation(classes), shares, strict=True):
+        own = samples[label[samples] == k]
+        rounds = [rng.permutation(own) for _ in range(-(-share // len(own)))]
+        chosen.append(np.concatenate(rounds)[:share])
+    return rng.permutation(np.concatenate(chosen))
 
 
 def _chunks(index: Ints, size: int) -> list[Ints]:

@@ -10,14 +10,25 @@ import math
 import torch
 from torch import Tensor, nn
 
+from sitsformer.baselines.networks.training import padded
+from sitsformer.baselines.series import Calendar
+from sitsformer.model.steps import Steps
+
 
 class LTAE(nn.Module):
     """Attention with one learned query a head, over acquisitions with a day encoding."""
 
     def __init__(
-        self, bands: int, classes: int, width: int = 128, heads: int = 16, key: int = 8
+        self,
+        bands: int,
+        calendar: Calendar,
+        classes: int,
+        width: int = 128,
+        heads: int = 16,
+        key: int = 8,
     ) -> None:
         super().__init__()
+        self.calendar = calendar
         self.width, self.heads, self.key_size = width, heads, key
         self.embed = nn.Sequential(nn.Linear(bands, width), nn.LayerNorm(width))
         self.key = nn.Linear(width, heads * key)
@@ -29,6 +40,11 @@ class LTAE(nn.Module):
             nn.Dropout(0.2),
             nn.Linear(width, classes),
         )
+
+    def logits(self, steps: Steps) -> Tensor:
+        """(N,) packed steps of B samples -> (B, K) logits."""
+        values, day = padded(steps, self.calendar)
+        return self(values, torch.from_numpy(day))
 
     def forward(self, values: Tensor, day: Tensor) -> Tensor:
         """(N, T, C) acquisitions and (N, T) days, -1 = padding -> (N, K) logits."""

@@ -1,18 +1,25 @@
 """Temporal convolutions and a dense layer on the regular series.
 
-Shapes: N samples of a batch, G days of the calendar, C bands, K classes.
+Shapes: B samples of a batch, G days of the calendar, C bands, K classes.
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
+
+from sitsformer.baselines.networks.training import padded
+from sitsformer.baselines.series import Calendar, interpolate
+from sitsformer.model.steps import Steps
 
 
 class TemporalCNN(nn.Module):
     """Three convolutions over time, then a dense layer."""
 
-    def __init__(self, bands: int, days: int, classes: int, width: int = 64) -> None:
+    def __init__(self, bands: int, calendar: Calendar, classes: int, width: int = 64) -> None:
         super().__init__()
+        self.calendar = calendar
+        days = len(calendar.grid)
         layers: list[nn.Module] = []
         for inputs in (bands, width, width):
             layers += [
@@ -31,7 +38,13 @@ class TemporalCNN(nn.Module):
             nn.Linear(4 * width, classes),
         )
 
-    def forward(self, values: Tensor, day: Tensor) -> Tensor:
-        """(N, G, C) series on the calendar -> (N, K) logits; `day` is not needed."""
+    def logits(self, steps: Steps) -> Tensor:
+        """(N,) packed steps of B samples -> (B, K) logits."""
+        values, day = padded(steps, self.calendar)
+        regular = interpolate(values.numpy(), day, self.calendar.grid)
+        return self(torch.from_numpy(regular))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(B, G, C) series on the calendar -> (B, K) logits."""
         found: Tensor = self.head(self.convolutions(values.transpose(1, 2)))
         return found

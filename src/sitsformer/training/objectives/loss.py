@@ -34,7 +34,8 @@ class Drawn:
 
     Attributes:
         hidden: (N,) or (N, C) what of it is masked; None: nothing.
-        label: (B,) class index, -1 = none.
+        label: (B,) class index, -1 = none. With two views, B is twice the number of series: all
+            first views, then all second ones.
         bands: C.
     """
 
@@ -79,6 +80,9 @@ class Loss:
         count: how many terms a batch has; a batch of none is left to the other losses.
         total: the sum over these terms. It may import torch, inside of itself.
         hides: a part of each series is hidden from the network (`pretrain.mask`).
+        views: the network is given each series twice, as two disjoint random halves of its dates;
+            what one half does not show is hidden from it. Then every loss of the objective sees
+            both halves.
         whole: `total` reads `Encoded.every`; where no loss does, the last layer of the encoder
             serves hidden steps alone.
         labelled: its terms are samples with a label.
@@ -92,6 +96,7 @@ class Loss:
     count: Callable[[Drawn], float]
     total: Callable[[SITSFormer, Encoded], Tensor]
     hides: bool = False
+    views: bool = False
     whole: bool = True
     labelled: bool = False
     head: Literal["reconstruction", "classifier"] | None = None
@@ -109,6 +114,7 @@ class Loss:
             "the head 'reconstruction' learns from hidden values: it `hides`": (
                 self.head == "reconstruction" and not self.hides
             ),
+            "two views hide what they do not show: it `hides`": self.views and not self.hides,
             "the head 'classifier' learns from labels: it is `labelled`": (
                 self.head == "classifier" and not self.labelled
             ),

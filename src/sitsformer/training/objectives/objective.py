@@ -132,6 +132,11 @@ class Objective(Start):
         return any(loss.hides for loss in self.parts)
 
     @property
+    def views(self) -> bool:
+        """Whether the network is given two disjoint halves of each series."""
+        return any(loss.views for loss in self.parts)
+
+    @property
     def reconstructs(self) -> bool:
         """Whether its models fill in what is hidden."""
         return any(loss.head == "reconstruction" for loss in self.parts)
