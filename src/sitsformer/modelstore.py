@@ -24,6 +24,7 @@ from typing import Any
 import torch
 
 from sitsformer import provenance
+from sitsformer.classes import Classes
 from sitsformer.errors import SitsError
 from sitsformer.model import Architecture, SITSFormer
 
@@ -45,7 +46,7 @@ class Origin:
         inputs: artefacts it was made from, by role.
         seed: seed of the run.
         metrics: results by name.
-        class_colours: '#rrggbb' of each class.
+        classes: that the model tells apart.
     """
 
     task: str
@@ -54,7 +55,7 @@ class Origin:
     inputs: Mapping[str, Path] = field(default_factory=dict)
     seed: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
-    class_colours: Sequence[str] = ()
+    classes: Classes = field(default_factory=Classes)
 
 
 def save_model(
@@ -89,7 +90,7 @@ def _description(model: SITSFormer, origin: Origin) -> dict[str, Any]:
         "mean": model.mean.tolist(),
         "std": model.std.tolist(),
         "classes": list(model.class_names),
-        "class_colours": list(origin.class_colours),
+        "class_colours": list(origin.classes.colours),
         "data": dict(origin.data),
         "metrics": dict(origin.metrics),
     }

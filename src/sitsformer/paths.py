@@ -14,12 +14,12 @@ from typing import Any
 
 from sitsformer import foresight, mapproducts, userfiles
 from sitsformer.baselines import shipped
-from sitsformer.classes import group, legend_of
 from sitsformer.config import Config, ConfigError, expand
 from sitsformer.config.checks import outlook
 from sitsformer.fewshot import NETWORK, Learner, parse_learner, seed_jobs
 from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.grid import Tile, tiles
+from sitsformer.legends import group, legend_of
 from sitsformer.overlap import overlap_problems
 from sitsformer.training.objectives import SCRATCH
 

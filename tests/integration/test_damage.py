@@ -14,6 +14,7 @@ import training_data
 from cubes import make_config, make_cube, tiles
 from made_run import make_model
 from sitsformer import fewshot, maps, provenance
+from sitsformer.classes import Classes
 from sitsformer.commands.baseline import baseline
 from sitsformer.commands.check import check
 from sitsformer.config import Config
@@ -178,8 +179,9 @@ def test_cells_and_tables(tmp_path: Path) -> None:
     learner = fewshot.parse_learner("none-full")
     chance = np.random.default_rng(0).dirichlet(np.ones(3), 40).astype(np.float32)
     cell = fewshot.Cell(learner, 5, 0, np.arange(40), np.arange(40) % 3, chance, {"lr": 0.1})
+    classes = Classes(("a", "b", "c"), ("#000", "#111", "#222"))
     folder = tmp_path / "cells"
-    fewshot.write_cells(folder / "0.parquet", [cell], ("a", "b", "c"), ("#000", "#111", "#222"))
+    fewshot.write_cells(folder / "0.parquet", [cell], classes)
 
     def read() -> Outcome:
         (found,) = fewshot.read_cells(folder / "0.parquet").cells

@@ -12,8 +12,8 @@ import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
 
 from sitsformer import cube, provenance
-from sitsformer.classes import load_legend
 from sitsformer.grid import Tile
+from sitsformer.legends import load_legend
 
 TILE = Tile("farm", "32631_570240_5642580", 32631, 570240, 5642580, 12)
 TIMES = np.array(["2021-03-01T10:50:31", "2021-03-06T10:50:29"], "datetime64[ns]")

@@ -32,7 +32,7 @@ VALUES = {
 
 
 def table_of(cells: Sequence[fewshot.Cell], samples: Samples) -> fewshot.CellTable:
-    return fewshot.CellTable(tuple(cells), samples.classes.names, samples.classes.colours)
+    return fewshot.CellTable(tuple(cells), samples.classes)
 
 
 def compared(skill: dict[str, float], runs: int = 3) -> pd.DataFrame:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import yaml
 
-from sitsformer.classes import load_legend
 from sitsformer.config import load, parse
 from sitsformer.grid import tiles
+from sitsformer.legends import load_legend
 from sitsformer.overlap import shared_areas
 from sitsformer.patches.splits import polygon_map
 from sitsformer.paths import Paths, problems

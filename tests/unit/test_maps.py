@@ -10,11 +10,12 @@ import rasterio
 
 from cubes import make_config, make_cube, tiles
 from sitsformer import cube, mapproducts, maps
-from sitsformer.classes import Classes, load_legend
+from sitsformer.classes import Classes
 from sitsformer.config import Patches
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import areas
 from sitsformer.grid import Tile
+from sitsformer.legends import load_legend
 from sitsformer.patches import make_tile_store
 from sitsformer.samples import load_samples, open_samples
 

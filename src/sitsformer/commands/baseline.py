@@ -35,7 +35,7 @@ def baseline(
         },
         "inputs": inputs,
     }
-    fewshot.write_cells(out, cells, samples.classes.names, samples.classes.colours, made_by)
+    fewshot.write_cells(out, cells, samples.classes, made_by)
     for cell in cells:
         right = float((fewshot.predicted(cell) == cell.truth).mean())
         click.echo(f"{method} shots {shots} seed {cell.seed}: accuracy {right:.3f}", err=True)

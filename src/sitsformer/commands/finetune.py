@@ -84,11 +84,11 @@ def fewshot(
         "inputs": digests,
     }
     if out is not None:
-        contract.write_cells(out, cells, samples.classes.names, samples.classes.colours, made_by)
+        contract.write_cells(out, cells, samples.classes, made_by)
     if save_model is not None:
         data = {"samples": store.name, "init": learner.name, "shots": shots}
         origin = modelstore.Origin(
-            "classification", data, config, inputs, chosen[0], {}, samples.classes.colours
+            "classification", data, config, inputs, chosen[0], {}, samples.classes
         )
         modelstore.save_model(save_model, model, origin)
 

@@ -15,7 +15,7 @@ from sitsformer.classes import NO_CLASS_NAME, Classes
 from sitsformer.convert.labels import Labels
 from sitsformer.convert.npz import Array
 from sitsformer.errors import SitsError
-from sitsformer.legendtable import COLOURS
+from sitsformer.legendtable import made_colour
 from sitsformer.samples import SPLITS, About
 from sitsformer.samples.contract import (
     KIND,
@@ -47,7 +47,7 @@ def about(name: str, labels: Labels, bands: tuple[str, ...], layer: str, split_b
         name=name,
         classes=Classes(
             labels.names,
-            tuple(COLOURS[i % len(COLOURS)] for i in range(len(labels.names))),
+            tuple(map(made_colour, range(len(labels.names)))),
             tuple((code,) for code in labels.codes),
         ),
         label=layer,

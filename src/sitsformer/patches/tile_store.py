@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer import cube, provenance
-from sitsformer.classes import NO_CLASS_NAME, Classes, Legend, group
+from sitsformer.classes import NO_CLASS_NAME, Classes, Legend
 from sitsformer.config import Config, Patches, SampleSet
 from sitsformer.grid import Tile, find_tile, to_lonlat
 from sitsformer.labels import confidence_layers, products
+from sitsformer.legends import group
 from sitsformer.patches import splits
 from sitsformer.patches.clear import PIXELS, ClearDates
 from sitsformer.patches.cutting import patches as cut_patches

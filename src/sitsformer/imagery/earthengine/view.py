@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from sitsformer import provenance
-from sitsformer.classes import load_legend
 from sitsformer.config import Area, Config, ConfigError, EarthEngine
 from sitsformer.grid import area_geometry, tiles
 from sitsformer.imagery.earthengine.collections import EE_BANDS, IMAGES, SCORES, season_year
@@ -19,6 +18,7 @@ from sitsformer.imagery.earthengine.layers import maps
 from sitsformer.imagery.earthengine.listing import outline
 from sitsformer.imagery.earthengine.session import connect
 from sitsformer.labels import products
+from sitsformer.legends import load_legend
 from sitsformer.registry import find
 from sitsformer.sensors import BANDS, SENTINEL2
 
