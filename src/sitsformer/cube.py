@@ -25,7 +25,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
 
-from sitsformer import provenance
+from sitsformer import artefacts
 from sitsformer.classes import Legend
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
@@ -140,7 +140,7 @@ def write(
     lazy = any(array.chunks is not None for array in dataset.data_vars.values())
     if lazy:
         dataset = dataset.chunk({dim: CHUNK[dim] for dim in ("time", "y", "x")})
-    with provenance.create(path, "cube", config=config, inputs=inputs, seed=seed) as partial:
+    with artefacts.create(path, "cube", config=config, inputs=inputs, seed=seed) as partial:
         for variable in dataset.variables.values():
             variable.encoding.clear()
         with warnings.catch_warnings(), _own_threads():
@@ -176,10 +176,10 @@ def open_cube(path: Path, dask: bool = True) -> xr.Dataset:
     Raises:
         CubeError: it is missing, damaged or breaks the contract.
     """
-    recorded = provenance.has_record(path)
-    problems = provenance.glance(path, checked=_CHECKED) if recorded else []
+    recorded = artefacts.has_record(path)
+    problems = artefacts.glance(path, checked=_CHECKED) if recorded else []
     if problems:
-        raise CubeError(f"{path} {provenance.damage(problems)}, export the cube again")
+        raise CubeError(f"{path} {artefacts.damage(problems)}, export the cube again")
     try:
         dataset: xr.Dataset = xr.open_zarr(
             path, mask_and_scale=False, decode_coords="all", chunks={} if dask else None

@@ -238,7 +238,7 @@ def run_standard(
     Returns:
         Overall accuracy, macro F1 and kappa on the test split.
     """
-    from sitsformer import provenance
+    from sitsformer import artefacts
 
     device = distributed.start(device_name)
     loaded = load_samples(store)
@@ -275,7 +275,7 @@ def run_standard(
         "recipe": settings.recipe.model_dump(mode="json"),
         "model": vars(model.architecture),
         "device": device.type,
-        "inputs": {name: provenance.digest(path) for name, path in inputs.items()},
+        "inputs": {name: artefacts.digest(path) for name, path in inputs.items()},
     }
     with bar("fine-tune", settings.epochs * task.updates) as progress:
         history: list[Row] = fit(

@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 
-from sitsformer import provenance
+from sitsformer import artefacts
 from sitsformer.classes import Classes
 from sitsformer.errors import SitsError
 from sitsformer.model import Architecture, SITSFormer
@@ -71,7 +71,7 @@ def save_model(
     """
     from safetensors.torch import save_file
 
-    with provenance.create(
+    with artefacts.create(
         path, KIND, config=origin.config, inputs=origin.inputs, seed=origin.seed
     ) as folder:
         tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
@@ -122,7 +122,7 @@ def describe(path: Path) -> dict[str, Any]:
     Raises:
         SitsError: there is no model at `path`, or it is damaged or of another format.
     """
-    if path.is_dir() and (path / CONFIG).exists() | provenance.has_record(path):
+    if path.is_dir() and (path / CONFIG).exists() | artefacts.has_record(path):
         _refuse_damaged(path)
     try:
         found: dict[str, Any] = json.loads((path / CONFIG).read_text())
@@ -140,7 +140,7 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def _refuse_damaged(path: Path) -> None:
-    problems = provenance.glance(path)
+    problems = artefacts.glance(path)
     if problems:
         raise SitsError(
             f"{path} is damaged ({problems[0]}): copy it again from where it came, or train again"
@@ -158,7 +158,7 @@ def refuse_other_start(path: Path, objective: str, seed: int) -> None:
     Raises:
         SitsError: it was pretrained with another objective or seed, or is fine-tuned.
     """
-    config = provenance.read(path)["config"] if provenance.has_record(path) else {}
+    config = artefacts.read(path)["config"] if artefacts.has_record(path) else {}
     found = config.get("objective", objective), seed if seed < 0 else config.get("seed", seed)
     if "fewshot" in config:
         raise SitsError(f"{path} is a fine-tuned model; give one that `sitsformer pretrain` wrote")

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sitsformer import config, provenance
+from sitsformer import artefacts, config
 from sitsformer.classes import Classes
 from sitsformer.errors import SitsError
 from sitsformer.model import SITSFormer
@@ -127,7 +127,7 @@ def run(
         "pretrain": settings.model_dump(
             mode="json", exclude={"objectives", "seeds", "set", "checkpoint_every", "loader"}
         ),
-        "samples": provenance.digest(where.samples),
+        "samples": artefacts.digest(where.samples),
         "processes": distributed.world(),
         "device": device.type,
     }

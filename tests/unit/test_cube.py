@@ -11,7 +11,7 @@ import pytest
 import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
 
-from sitsformer import cube, provenance
+from sitsformer import artefacts, cube
 from sitsformer.grid import Tile
 from sitsformer.legends import load_legend
 
@@ -68,7 +68,7 @@ def test_xarray_shows_reflectance_crs_and_flags_without_a_warning(tmp_path: Path
 def test_lazy_and_eager_arrays_give_the_same_bytes(tmp_path: Path) -> None:
     cube.write(make(), tmp_path / "eager.zarr", config={})
     cube.write(make(lazy=True), tmp_path / "lazy.zarr", config={})
-    assert provenance.digest(tmp_path / "eager.zarr") == provenance.digest(tmp_path / "lazy.zarr")
+    assert artefacts.digest(tmp_path / "eager.zarr") == artefacts.digest(tmp_path / "lazy.zarr")
 
 
 def test_a_failing_write_leaves_nothing(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phenology
-from sitsformer import provenance, samples
+from sitsformer import artefacts, samples
 from sitsformer.classes import Classes
 from sitsformer.samples import SPLITS, SampleError, load_samples, statistics, statistics_of
 from sitsformer.samples.contract import rechunk
@@ -126,9 +126,9 @@ def test_xarray_shows_units_flags_and_crs_without_warnings(store, made):
 
 
 def test_a_store_is_an_artefact_of_few_files(store):
-    record = provenance.read(store)
+    record = artefacts.read(store)
     assert record["kind"] == "samples"
-    assert provenance.check(store) == []
+    assert artefacts.check(store) == []
     assert len(record["files"]) < 35
 
 
@@ -141,7 +141,7 @@ def test_an_empty_store_is_whole(tmp_path, made):
 
 def test_same_samples_same_bytes(tmp_path, made):
     first, second = (phenology.write(tmp_path / name, made) for name in ("a.zarr", "b.zarr"))
-    assert provenance.digest(first) == provenance.digest(second)
+    assert artefacts.digest(first) == artefacts.digest(second)
 
 
 def test_wrong_shapes_are_refused(tmp_path, made):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from sitsformer import provenance
+from sitsformer import artefacts
 from sitsformer.classes import Classes
 from sitsformer.errors import SitsError
 from sitsformer.fewshot.learners import Learner, parse_shots, shots_order
@@ -64,7 +64,7 @@ class CellTable:
     Attributes:
         cells: sorted by seed.
         classes: names and colours, in the order of probabilities.
-        provenance: what made the table (see `sitsformer.provenance`).
+        provenance: what made the table (see `sitsformer.artefacts`).
     """
 
     cells: tuple[Cell, ...]
@@ -101,7 +101,7 @@ def write_cells(
     ]
     metadata = {
         "kind": "cells",
-        "versions": provenance.versions(),
+        "versions": artefacts.versions(),
         "class_names": list(classes.names),
         "class_colours": list(classes.colours),
         "choices": choices,
@@ -110,7 +110,7 @@ def write_cells(
     table = pa.concat_tables(tables).replace_schema_metadata(
         {"sitsformer": json.dumps(metadata, sort_keys=True)}
     )
-    with provenance.create_file(path, "cells") as temporary:
+    with artefacts.create_file(path, "cells") as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
@@ -148,7 +148,7 @@ def read_cells(path: Path) -> CellTable:
     import pyarrow.parquet as pq
 
     again = "delete it and run the cell again"
-    provenance.refuse_altered(path, again)
+    artefacts.refuse_altered(path, again)
     try:
         table = pq.read_table(path, page_checksum_verification=True)
         raw = (table.schema.metadata or {}).get(b"sitsformer")

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer import provenance
+from sitsformer import artefacts
 from sitsformer.classes import Classes
 from sitsformer.config import Split
 from sitsformer.samples import shards
@@ -128,7 +128,7 @@ def write_samples(
     steps = reflectance.shape[1:]
     chunk = shards.chunk_rows(int(np.prod(steps)) * 2)
     pieces = (reflectance[i : i + chunk] for i in range(0, len(reflectance), chunk))
-    with provenance.create(path, KIND, config=config or {}, inputs=inputs, seed=seed) as partial:
+    with artefacts.create(path, KIND, config=config or {}, inputs=inputs, seed=seed) as partial:
         with reflectance_writer(partial) as writer:
             for packed in encoded(pieces, chunk):
                 writer.append(packed)
@@ -144,10 +144,10 @@ def open_samples(path: Path) -> xr.Dataset:
     """
     import xarray as xr
 
-    recorded = provenance.has_record(path)
-    problems = provenance.glance(path, checked=_CHECKED) if recorded else []
+    recorded = artefacts.has_record(path)
+    problems = artefacts.glance(path, checked=_CHECKED) if recorded else []
     if problems:
-        raise SampleError(f"{path} {provenance.damage(problems)}, make the store again")
+        raise SampleError(f"{path} {artefacts.damage(problems)}, make the store again")
     try:
         dataset: xr.Dataset = xr.open_zarr(
             path, mask_and_scale=False, decode_times=False, chunks=None, consolidated=True
