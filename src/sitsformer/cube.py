@@ -219,10 +219,9 @@ def label_layers(dataset: xr.Dataset) -> dict[str, Legend]:
 
 def tile_of(dataset: xr.Dataset) -> Tile:
     """The tile that a cube covers."""
-    west = round(float(dataset.x[0]) - PIXEL / 2)
-    north = round(float(dataset.y[0]) + PIXEL / 2)
-    epsg = int(dataset.spatial_ref.attrs["epsg"])
-    return Tile(dataset.attrs["area"], dataset.attrs["tile"], epsg, west, north, dataset.sizes["x"])
+    west, _, _, north = dataset.rio.bounds(recalc=True)
+    place = dataset.rio.crs.to_epsg(), round(west), round(north)
+    return Tile(dataset.attrs["area"], dataset.attrs["tile"], *place, dataset.sizes["x"])
 
 
 def validate(dataset: xr.Dataset, what: str) -> None:
@@ -268,9 +267,16 @@ def _layout_problems(dataset: xr.Dataset) -> list[str]:
 
 
 def _grid_problems(dataset: xr.Dataset) -> list[str]:
+    import rioxarray  # noqa: F401 (what has passed here has its methods, under `rio`)
+    from pyproj.exceptions import CRSError
+
     problems = []
-    if "epsg" not in dataset.spatial_ref.attrs:
-        problems.append("spatial_ref has no epsg")
+    try:
+        known = dataset.rio.crs is not None and dataset.rio.crs.to_epsg() is not None
+    except CRSError:
+        known = False
+    if not known:
+        problems.append("spatial_ref tells no CRS of EPSG")
     if dataset.sizes["x"] != dataset.sizes["y"]:
         problems.append(f"the tile is {dataset.sizes['x']} x {dataset.sizes['y']} px, not square")
     for name, step in (("x", PIXEL), ("y", -PIXEL)):

@@ -51,6 +51,17 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert cube.label_layers(found) == {"worldcover": load_legend("worldcover")}
 
 
+def test_the_grid_is_read_as_any_tool_writes_it() -> None:
+    made = make()
+    other = made.drop_vars("spatial_ref").rio.write_crs(32631)
+    cube.validate(other, "the cube")
+    assert "epsg" not in other.spatial_ref.attrs and cube.tile_of(other) == TILE
+    for attrs in ({}, {"crs_wkt": "nowhere"}):
+        bare = made.assign_coords(spatial_ref=((), np.int32(0), attrs))
+        with pytest.raises(cube.CubeError, match="spatial_ref tells no CRS of EPSG"):
+            cube.validate(bare, "the cube")
+
+
 def test_xarray_shows_reflectance_crs_and_flags_without_a_warning(tmp_path: Path) -> None:
     cube.write(make(), tmp_path / "t.zarr", config={})
     (tmp_path / "t.zarr" / ".snakemake_timestamp").touch()
