@@ -76,9 +76,9 @@ def write(path: Path, count: int) -> None:
             days.append(doy[: count - start])
             yield values[: count - start]
 
-    from sitsformer import provenance
+    from sitsformer import artefacts
 
-    with provenance.create(path, samplelayout.KIND, config={}) as partial:
+    with artefacts.create(path, samplelayout.KIND, config={}) as partial:
         with samplelayout.reflectance_writer(partial) as writer:
             for packed in samplelayout.encoded(pieces(), rows):
                 writer.append(packed)

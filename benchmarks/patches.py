@@ -33,7 +33,7 @@ import xarray as xr
 import zarr
 
 from sitsformer import config, cube, grid, patches, samples
-from sitsformer.classes import load_legend
+from sitsformer.legends import load_legend
 from sitsformer.patches import merge, splits
 from sitsformer.patches.chunks import Chunks
 

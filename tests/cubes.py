@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sitsformer import config, cube, grid
-from sitsformer.classes import load_legend
+from sitsformer.legends import load_legend
 
 START = np.datetime64("2020-10-01T10:50", "ns")
 CODES = (10, 20, 30, 40, 50, 0)

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import phenology
 from sitsformer import cube
-from sitsformer.classes import Legend
+from sitsformer.classes import Classes, Legend
 from sitsformer.commands.evaluate import evaluate
 from sitsformer.commands.map import map_command
 from sitsformer.commands.report import report
@@ -81,7 +81,7 @@ def make_model(path: Path, task: str, classes: tuple[str, ...] = ()) -> None:
         | ({"train_sl": 1.5 - i / 10, "validation_sl": 1.6 - i / 10} if task == "dual" else {})
         for i in range(6)
     ]
-    save_model(path, model, Origin(task, class_colours=phenology.COLOURS), history)
+    save_model(path, model, Origin(task, classes=Classes(classes, phenology.COLOURS)), history)
 
 
 def run(command: object, *options: object) -> None:

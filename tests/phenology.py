@@ -131,5 +131,5 @@ def write_cells(folder: Path, samples: Samples, made: Iterable[fewshot.Cell]) ->
         path = folder / cell.learner.name / str(cell.shots) / "0-4.parquet"
         groups.setdefault(path, []).append(cell)
     for path, group in groups.items():
-        fewshot.write_cells(path, group, samples.classes.names, samples.classes.colours)
+        fewshot.write_cells(path, group, samples.classes)
     return sorted(groups)

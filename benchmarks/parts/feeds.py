@@ -126,7 +126,7 @@ def zarr_source(path: Path, values: np.ndarray, doy: np.ndarray, batch: int, dev
 
 
 def _write_store(path: Path, values: np.ndarray, doy: np.ndarray) -> None:
-    from sitsformer import provenance, samples
+    from sitsformer import artefacts, samples
     from sitsformer.classes import Classes
     from sitsformer.samples import contract, shards
 
@@ -144,7 +144,7 @@ def _write_store(path: Path, values: np.ndarray, doy: np.ndarray) -> None:
     rows = shards.chunk_rows(int(np.prod(shape)) * 2)
     pieces = (values[start : start + rows] for start in range(0, count, rows))
     columns = {"doy": doy, "label": np.arange(count) % 2, "split": np.zeros(count, np.int64)}
-    with provenance.create(path, contract.KIND, config={}) as partial:
+    with artefacts.create(path, contract.KIND, config={}) as partial:
         with contract.reflectance_writer(partial) as writer:
             for packed in contract.encoded(pieces, rows):
                 writer.append(packed)

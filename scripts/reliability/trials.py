@@ -18,11 +18,11 @@ import numpy as np
 import yaml
 from stages import Stage, stages
 
+from sitsformer.checks.problems import problems
 from sitsformer.config import load
 from sitsformer.errors import FAILED as EXIT_FAILED
 from sitsformer.errors import REFUSED as EXIT_REFUSED
 from sitsformer.errors import SitsError
-from sitsformer.paths import problems
 
 SAME, REFUSED, ACCEPTED, FAILED = "same result", "refused", "accepted", "failed with a message"
 OTHER, TRACEBACK, LEFT = "OTHER RESULT", "TRACEBACK", "LEFT-OVER"

@@ -1,8 +1,7 @@
-"""Legends of label products: codes, names, colours, and the grouping of codes into classes.
+"""Legends of label products, codes with names and colours, and the classes that gather codes.
 
-A legend is a CSV table `code,name,colour`; those of the label products (`sitsformer.labels`) ship
-with the package. One code of a layer means that a pixel has no label: 0, or another one where 0 is
-a class like any other (a crop mask of 0 and 1).
+One code of a layer means that a pixel has no label: 0, or another one where 0 is a class like any
+other (a crop mask of 0 and 1). `legends.py` reads legends and makes classes of them.
 """
 
 from __future__ import annotations
@@ -12,21 +11,18 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.config import Area, ConfigError, expand
-from sitsformer.labels import products
-from sitsformer.legendtable import HIGHEST_CODE, clean, parse
+from sitsformer.errors import SitsError
 
 NO_LABEL = 0
 """Code of a pixel without a label, in every layer that does not say otherwise."""
 
-MOST_CLASSES = np.iinfo(np.int16).max + 1
-"""Class indices are int16."""
+HIGHEST_CODE = 65535
+"""Label layers are uint8 or uint16."""
 
 NO_CLASS_NAME = "(none)"
 """How manifests call pixels without a class."""
@@ -61,7 +57,7 @@ class Legend:
             return replace(self, no_label=NO_LABEL)
         free = set(range(HIGHEST_CODE + 1)) - {*self.codes}
         if not free:
-            raise ConfigError(f"legend {self.name}: no code is left to mean no label")
+            raise SitsError(f"legend {self.name}: no code is left to mean no label")
         return replace(self, no_label=255 if 255 in free else min(free))
 
     def flags(self) -> dict[str, Any]:
@@ -91,15 +87,21 @@ class Legend:
 class Classes:
     """Classes of a sample set: names, colours, and the legend codes that each one gathers.
 
+    One value from the legend to the report; no classes at all are `Classes()`.
+
     Attributes:
-        names, colours, codes: by class.
+        names, colours: by class; colours are '#rrggbb'.
+        codes: by class; () where it is not known, as in tables of predictions.
         no_label: code of a pixel without a label; it is in no class.
     """
 
-    names: tuple[str, ...]
-    colours: tuple[str, ...]
-    codes: tuple[tuple[int, ...], ...]
+    names: tuple[str, ...] = ()
+    colours: tuple[str, ...] = ()
+    codes: tuple[tuple[int, ...], ...] = ()
     no_label: int = NO_LABEL
+
+    def __len__(self) -> int:
+        return len(self.names)
 
     def only(self, kept: Sequence[int]) -> Classes:
         """The classes at some positions."""
@@ -113,100 +115,10 @@ class Classes:
     def index(self, layer: NDArray[np.integer[Any]]) -> NDArray[np.int16]:
         """Codes of a label layer -> class indices of the same shape; -1 where no class has it."""
         table = np.full(HIGHEST_CODE + 1, -1, np.int16)
-        for position, codes in enumerate(self.codes):
+        for position, codes in zip(range(len(self)), self.codes, strict=True):
             table[list(codes)] = position
         indices: NDArray[np.int16] = table[layer]
         return indices
-
-
-def load_legend(name_or_path: str) -> Legend:
-    """Read the legend of a label product by name, or a CSV table `code,name,colour` by path.
-
-    Raises:
-        ConfigError: the table is missing or malformed.
-    """
-    if name_or_path in products():
-        data = products()[name_or_path].legend.read_bytes()
-        return Legend(name_or_path, *parse(name_or_path, data))
-    path = expand(name_or_path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(
-            f"legend {name_or_path!r}: neither {' nor '.join(products())}, and the file cannot be "
-            f"read: {error.strerror}"
-        ) from None
-    return Legend(path.stem, *parse(path.stem, data))
-
-
-def group(legend: Legend, classes: Mapping[str, tuple[int, ...]] | None) -> Classes:
-    """Group the codes of a legend into classes; by default each code is a class of its own.
-
-    Raises:
-        ConfigError: a code that the legend lacks or that stands in two classes.
-    """
-    if classes is None:
-        names = _distinct(legend)
-        kept = [i for i, code in enumerate(legend.codes) if code != legend.no_label]
-        return Classes(
-            _checked([names[i] for i in kept], f"legend {legend.name}"),
-            tuple(legend.colours[i] for i in kept),
-            tuple((legend.codes[i],) for i in kept),
-            legend.no_label,
-        )
-    colour = dict(zip(legend.codes, legend.colours, strict=True))
-    seen: dict[int, str] = {}
-    for name, codes in classes.items():
-        if not codes:
-            raise ConfigError(f"class {name!r} has no codes of the legend {legend.name}")
-        for code in codes:
-            if code == legend.no_label:
-                raise ConfigError(
-                    f"class {name!r}: {code} means no label in the layer {legend.name}; where it "
-                    "is a class, say in `nodata` of the label raster which other code means none"
-                )
-            if code not in colour:
-                raise ConfigError(
-                    f"class {name!r}: unknown label {code}; the legend {legend.name} has "
-                    f"{_some(legend.codes)}"
-                )
-            if code in seen:
-                raise ConfigError(
-                    f"label {code} stands in two classes, {seen[code]!r} and {name!r}"
-                )
-            seen[code] = name
-    return Classes(
-        _checked([clean(name) for name in classes], "classes"),
-        tuple(colour[codes[0]] for codes in classes.values()),
-        tuple(tuple(codes) for codes in classes.values()),
-        legend.no_label,
-    )
-
-
-def _distinct(legend: Legend) -> list[str]:
-    """Names of a legend; with the code where several codes have the name."""
-    count = Counter(legend.names)
-    return [
-        f"{name} ({code})" if count[name] > 1 else name
-        for code, name in zip(legend.codes, legend.names, strict=True)
-    ]
-
-
-def _checked(names: list[str], where: str) -> tuple[str, ...]:
-    """Names of classes that can be told apart in every table and picture."""
-    if not names:
-        raise ConfigError(f"{where}: no class is left; a class needs a code that is a label")
-    if len(names) > MOST_CLASSES:
-        raise ConfigError(
-            f"{where}: {len(names)} classes; at most {MOST_CLASSES} can be told apart: gather "
-            "codes into fewer classes under `classes`"
-        )
-    for name, count in Counter(names).items():
-        if not name or name == NO_CLASS_NAME:
-            raise ConfigError(f"{where}: {name!r} cannot be the name of a class; choose another")
-        if count > 1:
-            raise ConfigError(f"{where}: two classes are called {name!r}; rename one of them")
-    return tuple(names)
 
 
 def _words(codes: tuple[int, ...], names: tuple[str, ...]) -> list[str]:
@@ -237,26 +149,3 @@ def _keeps_letters(name: str) -> bool:
 def _without_accents(name: str) -> str:
     apart = unicodedata.normalize("NFKD", name)
     return "".join(c for c in apart if not unicodedata.combining(c))
-
-
-def _some(codes: tuple[int, ...]) -> str:
-    shown = ", ".join(map(str, codes[:12]))
-    return shown if len(codes) <= 12 else f"{shown}, ... ({len(codes)} codes)"
-
-
-def legend_of(area: Area, layer: str) -> Legend:
-    """Legend of a label layer of an area, as far as the config alone tells it.
-
-    Whether 0 is a class of a label raster may depend on the file's own nodata value: here it is
-    one, unless the config says that 0 means no label.
-    """
-    if area.rasters is None:
-        return load_legend(layer)
-    label = area.rasters.labels[layer]
-    legend = load_legend(label.legend)
-    return legend if label.nodata == NO_LABEL else legend.with_zero()
-
-
-def legend_path(name_or_path: str) -> Path | None:
-    """The file of a user's legend, as an input of the workflow; None for a shipped one."""
-    return None if name_or_path in products() else expand(name_or_path)

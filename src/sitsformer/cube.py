@@ -25,7 +25,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
 
-from sitsformer import provenance
+from sitsformer import artefacts
 from sitsformer.classes import Legend
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
@@ -140,7 +140,7 @@ def write(
     lazy = any(array.chunks is not None for array in dataset.data_vars.values())
     if lazy:
         dataset = dataset.chunk({dim: CHUNK[dim] for dim in ("time", "y", "x")})
-    with provenance.create(path, "cube", config=config, inputs=inputs, seed=seed) as partial:
+    with artefacts.create(path, "cube", config=config, inputs=inputs, seed=seed) as partial:
         for variable in dataset.variables.values():
             variable.encoding.clear()
         with warnings.catch_warnings(), _own_threads():
@@ -176,10 +176,10 @@ def open_cube(path: Path, dask: bool = True) -> xr.Dataset:
     Raises:
         CubeError: it is missing, damaged or breaks the contract.
     """
-    recorded = provenance.has_record(path)
-    problems = provenance.glance(path, checked=_CHECKED) if recorded else []
+    recorded = artefacts.has_record(path)
+    problems = artefacts.glance(path, checked=_CHECKED) if recorded else []
     if problems:
-        raise CubeError(f"{path} {provenance.damage(problems)}, export the cube again")
+        raise CubeError(f"{path} {artefacts.damage(problems)}, export the cube again")
     try:
         dataset: xr.Dataset = xr.open_zarr(
             path, mask_and_scale=False, decode_coords="all", chunks={} if dask else None
@@ -219,10 +219,9 @@ def label_layers(dataset: xr.Dataset) -> dict[str, Legend]:
 
 def tile_of(dataset: xr.Dataset) -> Tile:
     """The tile that a cube covers."""
-    west = round(float(dataset.x[0]) - PIXEL / 2)
-    north = round(float(dataset.y[0]) + PIXEL / 2)
-    epsg = int(dataset.spatial_ref.attrs["epsg"])
-    return Tile(dataset.attrs["area"], dataset.attrs["tile"], epsg, west, north, dataset.sizes["x"])
+    west, _, _, north = dataset.rio.bounds(recalc=True)
+    place = dataset.rio.crs.to_epsg(), round(west), round(north)
+    return Tile(dataset.attrs["area"], dataset.attrs["tile"], *place, dataset.sizes["x"])
 
 
 def validate(dataset: xr.Dataset, what: str) -> None:
@@ -268,9 +267,16 @@ def _layout_problems(dataset: xr.Dataset) -> list[str]:
 
 
 def _grid_problems(dataset: xr.Dataset) -> list[str]:
+    import rioxarray  # noqa: F401 (what has passed here has its methods, under `rio`)
+    from pyproj.exceptions import CRSError
+
     problems = []
-    if "epsg" not in dataset.spatial_ref.attrs:
-        problems.append("spatial_ref has no epsg")
+    try:
+        known = dataset.rio.crs is not None and dataset.rio.crs.to_epsg() is not None
+    except CRSError:
+        known = False
+    if not known:
+        problems.append("spatial_ref tells no CRS of EPSG")
     if dataset.sizes["x"] != dataset.sizes["y"]:
         problems.append(f"the tile is {dataset.sizes['x']} x {dataset.sizes['y']} px, not square")
     for name, step in (("x", PIXEL), ("y", -PIXEL)):

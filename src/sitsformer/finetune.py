@@ -30,8 +30,7 @@ from sitsformer.model.prediction import probabilities
 from sitsformer.model.steps import Series, make_series
 from sitsformer.modelstore import Origin, load_model, save_model
 from sitsformer.registry import find
-from sitsformer.samples import Samples, load_samples, statistics
-from sitsformer.stored import SCALE
+from sitsformer.samples import Samples, load_samples, statistics, statistics_of
 from sitsformer.training import distributed
 from sitsformer.training.loop import Row, fit
 from sitsformer.training.observers import bar, observers
@@ -181,7 +180,7 @@ def _start(
         )
     else:
         model = load_model(init, bands=samples.bands, patch=patch)
-    model.new_classifier(len(samples.classes.names), samples.classes.names)
+    model.new_classifier(len(samples.classes), samples.classes.names)
     return model
 
 
@@ -192,18 +191,12 @@ def network_series(samples: Samples) -> Series:
 
 def _series(samples: Samples, init: Path | None, device: torch.device | str = "cpu") -> Series:
     if init is None:
-        mean, std = _statistics(samples)
+        stats = statistics_of(samples)
+        mean, std = stats.mean, stats.std
     else:
         model = load_model(init, bands=samples.bands, patch=samples.reflectance.shape[3])
         mean, std = model.mean.numpy(), model.std.numpy()
     return make_series(samples.reflectance, samples.doy, mean, std, device)
-
-
-def _statistics(samples: Samples) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Mean and standard deviation of each band over valid steps of the training split."""
-    chosen = samples.split == TRAIN
-    steps = samples.reflectance[chosen][samples.doy[chosen] > 0].astype(np.float64) * SCALE
-    return steps.mean((0, 2, 3)), np.maximum(steps.std((0, 2, 3)), 1e-6)
 
 
 @dataclass(frozen=True)
@@ -250,7 +243,7 @@ def run_standard(
     Returns:
         Overall accuracy, macro F1 and kappa on the test split.
     """
-    from sitsformer import provenance
+    from sitsformer import artefacts
 
     device = distributed.start(device_name)
     loaded = load_samples(store)
@@ -287,7 +280,7 @@ def run_standard(
         "recipe": settings.recipe.model_dump(mode="json"),
         "model": vars(model.architecture),
         "device": device.type,
-        "inputs": {name: provenance.digest(path) for name, path in inputs.items()},
+        "inputs": {name: artefacts.digest(path) for name, path in inputs.items()},
     }
     with bar("fine-tune", settings.epochs * task.updates) as progress:
         history: list[Row] = fit(
@@ -304,7 +297,7 @@ def run_standard(
     metrics = _test(found, samples.label[parts[2]])
     data = {"samples": store.name, "training samples": str(len(parts[0]))}
     origin = Origin(
-        "classification", data, identity, inputs, settings.seed, metrics, samples.classes.colours
+        "classification", data, identity, inputs, settings.seed, metrics, samples.classes
     )
     save_model(out, model, origin, history)
     return metrics

@@ -16,18 +16,22 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 
+from sitsformer.classes import HIGHEST_CODE
 from sitsformer.config import ConfigError
 
 logger = logging.getLogger("sitsformer")
-
-HIGHEST_CODE = 65535
-"""Label layers are uint8 or uint16."""
 
 COLOURS = (
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#ee7733",
     "#0077bb", "#009988", "#cc3311", "#33bbee", "#ee3377", "#999933", "#882255", "#44aa99",
 )  # fmt: skip
 """Colours of classes that come without: Paul Tol's colour-blind safe schemes."""
+
+
+def made_colour(position: int) -> str:
+    """Colour of a class that comes without one, by its position among the classes."""
+    return COLOURS[position % len(COLOURS)]
+
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _DELIMITERS = ",;\t|"
@@ -56,8 +60,8 @@ def parse(name: str, data: bytes) -> tuple[tuple[int, ...], tuple[str, ...], tup
         names.append(clean(row["name"]))
         if not names[-1]:
             raise ConfigError(f"{here}: code {codes[-1]} has no name; give it one")
-        made = COLOURS[(len(codes) - 1) % len(COLOURS)]
-        colours.append(_colour(here, row["colour"]) if row.get("colour") else made)
+        given = row.get("colour")
+        colours.append(_colour(here, given) if given else made_colour(len(codes) - 1))
     code, count = Counter(codes).most_common(1)[0] if codes else (0, 0)
     if count > 1:
         raise ConfigError(f"{where}: the code {code} stands in several rows; keep one of them")

@@ -23,7 +23,8 @@ from typing import Any
 
 import torch
 
-from sitsformer import provenance
+from sitsformer import artefacts
+from sitsformer.classes import Classes
 from sitsformer.errors import SitsError
 from sitsformer.model import Architecture, SITSFormer
 
@@ -45,7 +46,7 @@ class Origin:
         inputs: artefacts it was made from, by role.
         seed: seed of the run.
         metrics: results by name.
-        class_colours: '#rrggbb' of each class.
+        classes: that the model tells apart.
     """
 
     task: str
@@ -54,7 +55,7 @@ class Origin:
     inputs: Mapping[str, Path] = field(default_factory=dict)
     seed: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
-    class_colours: Sequence[str] = ()
+    classes: Classes = field(default_factory=Classes)
 
 
 def save_model(
@@ -70,7 +71,7 @@ def save_model(
     """
     from safetensors.torch import save_file
 
-    with provenance.create(
+    with artefacts.create(
         path, KIND, config=origin.config, inputs=origin.inputs, seed=origin.seed
     ) as folder:
         tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
@@ -89,7 +90,7 @@ def _description(model: SITSFormer, origin: Origin) -> dict[str, Any]:
         "mean": model.mean.tolist(),
         "std": model.std.tolist(),
         "classes": list(model.class_names),
-        "class_colours": list(origin.class_colours),
+        "class_colours": list(origin.classes.colours),
         "data": dict(origin.data),
         "metrics": dict(origin.metrics),
     }
@@ -121,7 +122,7 @@ def describe(path: Path) -> dict[str, Any]:
     Raises:
         SitsError: there is no model at `path`, or it is damaged or of another format.
     """
-    if path.is_dir() and (path / CONFIG).exists() | provenance.has_record(path):
+    if path.is_dir() and (path / CONFIG).exists() | artefacts.has_record(path):
         _refuse_damaged(path)
     try:
         found: dict[str, Any] = json.loads((path / CONFIG).read_text())
@@ -139,7 +140,7 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def _refuse_damaged(path: Path) -> None:
-    problems = provenance.glance(path)
+    problems = artefacts.glance(path)
     if problems:
         raise SitsError(
             f"{path} is damaged ({problems[0]}): copy it again from where it came, or train again"
@@ -157,7 +158,7 @@ def refuse_other_start(path: Path, objective: str, seed: int) -> None:
     Raises:
         SitsError: it was pretrained with another objective or seed, or is fine-tuned.
     """
-    config = provenance.read(path)["config"] if provenance.has_record(path) else {}
+    config = artefacts.read(path)["config"] if artefacts.has_record(path) else {}
     found = config.get("objective", objective), seed if seed < 0 else config.get("seed", seed)
     if "fewshot" in config:
         raise SitsError(f"{path} is a fine-tuned model; give one that `sitsformer pretrain` wrote")

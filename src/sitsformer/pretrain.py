@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from sitsformer import config, provenance
+from sitsformer import artefacts, config
+from sitsformer.classes import Classes
 from sitsformer.errors import SitsError
 from sitsformer.model import SITSFormer
 from sitsformer.model.steps import Series, make_series
@@ -101,24 +102,22 @@ def run(
             f"{objective!r} needs: pretrain with {', '.join(f'`{o}`' for o in without_labels())}, "
             "or give the set a label layer"
         )
-    classes = len(common.classes.names) if chosen.classifies else 0
+    classes = common.classes if chosen.classifies else Classes()
     torch.manual_seed(seed)
     model = SITSFormer(
         model_settings.architecture(
-            bands=bands, patch=patch, classes=classes, decoder=learned.decoder
+            bands=bands, patch=patch, classes=len(classes), decoder=learned.decoder
         ),
         stats.mean,
         stats.std,
         common.bands,
-        common.classes.names if classes else (),
+        classes.names,
     ).to(device)
     source = _source(where.samples, settings, seed, device, series)
     task = PretrainTask(
         source,
         learned,
-        _class_weights(labels, len(common.classes.names)).to(device)
-        if settings.class_balanced
-        else None,
+        _class_weights(labels, len(common.classes)).to(device) if settings.class_balanced else None,
         _validation(where.samples, series),
     )
     identity = {
@@ -128,7 +127,7 @@ def run(
         "pretrain": settings.model_dump(
             mode="json", exclude={"objectives", "seeds", "set", "checkpoint_every", "loader"}
         ),
-        "samples": provenance.digest(where.samples),
+        "samples": artefacts.digest(where.samples),
         "processes": distributed.world(),
         "device": device.type,
     }
@@ -150,7 +149,7 @@ def run(
             {"samples": where.samples},
             seed,
             {k: v for k, v in _best(history).items() if k.startswith("validation_")},
-            common.classes.colours if classes else (),
+            classes,
         )
         save_model(where.out, model, origin, history)
     distributed.wait()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sitsformer.classes import legend_path
 from sitsformer.config import Area, Config, expand
 from sitsformer.grid import geometry_file
+from sitsformer.legends import legend_path
 from sitsformer.sources import source_of
 
 

@@ -13,7 +13,9 @@ from click.testing import CliRunner
 import training_data
 from cubes import make_config, make_cube, tiles
 from made_run import make_model
-from sitsformer import fewshot, maps, provenance
+from sitsformer import artefacts, fewshot, maps
+from sitsformer.artefacts import record as records
+from sitsformer.classes import Classes
 from sitsformer.commands.baseline import baseline
 from sitsformer.commands.check import check
 from sitsformer.config import Config
@@ -73,7 +75,7 @@ def silent_uses(folder: Path, use: Callable[[], Outcome]) -> list[str]:
             if not same:
                 silent.append(f"{name} {how}")
             found = CliRunner().invoke(check, [str(folder)])
-            if name.startswith(provenance.LEDGER) and content is None:
+            if name.startswith(artefacts.LEDGER) and content is None:
                 assert "no record" in found.output  # nothing is known of the file, and it is said
             elif not isinstance(found.exception, SitsError):
                 silent.append(f"{name} {how}: check says {found.output} {found.exception!r}")
@@ -87,8 +89,8 @@ def silent_uses(folder: Path, use: Callable[[], Outcome]) -> list[str]:
 def small(request, monkeypatch) -> None:
     """Let nearly every file count as large, so that chunks are found by their own checksums."""
     if request.param:
-        monkeypatch.setattr(provenance, "_SMALL", 64)
-        monkeypatch.setattr(provenance, "_END", 8)
+        monkeypatch.setattr(records, "SMALL", 64)
+        monkeypatch.setattr(records, "END", 8)
 
 
 def tiny_config() -> Config:
@@ -178,8 +180,9 @@ def test_cells_and_tables(tmp_path: Path) -> None:
     learner = fewshot.parse_learner("none-full")
     chance = np.random.default_rng(0).dirichlet(np.ones(3), 40).astype(np.float32)
     cell = fewshot.Cell(learner, 5, 0, np.arange(40), np.arange(40) % 3, chance, {"lr": 0.1})
+    classes = Classes(("a", "b", "c"), ("#000", "#111", "#222"))
     folder = tmp_path / "cells"
-    fewshot.write_cells(folder / "0.parquet", [cell], ("a", "b", "c"), ("#000", "#111", "#222"))
+    fewshot.write_cells(folder / "0.parquet", [cell], classes)
 
     def read() -> Outcome:
         (found,) = fewshot.read_cells(folder / "0.parquet").cells

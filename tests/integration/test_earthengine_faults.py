@@ -19,7 +19,7 @@ from earthengine import faults, fixtures
 from earthengine.catalogue import S2
 from earthengine.fixtures import in_place, only_tile
 from earthengine.server import LocalEarthEngine
-from sitsformer import cube, provenance
+from sitsformer import artefacts, cube
 from sitsformer.config import Config
 from sitsformer.imagery.earthengine.errors import EarthEngineError
 from sitsformer.imagery.earthengine.fetch import WORKER
@@ -341,14 +341,14 @@ def test_killed_at_ten_random_moments(
                 kills += 1
             process.communicate()
             if (tmp_path / "out.zarr").exists():
-                assert provenance.check(tmp_path / "out.zarr") == []
+                assert artefacts.check(tmp_path / "out.zarr") == []
         runs.append((_finished(tmp_path), len(server.calls)))
         status, _, err = fixtures.run(*words, cwd=tmp_path)
         assert status == 0, err
     finally:
         server.byte_limit, server.latency = 50_331_648, 0.0
     assert kills >= 5
-    assert provenance.check(tmp_path / "out.zarr") == []
+    assert artefacts.check(tmp_path / "out.zarr") == []
     xr.testing.assert_identical(cube.open_cube(tmp_path / "out.zarr").load(), undisturbed)
     assert not [item for item in tmp_path.iterdir() if ".partial" in item.name]
 

@@ -9,7 +9,7 @@ import pytest
 
 from cubes import make_config, make_cube, tiles
 from sample_world import build, sitsformer
-from sitsformer import cube, provenance
+from sitsformer import artefacts, cube
 from sitsformer.config import Config, ConfigError
 from sitsformer.cube import CubeError
 from sitsformer.errors import SitsError
@@ -144,7 +144,7 @@ def test_damage_is_found_by_check_and_by_reading(world, tmp_path):
     data = bytearray(shard.read_bytes())
     data[10_000] ^= 1
     shard.write_bytes(data)
-    assert [line for line in provenance.check(store) if "reflectance/c/0/0/0/0/0" in line]
+    assert [line for line in artefacts.check(store) if "reflectance/c/0/0/0/0/0" in line]
     with shards.Reader(store / "reflectance") as reader:
         last = reader.rows(0).stop - 1
     shown = sitsformer("check", str(store), status=3)
@@ -158,7 +158,7 @@ def test_damage_is_found_by_check_and_by_reading(world, tmp_path):
         (tile_store / "reflectance/c/0/0/0/0/0").write_bytes(data)
         merge(merge_one, "land", tmp_path / "m.zarr", [tile_store])
     shard.unlink()
-    assert any(line.startswith("missing: reflectance") for line in provenance.check(store))
+    assert any(line.startswith("missing: reflectance") for line in artefacts.check(store))
     assert "c/0/0/0/0/0 cannot be read" in sitsformer("check", str(store), status=3)
     with pytest.raises(SampleError, match="missing: reflectance/c/0/0/0/0/0"):
         load_samples(store)

@@ -16,7 +16,7 @@ from shapely.geometry import box
 
 from cubes import make_config, tiles
 from sample_world import WORLD, build, places, sitsformer
-from sitsformer import cube, provenance, samples
+from sitsformer import artefacts, cube, samples
 from sitsformer.commands import patches as commands
 from sitsformer.patches import make_tile_store
 from sitsformer.patches.leakage import leakage_table
@@ -45,7 +45,7 @@ def test_the_set_holds_all_samples_of_its_tiles(world):
         assert {dataset.tile.attrs["names"][t] for t in dataset.tile.values[rows]} == {tile}
         total += len(part)
     assert total == len(whole) == world["manifest"]["samples"]
-    assert provenance.check(world["set"]) == []
+    assert artefacts.check(world["set"]) == []
 
 
 def test_whole_chunks_are_copied_not_made_anew(world):
@@ -105,12 +105,12 @@ def test_a_tile_does_not_depend_on_other_tiles(world, tmp_path):
     path = world["root"] / "cubes" / "farm" / f"{tile.name}.zarr"
     make_tile_store(alone, "land", "farm", tile.name, path, tmp_path / "s.zarr")
     among = world["root"] / "patches" / "land" / "farm" / f"{tile.name}.zarr"
-    assert provenance.digest(tmp_path / "s.zarr") == provenance.digest(among)
+    assert artefacts.digest(tmp_path / "s.zarr") == artefacts.digest(among)
 
 
 def test_the_order_of_tile_stores_does_not_matter(world, tmp_path):
     merge(world["config"], "land", tmp_path / "s.zarr", world["stores"][::-1])
-    assert provenance.digest(tmp_path / "s.zarr") == provenance.digest(world["set"])
+    assert artefacts.digest(tmp_path / "s.zarr") == artefacts.digest(world["set"])
 
 
 def test_the_command_line(world):
@@ -138,7 +138,7 @@ def test_the_commands_do_what_the_functions_do(world, tmp_path):
     stores = [str(made), *map(str, world["stores"][1:])]
     run = CliRunner().invoke(commands.merge, [*options, str(out), *stores])
     assert run.exit_code == 0 and "(train " in run.output
-    assert provenance.digest(out) == provenance.digest(world["set"])
+    assert artefacts.digest(out) == artefacts.digest(world["set"])
 
 
 def test_the_example_of_the_docs_works_as_typed(world, tmp_path, monkeypatch):

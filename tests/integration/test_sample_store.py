@@ -10,7 +10,7 @@ import pytest
 from cubes import make_config, make_cube, tiles
 from plain_thinning import plain_thin
 from sample_world import trace_ok
-from sitsformer import cube, provenance
+from sitsformer import artefacts, cube
 from sitsformer.config import Config
 from sitsformer.patches import make_tile_store
 from sitsformer.samples import UNASSIGNED, load_samples, open_samples
@@ -150,7 +150,7 @@ def test_memory_and_chunks_do_not_change_a_byte(tmp_path):
             make_cube(path, tile, dates=14)
         out = tmp_path / f"{memory}.zarr"
         make_tile_store(config, "land", "farm", tile.name, path, out)
-        digests.append(provenance.digest(out))
+        digests.append(artefacts.digest(out))
     assert len(set(digests)) == 1
     # With four chunks side by side, some patches lie in two or four of them.
     rows = open_samples(out)
@@ -173,5 +173,5 @@ def test_a_dask_cluster_gives_the_same_bytes(tmp_path):
     ) as cluster:
         config = make_config(252, chosen=chosen, patches={"scheduler": cluster.scheduler_address})
         make_tile_store(config, "land", "farm", tile.name, path, tmp_path / "cluster.zarr")
-    digests = {provenance.digest(tmp_path / f"{name}.zarr") for name in ("threads", "cluster")}
+    digests = {artefacts.digest(tmp_path / f"{name}.zarr") for name in ("threads", "cluster")}
     assert len(digests) == 1

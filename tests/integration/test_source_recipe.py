@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import recipes
-from sitsformer import cube, provenance
+from sitsformer import artefacts, cube
 from sitsformer.config import parse
 from sitsformer.paths import Paths
 
@@ -74,7 +74,7 @@ def test_a_cube_of_the_source(package: Path, tmp_path: Path) -> None:
     assert (found.reflectance == 3000).all() and (found.worldcover == 40).all()
     assert found.sizes["time"] == 25
     # What decides the cube is recorded with it.
-    assert provenance.read(out)["config"]["flat"] == {"level": 0.3}
+    assert artefacts.read(out)["config"]["flat"] == {"level": 0.3}
 
 
 def test_the_config_knows_the_source_and_its_section(package: Path) -> None:

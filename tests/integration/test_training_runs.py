@@ -200,7 +200,7 @@ def test_the_whole_way_from_pretraining_to_cells(folder):
     table = read_cells(out)
     assert [cell.seed for cell in table.cells] == [0, 1, 2]
     assert table.cells[0].learner.name == "dual-p3-full"
-    assert table.class_names == training_data.CLASSES
+    assert table.classes.names == training_data.CLASSES
     record = json.loads((saved / "provenance.json").read_text())
     assert set(record["inputs"]) == {"samples", "init"}
 

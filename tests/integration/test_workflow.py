@@ -15,7 +15,7 @@ from shapely import box
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 from workflow import ROOT, command, contents, planned, run, tiny
 
-from sitsformer import provenance
+from sitsformer import artefacts
 from sitsformer.config import parse
 from sitsformer.paths import Paths
 
@@ -40,7 +40,7 @@ def test_everything_is_there_and_nothing_is_left_to_do(finished: Path) -> None:
     paths = Paths(parse(tiny()))
     artefacts = [*paths.cubes(), *paths.pretrained(), paths.samples("crops")]
     for artefact in artefacts:
-        assert provenance.check(finished / artefact) == []
+        assert artefacts.check(finished / artefact) == []
 
 
 def test_every_job_has_a_log_and_a_benchmark(finished: Path) -> None:
@@ -135,12 +135,12 @@ def test_a_changed_value_re_runs_what_depends_on_it_and_nothing_else(
 def test_a_deleted_tile_is_made_again(finished: Path, tmp_path: Path) -> None:
     subprocess.run(["cp", "-a", f"{finished}/.", str(tmp_path)], check=True)
     lost = tmp_path / Paths(parse(tiny())).cubes("landcover")[0]
-    before = provenance.digest(lost)
+    before = artefacts.digest(lost)
     subprocess.run(["rm", "-r", str(lost)], check=True)
     assert planned(tmp_path, tiny())["cube"] == 1
     target = str(lost.relative_to(tmp_path))
     assert run(tmp_path, tiny(), "--", target).returncode == 0
-    assert provenance.digest(lost) == before
+    assert artefacts.digest(lost) == before
 
 
 def test_whatever_is_deleted_is_made_again(finished: Path, tmp_path: Path) -> None:

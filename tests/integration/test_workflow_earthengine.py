@@ -16,7 +16,7 @@ from workflow import ROOT, command
 
 from earthengine.catalogue import Place
 from earthengine.server import LocalEarthEngine
-from sitsformer import cube, provenance
+from sitsformer import artefacts, cube
 from sitsformer.config import Config, parse
 from sitsformer.paths import Paths
 
@@ -89,7 +89,7 @@ def test_an_example_runs_end_to_end(tmp_path: Path, name: str, labels: set[str])
     cubes = [item for chosen in values["sets"] for item in paths.cubes(chosen)]
     assert sent == len(cubes) == 4
     for path in cubes:
-        assert provenance.check(tmp_path / path) == []
+        assert artefacts.check(tmp_path / path) == []
         opened = cube.open_cube(tmp_path / path)
         assert set(cube.label_layers(opened)) <= labels
         assert opened.attrs["source"] == "Google Earth Engine"

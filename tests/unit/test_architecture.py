@@ -1,6 +1,7 @@
 """The rules of docs/architecture.md: who may import whom."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,23 @@ def test_model_and_training_need_torch_and_numpy_alone(path: Path) -> None:
 
 def test_what_the_network_reads_of_stores_imports_nothing() -> None:
     assert imported(PACKAGE / "stored.py") == set()
+
+
+def test_artefacts_are_written_without_knowing_what_they_hold() -> None:
+    found = {name for path in modules("artefacts") for name in imported(path)}
+    own = {name for name in found if name.startswith("sitsformer")}
+    assert {name.split(".")[1] for name in own if "." in name} <= {"artefacts", "errors"}
+    assert {name.split(".")[0] for name in found - own} <= set(sys.stdlib_module_names)
+
+
+def test_the_map_of_the_code_names_every_room() -> None:
+    page = (PACKAGE.parents[1] / "docs" / "architecture.md").read_text()
+    rooms, _, _ = page.replace("src/sitsformer/", "").partition("## Words")
+    named = set(re.findall(r"`([a-z0-9_]+(?:/|\.py))`", rooms))
+    folders = {f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")}
+    files = {path.name for path in PACKAGE.glob("[a-z]*.py")}
+    assert folders | files == named & (folders | files)
+    assert all(next(PACKAGE.rglob(name.rstrip("/")), None) for name in named)
 
 
 def test_looking_through_sources_sensors_and_map_products_is_light() -> None:

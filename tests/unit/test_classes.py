@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sitsformer.classes import MOST_CLASSES, Legend, group, load_legend
+from sitsformer.classes import Classes, Legend
 from sitsformer.config import ConfigError
+from sitsformer.errors import SitsError
 from sitsformer.labels import products
+from sitsformer.legends import MOST_CLASSES, group, load_legend
 from sitsformer.legendtable import clean
 
 
@@ -65,7 +67,7 @@ def test_a_code_that_the_legend_has_never_means_no_label() -> None:
     assert own(0, 255).no_label == 1
     assert own(*range(256)).no_label == 256
     assert own(*range(256)).dtype == np.uint16
-    with pytest.raises(ConfigError, match="no code is left"):
+    with pytest.raises(SitsError, match="no code is left"):
         own(*range(65536))
 
 
@@ -236,3 +238,9 @@ def test_a_table_that_is_not_there_or_a_folder_is_refused(tmp_path) -> None:
     for path in (tmp_path / "none.csv", tmp_path):
         with pytest.raises(ConfigError, match="cannot be read"):
             load_legend(str(path))
+
+
+def test_classes_without_codes_index_no_layer():
+    """Tables of predictions keep names and colours alone."""
+    with pytest.raises(ValueError, match="shorter"):
+        Classes(("a",), ("#000000",)).index(np.zeros((2, 2), np.uint8))

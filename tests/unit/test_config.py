@@ -11,10 +11,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sitsformer.checks.foresight import notes
+from sitsformer.checks.problems import problems
 from sitsformer.config import Config, ConfigError, FewShot, expand, load, parse
 from sitsformer.config import docs as configdocs
-from sitsformer.foresight import notes
-from sitsformer.paths import Paths, problems
+from sitsformer.paths import Paths
 
 ROOT = Path(__file__).parents[2]
 DEMO: dict[str, Any] = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())

@@ -11,9 +11,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sitsformer.checks.problems import problems
 from sitsformer.config import ConfigError, load, load_all, parse
 from sitsformer.config.reading import read_yaml
-from sitsformer.paths import problems
 
 ROOT = Path(__file__).parents[2]
 DEMO = (ROOT / "config" / "config.yaml").read_text()

@@ -11,9 +11,9 @@ import pytest
 import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
 
-from sitsformer import cube, provenance
-from sitsformer.classes import load_legend
+from sitsformer import artefacts, cube
 from sitsformer.grid import Tile
+from sitsformer.legends import load_legend
 
 TILE = Tile("farm", "32631_570240_5642580", 32631, 570240, 5642580, 12)
 TIMES = np.array(["2021-03-01T10:50:31", "2021-03-06T10:50:29"], "datetime64[ns]")
@@ -51,6 +51,17 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert cube.label_layers(found) == {"worldcover": load_legend("worldcover")}
 
 
+def test_the_grid_is_read_as_any_tool_writes_it() -> None:
+    made = make()
+    other = made.drop_vars("spatial_ref").rio.write_crs(32631)
+    cube.validate(other, "the cube")
+    assert "epsg" not in other.spatial_ref.attrs and cube.tile_of(other) == TILE
+    for attrs in ({}, {"crs_wkt": "nowhere"}):
+        bare = made.assign_coords(spatial_ref=((), np.int32(0), attrs))
+        with pytest.raises(cube.CubeError, match="spatial_ref tells no CRS of EPSG"):
+            cube.validate(bare, "the cube")
+
+
 def test_xarray_shows_reflectance_crs_and_flags_without_a_warning(tmp_path: Path) -> None:
     cube.write(make(), tmp_path / "t.zarr", config={})
     (tmp_path / "t.zarr" / ".snakemake_timestamp").touch()
@@ -68,7 +79,7 @@ def test_xarray_shows_reflectance_crs_and_flags_without_a_warning(tmp_path: Path
 def test_lazy_and_eager_arrays_give_the_same_bytes(tmp_path: Path) -> None:
     cube.write(make(), tmp_path / "eager.zarr", config={})
     cube.write(make(lazy=True), tmp_path / "lazy.zarr", config={})
-    assert provenance.digest(tmp_path / "eager.zarr") == provenance.digest(tmp_path / "lazy.zarr")
+    assert artefacts.digest(tmp_path / "eager.zarr") == artefacts.digest(tmp_path / "lazy.zarr")
 
 
 def test_a_failing_write_leaves_nothing(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 import phenology
 from cubes import make_config, make_cube, tiles
-from sitsformer import provenance
-from sitsformer.provenance import ArtefactError
+from sitsformer import artefacts
+from sitsformer.artefacts import ArtefactError
 from sitsformer.samples.describe import describe
 
 
@@ -28,7 +28,7 @@ def test_a_store_of_arrays(tmp_path):
 
 
 def test_a_model(tmp_path):
-    with provenance.create(tmp_path / "m", "model", config={}, seed=3) as partial:
+    with artefacts.create(tmp_path / "m", "model", config={}, seed=3) as partial:
         config = {"task": "dual", "mean": list(range(100))}
         (partial / "config.json").write_text(json.dumps(config))
     lines = describe(tmp_path / "m")

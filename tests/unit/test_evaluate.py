@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
 import phenology
-from sitsformer import fewshot, provenance
+from sitsformer import artefacts, fewshot
 from sitsformer.baselines import shipped
 from sitsformer.commands.evaluate import evaluate as command
 from sitsformer.config import ConfigError, Evaluation, parse
@@ -32,7 +32,7 @@ VALUES = {
 
 
 def table_of(cells: Sequence[fewshot.Cell], samples: Samples) -> fewshot.CellTable:
-    return fewshot.CellTable(tuple(cells), samples.classes.names, samples.classes.colours)
+    return fewshot.CellTable(tuple(cells), samples.classes)
 
 
 def compared(skill: dict[str, float], runs: int = 3) -> pd.DataFrame:
@@ -55,7 +55,7 @@ def test_the_command_writes_what_scikit_learn_finds_in_the_stored_predictions(
     options = ["--config", config, "--samples", store, "--pretrain-samples", store, "--out", out]
     done = CliRunner().invoke(command, [str(item) for item in [*options, *paths]])
     assert done.exit_code == 0, done.output
-    written = [path.name for path in out.iterdir() if path.name != provenance.LEDGER]
+    written = [path.name for path in out.iterdir() if path.name != artefacts.LEDGER]
     assert sorted(written) == sorted(tables.NAMES)
     scores = pd.read_csv(out / "fewshot.csv", dtype={"shots": str})
     assert [*scores.columns[:7]] == [

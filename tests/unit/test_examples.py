@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import yaml
 
-from sitsformer.classes import load_legend
+from sitsformer.checks.overlap import shared_areas
+from sitsformer.checks.problems import problems
 from sitsformer.config import load, parse
 from sitsformer.grid import tiles
-from sitsformer.overlap import shared_areas
+from sitsformer.legends import load_legend
 from sitsformer.patches.splits import polygon_map
-from sitsformer.paths import Paths, problems
+from sitsformer.paths import Paths
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted([*(ROOT / "config").glob("*.yaml"), *(ROOT / "config/examples").glob("*.yaml")])

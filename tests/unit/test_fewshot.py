@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sitsformer import fewshot
+from sitsformer.classes import Classes
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import Cell, Learner
 
@@ -62,7 +63,7 @@ def test_predictions_of_other_samples_are_refused() -> None:
     label = np.array([0, 1, 0, 1])
     sample, odds = np.array([1, 2]), np.full((2, 2), 0.5, np.float32)
     cell = Cell(Learner("sitsformer", "none", "full"), 1, 0, sample, label[sample], odds, {})
-    table = fewshot.CellTable((cell,), ("a", "b"), ("#000000", "#ffffff"))
+    table = fewshot.CellTable((cell,), Classes(("a", "b"), ("#000000", "#ffffff")))
     fewshot.refuse_other_samples(table, label, Path("s.zarr"))
     for other in (label[:2], label[::-1]):
         with pytest.raises(SitsError, match=r"are of other samples than s\.zarr holds"):
@@ -136,16 +137,16 @@ def cell(learner: str, seed: int, shots: int | str = 5, samples: int = 6) -> Cel
     )
 
 
-NAMES, COLOURS = ("wheat", "maize", "soy"), ("#a00000", "#00a000", "#0000a0")
+CLASSES = Classes(("wheat", "maize", "soy"), ("#a00000", "#00a000", "#0000a0"))
 
 
 def test_cells_come_back_as_written_and_bytes_repeat(tmp_path: Path) -> None:
     cells = [cell("dual-p1-full", 1), cell("dual-p1-full", 0)]
     for name in ("a", "b"):
-        fewshot.write_cells(tmp_path / f"{name}.parquet", cells, NAMES, COLOURS, {"seed": 0})
+        fewshot.write_cells(tmp_path / f"{name}.parquet", cells, CLASSES, {"seed": 0})
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
     table = fewshot.read_cells(tmp_path / "a.parquet")
-    assert (table.class_names, table.class_colours) == (NAMES, COLOURS)
+    assert table.classes == CLASSES
     assert table.provenance == {"seed": 0}
     assert [c.seed for c in table.cells] == [0, 1]
     for written, found in zip(reversed(cells), table.cells, strict=True):
@@ -161,7 +162,7 @@ def test_tables_of_earlier_versions_are_read(tmp_path: Path) -> None:
     """They call the adaptation `way`."""
     path, old = tmp_path / "new.parquet", tmp_path / "old.parquet"
     cells = [cell("dual-p1-full", 0), cell("dual-p1-full", 1)]
-    fewshot.write_cells(path, cells, NAMES, COLOURS)
+    fewshot.write_cells(path, cells, CLASSES)
     table = pq.read_table(path)
     assert "adaptation" in table.column_names
     names = ["way" if name == "adaptation" else name for name in table.column_names]
@@ -174,7 +175,7 @@ def test_tables_of_earlier_versions_are_read(tmp_path: Path) -> None:
 
 def test_a_flipped_byte_in_the_pages_is_found(tmp_path: Path) -> None:
     path = tmp_path / "cells.parquet"
-    fewshot.write_cells(path, [cell("none-full", 0, samples=400)], NAMES, COLOURS)
+    fewshot.write_cells(path, [cell("none-full", 0, samples=400)], CLASSES)
     data = bytearray(path.read_bytes())
     data[len(data) // 3] ^= 0xFF
     path.write_bytes(bytes(data))
@@ -187,14 +188,14 @@ def test_a_flipped_byte_in_the_pages_is_found(tmp_path: Path) -> None:
 
 def test_a_sweep_must_agree(tmp_path: Path) -> None:
     one, two = tmp_path / "1.parquet", tmp_path / "2.parquet"
-    fewshot.write_cells(one, [cell("none-full", 0)], NAMES, COLOURS)
-    fewshot.write_cells(two, [cell("random_forest", 0, "all")], NAMES, COLOURS)
+    fewshot.write_cells(one, [cell("none-full", 0)], CLASSES)
+    fewshot.write_cells(two, [cell("random_forest", 0, "all")], CLASSES)
     both = fewshot.read_all([two, one])
     assert [c.learner.name for c in both.cells] == ["none-full", "random_forest"]
-    fewshot.write_cells(two, [cell("none-full", 0)], NAMES, COLOURS)
+    fewshot.write_cells(two, [cell("none-full", 0)], CLASSES)
     with pytest.raises(SitsError, match="hold the same cell"):
         fewshot.read_all([one, two])
-    fewshot.write_cells(two, [cell("random_forest", 0, samples=5)], NAMES, COLOURS)
+    fewshot.write_cells(two, [cell("random_forest", 0, samples=5)], CLASSES)
     with pytest.raises(SitsError, match="other samples"):
         fewshot.read_all([one, two])
     with pytest.raises(SitsError, match="no table of cells"):

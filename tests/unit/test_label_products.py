@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sitsformer.classes import load_legend
 from sitsformer.errors import SitsError
 from sitsformer.imagery.synthetic.labelling import DRAWN
 from sitsformer.labels import LabelProduct, confidence_layers, products
 from sitsformer.labels.product import LARGEST
+from sitsformer.legends import load_legend
 
 
 @pytest.mark.parametrize("name", products())

@@ -10,11 +10,12 @@ import rasterio
 
 from cubes import make_config, make_cube, tiles
 from sitsformer import cube, mapproducts, maps
-from sitsformer.classes import Classes, load_legend
+from sitsformer.classes import Classes
 from sitsformer.config import Patches
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import areas
 from sitsformer.grid import Tile
+from sitsformer.legends import load_legend
 from sitsformer.patches import make_tile_store
 from sitsformer.samples import load_samples, open_samples
 
@@ -283,6 +284,8 @@ def test_labels_of_hundreds_of_classes_are_those_of_the_layer(tmp_path: Path) ->
     dataset = cube.open_cube(tmp_path / "c.zarr")
     codes = tuple(range(1, 301))
     dataset["crops"] = (("y", "x"), (np.arange(SIZE * SIZE) % 301).reshape(SIZE, SIZE))
-    labels = maps.reference(dataset, "crops", Classes(ODD, ODD, tuple((c,) for c in codes)))
+    names = tuple(map(str, codes))
+    classes = Classes(names, names, tuple((c,) for c in codes))
+    labels = maps.reference(dataset, "crops", classes)
     np.testing.assert_array_equal(labels, dataset.crops.values)
     assert maps.reference(dataset, "none", CLASSES) is None

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 import sitsformer
-from sitsformer import provenance
+from sitsformer import artefacts
+from sitsformer.artefacts import record as records
 from sitsformer.errors import SitsError
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.modelstore import Origin, describe, read_history, refuse_other_start, save_model
@@ -44,7 +45,7 @@ def test_the_same_model_gives_the_same_bytes(stored, tmp_path):
     again = tmp_path / "again"
     origin = Origin("dual", {"areas": "somewhere"}, {"a": 1}, seed=3, metrics={"loss": 0.5})
     save_model(again, model, origin, [{"epoch": 1, "train_ssl": 0.25}])
-    assert provenance.digest(path) == provenance.digest(again)
+    assert artefacts.digest(path) == artefacts.digest(again)
 
 
 def test_the_card_and_history_say_what_it_is(stored):
@@ -89,8 +90,8 @@ def test_a_flipped_byte_is_refused(stored):
 def record_again(path):
     """Make the record of a model agree with its altered config."""
     record = json.loads((path / "provenance.json").read_text())
-    record["files"] |= provenance._file_records(path, ["config.json"])
-    (path / "provenance.json").write_text(provenance._sealed(record))
+    record["files"] |= records.file_records(path, ["config.json"])
+    (path / "provenance.json").write_text(records.sealed(record))
 
 
 def test_what_is_no_model_is_refused(tmp_path, stored):

@@ -240,7 +240,7 @@ def test_a_module_more_is_compared_claimed_and_drawn(write: Write) -> None:
     made = phenology.cells(samples, {"none": 0.2, "dual": 0.8, "random_forest": 0.2})
     for cell in phenology.cells(samples, {"dual": 1.6}):
         made.append(replace(cell, learner=Learner("sitsformer", "dual_l1", "full", 0)))
-    table = CellTable(tuple(made), samples.classes.names, samples.classes.colours)
+    table = CellTable(tuple(made), samples.classes)
     settings = config.Evaluation(bootstrap=100)
     scores = evaluate.score_cells(table, settings)
     found = evaluate.gather(table, scores, samples.block, settings)
@@ -293,7 +293,7 @@ def test_results_of_an_objective_that_is_gone_are_still_drawn() -> None:
         replace(cell, learner=Learner("sitsformer", "gone", "full", 0))
         for cell in phenology.cells(samples, {"dual": 1.0})
     ] + phenology.cells(samples, {"none": 0.2, "random_forest": 0.2})
-    table = CellTable(tuple(made), samples.classes.names, samples.classes.colours)
+    table = CellTable(tuple(made), samples.classes)
     settings = config.Evaluation(bootstrap=20)
     scores = evaluate.score_cells(table, settings)
     found = evaluate.gather(table, scores, samples.block, settings)

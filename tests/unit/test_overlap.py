@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 import phenology
+from sitsformer.checks.problems import problems
 from sitsformer.config import Config, parse
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import seen
 from sitsformer.evaluation.seen import Seen, check_seen, seen_in_pretraining, sentence
-from sitsformer.paths import problems
 
 ROOT = Path(__file__).parents[2]
 TINY: dict[str, Any] = yaml.safe_load((ROOT / "tests" / "integration" / "tiny.yaml").read_text())

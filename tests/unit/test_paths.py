@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sitsformer.checks.problems import problems
 from sitsformer.config import ConfigError, parse
-from sitsformer.paths import Paths, problems
+from sitsformer.paths import Paths
 from sitsformer.userfiles import watched
 from sitsformer.versions import STAGES
 

@@ -25,7 +25,7 @@ CLASSES = Classes(phenology.NAMES, phenology.COLOURS, ((1,), (2,), (3,), (4,)))
 def tables() -> dict[str, pd.DataFrame]:
     samples = phenology.make(600, blocks=40)
     made = phenology.cells(samples, shots=(1, 10, "all"), runs=2)
-    table = fewshot.CellTable(tuple(made), samples.classes.names, samples.classes.colours)
+    table = fewshot.CellTable(tuple(made), samples.classes)
     settings = Evaluation(bootstrap=50)
     scores = evaluate.score_cells(table, settings)
     found = evaluate.gather(table, scores, samples.block, settings)
@@ -47,7 +47,7 @@ def drawings(tables: dict[str, pd.DataFrame]) -> dict[str, str]:
         "label_efficiency": style.render("a", results.label_efficiency, tables["summary"]),
         "differences": style.render("b", results.differences, tables["differences"]),
         "per_class": style.render(
-            "c", results.per_class, tables["per_class"], tables["summary"], CLASSES.colours, names
+            "c", results.per_class, tables["per_class"], tables["summary"], CLASSES
         ),
         "confusion": style.render(
             "d", results.confusion, tables["confusion"], tables["summary"], names
@@ -215,11 +215,11 @@ def test_figures_take_names_of_any_letters(tables: dict[str, pd.DataFrame], capl
         drawn = [
             style.render(
                 "classes", results.per_class, renamed["per_class"], tables["summary"],
-                CLASSES.colours, ODD,
+                Classes(ODD, CLASSES.colours),
             ),
             style.render("pairs", results.confusion, renamed["confusion"], tables["summary"], ODD),
             style.render(
-                "points", training.embedding, vectors, label, block, ODD, CLASSES.colours
+                "points", training.embedding, vectors, label, block, Classes(ODD, CLASSES.colours)
             ),
             style.render(
                 "curves", data.phenology, samples, Classes(ODD, CLASSES.colours, CLASSES.codes)
@@ -237,7 +237,7 @@ def test_figures_take_names_of_any_letters(tables: dict[str, pd.DataFrame], capl
 
 def test_hundreds_of_classes_are_shown_by_the_largest() -> None:
     names = [f"class {k}" for k in range(300)]
-    colours = [f"#{k % 256:02x}007f" for k in range(300)]
+    colours = tuple(f"#{k % 256:02x}007f" for k in range(300))
     rows = {"arm": "dual-full", "shots": "5", "f1": 0.5}
     each = pd.DataFrame({**rows, "class": names, "support": np.arange(300)})
     pairs = pd.DataFrame(
@@ -256,7 +256,7 @@ def test_hundreds_of_classes_are_shown_by_the_largest() -> None:
         ]
     )
     drawn = [
-        style.render("c", results.per_class, each, summary, colours, names),
+        style.render("c", results.per_class, each, summary, Classes(tuple(names), colours)),
         style.render("d", results.confusion, pairs, summary, names),
     ]
     for svg in drawn:

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phenology
-from sitsformer import provenance, samples
+from sitsformer import artefacts, samples
 from sitsformer.classes import Classes
-from sitsformer.samples import SPLITS, SampleError, load_samples, statistics
+from sitsformer.samples import SPLITS, SampleError, load_samples, statistics, statistics_of
 from sitsformer.samples.contract import rechunk
 
 
@@ -90,6 +90,8 @@ def test_statistics_of_any_bands_with_splits_in_whole_chunks(tmp_path, made, ban
     columns = {"doy": doy, "label": np.full(count, -1), "split": split}
     samples.write_samples(tmp_path / "s.zarr", values, columns, about)
     found = statistics(tmp_path / "s.zarr")
+    held = statistics_of(load_samples(tmp_path / "s.zarr"))
+    assert (held.mean == found.mean).all() and (held.std == found.std).all()
     steps = values[split == 0][:, :3].astype(np.float64) * 1e-4
     np.testing.assert_allclose(found.mean, steps.mean((0, 1, 3, 4)), rtol=1e-12)
     np.testing.assert_allclose(found.std[:-1], steps.std((0, 1, 3, 4))[:-1], rtol=1e-9)
@@ -101,6 +103,8 @@ def test_statistics_without_a_valid_step_are_refused(tmp_path, made):
     store = phenology.write(tmp_path / "s.zarr", bare)
     with pytest.raises(SampleError, match="no valid step"):
         statistics(store)
+    with pytest.raises(SampleError, match="no sample of the split 'train' has a valid step"):
+        statistics_of(bare)
 
 
 def test_xarray_shows_units_flags_and_crs_without_warnings(store, made):
@@ -122,9 +126,9 @@ def test_xarray_shows_units_flags_and_crs_without_warnings(store, made):
 
 
 def test_a_store_is_an_artefact_of_few_files(store):
-    record = provenance.read(store)
+    record = artefacts.read(store)
     assert record["kind"] == "samples"
-    assert provenance.check(store) == []
+    assert artefacts.check(store) == []
     assert len(record["files"]) < 35
 
 
@@ -137,7 +141,7 @@ def test_an_empty_store_is_whole(tmp_path, made):
 
 def test_same_samples_same_bytes(tmp_path, made):
     first, second = (phenology.write(tmp_path / name, made) for name in ("a.zarr", "b.zarr"))
-    assert provenance.digest(first) == provenance.digest(second)
+    assert artefacts.digest(first) == artefacts.digest(second)
 
 
 def test_wrong_shapes_are_refused(tmp_path, made):

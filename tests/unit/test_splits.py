@@ -14,10 +14,10 @@ from shapely.geometry import box
 
 from cubes import make_config, tiles
 from sitsformer import splitpolygons
+from sitsformer.checks.problems import problems
 from sitsformer.config import ConfigError, SplitBy, parse
 from sitsformer.grid import Tile, to_lonlat
 from sitsformer.patches import splits
-from sitsformer.paths import problems
 from sitsformer.samples import UNASSIGNED
 
 

@@ -10,7 +10,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 
-from sitsformer import export, mapproducts, plots, provenance
+from sitsformer import artefacts, export, mapproducts, plots
+from sitsformer.checks.problems import problems
 from sitsformer.evaluation import tables
 from sitsformer.evaluation.seen import store_problems
 from sitsformer import config as definitions
@@ -18,7 +19,7 @@ from sitsformer.config import Config, expand
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import parse_learner
 from sitsformer.fewshot.adaptations import adaptations
-from sitsformer.paths import Paths, leaves, problems
+from sitsformer.paths import Paths, leaves
 from sitsformer.training.objectives import SCRATCH, objectives
 from sitsformer.userfiles import watched, watched_of
 from sitsformer.versions import STAGES
@@ -66,7 +67,7 @@ def stored(parsed: Config) -> str:
     path = Path(".snakemake") / "sitsformer" / f"{name}.yaml"
     if not path.exists():
         try:
-            with provenance.create_file(path) as partial:
+            with artefacts.create_file(path) as partial:
                 partial.write_text(text)
         except (SitsError, OSError) as error:
             raise WorkflowError(

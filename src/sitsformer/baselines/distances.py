@@ -38,7 +38,7 @@ def nearest(
 
     def fit(task: Task, choice: Choice) -> Predict:
         view = choice["pixels"]
-        mean, std = scaler(task.unlabelled, view)
+        mean, std = scaler(task.unlabelled.features(view))
         distances = to_classes((task.train.features(view) - mean) / std, task.label)
         present = np.unique(task.label)
 

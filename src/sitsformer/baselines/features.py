@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from sitsformer.baselines.baseline import Baseline, Choice, Predict, Task
 from sitsformer.baselines.series import PixelSeries
-from sitsformer.baselines.standardised import STRENGTHS, regress
+from sitsformer.baselines.standardised import STRENGTHS, regress, scaler
 from sitsformer.errors import SitsError
 
 Features = npt.NDArray[np.floating]
@@ -48,8 +48,7 @@ def baseline(path: Path) -> Baseline:
         return _rows(features, series, path)
 
     def fit(task: Task, choice: Choice) -> Predict:
-        every = of(task.unlabelled)
-        return regress(task, of, choice["C"], (every.mean(0), np.maximum(every.std(0), 1e-6)))
+        return regress(task, of, choice["C"], scaler(of(task.unlabelled)))
 
     return Baseline(_candidates, fit)
 

@@ -85,7 +85,7 @@ def run(
             train=series.take(draw.train),
             label=samples.label[draw.train],
             unlabelled=everything,
-            classes=len(samples.classes.names),
+            classes=len(samples.classes),
             seed=seed,
             settings=settings,
             options=options,

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from sitsformer.baselines.baseline import Choice, Option, Predict, ShippedBaseline, Task, spread
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from sitsformer.baselines.series import PixelSeries
-
-
-def _candidates(task: Task) -> Sequence[Choice]:
-    return [
-        {"pixels": view, "learning_rate": rate} for view in task.train.views for rate in (0.1, 0.03)
-    ]
+from sitsformer.baselines.baseline import Choice, Option, Predict, ShippedBaseline, Task
+from sitsformer.baselines.classifier import by_view, classify, view
 
 
 def _fit(task: Task, choice: Choice) -> Predict:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    view = choice["pixels"]
     smallest = int(np.bincount(task.label).max())
     boosting = HistGradientBoostingClassifier(
         learning_rate=choice["learning_rate"],
@@ -36,13 +22,7 @@ def _fit(task: Task, choice: Choice) -> Predict:
         early_stopping=False,
         random_state=task.seed,
     )
-    boosting.fit(task.train.features(view), task.label)
-
-    def predict(series: PixelSeries) -> npt.NDArray[np.floating]:
-        found = boosting.predict_proba(series.features(view))
-        return spread(found, boosting.classes_, task.classes)
-
-    return predict
+    return classify(boosting, task, view(choice))
 
 
 GRADIENT_BOOSTING = ShippedBaseline(
@@ -53,7 +33,7 @@ GRADIENT_BOOSTING = ShippedBaseline(
     # Its trees follow a gradient, but not in the steps that networks share.
     gradient=False,
     options={"iterations": Option("rounds of boosting", 60)},
-    candidates=_candidates,
+    candidates=by_view("learning_rate", (0.1, 0.03)),
     fit=_fit,
     order=20,
 )

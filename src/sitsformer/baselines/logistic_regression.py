@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 from sitsformer.baselines.baseline import Choice, Predict, ShippedBaseline, Task
+from sitsformer.baselines.classifier import by_view, view
 from sitsformer.baselines.standardised import STRENGTHS, regress, scaler
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from sitsformer.baselines.series import PixelSeries
-
-
-def _candidates(task: Task) -> Sequence[Choice]:
-    return [{"pixels": view, "C": c} for view in task.train.views for c in STRENGTHS]
 
 
 def _fit(task: Task, choice: Choice) -> Predict:
-    def features(series: PixelSeries) -> npt.NDArray[np.floating]:
-        return series.features(choice["pixels"])
-
-    return regress(task, features, choice["C"], scaler(task.unlabelled, choice["pixels"]))
+    features = view(choice)
+    return regress(task, features, choice["C"], scaler(features(task.unlabelled)))
 
 
 LOGISTIC_REGRESSION = ShippedBaseline(
@@ -32,7 +18,7 @@ LOGISTIC_REGRESSION = ShippedBaseline(
     colour="#e69f00",
     marker="P",
     gradient=False,
-    candidates=_candidates,
+    candidates=by_view("C", STRENGTHS),
     fit=_fit,
     order=30,
 )

@@ -18,13 +18,13 @@ def baseline(
     config_path: Path, store: Path, method: str, shots: str, seeds: str, out: Path
 ) -> None:
     """Fit a method without pretraining to a few labels, and predict the test samples."""
-    from sitsformer import fewshot, provenance
+    from sitsformer import artefacts, fewshot
     from sitsformer.baselines.fitting import run
     from sitsformer.config import load
     from sitsformer.samples import load_samples
 
     settings = load(config_path).fewshot
-    inputs = {"samples": provenance.digest(store)}
+    inputs = {"samples": artefacts.digest(store)}
     samples = load_samples(store)
     cells = run(samples, method, fewshot.parse_shots(shots), fewshot.parse_seeds(seeds), settings)
     sweep = {"shots", "seeds", "seeds_per_job", "inits", "adaptations", "baselines", "options"}
@@ -35,7 +35,7 @@ def baseline(
         },
         "inputs": inputs,
     }
-    fewshot.write_cells(out, cells, samples.classes.names, samples.classes.colours, made_by)
+    fewshot.write_cells(out, cells, samples.classes, made_by)
     for cell in cells:
         right = float((fewshot.predicted(cell) == cell.truth).mean())
         click.echo(f"{method} shots {shots} seed {cell.seed}: accuracy {right:.3f}", err=True)

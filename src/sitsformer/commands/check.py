@@ -16,10 +16,10 @@ def check(paths: tuple[Path, ...]) -> None:
     PATHS are artefacts (cubes, sample stores, models, tables of predictions, result tables, maps,
     figures, the report, checkpoints) or folders of them, such as a whole results folder.
     """
-    from sitsformer import checking
+    from sitsformer.checks import damage
     from sitsformer.errors import SitsError
 
-    found = [one for path in paths for one in checking.look(path)]
+    found = [one for path in paths for one in damage.look(path)]
     for one in found:
         state = "damaged" if not one.sound else "whole" if one.kind else "no record"
         click.echo(f"{one.path}: {', '.join(filter(None, (one.kind, state)))}")

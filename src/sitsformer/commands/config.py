@@ -18,11 +18,12 @@ def config() -> None:
 @_CONFIG
 def check(path: Path) -> None:
     """Say whether a config can be used, and what it asks for."""
+    from sitsformer.checks.foresight import notes
+    from sitsformer.checks.problems import problems
     from sitsformer.config import ConfigError, load
     from sitsformer.evaluation.seen import store_problems
     from sitsformer.export import season_problems
-    from sitsformer.foresight import notes
-    from sitsformer.paths import Paths, problems
+    from sitsformer.paths import Paths
     from sitsformer.sources import source_of
 
     loaded = load(path)
@@ -66,8 +67,8 @@ def tiles(path: Path) -> None:
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("config"))
 def docs(folder: Path) -> None:
     """Write FOLDER/schema.json and FOLDER/README.md from the definitions of the keys."""
+    from sitsformer.artefacts import create_file
     from sitsformer.config import docs as configdocs
-    from sitsformer.provenance import create_file
 
     for name, text in (("schema.json", configdocs.schema()), ("README.md", configdocs.table())):
         with create_file(folder / name) as partial:

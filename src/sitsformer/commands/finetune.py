@@ -55,9 +55,9 @@ def fewshot(
         raise click.UsageError(
             "give --out for the predictions, --save-model for the model, or both"
         )
+    from sitsformer import artefacts, modelstore
     from sitsformer import fewshot as contract
     from sitsformer import finetune as stage
-    from sitsformer import modelstore, provenance
     from sitsformer.commands import training_options as options
     from sitsformer.samples import load_samples
 
@@ -66,7 +66,7 @@ def fewshot(
     samples = load_samples(options.sample_store(store))
     inputs = {"samples": store} | ({} if init_model is None else {"init": init_model})
     # Before the training: what has no record is refused at once.
-    digests = {name: provenance.digest(path) for name, path in inputs.items()}
+    digests = {name: artefacts.digest(path) for name, path in inputs.items()}
     if init_model is not None:
         modelstore.refuse_other_start(init_model, init, pretrain_seed)
     learner = contract.Learner(contract.NETWORK, init, adaptation, pretrain_seed)
@@ -84,11 +84,11 @@ def fewshot(
         "inputs": digests,
     }
     if out is not None:
-        contract.write_cells(out, cells, samples.classes.names, samples.classes.colours, made_by)
+        contract.write_cells(out, cells, samples.classes, made_by)
     if save_model is not None:
         data = {"samples": store.name, "init": learner.name, "shots": shots}
         origin = modelstore.Origin(
-            "classification", data, config, inputs, chosen[0], {}, samples.classes.colours
+            "classification", data, config, inputs, chosen[0], {}, samples.classes
         )
         modelstore.save_model(save_model, model, origin)
 

@@ -23,7 +23,7 @@ def report(
     artefacts: tuple[Path, ...],
 ) -> None:
     """Draw every figure and make one page of them, from ARTEFACTS: cubes, samples, models, maps."""
-    from sitsformer import provenance
+    from sitsformer.artefacts import create_file
     from sitsformer.plots import style
     from sitsformer.report import figures as drawing
     from sitsformer.report import gather, page
@@ -32,6 +32,6 @@ def report(
     drawings = drawing.draw_figures(material)
     for name, drawn in drawings.items():
         style.write(drawn, figures / f"{name}.svg")
-    with provenance.create_file(out, "report") as temporary:
+    with create_file(out, "report") as temporary:
         temporary.write_text(page.render(material, drawings), encoding="utf-8")
     click.echo(f"{len(drawings)} figures and {len(material.maps)} maps in {out}", err=True)

@@ -69,13 +69,13 @@ def sample_store(path: Path, beside: Path | None = None, valid_rate: float | Non
 
 def _converted(path: Path, out: Path, valid_rate: float) -> Path:
     """The store of a folder of .npz: made now, or before from the same files."""
-    from sitsformer import provenance
+    from sitsformer import artefacts
     from sitsformer.convert.samples import find, fingerprint, folder
 
     flat = find(path)[2]
     made_from = {"source": fingerprint(path)}
-    if (out / provenance.PROVENANCE).exists() and not provenance.glance(out):
-        before = provenance.read(out)["config"]
+    if (out / artefacts.PROVENANCE).exists() and not artefacts.glance(out):
+        before = artefacts.read(out)["config"]
         if before.get("source") == made_from["source"] and before["valid_rate"] == (
             valid_rate if flat else None
         ):
@@ -109,13 +109,13 @@ def pretrained(path: Path | None, beside: Path, heads: int | None) -> Path | Non
         return path / "model"
     if not path.exists():
         raise SitsError(f"{path} does not exist: give a pretrained model, or leave the option out")
-    from sitsformer import provenance
+    from sitsformer import artefacts
     from sitsformer.convert.checkpoint import checkpoint, find
 
     file, out = find(path), beside / PRETRAINED
-    if (out / provenance.PROVENANCE).exists() and not provenance.glance(out):
-        before = provenance.read(out)
-        same = before["inputs"].get("checkpoint") == provenance.digest(file)
+    if (out / artefacts.PROVENANCE).exists() and not artefacts.glance(out):
+        before = artefacts.read(out)
+        same = before["inputs"].get("checkpoint") == artefacts.digest(file)
         if same and before["config"].get("heads") == (heads or 8):
             return out
     logger.info("converting the checkpoint %s into the model %s", file, out)

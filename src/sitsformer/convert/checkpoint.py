@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from sitsformer.classes import Classes
 from sitsformer.convert.store import check_place
 from sitsformer.errors import SitsError
-from sitsformer.legendtable import COLOURS
+from sitsformer.legendtable import made_colour
 from sitsformer.sensors import BANDS
 from sitsformer.training.objectives.published import SSL
 
@@ -55,19 +56,19 @@ def checkpoint(
     path = find(path)
     state = _read_state(path)
     shape = _architecture(path, state, heads)
-    classes = tuple(f"class_{k}" for k in range(shape.classes))
+    known = range(shape.classes)
+    classes = Classes(tuple(f"class_{k}" for k in known), tuple(map(made_colour, known)))
     torch.manual_seed(0)
-    model = SITSFormer(shape, mean, std, BANDS[: shape.bands], classes)
+    model = SITSFormer(shape, mean, std, BANDS[: shape.bands], classes.names)
     _compare(path, state, model.state_dict())
     model.load_state_dict(state, strict=False)
     data = {"converted from": path.name, "pretrained by": "code of Yuan et al. 2022 (SITS-Former)"}
     settings = {"file": path.name, "heads": heads}
-    colours = tuple(COLOURS[k % len(COLOURS)] for k in range(shape.classes))
     task = "classification" if shape.classes else SSL.name
     save_model(
         out,
         model,
-        Origin(task, data, settings, {"checkpoint": path}, class_colours=colours),
+        Origin(task, data, settings, {"checkpoint": path}, classes=classes),
     )
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sitsformer import provenance
+from sitsformer import artefacts
 from sitsformer.classes import NO_CLASS_NAME, Classes
 from sitsformer.convert.labels import Labels
 from sitsformer.convert.npz import Array
 from sitsformer.errors import SitsError
-from sitsformer.legendtable import COLOURS
+from sitsformer.legendtable import made_colour
 from sitsformer.samples import SPLITS, About
 from sitsformer.samples.contract import (
     KIND,
@@ -37,7 +37,7 @@ def check_place(out: Path, kind: str) -> None:
     """
     if not out.exists():
         return
-    if not (out / provenance.PROVENANCE).is_file() or provenance.read(out)["kind"] != kind:
+    if not (out / artefacts.PROVENANCE).is_file() or artefacts.read(out)["kind"] != kind:
         raise SitsError(f"{out} is there and is no {kind} artefact: give another place to write to")
 
 
@@ -47,7 +47,7 @@ def about(name: str, labels: Labels, bands: tuple[str, ...], layer: str, split_b
         name=name,
         classes=Classes(
             labels.names,
-            tuple(COLOURS[i % len(COLOURS)] for i in range(len(labels.names))),
+            tuple(map(made_colour, range(len(labels.names)))),
             tuple((code,) for code in labels.codes),
         ),
         label=layer,
@@ -116,7 +116,7 @@ def write(
 ) -> None:
     """Write a store from pieces of `piece_rows(steps)` samples, the last one shorter."""
     rows = piece_rows(steps)
-    with provenance.create(out, KIND, config=settings, inputs=inputs, seed=seed) as partial:
+    with artefacts.create(out, KIND, config=settings, inputs=inputs, seed=seed) as partial:
         with reflectance_writer(partial) as writer:
             for packed in encoded(pieces, rows):
                 writer.append(packed)

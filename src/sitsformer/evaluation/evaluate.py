@@ -300,7 +300,7 @@ def per_class(table: CellTable) -> pd.DataFrame:
     for cell in table.cells:
         matrix = _matrix(cell)
         scores = (metrics.precision(matrix), metrics.recall(matrix), metrics.f1(matrix))
-        for k, name in enumerate(table.class_names):
+        for k, name in enumerate(table.classes.names):
             precision, recall, f1 = (float(values[k]) for values in scores)
             rows.append(
                 {
@@ -328,8 +328,8 @@ def confusions(table: CellTable) -> pd.DataFrame:
     for (arm, shots), cells in _by_arm(table).items():
         matrix = np.sum([_matrix(cell) for cell in cells], axis=0)
         share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
-        for i, truth in enumerate(table.class_names):
-            for j, guess in enumerate(table.class_names):
+        for i, truth in enumerate(table.classes.names):
+            for j, guess in enumerate(table.classes.names):
                 rows.append(
                     {
                         "arm": arm.name,

@@ -1,8 +1,8 @@
 """Test samples whose ground pretraining has seen, by the places of the samples themselves.
 
-The check of the config knows areas by their tiles (`sitsformer.overlap`); what existing stores hold
-only the stores tell. What the config does not allow is refused, and what it allows is said beside
-every claim. Light to import: the workflow asks at every start.
+The check of the config knows areas by their tiles (`sitsformer.checks.overlap`); what existing
+stores hold only the stores tell. What the config does not allow is refused, and what it allows is
+said beside every claim. Light to import: the workflow asks at every start.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sitsformer.checks.overlap import refusal
 from sitsformer.config import PARTS, Config, Split, expand
 from sitsformer.config.checks import label_learners
 from sitsformer.errors import SitsError
-from sitsformer.overlap import refusal
 from sitsformer.sensors import PIXEL
 from sitsformer.training.objectives import SCRATCH
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sitsformer import provenance
+from sitsformer import artefacts
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import OLD_COLUMNS
 
@@ -35,9 +35,9 @@ NAMES = tuple(f"{table}.{suffix}" for table in TABLES for suffix in ("csv", "par
 
 def write(frame: pd.DataFrame, folder: Path, name: str) -> None:
     """Write a table as CSV (seven significant digits) and Parquet."""
-    with provenance.create_file(folder / f"{name}.csv", "table") as path:
+    with artefacts.create_file(folder / f"{name}.csv", "table") as path:
         frame.to_csv(path, index=False, float_format="%.7g")
-    with provenance.create_file(folder / f"{name}.parquet", "table") as path:
+    with artefacts.create_file(folder / f"{name}.parquet", "table") as path:
         frame.to_parquet(path, index=False)
 
 
@@ -53,7 +53,7 @@ def read(folder: Path, name: str) -> pd.DataFrame:
     path = folder / f"{name}.parquet"
     if not path.is_file():
         raise SitsError(f"{path} is missing: run `sitsformer evaluate` first")
-    provenance.refuse_altered(path, "run `sitsformer evaluate` again")
+    artefacts.refuse_altered(path, "run `sitsformer evaluate` again")
     try:
         return pd.read_parquet(path, engine="pyarrow").rename(columns=OLD_COLUMNS)
     except (OSError, pa.ArrowException) as error:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from sitsformer import provenance
+from sitsformer import artefacts
+from sitsformer.classes import Classes
 from sitsformer.errors import SitsError
 from sitsformer.fewshot.learners import Learner, parse_shots, shots_order
 
@@ -62,22 +63,19 @@ class CellTable:
 
     Attributes:
         cells: sorted by seed.
-        class_names: (class,) names.
-        class_colours: (class,) '#rrggbb'.
-        provenance: what made the table (see `sitsformer.provenance`).
+        classes: names and colours, in the order of probabilities.
+        provenance: what made the table (see `sitsformer.artefacts`).
     """
 
     cells: tuple[Cell, ...]
-    class_names: tuple[str, ...]
-    class_colours: tuple[str, ...]
+    classes: Classes
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_cells(
     path: Path,
     cells: Sequence[Cell],
-    class_names: Sequence[str],
-    class_colours: Sequence[str],
+    classes: Classes,
     made_by: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the cells of one job, whole or not at all.
@@ -90,8 +88,7 @@ def write_cells(
     Args:
         path: the Parquet file.
         cells: of one learner and shot count, or of several.
-        class_names: (class,).
-        class_colours: (class,) '#rrggbb'.
+        classes: in the order of probabilities; the file keeps their names and colours.
         made_by: provenance: config values, digests of inputs.
     """
     import pyarrow as pa
@@ -104,16 +101,16 @@ def write_cells(
     ]
     metadata = {
         "kind": "cells",
-        "versions": provenance.versions(),
-        "class_names": list(class_names),
-        "class_colours": list(class_colours),
+        "versions": artefacts.versions(),
+        "class_names": list(classes.names),
+        "class_colours": list(classes.colours),
         "choices": choices,
         "provenance": dict(made_by or {}),
     }
     table = pa.concat_tables(tables).replace_schema_metadata(
         {"sitsformer": json.dumps(metadata, sort_keys=True)}
     )
-    with provenance.create_file(path, "cells") as temporary:
+    with artefacts.create_file(path, "cells") as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
@@ -151,7 +148,7 @@ def read_cells(path: Path) -> CellTable:
     import pyarrow.parquet as pq
 
     again = "delete it and run the cell again"
-    provenance.refuse_altered(path, again)
+    artefacts.refuse_altered(path, again)
     try:
         table = pq.read_table(path, page_checksum_verification=True)
         raw = (table.schema.metadata or {}).get(b"sitsformer")
@@ -168,10 +165,10 @@ def read_cells(path: Path) -> CellTable:
 
 def _cells(table: Any, metadata: Mapping[str, Any]) -> CellTable:
     """Cells of a table and its metadata."""
-    names = tuple(metadata["class_names"])
+    classes = Classes(tuple(metadata["class_names"]), tuple(metadata["class_colours"]))
     choices = {(c["learner"], c["shots"], c["seed"]): c for c in metadata["choices"]}
     frame = table.to_pandas().rename(columns=OLD_COLUMNS)
-    columns = [f"p_{k}" for k in range(len(names))]
+    columns = [f"p_{k}" for k in range(len(classes))]
     cells = []
     for key, rows in frame.groupby(list(_COLUMNS), sort=True):
         learner, method, init, adaptation, pretrain_seed, shots, seed = key
@@ -187,12 +184,7 @@ def _cells(table: Any, metadata: Mapping[str, Any]) -> CellTable:
                 {k: v for k, v in choice.items() if k not in ("learner", "shots", "seed")},
             )
         )
-    return CellTable(
-        tuple(sorted(cells, key=_order)),
-        names,
-        tuple(metadata["class_colours"]),
-        metadata["provenance"],
-    )
+    return CellTable(tuple(sorted(cells, key=_order)), classes, metadata["provenance"])
 
 
 def _order(cell: Cell) -> tuple[str, float, int]:
@@ -211,7 +203,7 @@ def read_all(paths: Iterable[Path]) -> CellTable:
     first_path, first = next(iter(tables.items()))
     seen: dict[tuple[str, str, int], Path] = {}
     for path, table in tables.items():
-        if table.class_names != first.class_names:
+        if table.classes.names != first.classes.names:
             raise SitsError(f"{path} has other classes than {first_path}: they cannot be compared")
         for cell in table.cells:
             if not np.array_equal(cell.sample, first.cells[0].sample):
@@ -224,9 +216,7 @@ def read_all(paths: Iterable[Path]) -> CellTable:
                 raise SitsError(f"{path} and {seen[key]} hold the same cell {key}")
             seen[key] = path
     cells = [cell for table in tables.values() for cell in table.cells]
-    return CellTable(
-        tuple(sorted(cells, key=_order)), first.class_names, first.class_colours, first.provenance
-    )
+    return CellTable(tuple(sorted(cells, key=_order)), first.classes, first.provenance)
 
 
 def refuse_other_samples(table: CellTable, label: npt.NDArray[np.integer], store: Path) -> None:

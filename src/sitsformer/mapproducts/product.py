@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sitsformer import provenance
+from sitsformer import artefacts
 from sitsformer.errors import SitsError
 from sitsformer.registry import records
 
@@ -122,5 +122,5 @@ def write(mapped: Mapped, classes: Path) -> None:
     """
     made = [(product, product.make(mapped)) for product in products().values()]
     for product, content in made:
-        with provenance.create_file(product.path(classes), product.kind) as path:
+        with artefacts.create_file(product.path(classes), product.kind) as path:
             path.write_bytes(content)

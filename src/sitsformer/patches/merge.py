@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer import provenance, samples
+from sitsformer import artefacts, samples
 from sitsformer.classes import NO_CLASS_NAME
 from sitsformer.config import Config, SampleSet
 from sitsformer.patches import leakage, splits
@@ -96,7 +96,7 @@ def merge(config: Config, set_name: str, out: Path, stores: Sequence[Path]) -> d
     manifest = _manifest(tiles, common, columns, removed, warnings)
     record = {"set": chosen.model_dump(mode="json")}
     inputs = {f"tiles/{tile.about.tiles[0]}": tile.path for tile in tiles}
-    with provenance.create(
+    with artefacts.create(
         out, samplelayout.KIND, config=record, inputs=inputs, seed=chosen.split.seed
     ) as partial:
         with samplelayout.reflectance_writer(partial) as writer:

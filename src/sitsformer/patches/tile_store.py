@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer import cube, provenance
-from sitsformer.classes import NO_CLASS_NAME, Classes, Legend, group
+from sitsformer import artefacts, cube
+from sitsformer.classes import NO_CLASS_NAME, Classes, Legend
 from sitsformer.config import Config, Patches, SampleSet
 from sitsformer.grid import Tile, find_tile, to_lonlat
 from sitsformer.labels import confidence_layers, products
+from sitsformer.legends import group
 from sitsformer.patches import splits
 from sitsformer.patches.clear import PIXELS, ClearDates
 from sitsformer.patches.cutting import patches as cut_patches
@@ -84,7 +85,7 @@ def make_tile_store(
     steps = _choose_dates(clear, settings.max_length, drawn, tile.epsg, x, y)
     shape = (len(steps), settings.max_length, len(BANDS), settings.size, settings.size)
     record = {"set": chosen.model_dump(mode="json"), "patches": _lasting(settings)}
-    with provenance.create(
+    with artefacts.create(
         out, samplelayout.TILE_KIND, config=record, inputs={"cube": cube_path}, seed=chosen.seed
     ) as partial:
         with Spool(shape, settings.memory_gb, partial) as spool:

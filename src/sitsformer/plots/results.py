@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sitsformer.classes import Classes
 from sitsformer.plots.lettering import largest, shown
 from sitsformer.plots.style import GRID, INK, MUTED, figure, look, representative, shot_axis
 from sitsformer.training.objectives import objectives, starts
@@ -119,22 +120,20 @@ def chosen_arms(summary: pd.DataFrame, shots: str) -> list[str]:
     return arms[::-1] + list(baselines.arm.tail(1))
 
 
-def per_class(
-    table: pd.DataFrame, summary: pd.DataFrame, colours: Sequence[str], names: Sequence[str]
-) -> Figure:
+def per_class(table: pd.DataFrame, summary: pd.DataFrame, classes: Classes) -> Figure:
     """F1 of each class, a row a class, a mark an arm.
 
     Args:
         table: table `per_class`.
         summary: table `summary`.
-        colours: '#rrggbb' by class.
-        names: of the classes.
+        classes: names and colours.
     """
     shots = representative(list(summary.shots.unique()))
     arms = chosen_arms(summary, shots)
     part = table[table.shots == shots]
     support = part.groupby("class").support.sum()
-    kept = [names[k] for k in largest([float(support[name]) for name in names])]
+    colour = dict(zip(classes.names, classes.colours, strict=True))
+    kept = [classes.names[k] for k in largest([float(support[name]) for name in colour])]
     drawn = figure(1.3 + 0.34 * len(kept))
     axes = drawn.subplots()
     means = {arm: part[part.arm == arm].groupby("class").f1.mean() for arm in arms}
@@ -144,7 +143,7 @@ def per_class(
         values = [means[arm][name] for arm in arms]
         axes.plot([min(values), max(values)], [y, y], color=GRID, linewidth=4, zorder=1)
         axes.plot(
-            -0.02, y, "s", color=colours[names.index(name)], markersize=9, clip_on=False,
+            -0.02, y, "s", color=colour[name], markersize=9, clip_on=False,
             markeredgecolor=MUTED, markeredgewidth=0.6,
         )  # fmt: skip
     for arm in arms:

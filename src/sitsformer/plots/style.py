@@ -16,7 +16,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sitsformer import provenance
+from sitsformer import artefacts
 from sitsformer.baselines import shipped
 from sitsformer.fewshot import shots_order
 from sitsformer.fewshot.adaptations import adaptations
@@ -124,7 +124,7 @@ def render(name: str, function: Callable[..., Figure], *values: Any) -> str:
 def write(drawn: str, path: Path) -> None:
     """Write an SVG as a file of its own, on white."""
     white = '<style type="text/css">svg{background:#ffffff}</style>'
-    with provenance.create_file(path, "figure") as temporary:
+    with artefacts.create_file(path, "figure") as temporary:
         temporary.write_text(drawn.replace("<defs>", f"<defs>{white}", 1), encoding="utf-8")
 
 

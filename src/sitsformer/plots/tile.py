@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sitsformer import cube, provenance
+from sitsformer import artefacts, cube
 from sitsformer.classes import Legend
 from sitsformer.indices import normalised_difference
 from sitsformer.sensors import BANDS, SENTINEL2
@@ -50,7 +50,7 @@ def draw_tile(dataset: xr.Dataset, path: Path) -> None:
 
     with lettering({}, f"picture {path.name}"):
         figure = figure_of(dataset)
-        with provenance.create_file(path) as partial:
+        with artefacts.create_file(path) as partial:
             figure.savefig(partial, dpi=110, format=path.suffix.lstrip(".") or "png")
 
 

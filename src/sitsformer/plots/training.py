@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from sitsformer.classes import Classes
 from sitsformer.plots.lettering import largest, shown
 from sitsformer.plots.style import MUTED, figure, look
 from sitsformer.training.objectives import losses
@@ -134,8 +135,7 @@ def embedding(
     vectors: Mapping[str, npt.NDArray[np.floating]],
     label: npt.NDArray[np.int64],
     block: npt.NDArray[np.int64],
-    names: Sequence[str],
-    colours: Sequence[str],
+    classes: Classes,
 ) -> Figure:
     """Principal components of encodings, a panel a model.
 
@@ -143,20 +143,19 @@ def embedding(
         vectors: name of a model -> (sample, width).
         label: (sample,) class index.
         block: (sample,) spatial block.
-        names: of the classes.
-        colours: '#rrggbb' of the classes.
+        classes: names and colours.
     """
     drawn = figure(4.1)
     panels = drawn.subplots(1, len(vectors), squeeze=False)[0]
-    named = set(largest(np.bincount(label, minlength=len(names))).tolist())
+    named = set(largest(np.bincount(label, minlength=len(classes))).tolist())
     for axes, (name, values) in zip(panels, vectors.items(), strict=True):
         points = principal(values)
-        for k, colour in enumerate(colours):
+        for k, colour in enumerate(classes.colours):
             chosen = label == k
             axes.scatter(
                 *points[chosen].T, s=13, color=colour, marker=MARKERS[k % len(MARKERS)],
                 edgecolors=MUTED, linewidths=0.3, rasterized=True,
-                label=shown(names[k]) if k in named else None,
+                label=shown(classes.names[k]) if k in named else None,
             )  # fmt: skip
         axes.set_title(f"{name}: {neighbour_vote(values, label, block):.0%} by neighbours")
         axes.set(xticks=[], yticks=[], xlabel="component 1")

@@ -52,10 +52,9 @@ def _differences(m: Material) -> str:
 
 
 def _per_class(m: Material) -> str:
-    classes = _classes(m)
     return style.render(
         "per_class", results.per_class, m.tables["per_class"], m.tables["summary"],
-        classes.colours, classes.names,
+        _classes(m),
     )  # fmt: skip
 
 
@@ -203,11 +202,9 @@ def _embedding(m: Material) -> str:
     first = min(seeds)
     wanted = [f"{objective}-p{first}" for objective in m.config.pretrain.objectives]
     vectors = {name: encode(m, name, samples) for name in wanted if name in m.models}
-    classes = _classes(m)
     return style.render(
-        "embedding", training.embedding, vectors, samples.label, samples.block, classes.names,
-        classes.colours,
-    )  # fmt: skip
+        "embedding", training.embedding, vectors, samples.label, samples.block, samples.classes
+    )
 
 
 def encode(m: Material, name: str, samples: Samples) -> npt.NDArray[np.float32]:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from sitsformer import mapproducts, provenance
+from sitsformer import mapproducts
+from sitsformer.artefacts import read
 from sitsformer.config import Config, expand, load
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import tables
@@ -72,7 +73,7 @@ def gather(
     # The page finds them beside the map of classes, which stands first.
     beside = tuple(product.ending for product in [*mapproducts.products().values()][1:])
     for path in sorted(path for path in artefacts if not path.name.endswith(beside)):
-        kind = "map" if path.suffix == ".tif" else str(provenance.read(path)["kind"])
+        kind = "map" if path.suffix == ".tif" else str(read(path)["kind"])
         if kind not in kinds:
             raise SitsError(f"{path} is of kind {kind!r}; the report takes {sorted(kinds)}")
         kinds[kind].append(path)

@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from sitsformer import mapproducts, plots, provenance
+from sitsformer import artefacts, mapproducts, plots
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import seen
 from sitsformer.evaluation.evaluate import FEW
@@ -46,7 +46,7 @@ def render(material: Material, drawings: Mapping[str, str]) -> str:
         seen=_seen(material),
         choices=_choices(material),
         artefacts=_artefacts(material),
-        versions=provenance.versions(),
+        versions=artefacts.versions(),
         config_text=material.config_text,
         level=f"{material.config.evaluation.level:.0%}",
     )
@@ -149,7 +149,7 @@ def _map(path: Path) -> dict[str, Any]:
     for one in files.values():
         if not one.is_file():
             raise SitsError(f"{one} is missing: delete {path} too and make the map again")
-        provenance.refuse_altered(one, f"delete {path} too and make the map again")
+        artefacts.refuse_altered(one, f"delete {path} too and make the map again")
     # A class may be called NA or null.
     areas = pd.read_csv(files["areas"], dtype={"class": str}, keep_default_na=False)
     return {
@@ -223,7 +223,7 @@ def _artefacts(m: Material) -> list[tuple[str, str, str]]:
         "map": m.maps,
     }
     return [
-        (kind, str(path), provenance.digest(path)[:16])
+        (kind, str(path), artefacts.digest(path)[:16])
         for kind, paths in groups.items()
         for path in paths
     ]

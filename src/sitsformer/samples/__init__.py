@@ -9,6 +9,7 @@ from sitsformer.samples.store import (
     open_samples,
     split_rows,
     statistics,
+    statistics_of,
     write_samples,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "read_manifest",
     "split_rows",
     "statistics",
+    "statistics_of",
     "write_samples",
 ]

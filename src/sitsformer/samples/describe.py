@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sitsformer import provenance
+from sitsformer import artefacts
 from sitsformer.errors import SitsError
 from sitsformer.samples import contract as samplelayout
 
@@ -17,7 +17,7 @@ def describe(path: Path) -> list[str]:
     Raises:
         SitsError: there is no artefact at `path`.
     """
-    record = provenance.read(path)
+    record = artefacts.read(path)
     kind = str(record["kind"])
     files = record["files"]
     made_by = record.get("versions", {})
@@ -93,9 +93,9 @@ def _class_table(names: tuple[str, ...], manifest: dict[str, Any]) -> list[str]:
 
 
 def _model(path: Path) -> list[str]:
-    problems = provenance.glance(path)
+    problems = artefacts.glance(path)
     if problems:
-        raise SitsError(f"{path} {provenance.damage(problems)}, train again")
+        raise SitsError(f"{path} {artefacts.damage(problems)}, train again")
     try:
         config = json.loads((path / "config.json").read_text())
     except (OSError, ValueError) as error:

@@ -16,16 +16,16 @@ with units, flags and CRS; `load_samples` gives the plain arrays that training w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer import provenance
+from sitsformer import artefacts
 from sitsformer.classes import Classes
 from sitsformer.config import Split
 from sitsformer.samples import shards
@@ -47,6 +47,7 @@ from sitsformer.stored import SCALE
 if TYPE_CHECKING:
     import xarray as xr
 
+_Sums: TypeAlias = tuple[int, NDArray[Any], NDArray[Any]]
 _CHECKED = ("reflectance/c/",)
 """The large array: a chunk's checksum is looked at when the chunk is read, not before."""
 
@@ -127,7 +128,7 @@ def write_samples(
     steps = reflectance.shape[1:]
     chunk = shards.chunk_rows(int(np.prod(steps)) * 2)
     pieces = (reflectance[i : i + chunk] for i in range(0, len(reflectance), chunk))
-    with provenance.create(path, KIND, config=config or {}, inputs=inputs, seed=seed) as partial:
+    with artefacts.create(path, KIND, config=config or {}, inputs=inputs, seed=seed) as partial:
         with reflectance_writer(partial) as writer:
             for packed in encoded(pieces, chunk):
                 writer.append(packed)
@@ -143,10 +144,10 @@ def open_samples(path: Path) -> xr.Dataset:
     """
     import xarray as xr
 
-    recorded = provenance.has_record(path)
-    problems = provenance.glance(path, checked=_CHECKED) if recorded else []
+    recorded = artefacts.has_record(path)
+    problems = artefacts.glance(path, checked=_CHECKED) if recorded else []
     if problems:
-        raise SampleError(f"{path} {provenance.damage(problems)}, make the store again")
+        raise SampleError(f"{path} {artefacts.damage(problems)}, make the store again")
     try:
         dataset: xr.Dataset = xr.open_zarr(
             path, mask_and_scale=False, decode_times=False, chunks=None, consolidated=True
@@ -236,9 +237,6 @@ def split_rows(dataset: xr.Dataset, path: Path, split: Split | None) -> NDArray[
 def statistics(path: Path, split: Split = "train") -> BandStatistics:
     """Mean and standard deviation of each band over the valid steps of one split.
 
-    Sums are of whole numbers and exact, so the result does not depend on order or threads; only
-    the last division is rounded.
-
     Args:
         path: of a set store.
         split: which samples; normalisation must never look beyond `train`.
@@ -260,18 +258,39 @@ def statistics(path: Path, split: Split = "train") -> BandStatistics:
         ThreadPoolExecutor(shards.threads()) as pool,
     ):
 
-        def sums(chunk: int) -> tuple[int, NDArray[np.float64], NDArray[np.float64]]:
+        def sums(chunk: int) -> _Sums:
             rows = reader.rows(chunk)
             return _sums(reader.read(chunk), valid[rows.start : rows.stop])
 
-        bands = dataset.sizes["band"]
-        count, total, squares = 0, [0] * bands, [0] * bands
         # A split may be anywhere: chunks without a sample of it are not read.
         chunks = np.unique(np.flatnonzero(valid.any(axis=1)) // reader.chunk).tolist()
-        for n, first, second in shards.ahead(pool, sums, chunks, 4):
-            count += n
-            total = [a + int(b) for a, b in zip(total, first, strict=True)]
-            squares = [a + int(b) for a, b in zip(squares, second, strict=True)]
+        return _statistics(shards.ahead(pool, sums, chunks, 4))
+
+
+def statistics_of(samples: Samples, split: Split = "train") -> BandStatistics:
+    """`statistics` of samples in memory.
+
+    Raises:
+        SampleError: the split has no sample or no valid step.
+    """
+    valid = (samples.doy > 0) & (samples.split == SPLITS.index(split))[:, None]
+    if not valid.any():
+        raise SampleError(f"no sample of the split {split!r} has a valid step; make the set again")
+    rows = shards.chunk_rows(samples.reflectance[:1].nbytes)
+    pieces = (slice(start, start + rows) for start in range(0, len(samples), rows))
+    return _statistics(_sums(samples.reflectance[piece], valid[piece]) for piece in pieces)
+
+
+def _statistics(sums: Iterable[_Sums]) -> BandStatistics:
+    """Statistics from what `_sums` found in every piece.
+
+    Sums are of whole numbers and exact, so the result does not depend on pieces, order or threads;
+    only the last division is rounded.
+    """
+    counts, totals, squared = zip(*sums, strict=True)
+    count = sum(counts)
+    total = [sum(map(int, band)) for band in zip(*totals, strict=True)]
+    squares = [sum(map(int, band)) for band in zip(*squared, strict=True)]
     mean = [value / count for value in total]
     variance = [
         (count * square - value * value) / (count * count)
@@ -281,9 +300,7 @@ def statistics(path: Path, split: Split = "train") -> BandStatistics:
     return BandStatistics(np.array(mean) * SCALE, np.where(std > 0, std, 1.0))
 
 
-def _sums(
-    reflectance: NDArray[np.uint16], valid: NDArray[np.bool_]
-) -> tuple[int, NDArray[np.float64], NDArray[np.float64]]:
+def _sums(reflectance: NDArray[np.uint16], valid: NDArray[np.bool_]) -> _Sums:
     """Values of a band, and sums and sums of squares of each band over valid steps.
 
     Exact in float64: a chunk holds at most 2**22 values (shards.CHUNK_BYTES), so with two bands or

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer import provenance
+from sitsformer import artefacts
 from sitsformer.config import Area
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
@@ -70,7 +70,7 @@ class TileCache:
 
     def save(self, key: str, array: NDArray[Any]) -> None:
         """Keep a finished request."""
-        with provenance.create_file(self._file(key, "npy")) as partial:
+        with artefacts.create_file(self._file(key, "npy")) as partial:
             np.save(partial, array, allow_pickle=False)
 
     def adopt(self, key: str, path: Path) -> None:
@@ -89,7 +89,7 @@ class TileCache:
 
     def save_listing(self, listing: dict[str, Any]) -> None:
         """Keep the listing."""
-        with provenance.create_file(self.path / "listing.json") as partial:
+        with artefacts.create_file(self.path / "listing.json") as partial:
             partial.write_text(json.dumps(listing))
 
     def load_listing(self) -> dict[str, Any] | None:

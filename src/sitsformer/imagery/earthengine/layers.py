@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sitsformer.classes import NO_LABEL, load_legend
+from sitsformer.classes import NO_LABEL
 from sitsformer.config import Area
 from sitsformer.imagery.earthengine.collections import season_year, wanted
 from sitsformer.imagery.earthengine.errors import EarthEngineError
 from sitsformer.labels import LabelProduct
 from sitsformer.labels.product import LARGEST
+from sitsformer.legends import load_legend
 
 CONFIDENCE_MISSING = 255
 

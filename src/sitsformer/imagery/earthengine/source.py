@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sitsformer import cube
-from sitsformer.classes import NO_LABEL, Legend, load_legend
+from sitsformer.classes import NO_LABEL, Legend
 from sitsformer.config import Area, Config, EarthEngine, expand
 from sitsformer.grid import Tile
 from sitsformer.imagery.earthengine import batch, listing, requests
@@ -35,6 +35,7 @@ from sitsformer.imagery.earthengine.plan import announce
 from sitsformer.imagery.earthengine.requests import UNSCORED, Request
 from sitsformer.imagery.earthengine.session import Session, connect
 from sitsformer.imagery.earthengine.stored import Scores, Stored
+from sitsformer.legends import load_legend
 from sitsformer.sensors import BANDS
 
 logger = logging.getLogger("sitsformer")

@@ -10,8 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sitsformer import provenance
-from sitsformer.classes import load_legend
+from sitsformer import artefacts
 from sitsformer.config import Area, Config, ConfigError, EarthEngine
 from sitsformer.grid import area_geometry, tiles
 from sitsformer.imagery.earthengine.collections import EE_BANDS, IMAGES, SCORES, season_year
@@ -19,6 +18,7 @@ from sitsformer.imagery.earthengine.layers import maps
 from sitsformer.imagery.earthengine.listing import outline
 from sitsformer.imagery.earthengine.session import connect
 from sitsformer.labels import products
+from sitsformer.legends import load_legend
 from sitsformer.registry import find
 from sitsformer.sensors import BANDS, SENTINEL2
 
@@ -36,7 +36,7 @@ def write_page(config: Config, area_name: str | None, out: Path) -> None:
     # In a page, folium's maps work without a running kernel; geemap chooses by this variable.
     os.environ["USE_FOLIUM"] = "1"
     page = area_map(config, area_name)
-    with provenance.create_file(out) as partial:
+    with artefacts.create_file(out) as partial:
         page.to_html(str(partial))
 
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.classes import NO_LABEL, Legend, load_legend
+from sitsformer.classes import NO_LABEL, Legend
 from sitsformer.config import Area, LabelRaster, expand
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile, area_geometry
 from sitsformer.imagery.rasters.pixels import Block, check, crs_of, on_grid
 from sitsformer.imagery.rasters.values import known
+from sitsformer.legends import load_legend
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader

@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sitsformer import cube
-from sitsformer.classes import Legend, load_legend
+from sitsformer.classes import Legend
 from sitsformer.config import Area, Config, Synthetic
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile, area_geometry
@@ -19,6 +19,7 @@ from sitsformer.imagery.synthetic.noise import Floats, normal, smooth, stream
 from sitsformer.imagery.synthetic.surfaces import POINTS, mixing, season
 from sitsformer.imagery.synthetic.weather import Overpasses, Sky, overpasses, sky
 from sitsformer.labels import products
+from sitsformer.legends import load_legend
 from sitsformer.sensors import BANDS, PIXEL, SENTINEL2
 from sitsformer.stored import SCALE
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from sitsformer import provenance
+from sitsformer import artefacts
+from sitsformer.artefacts import ArtefactError
 from sitsformer.errors import TemporaryError
-from sitsformer.provenance import ArtefactError
 
 
 def make(path: Path, text: str = "x", **keys) -> None:
-    with provenance.create(path, "thing", config={"a": 1}, seed=3, **keys) as folder:
+    with artefacts.create(path, "thing", config={"a": 1}, seed=3, **keys) as folder:
         (folder / "data").mkdir()
         (folder / "data" / "chunk").write_text(text)
 
@@ -29,14 +29,14 @@ def test_same_inputs_same_bytes(tmp_path: Path) -> None:
         for r in (tmp_path / "a", tmp_path / "b")
     )
     assert first == second
-    assert provenance.digest(tmp_path / "a") == provenance.digest(tmp_path / "b")
+    assert artefacts.digest(tmp_path / "a") == artefacts.digest(tmp_path / "b")
 
 
 def test_the_record_names_what_made_it(tmp_path: Path) -> None:
     make(tmp_path / "a")
     make(tmp_path / "b", "y", inputs={"cube": tmp_path / "a"}, extra={"dates": 7})
-    record = provenance.read(tmp_path / "b")
-    assert record["inputs"] == {"cube": provenance.digest(tmp_path / "a")}
+    record = artefacts.read(tmp_path / "b")
+    assert record["inputs"] == {"cube": artefacts.digest(tmp_path / "a")}
     assert (record["kind"], record["seed"], record["dates"]) == ("thing", 3, 7)
     assert record["versions"]["python"].startswith("3.")
 
@@ -45,7 +45,7 @@ def test_a_new_one_replaces_the_old_one_whole(tmp_path: Path) -> None:
     make(tmp_path / "a", "old")
     (tmp_path / "a" / "left_over").touch()
     make(tmp_path / "a", "new")
-    assert provenance.check(tmp_path / "a") == []
+    assert artefacts.check(tmp_path / "a") == []
     assert (tmp_path / "a" / "data" / "chunk").read_text() == "new"
 
 
@@ -53,21 +53,21 @@ def test_failure_keeps_the_old_one_and_leaves_nothing_else(tmp_path: Path) -> No
     make(tmp_path / "a", "old")
     with (
         pytest.raises(RuntimeError),
-        provenance.create(tmp_path / "a", "thing", config={}) as folder,
+        artefacts.create(tmp_path / "a", "thing", config={}) as folder,
     ):
         (folder / "half").touch()
         raise RuntimeError
-    with pytest.raises(RuntimeError), provenance.create_file(tmp_path / "t.csv") as partial:
+    with pytest.raises(RuntimeError), artefacts.create_file(tmp_path / "t.csv") as partial:
         partial.write_text("half")
         raise RuntimeError
     assert [item.name for item in tmp_path.iterdir()] == ["a"]
-    assert provenance.check(tmp_path / "a") == []
+    assert artefacts.check(tmp_path / "a") == []
 
 
 def test_left_overs_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     code = (
-        "import os, signal, sys; from pathlib import Path; from sitsformer import provenance\n"
-        "with provenance.create(Path(sys.argv[1]), 'thing', config={}) as folder:\n"
+        "import os, signal, sys; from pathlib import Path; from sitsformer import artefacts\n"
+        "with artefacts.create(Path(sys.argv[1]), 'thing', config={}) as folder:\n"
         "    (folder / 'half').touch(); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     result = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a")], check=False)
@@ -86,7 +86,7 @@ def test_left_overs_of_a_replacement_and_of_a_file_are_removed(tmp_path: Path) -
     living = tmp_path / f".a.partial-{os.getppid()}"
     living.mkdir()
     make(tmp_path / "a")
-    with provenance.create_file(tmp_path / "t.csv") as partial:
+    with artefacts.create_file(tmp_path / "t.csv") as partial:
         partial.write_text("whole")
     assert {item.name for item in tmp_path.iterdir()} == {"a", "t.csv", living.name}
 
@@ -96,9 +96,9 @@ def test_check_finds_missing_altered_and_foreign_files(tmp_path: Path) -> None:
     chunk = tmp_path / "a" / "data" / "chunk"
     (tmp_path / "a" / ".snakemake_timestamp").touch()
     chunk.write_text("z")
-    assert provenance.check(tmp_path / "a") == ["altered: data/chunk (same size, other contents)"]
+    assert artefacts.check(tmp_path / "a") == ["altered: data/chunk (same size, other contents)"]
     chunk.rename(chunk.with_name("other"))
-    assert provenance.check(tmp_path / "a") == [
+    assert artefacts.check(tmp_path / "a") == [
         "missing: data/chunk",
         "foreign: data/other (not written by sitsformer)",
     ]
@@ -106,16 +106,16 @@ def test_check_finds_missing_altered_and_foreign_files(tmp_path: Path) -> None:
 
 def test_what_is_no_artefact_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match="not an artefact"):
-        provenance.read(tmp_path)
-    (tmp_path / provenance.PROVENANCE).write_text("{")
+        artefacts.read(tmp_path)
+    (tmp_path / artefacts.PROVENANCE).write_text("{")
     with pytest.raises(ArtefactError, match="cannot be read"):
-        provenance.check(tmp_path)
+        artefacts.check(tmp_path)
 
 
 def test_create_file_keeps_the_suffix_and_replaces(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "t.csv"
     for text in ("one", "two"):
-        with provenance.create_file(target) as partial:
+        with artefacts.create_file(target) as partial:
             assert partial.suffix == ".csv"
             partial.write_text(text)
     assert target.read_text() == "two"
@@ -124,7 +124,7 @@ def test_create_file_keeps_the_suffix_and_replaces(tmp_path: Path) -> None:
 
 def test_a_glance_finds_a_large_chunk_in_the_place_of_another(tmp_path: Path) -> None:
     """Of the same size, with a checksum inside that holds; what lies between is left to that."""
-    with provenance.create(tmp_path / "a", "thing", config={}) as folder:
+    with artefacts.create(tmp_path / "a", "thing", config={}) as folder:
         (folder / "c").mkdir()
         for number in (0, 1):
             (folder / "c" / str(number)).write_bytes(bytes([number]) * 100_000)
@@ -132,30 +132,30 @@ def test_a_glance_finds_a_large_chunk_in_the_place_of_another(tmp_path: Path) ->
     data = bytearray(first.read_bytes())
     data[50_000] ^= 1
     first.write_bytes(data)
-    assert provenance.glance(tmp_path / "a", checked=("c/",)) == []
+    assert artefacts.glance(tmp_path / "a", checked=("c/",)) == []
     altered = ["altered: c/0 (same size, other contents)"]
-    assert provenance.glance(tmp_path / "a") == provenance.check(tmp_path / "a") == altered
+    assert artefacts.glance(tmp_path / "a") == artefacts.check(tmp_path / "a") == altered
     first.write_bytes(second.read_bytes())
-    assert provenance.glance(tmp_path / "a", checked=("c/",)) == altered
+    assert artefacts.glance(tmp_path / "a", checked=("c/",)) == altered
 
 
 def test_records_of_older_versions_are_read(tmp_path: Path) -> None:
     make(tmp_path / "a")
-    record = provenance.read(tmp_path / "a")
+    record = artefacts.read(tmp_path / "a")
     old = {name: value for name, value in record.items() if name not in ("format", "record_sha256")}
-    (tmp_path / "a" / provenance.PROVENANCE).write_text(json.dumps(old))
-    assert provenance.read(tmp_path / "a") == old
-    assert provenance.glance(tmp_path / "a") == []
+    (tmp_path / "a" / artefacts.PROVENANCE).write_text(json.dumps(old))
+    assert artefacts.read(tmp_path / "a") == old
+    assert artefacts.glance(tmp_path / "a") == []
 
 
 @pytest.mark.parametrize("key", ["seed", "format", "record_sha256", "files"])
 def test_an_altered_record_is_refused(tmp_path: Path, key: str) -> None:
     make(tmp_path / "a")
-    record = provenance.read(tmp_path / "a")
+    record = artefacts.read(tmp_path / "a")
     record["x" + key[1:]] = record.pop(key)
-    (tmp_path / "a" / provenance.PROVENANCE).write_text(json.dumps(record))
+    (tmp_path / "a" / artefacts.PROVENANCE).write_text(json.dumps(record))
     with pytest.raises(ArtefactError, match=r"damaged|no record"):
-        provenance.glance(tmp_path / "a")
+        artefacts.glance(tmp_path / "a")
 
 
 def test_an_input_without_a_record_is_refused_before_the_work(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_an_input_without_a_record_is_refused_before_the_work(tmp_path: Path) ->
         worked = False
         with (
             pytest.raises(ArtefactError, match=message),
-            provenance.create(tmp_path / "a", "b", config={}, inputs={"x": tmp_path / name}),
+            artefacts.create(tmp_path / "a", "b", config={}, inputs={"x": tmp_path / name}),
         ):
             worked = True
         assert not worked
@@ -174,20 +174,20 @@ def test_an_input_without_a_record_is_refused_before_the_work(tmp_path: Path) ->
 def test_a_file_has_its_record_beside_it(tmp_path: Path) -> None:
     target = tmp_path / "t.csv"
     for text in ("one", "other"):
-        with provenance.create_file(target, "table") as partial:
+        with artefacts.create_file(target, "table") as partial:
             partial.write_text(text)
-        assert provenance.check_file(target) == []
-        provenance.refuse_altered(target, "again")
-    assert provenance.read_file(target)["kind"] == "table"
-    before = provenance.ledger_path(target).read_bytes()
-    with pytest.raises(RuntimeError), provenance.create_file(target, "table") as partial:
+        assert artefacts.check_file(target) == []
+        artefacts.refuse_altered(target, "again")
+    assert artefacts.read_file(target)["kind"] == "table"
+    before = artefacts.ledger_path(target).read_bytes()
+    with pytest.raises(RuntimeError), artefacts.create_file(target, "table") as partial:
         raise RuntimeError
-    assert provenance.ledger_path(target).read_bytes() == before
+    assert artefacts.ledger_path(target).read_bytes() == before
     target.write_text("two")
     with pytest.raises(ArtefactError, match=r"altered: t.csv \(3 bytes, 5 recorded\); again"):
-        provenance.refuse_altered(target, "again")
+        artefacts.refuse_altered(target, "again")
     target.unlink()
-    assert provenance.check_file(target) == ["missing: t.csv"]
+    assert artefacts.check_file(target) == ["missing: t.csv"]
 
 
 @pytest.mark.parametrize(
@@ -202,13 +202,13 @@ def test_a_file_has_its_record_beside_it(tmp_path: Path) -> None:
 def test_a_full_disk_is_one_message_and_leaves_nothing(tmp_path: Path, said: Exception) -> None:
     with (
         pytest.raises(TemporaryError, match="a cannot be written: the disk is full"),
-        provenance.create(tmp_path / "a", "thing", config={}) as folder,
+        artefacts.create(tmp_path / "a", "thing", config={}) as folder,
     ):
         (folder / "half").touch()
         raise said
     with (
         pytest.raises(TemporaryError, match=r"t.csv cannot be written: the disk is full"),
-        provenance.create_file(tmp_path / "t.csv") as partial,
+        artefacts.create_file(tmp_path / "t.csv") as partial,
     ):
         partial.touch()
         raise ValueError from said
@@ -227,7 +227,7 @@ def test_somebody_s_own_folder_or_file_is_not_replaced(tmp_path: Path) -> None:
     assert {item.name for item in tmp_path.iterdir()} == {"photos", "file"}
     (tmp_path / "empty").mkdir()
     make(tmp_path / "empty")
-    assert provenance.check(tmp_path / "empty") == []
+    assert artefacts.check(tmp_path / "empty") == []
 
 
 def test_a_link_to_an_artefact_is_replaced_and_what_it_led_to_is_kept(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_link_to_an_artefact_is_replaced_and_what_it_led_to_is_kept(tmp_path: 
 def test_a_folder_or_a_pipe_does_not_become_a_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe"):
-        with pytest.raises(ArtefactError, match="name of"), provenance.create_file(path) as partial:
+        with pytest.raises(ArtefactError, match="name of"), artefacts.create_file(path) as partial:
             partial.touch()
     assert [item.name for item in tmp_path.iterdir()] == ["pipe"]
     assert (tmp_path / "pipe").is_fifo()

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 import training_data
-from sitsformer import provenance
+from sitsformer import artefacts
 from sitsformer.commands.check import check
 from sitsformer.errors import REFUSED, SitsError
 
@@ -18,7 +18,7 @@ def results(tmp_path: Path) -> Path:
     folder = tmp_path / "my results"
     training_data.store(folder / "patches" / "s.zarr", count=30, time=4)
     for name in ("a.csv", "b.png"):
-        with provenance.create_file(folder / "tables" / name, "table") as partial:
+        with artefacts.create_file(folder / "tables" / name, "table") as partial:
             partial.write_text("x,y")
     for name in ("logs/s.log", ".snakemake/m.png", "benchmarks/b.tsv"):
         (folder / name).parent.mkdir(parents=True)
@@ -82,8 +82,8 @@ def test_what_is_to_be_deleted_is_all_of_it(results: Path) -> None:
 
 def test_a_record_that_cannot_be_read(results: Path) -> None:
     for record in (
-        results / "patches" / "s.zarr" / provenance.PROVENANCE,
-        provenance.ledger_path(results / "tables" / "a.csv"),
+        results / "patches" / "s.zarr" / artefacts.PROVENANCE,
+        artefacts.ledger_path(results / "tables" / "a.csv"),
     ):
         good = record.read_bytes()
         for text in (b"", b"[]", b"\xff\xfe", b"{}", b'{"kind": 1, "files": 3}'):
@@ -98,7 +98,7 @@ def test_what_has_no_record_is_said_and_never_called_whole(results: Path, tmp_pa
     output, message = run(results)
     assert "c.parquet: no record" in output and message == ""
     assert "no record" in run(results / "tables" / "c.parquet")[1]
-    (results / "patches" / "s.zarr" / provenance.PROVENANCE).unlink()
+    (results / "patches" / "s.zarr" / artefacts.PROVENANCE).unlink()
     assert "no record" in run(results / "patches" / "s.zarr")[1]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sitsformer import mapproducts, provenance
+from sitsformer import artefacts, mapproducts
 from sitsformer.errors import SitsError
 from sitsformer.samples import contract as samplelayout
 from sitsformer.samples import shards
@@ -64,7 +64,7 @@ def look(path: Path) -> list[Finding]:
     if not path.exists() and _recorded(path) is None:
         raise SitsError(f"{path} does not exist: give an artefact or a folder of artefacts")
     if path.is_dir():
-        whole = None if provenance.has_record(path) else _whole(path)
+        whole = None if artefacts.has_record(path) else _whole(path)
         if whole is not None:
             return [_part(whole, path)]
         found = [_directory(path)] if _is_one(path) else list(_walk(path, set()))
@@ -76,7 +76,7 @@ def look(path: Path) -> list[Finding]:
 
 def _is_one(path: Path) -> bool:
     """Whether a directory is an artefact, or a Zarr store or model that has lost its record."""
-    return provenance.has_record(path) or any((path / name).exists() for name in _HEARTS)
+    return artefacts.has_record(path) or any((path / name).exists() for name in _HEARTS)
 
 
 def _walk(folder: Path, seen: set[Path]) -> Iterator[Finding]:
@@ -94,7 +94,7 @@ def _walk(folder: Path, seen: set[Path]) -> Iterator[Finding]:
         yield Finding(folder, "folder", (f"unreadable: {error.strerror}",))
         return
     recorded = {
-        one.name.removesuffix(".json") for one in (folder / provenance.LEDGER).glob("*.json")
+        one.name.removesuffix(".json") for one in (folder / artefacts.LEDGER).glob("*.json")
     }
     there = {entry.name for entry in inside}
     for entry in inside:
@@ -113,10 +113,10 @@ def _walk(folder: Path, seen: set[Path]) -> Iterator[Finding]:
 
 
 def _directory(path: Path) -> Finding:
-    if not provenance.has_record(path):
+    if not artefacts.has_record(path):
         return Finding(path, "")
     try:
-        kind, problems = str(provenance.read(path)["kind"]), provenance.check(path)
+        kind, problems = str(artefacts.read(path)["kind"]), artefacts.check(path)
     except SitsError as error:
         return Finding(path, "artefact", (str(error),))
     if any("reflectance/c/" in line for line in problems) and kind in (
@@ -146,7 +146,7 @@ def _named_file(path: Path) -> Finding:
 
 def _whole(path: Path) -> Path | None:
     """The artefact that a path lies in."""
-    inside = (parent for parent in path.absolute().parents if provenance.has_record(parent))
+    inside = (parent for parent in path.absolute().parents if artefacts.has_record(parent))
     return next(inside, None)
 
 
@@ -154,14 +154,14 @@ def _part(whole: Path, path: Path) -> Finding:
     """A file or folder of an artefact, compared with its record."""
     name = path.absolute().relative_to(whole).as_posix()
     try:
-        if name == provenance.PROVENANCE:
-            return Finding(path, f"record of a {provenance.read(whole)['kind']}")
+        if name == artefacts.PROVENANCE:
+            return Finding(path, f"record of a {artefacts.read(whole)['kind']}")
         problems = [
             line
-            for line in provenance.check(whole)
+            for line in artefacts.check(whole)
             if f"{line} ".partition(": ")[2].startswith((f"{name} ", f"{name}/"))
         ]
-        kind = str(provenance.read(whole)["kind"])
+        kind = str(artefacts.read(whole)["kind"])
     except SitsError as error:
         return Finding(path, "part", (str(error),), whole)
     return Finding(path, f"part of a {kind}", tuple(problems), whole)
@@ -177,8 +177,8 @@ def _file(path: Path) -> Finding:
             return Finding(path, "checkpoint", (str(error),))
         return Finding(path, "checkpoint")
     try:
-        record = provenance.read_file(path)
-        problems = provenance.check_file(path)
+        record = artefacts.read_file(path)
+        problems = artefacts.check_file(path)
     except SitsError as error:
         return Finding(path, "file", (str(error),))
     return Finding(path, "" if record is None else str(record["kind"]), tuple(problems))
@@ -186,5 +186,5 @@ def _file(path: Path) -> Finding:
 
 def _recorded(path: Path) -> Path | None:
     """The record of a file, if it has one."""
-    record = provenance.ledger_path(path)
+    record = artefacts.ledger_path(path)
     return record if record.exists() else None

@@ -1,0 +1,1 @@
+"""What is looked at before a job runs, and whether artefacts are as they were written."""
