@@ -14,7 +14,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +27,9 @@ from sitsformer.errors import SitsError
 from sitsformer.fewshot import TEST, TRAIN, VALIDATION, Cell, Draw, Learner, validation_score
 from sitsformer.fewshot.adaptations import Adaptation, Choice, adaptations
 from sitsformer.fewshot.adaptations.full import all_weights
+from sitsformer.fewshot.refine import Pool, best, scale, standardised
 from sitsformer.model import SITSFormer
-from sitsformer.model.prediction import probabilities
+from sitsformer.model.prediction import pooled, probabilities
 from sitsformer.model.steps import Series, make_series
 from sitsformer.modelstore import Origin, load_model, save_model
 from sitsformer.registry import find
@@ -39,9 +42,13 @@ from sitsformer.training.tasks import ClassifySettings, ClassifyTask
 logger = logging.getLogger("sitsformer")
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 PREDICT_BATCH = 512
 """Samples a batch of prediction; activations of the default network then take some 200 MB."""
+
+
+Pooled: TypeAlias = tuple[npt.NDArray[np.float32], Floats, Floats]
 
 
 @dataclass(frozen=True)
@@ -88,18 +95,19 @@ def run_cells(
     cells, models = [], []
     for seed in seeds:
         drawn, tuned = _tune(job, adaptation, shots, seed)
+        found, refined = _predicted(job, tuned.model, drawn)
         choice = {
             **tuned.choice,
+            **({"refined": refined} if settings.refine else {}),
             "validation_balanced_accuracy": tuned.score[0],
             "validation_log_likelihood": tuned.score[1],
             "train_samples": len(drawn.train),
             "validation_samples": len(drawn.validation),
         }
-        found = probabilities(tuned.model, series, test, PREDICT_BATCH)
         truth = labelled.label[test]
-        cells.append(Cell(learner, shots, seed, labelled.index[test], truth, found, choice))
+        cells.append(Cell(learner, shots, seed, labelled.index[test], truth, found[test], choice))
         models.append(tuned.model)
-        right = float((found.argmax(1) == truth).mean())
+        right = float((found[test].argmax(1) == truth).mean())
         logger.info("%s shots %s seed %d: accuracy %.3f", learner.name, shots, seed, right)
     return cells, models[0]
 
@@ -121,6 +129,50 @@ class Job:
     init: Path | None
     model_settings: config.Model
     settings: config.FewShot
+    known: dict[str, Pooled] = field(default_factory=dict)
+    """Pooled encodings by a pretrained encoder, which all draws share, by kind of pooling."""
+    pools: dict[str, Pool] = field(default_factory=dict)
+
+    def pooled(self, model: SITSFormer) -> Pooled:
+        """Pooled encodings of all samples by a network whose encoder is as it started.
+
+        Returns:
+            (sample, feature) float32; mean and standard deviation (feature,) of each over the
+            training split.
+        """
+        kind = model.architecture.pooling
+        if self.init is None or kind not in self.known:
+            everything = np.arange(len(self.samples))
+            found = pooled(model, self.series, everything, PREDICT_BATCH)
+            result = found, *scale(found, self.samples.split == TRAIN)
+            if self.init is None:
+                return result
+            self.known[kind] = result
+        return self.known[kind]
+
+    def pool(self, model: SITSFormer) -> Pool:
+        """All samples as the refinements see them with a model.
+
+        Draws that share an encoder share their neighbours.
+        """
+        key = model.architecture.pooling
+        if model.frozen and key in self.pools:
+            return self.pools[key]
+        pool = Pool(partial(self._space, model), self.land_cover)
+        if model.frozen and self.init is not None:
+            self.pools[key] = pool
+        return pool
+
+    def _space(self, model: SITSFormer) -> npt.NDArray[np.floating]:
+        found = pooled(model, self.series, np.arange(len(self.samples)), PREDICT_BATCH)
+        return standardised(found, self.samples.split == TRAIN)
+
+    @cached_property
+    def land_cover(self) -> npt.NDArray[np.float32] | None:
+        """(sample, land cover) probabilities by the pretrained model, if it knows any."""
+        if self.init is None:
+            return None
+        return land_cover(self.init, self.samples, self.series)
 
     def start(self, seed: int) -> SITSFormer:
         """The network as it starts, with a new classifier; all that is random is of the seed."""
@@ -147,6 +199,22 @@ class Job:
         )
         fit(model, task, s.recipe.plan(learning_rate=rate, seed=seed))
         return model.eval()
+
+
+def _predicted(job: Job, model: SITSFormer, drawn: Draw) -> tuple[npt.NDArray[np.float32], str]:
+    """Probabilities (sample, class) of all samples, and how they were refined.
+
+    Without refinements those of the test split alone are computed; the others are NaN.
+    """
+    refine = job.settings.refine
+    everything = np.arange(len(job.samples))
+    wanted = everything if refine else np.flatnonzero(job.samples.split == TEST)
+    found = np.full((len(everything), len(job.samples.classes)), np.nan, np.float32)
+    found[wanted] = probabilities(model, job.series, wanted, PREDICT_BATCH)
+    if not refine:
+        return found, "none"
+    better, name = best(found, job.samples.label, drawn, job.pool(model), refine)
+    return better.astype(np.float32), name
 
 
 def _tune(job: Job, adaptation: Adaptation, shots: config.Shots, seed: int) -> tuple[Draw, Tuned]:
@@ -197,6 +265,26 @@ def _series(samples: Samples, init: Path | None, device: torch.device | str = "c
         model = load_model(init, bands=samples.bands, patch=samples.reflectance.shape[3])
         mean, std = model.mean.numpy(), model.std.numpy()
     return make_series(samples.reflectance, samples.doy, mean, std, device)
+
+
+def land_cover(
+    init: Path, samples: Samples, series: Series | None = None
+) -> npt.NDArray[np.float32] | None:
+    """Land cover of samples by a pretrained model.
+
+    Args:
+        init: its artefact.
+        samples: of the bands and the patch that it reads.
+        series: the same, normalised by the model's statistics; None: made here.
+
+    Returns:
+        (sample, land cover) probabilities; None where the model does not classify.
+    """
+    model = load_model(init, bands=samples.bands, patch=samples.reflectance.shape[3])
+    if model.classifier is None:
+        return None
+    everything = np.arange(len(samples))
+    return probabilities(model, series or _series(samples, init), everything, PREDICT_BATCH)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def test_training_without_padding_equals_the_reference(norm_first):
     expected = torch.nn.functional.cross_entropy(reference.train().classify(x, days), label)
     expected.backward()
     steps = Steps(steps.values.double(), steps.doy, steps.layout)
-    logits = model.train().classify(model.encode(steps), steps.layout)
+    logits = model.train().logits(steps)
     found = torch.nn.functional.cross_entropy(logits, label)
     found.backward()
     assert abs(float((found - expected).detach())) < 1e-10
@@ -57,7 +57,7 @@ def test_padding_changes_nothing_in_training():
     for v, d in ((values, doy), (longer, days)):
         _, model = pair()
         steps = pack(make_series(v, d, MEAN, STD), np.arange(9))
-        outputs.append(model.train().classify(model.encode(steps), steps.layout))
+        outputs.append(model.train().logits(steps))
         statistics.append({k: v.clone() for k, v in model.named_buffers()})
     assert torch.equal(*outputs)
     assert all(torch.equal(statistics[0][k], statistics[1][k]) for k in statistics[0])
@@ -145,9 +145,9 @@ def test_with_a_decoder_the_encoder_sees_visible_steps_alone():
                 seed([1])
                 found.append(model.encode_hidden(batch, hidden))
         assert torch.equal(found[0][0], found[1][0])
-        assert torch.equal(found[0][2], found[1][2])
+        assert torch.equal(found[0][-1], found[1][-1])
     # As if the hidden steps had never been there.
-    seen, layout, decoded = found[0]
+    seen, layout, _, decoded = found[0]
     shorter = Steps(steps.values[rows], steps.doy[rows], make_layout(layout.lengths))
     with torch.no_grad():
         assert torch.allclose(seen, model.encode(shorter), atol=1e-5)
@@ -158,7 +158,7 @@ def test_with_a_decoder_the_encoder_sees_visible_steps_alone():
 
 def test_a_decoder_learns_with_its_token():
     model, steps, hidden = with_decoder()
-    model.reconstruct(model.encode_hidden(steps, hidden, whole=False)[2]).square().sum().backward()
+    model.reconstruct(model.encode_hidden(steps, hidden, whole=False)[-1]).square().sum().backward()
     for name in ("mask_token", "decoder.layers.0.linear1.weight", "embedding.linear.weight"):
         assert float(dict(model.named_parameters())[name].grad.abs().max()) > 0, name
 
@@ -183,17 +183,32 @@ def test_layers_start_with_different_weights():
     assert not torch.equal(first, second)
 
 
-@pytest.mark.parametrize("pooling", ["max", "mean", "mean_max"])
+def around_days(part, doy):
+    """Plain loop over the ten days: Gaussian weights, around New Year where that is nearer."""
+    found = []
+    for day in (np.arange(10) + 0.5) * 36.6:
+        apart = np.minimum(np.abs(doy - day), 366 - np.abs(doy - day))
+        weight = np.exp(-0.5 * (apart / 18) ** 2 + 0.5 * (apart.min() / 18) ** 2)
+        found.append((weight[:, None] * part.double().numpy()).sum(0) / weight.sum())
+    return torch.from_numpy(np.concatenate(found)).float()
+
+
+@pytest.mark.parametrize("pooling", ["max", "mean", "mean_max", "seasons"])
 def test_pooling_sees_valid_steps_alone(pooling):
     shape = Architecture(3, 1, "linear", 8, 1, 2, pooling=pooling, classes=2)
     model = SITSFormer(shape)
     lengths = np.array([5, 3, 1])
     encoded = torch.randn(9, 8) - 5  # a pooled 0 would be a padding that leaked
-    found = model.pool(encoded, make_layout(lengths))
+    doy = torch.tensor([1, 90, 91, 240, 366, 10, 200, 350, 5])
+    found = model.pool(encoded, make_layout(lengths), doy)
     parts = encoded.split([5, 3, 1])
     mean = torch.stack([part.mean(0) for part in parts])
     most = torch.stack([part.max(0).values for part in parts])
-    expected = {"max": most, "mean": mean, "mean_max": torch.cat([mean, most], 1)}[pooling]
+    expected = {"max": most, "mean": mean, "mean_max": torch.cat([mean, most], 1)}
+    days = doy.numpy()
+    around = [around_days(*pair) for pair in zip(parts, np.split(days, [5, 8]), strict=True)]
+    expected["seasons"] = torch.cat([mean, most, torch.stack(around)], 1)
+    expected = expected[pooling]
     assert torch.allclose(found, expected, atol=1e-6)
 
 
@@ -256,11 +271,11 @@ def test_bf16_runs_forward_and_backward():
     _, model = pair(dropout=0.1)
     values, doy = samples(20, 8)
     steps = pack(make_series(values, doy, MEAN, STD), np.arange(20))
-    exact = model.eval().classify(model.encode(steps), steps.layout)
+    exact = model.eval().logits(steps)
     with torch.autocast("cpu", torch.bfloat16):
-        rough = model.classify(model.encode(steps), steps.layout).float()
+        rough = model.logits(steps).float()
         assert (rough - exact).abs().max() < 0.2
-        model.train().classify(model.encode(steps), steps.layout).float().sum().backward()
+        model.train().logits(steps).float().sum().backward()
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 

@@ -120,10 +120,11 @@ def test_losses_are_what_they_are_called(mask: str, decoder: bool) -> None:
         found = chosen.sums(model, batch)
         guess = model.fill(batch.steps, hidden).numpy()
         if decoder:
-            encoded, layout, _ = model.encode_hidden(batch.steps, hidden)
+            encoded, layout, doy, _ = model.encode_hidden(batch.steps, hidden)
         else:
             encoded, layout = model.encode(batch.steps, hidden), batch.steps.layout
-        logits = model.classify(encoded, layout).double().numpy()
+            doy = batch.steps.doy
+        logits = model.classify(encoded, layout, doy).double().numpy()
     truth = batch.steps.values.numpy()[:, :, 0]
     picked = hidden if hidden.ndim == 2 else np.repeat(hidden[:, None], truth.shape[1], 1)
     expected = ((guess - truth)[picked].astype(np.float64) ** 2).sum()

@@ -82,7 +82,11 @@ def test_samples_without_land_cover_take_part_in_reconstruction_alone():
     assert batch.counts["sl"] == int((batch.label >= 0).sum())
     sums = mixed.sums(network(), batch)
     expected = torch.nn.functional.cross_entropy(
-        network().eval().classify(network().encode(batch.steps, batch.hidden), batch.steps.layout),
+        network()
+        .eval()
+        .classify(
+            network().encode(batch.steps, batch.hidden), batch.steps.layout, batch.steps.doy
+        ),
         batch.label,
         ignore_index=-1,
         reduction="sum",

@@ -15,6 +15,7 @@ samples and the table of cells are the same for all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from sitsformer.baselines.baseline import (
 from sitsformer.baselines.series import PixelSeries
 from sitsformer.config import expand
 from sitsformer.errors import SitsError
+from sitsformer.fewshot.refine import Pool, best, standardised
 
 if TYPE_CHECKING:
     from sitsformer.config import FewShot, Shots
@@ -57,7 +59,12 @@ def get(name: str, options: Mapping[str, Any] | None = None) -> Baseline:
 
 
 def run(
-    samples: Samples, name: str, shots: Shots, seeds: Sequence[int], settings: FewShot
+    samples: Samples,
+    learner: fewshot.Learner,
+    shots: Shots,
+    seeds: Sequence[int],
+    settings: FewShot,
+    land_cover: npt.NDArray[np.float32] | None = None,
 ) -> list[fewshot.Cell]:
     """Fit a baseline for some seeds and predict the test split.
 
@@ -66,11 +73,13 @@ def run(
 
     Args:
         samples: all three splits.
-        name: of the baseline.
+        learner: its method is the name of the baseline.
         shots: training samples a class.
         seeds: of the draws.
         settings: the few-shot section of the config.
+        land_cover: (sample, land cover) probabilities by a pretrained model, for a control.
     """
+    name = learner.method
     options = settings.options.get(name, {})
     baseline = get(name, options)
     if isinstance(baseline, ShippedBaseline):
@@ -78,6 +87,7 @@ def run(
     series = PixelSeries.of(samples)
     everything = series.take(np.flatnonzero(samples.split == fewshot.TRAIN))
     test = np.flatnonzero((samples.split == fewshot.TEST) & (samples.label >= 0))
+    pool = Pool(partial(_space, series, samples.split == fewshot.TRAIN), land_cover)
     cells = []
     for seed in seeds:
         draw = fewshot.draw_shots(samples.label, samples.split, shots, seed, settings.validation)
@@ -93,18 +103,30 @@ def run(
         predict, choice = _choose(
             name, baseline, task, series.take(draw.validation), samples.label[draw.validation]
         )
+        wanted = np.arange(len(samples)) if settings.refine else test
+        found = np.full((len(samples), task.classes), np.nan)
+        found[wanted] = _predicted(name, predict, series.take(wanted), task.classes)
+        if settings.refine:
+            found, choice["refined"] = best(found, samples.label, draw, pool, settings.refine)
         cells.append(
             fewshot.Cell(
-                fewshot.Learner(name),
+                learner,
                 shots,
                 seed,
                 samples.index[test],
                 samples.label[test],
-                _predicted(name, predict, series.take(test), task.classes).astype(np.float32),
+                found[test].astype(np.float32),
                 {**choice, "train": len(draw.train), "validation": len(draw.validation)},
             )
         )
     return cells
+
+
+def _space(
+    series: PixelSeries, training: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.floating]:
+    """(sample, feature) standardised features of the view that smooths the most noise."""
+    return standardised(series.features(series.views[-1]), training)
 
 
 def _choose(

@@ -11,12 +11,11 @@ from sitsformer.baselines.baseline import ShippedBaseline
 from sitsformer.baselines.trained import learning_rates, trained
 
 if TYPE_CHECKING:
-    from torch import nn
-
+    from sitsformer.baselines.networks.training import PixelNetwork
     from sitsformer.baselines.series import Calendar
 
 
-def _build(bands: int, calendar: Calendar, classes: int) -> nn.Module:
+def _build(bands: int, calendar: Calendar, classes: int) -> PixelNetwork:
     from sitsformer.baselines.networks import ltae
 
     return ltae.LTAE(bands, calendar, classes)

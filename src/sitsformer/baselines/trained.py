@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from sitsformer.baselines.baseline import Choice, Predict, Task
 
 if TYPE_CHECKING:
-    from torch import nn
-
+    from sitsformer.baselines.networks.training import PixelNetwork
     from sitsformer.baselines.series import Calendar
 
 
@@ -18,7 +17,9 @@ def learning_rates(task: Task) -> Sequence[Choice]:
     return [{"learning_rate": rate} for rate in task.settings.learning_rates]
 
 
-def trained(build: Callable[[int, Calendar, int], nn.Module]) -> Callable[[Task, Choice], Predict]:
+def trained(
+    build: Callable[[int, Calendar, int], PixelNetwork],
+) -> Callable[[Task, Choice], Predict]:
     """Fit of a network from scratch, exactly as the network of the method is fine-tuned.
 
     Args:

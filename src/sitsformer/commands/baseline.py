@@ -10,28 +10,56 @@ import click
 @click.command()
 @click.option("--config", "config_path", type=Path, required=True, help="YAML config.")
 @click.option("--samples", "store", type=Path, required=True, help="Sample store with crop labels.")
-@click.option("--method", required=True, help="Name of the baseline, such as random_forest.")
+@click.option(
+    "--method",
+    required=True,
+    help="Name of the baseline, such as random_forest; random_forest-dual-p0: with land cover.",
+)
+@click.option("--land-cover", type=Path, help="Pretrained model whose land cover a control uses.")
 @click.option("--shots", required=True, help="Labelled samples a class, or `all`.")
 @click.option("--seeds", required=True, help="Seeds of the draws: one, or a range such as 0-4.")
 @click.option("--out", type=Path, required=True, help="Parquet file of predictions.")
 def baseline(
-    config_path: Path, store: Path, method: str, shots: str, seeds: str, out: Path
+    config_path: Path,
+    store: Path,
+    method: str,
+    land_cover: Path | None,
+    shots: str,
+    seeds: str,
+    out: Path,
 ) -> None:
     """Fit a method without pretraining to a few labels, and predict the test samples."""
     from sitsformer import artefacts, fewshot
     from sitsformer.baselines.fitting import run
     from sitsformer.config import load
+    from sitsformer.landcover import of_model
+    from sitsformer.modelstore import refuse_other_start
     from sitsformer.samples import load_samples
 
+    learner = fewshot.parse_learner(method)
+    if learner.control != (land_cover is not None):
+        raise click.UsageError("give --land-cover with a control (METHOD-INIT-pN), and only then")
     settings = load(config_path).fewshot
     inputs = {"samples": artefacts.digest(store)}
-    samples = load_samples(store)
-    cells = run(samples, method, fewshot.parse_shots(shots), fewshot.parse_seeds(seeds), settings)
-    sweep = {"shots", "seeds", "seeds_per_job", "inits", "adaptations", "baselines", "options"}
+    samples, posterior = load_samples(store), None
+    if land_cover is not None:
+        inputs["init"] = artefacts.digest(land_cover)
+        refuse_other_start(land_cover, learner.init, learner.pretrain_seed)
+        posterior = of_model(land_cover, samples)
+    cells = run(
+        samples,
+        learner,
+        fewshot.parse_shots(shots),
+        fewshot.parse_seeds(seeds),
+        settings,
+        posterior,
+    )
+    sweep = {"shots", "seeds", "seeds_per_job", "inits", "adaptations"}
+    sweep |= {"baselines", "controls", "options"}
     made_by = {
         "config": {
             **settings.model_dump(mode="json", exclude=sweep),
-            "options": settings.options.get(method, {}),
+            "options": settings.options.get(learner.method, {}),
         },
         "inputs": inputs,
     }

@@ -74,7 +74,8 @@ def fewshot(
     cells, model = stage.run_cells(
         samples, init_model, learner, count, chosen, model_settings, settings
     )
-    sweep = {"shots", "seeds", "seeds_per_job", "inits", "adaptations", "baselines", "options"}
+    sweep = {"shots", "seeds", "seeds_per_job", "inits", "adaptations"}
+    sweep |= {"baselines", "controls", "options"}
     config = {
         "fewshot": settings.model_dump(mode="json", exclude=sweep),
         "model": model_settings.model_dump(mode="json"),

@@ -49,8 +49,9 @@ class Model(Section):
     """Dropout of the attention weights; default: as `dropout`. 0 trains faster."""
     norm: Literal["post", "pre"] = "post"
     """Layer norm after (SITS-Former) or before each block."""
-    pooling: Literal["max", "mean", "mean_max"] = "max"
-    """Pooling over valid time steps for classification."""
+    pooling: Literal["max", "mean", "mean_max", "seasons"] = "max"
+    """Pooling over valid time steps for classification; `seasons`: mean, largest, and a mean around
+    each of ten days of the year."""
 
     @model_validator(mode="after")
     def _check(self) -> Model:
@@ -276,6 +277,13 @@ class FewShot(Section):
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     """Share of the target spread over all classes."""
     augment: Augment = Augment()
+    refine: tuple[Literal["land_cover", "smoothing"], ...] = ()
+    """What is offered to every learner after it has predicted, for validation to choose (docs/
+    evaluation.md): `smoothing` over neighbours in its features, with the reflectances of all
+    samples, those of the test split too; `land_cover` of the pretrained model it started from."""
+    controls: tuple[BaselineName, ...] = ()
+    """Baselines that are also run with the land cover of every pretrained model which knows it: what
+    an init gains beyond them is more than the knowledge of land cover. Needs `refine`."""
     baselines: tuple[BaselineName, ...] = Field(
         default_factory=lambda: tuple(shipped()), json_schema_extra=_with_baselines
     )

@@ -20,6 +20,7 @@ NO_ADAPTATION = "-"
 _LEARNER = re.compile(
     r"(?P<init>[a-z][a-z0-9_]*)(-p(?P<seed>\d+))?-(?P<adaptation>[a-z][a-z0-9_]*)"
 )
+_CONTROL = re.compile(r"(?P<method>[a-z][a-z0-9_]*)-(?P<init>[a-z][a-z0-9_]*)-p(?P<seed>\d+)")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Learner:
 
     Attributes:
         method: `sitsformer`, or the name of a baseline.
-        init: what the weights start from: `none`, or an objective of pretraining.
+        init: what the weights start from: `none`, or an objective of pretraining. Of a baseline:
+            `none`, or the objective whose land cover it is given, which makes it a control.
         adaptation: how they learn crops, by name (`full`, `linear` ...); `-` for baselines.
         pretrain_seed: which pretraining run; -1 where there is none.
     """
@@ -39,16 +41,25 @@ class Learner:
     pretrain_seed: int = -1
 
     @property
+    def control(self) -> bool:
+        """Whether it is a baseline that is given the land cover of a pretrained model."""
+        return self.method != NETWORK and self.pretrain_seed >= 0
+
+    @property
     def name(self) -> str:
-        """Folder of the learner's cells: `dual-p0-full`, `none-full`, `random_forest`."""
+        """Folder of the learner's cells: `dual-p0-full`, `none-full`, `random_forest`, and
+        `random_forest-dual-p0` for a control."""
         if self.method != NETWORK:
-            return self.method
+            return self.method + (f"-{self.init}-p{self.pretrain_seed}" if self.control else "")
         run = "" if self.pretrain_seed < 0 else f"-p{self.pretrain_seed}"
         return f"{self.init}{run}-{self.adaptation}"
 
 
 def parse_learner(name: str) -> Learner:
     """The inverse of `Learner.name`."""
+    control = _CONTROL.fullmatch(name)
+    if control is not None:
+        return Learner(control["method"], control["init"], NO_ADAPTATION, int(control["seed"]))
     found = _LEARNER.fullmatch(name)
     if found is None:
         return Learner(method=name)

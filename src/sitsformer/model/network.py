@@ -13,7 +13,7 @@ What differs from the paper, and why, is in docs/model.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from sitsformer.errors import SitsError
+from sitsformer.model import pooling
 from sitsformer.model.embedding import ConvEmbedding, LinearEmbedding
 from sitsformer.model.encoder import Encoder, Layer
 from sitsformer.model.steps import Steps, StepTable, make_series, subset, to_device
@@ -42,7 +43,8 @@ class Architecture:
         dropout: rate after the embedding and inside the layers.
         attention_dropout: rate on the attention weights.
         norm: `post` or `pre`.
-        pooling: `max`, `mean` or `mean_max` over valid steps.
+        pooling: `max`, `mean` or `mean_max` over valid steps; `seasons`: these two, and a mean
+            around each of ten days of the year.
         classes: classes of the classifier; 0: none.
         decoder: whether a light decoder reconstructs hidden steps, which the encoder then does
             not see at all (after He et al. 2022, masked autoencoders).
@@ -117,14 +119,21 @@ class SITSFormer(nn.Module):
         self.register_buffer("mean", _vector(mean, a.bands, 0.0))
         self.register_buffer("std", _vector(std, a.bands, 1.0))
 
-    def new_classifier(self, classes: int, class_names: Sequence[str] = ()) -> None:
-        """Put a fresh classifier in; its first logits are small."""
-        self.architecture = Architecture(**{**asdict(self.architecture), "classes": classes})
+    def new_classifier(
+        self, classes: int, class_names: Sequence[str] = (), pooling: str | None = None
+    ) -> None:
+        """Put a fresh classifier in, if wanted on another pooling; its first logits are small."""
+        a = self.architecture
+        self.architecture = replace(a, classes=classes, pooling=pooling or a.pooling)
         self.class_names = tuple(class_names)
-        width = self.architecture.hidden * (2 if self.architecture.pooling == "mean_max" else 1)
-        self.classifier = nn.Linear(width, classes).to(self.mask_token.device)
+        self.classifier = nn.Linear(self.pooled_width, classes).to(self.mask_token.device)
         nn.init.normal_(self.classifier.weight, std=0.02)
         nn.init.zeros_(self.classifier.bias)
+
+    @property
+    def pooled_width(self) -> int:
+        """Values that a series is pooled to."""
+        return self.architecture.hidden * pooling.PARTS[self.architecture.pooling]
 
     def train(self, mode: bool = True) -> SITSFormer:
         """Set training mode; a frozen encoder stays in evaluation mode, norms and dropout too."""
@@ -162,7 +171,7 @@ class SITSFormer(nn.Module):
 
     def encode_hidden(
         self, steps: Steps, masked: npt.NDArray[np.bool_], whole: bool = True
-    ) -> tuple[Tensor, StepTable, Tensor]:
+    ) -> tuple[Tensor, StepTable, Tensor, Tensor]:
         """Encode a batch, and what its hidden steps are reconstructed from.
 
         Args:
@@ -171,20 +180,22 @@ class SITSFormer(nn.Module):
             whole: whether the encoded steps are wanted, or the hidden ones alone.
 
         Returns:
-            Encoded steps for the classifier and their layout (with a decoder the visible steps;
-            without one all, or whatever was computed where not `whole`), and (hidden steps, H).
+            Encoded steps for the classifier, their layout and their days (with a decoder the
+            visible steps; without one all, or whatever was computed where not `whole`), and
+            (hidden steps, H).
         """
         device = steps.values.device
         if self.decoder is None and not whole:
             encoded = self.encode(steps, masked, only_masked=True)
-            return encoded, steps.layout, encoded
+            return encoded, steps.layout, steps.doy, encoded
         rows = to_device(np.flatnonzero(masked), device)
         if self.decoder is None:
             encoded = self.encode(steps, masked)
-            return encoded, steps.layout, encoded.index_select(0, rows)
+            return encoded, steps.layout, steps.doy, encoded.index_select(0, rows)
         seen, layout, table = self._beside_tokens(steps, masked)
         only = (rows, subset(steps.layout, masked, device))
-        return seen, layout, self.decoder(table, steps.layout, only)
+        shown = steps.doy.index_select(0, to_device(np.flatnonzero(~masked), device))
+        return seen, layout, shown, self.decoder(table, steps.layout, only)
 
     def fill(self, steps: Steps, masked: npt.NDArray[np.bool_]) -> Tensor:
         """Guess the normalised reflectance (N, C) of every step, hidden ones or bands included."""
@@ -233,25 +244,19 @@ class SITSFormer(nn.Module):
         out: Tensor = self.reconstruction(encoded)
         return out
 
-    def pool(self, encoded: Tensor, layout: StepTable) -> Tensor:
-        """One vector a sample, (B, H) or (B, 2 H), of encoded steps (N, H)."""
-        kind = self.architecture.pooling
-        parts = []
-        if kind in ("mean", "mean_max"):
-            parts.append(_mean_pool(encoded, layout))
-        if kind in ("max", "mean_max"):
-            parts.append(_max_pool(encoded, layout))
-        return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+    def pool(self, encoded: Tensor, layout: StepTable, doy: Tensor) -> Tensor:
+        """One vector a sample, (B, `pooled_width`), of encoded steps (N, H) and their days (N,)."""
+        return pooling.pool(self.architecture.pooling, encoded, layout, doy)
 
-    def classify(self, encoded: Tensor, layout: StepTable) -> Tensor:
-        """Class logits (B, classes) of encoded steps (N, H)."""
+    def classify(self, encoded: Tensor, layout: StepTable, doy: Tensor) -> Tensor:
+        """Class logits (B, classes) of encoded steps (N, H) and their days (N,)."""
         assert self.classifier is not None, "this model has no classifier"
-        out: Tensor = self.classifier(self.pool(encoded, layout))
+        out: Tensor = self.classifier(self.pool(encoded, layout, doy))
         return out
 
     def logits(self, steps: Steps) -> Tensor:
         """Class logits (B, classes) of a batch."""
-        return self.classify(self.encode(steps), steps.layout)
+        return self.classify(self.encode(steps), steps.layout, steps.doy)
 
     def predict(
         self,
@@ -310,27 +315,3 @@ def _places(masked: npt.NDArray[np.bool_], device: torch.device) -> tuple[Tensor
     place = np.full(len(masked), len(visible), np.int64)
     place[visible] = np.arange(len(visible))
     return to_device(visible, device), to_device(place, device)
-
-
-def _mean_pool(encoded: Tensor, layout: StepTable) -> Tensor:
-    rows = encoded[: layout.steps]
-    if layout.bias is None:
-        return rows.view(layout.samples, layout.longest, -1).mean(1)
-    total = _padded(rows, layout, 0.0).sum(1)
-    return total / torch.isfinite(layout.bias).sum((1, 2)).unsqueeze(1)
-
-
-def _max_pool(encoded: Tensor, layout: StepTable) -> Tensor:
-    rows = _padded(encoded[: layout.steps], layout, -torch.inf)
-    # Where a gradient is wanted, it goes to the first of equal steps, as in the original; `amax`
-    # shares it out, and is twenty times as fast.
-    return rows.max(1).values if torch.is_grad_enabled() else rows.amax(1)
-
-
-def _padded(rows: Tensor, layout: StepTable, padding: float) -> Tensor:
-    """(N, H) -> (B, T, H)."""
-    samples, longest = layout.samples, layout.longest
-    if layout.slot is not None:
-        padded = rows.new_full((samples * longest, rows.shape[1]), padding)
-        rows = padded.index_copy(0, layout.slot, rows)
-    return rows.view(samples, longest, -1)

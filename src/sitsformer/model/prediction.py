@@ -1,19 +1,24 @@
-"""Class probabilities of many samples, in batches of the size that a machine likes.
+"""Class probabilities, or pooled encodings, of many samples, in batches that a machine likes.
 
 Axes: B samples of a batch, N steps of a batch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from sitsformer.model.network import SITSFormer
 from sitsformer.model.packed import LEAST_STEPS, PackedModel, can_pack, rounded
-from sitsformer.model.steps import Series, Steps, make_layout, pack
+from sitsformer.model.steps import Series, Steps, StepTable, make_layout, pack
 
 Ints = npt.NDArray[np.int64]
+Finish = Callable[[Tensor, StepTable, Tensor], Tensor]
 
 LARGEST_BYTES = 8 * 2**20
 """Size of the largest activation of a batch on a CPU: 2,048 steps of the default network. Measured:
@@ -34,13 +39,38 @@ def probabilities(
     Returns:
         (n, class) float32; rows sum to 1.
     """
+    out = np.empty((len(index), model.architecture.classes), np.float32)
+    _by_batches(model, series, index, most, partial(_probabilities, model), out)
+    return out
+
+
+def pooled(model: SITSFormer, series: Series, index: Ints, most: int) -> npt.NDArray[np.float32]:
+    """Pooled encodings of some samples: what a classifier would read.
+
+    Arguments as for `probabilities`.
+
+    Returns:
+        (n, `model.pooled_width`) float32.
+    """
+    out = np.empty((len(index), model.pooled_width), np.float32)
+    _by_batches(model, series, index, most, model.pool, out)
+    return out
+
+
+def _by_batches(
+    model: SITSFormer,
+    series: Series,
+    index: Ints,
+    most: int,
+    finish: Finish,
+    out: npt.NDArray[np.float32],
+) -> None:
+    """Fill `out` with what `finish` makes of each batch."""
     lengths = series.lengths[index]
     fast = can_pack(model) and int(lengths.sum()) >= LEAST_STEPS
     packed = PackedModel(model) if fast else None
-    out = np.empty((len(index), model.architecture.classes), np.float32)
     for part in portions(model, lengths, most):
-        out[part] = predict_batch(model, series, index[part], packed)
-    return out
+        out[part] = batch_of(model, series, index[part], finish, packed)
 
 
 def portions(model: SITSFormer, lengths: Ints, most: int) -> list[Ints]:
@@ -70,13 +100,25 @@ def _usual_steps(model: SITSFormer) -> int:
 def predict_batch(
     model: SITSFormer, series: Series, index: Ints, packed: PackedModel | None = None
 ) -> npt.NDArray[np.float32]:
-    """Class probabilities (B, classes) float32 of one batch.
+    """Class probabilities (B, classes) float32 of one batch; arguments as for `batch_of`."""
+    return batch_of(model, series, index, partial(_probabilities, model), packed)
+
+
+def batch_of(
+    model: SITSFormer,
+    series: Series,
+    index: Ints,
+    finish: Finish,
+    packed: PackedModel | None = None,
+) -> npt.NDArray[np.float32]:
+    """Encode one batch and make something of it.
 
     Args:
-        model: with a classifier.
+        model: in any mode; it is not changed.
         series: samples.
         index: (B,) which of them.
-        packed: made of `model`; predicts in its place.
+        finish: encoded steps (N, H), their layout and days -> (B, ...).
+        packed: made of `model`; encodes in its place.
     """
     was_training = model.training
     model.eval()
@@ -84,13 +126,17 @@ def predict_batch(
         steps = pack(series, index)
         if steps.values.device != model.mean.device:
             steps = _move(steps, model.mean.device)
-        if packed is None:
-            logits = model.classify(model.encode(steps), steps.layout)
-        else:
-            logits = packed.logits(rounded(steps))
-        found: npt.NDArray[np.float32] = torch.softmax(logits.float(), 1).cpu().numpy()
+        if packed is not None:
+            steps = rounded(steps)
+        encoded = model.encode(steps) if packed is None else packed.encode(steps)
+        found: npt.NDArray[np.float32]
+        found = finish(encoded, steps.layout, steps.doy).float().cpu().numpy()
     model.train(was_training)
     return found
+
+
+def _probabilities(model: SITSFormer, encoded: Tensor, layout: StepTable, doy: Tensor) -> Tensor:
+    return model.classify(encoded, layout, doy).float().softmax(1)
 
 
 def _move(steps: Steps, device: torch.device) -> Steps:

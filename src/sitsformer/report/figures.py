@@ -221,7 +221,7 @@ def encode(m: Material, name: str, samples: Samples) -> npt.NDArray[np.float32]:
         for start in range(0, len(samples), 256):
             index = np.arange(start, min(start + 256, len(samples)))
             steps = pack(series, index)
-            parts.append(model.pool(model.encode(steps), steps.layout).numpy())
+            parts.append(model.pool(model.encode(steps), steps.layout, steps.doy).numpy())
     return np.concatenate(parts)
 
 

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from sitsformer.errors import SitsError
+from sitsformer.model.encoder import Layer
 from sitsformer.training import checkpoint as checkpoints
 from sitsformer.training import distributed
 from sitsformer.training.determinism import deterministic, seed
@@ -157,8 +158,9 @@ class _Loop:
         self.waiting = 0
         self.look = 1 if self.device.type == "cpu" else CHECK_EVERY
         if plan.compile:
-            for layer in getattr(model, "transformer_encoder").layers:
-                layer.compile(dynamic=True)
+            for layer in model.modules():
+                if isinstance(layer, Layer):
+                    layer.compile(dynamic=True)
 
     def resume(self) -> None:
         """Resume from the checkpoint, if there is one of this very run."""

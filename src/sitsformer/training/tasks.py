@@ -229,10 +229,10 @@ class PretrainTask:
 
     def _encoded(self, model: SITSFormer, batch: PretrainBatch) -> Encoded:
         """The batch through the network, once for all losses."""
-        hidden, layout = batch.hidden, batch.steps.layout
+        hidden, layout, doy = batch.hidden, batch.steps.layout, batch.steps.doy
         masked = None
         if hidden is not None and hidden.ndim == 1:
-            every, layout, masked = model.encode_hidden(batch.steps, hidden, self.whole)
+            every, layout, doy, masked = model.encode_hidden(batch.steps, hidden, self.whole)
         else:
             every = model.encode(batch.steps, hidden)
             masked = None if hidden is None else every
@@ -242,6 +242,7 @@ class PretrainTask:
             label=batch.label,
             every=every,
             layout=layout,
+            doy=doy,
             masked=masked,
             class_weights=self.class_weights,
         )

@@ -10,12 +10,12 @@ import math
 import torch
 from torch import Tensor, nn
 
-from sitsformer.baselines.networks.training import padded
+from sitsformer.baselines.networks.training import PixelNetwork, padded
 from sitsformer.baselines.series import Calendar
 from sitsformer.model.steps import Steps
 
 
-class LTAE(nn.Module):
+class LTAE(PixelNetwork):
     """Attention with one learned query a head, over acquisitions with a day encoding."""
 
     def __init__(
@@ -44,7 +44,7 @@ class LTAE(nn.Module):
     def logits(self, steps: Steps) -> Tensor:
         """(N,) packed steps of B samples -> (B, K) logits."""
         values, day = padded(steps, self.calendar)
-        return self(values, torch.from_numpy(day))
+        return self.forward(values, torch.from_numpy(day))
 
     def forward(self, values: Tensor, day: Tensor) -> Tensor:
         """(N, T, C) acquisitions and (N, T) days, -1 = padding -> (N, K) logits."""

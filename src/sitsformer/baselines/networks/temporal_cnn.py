@@ -8,12 +8,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sitsformer.baselines.networks.training import padded
+from sitsformer.baselines.networks.training import PixelNetwork, padded
 from sitsformer.baselines.series import Calendar, interpolate
 from sitsformer.model.steps import Steps
 
 
-class TemporalCNN(nn.Module):
+class TemporalCNN(PixelNetwork):
     """Three convolutions over time, then a dense layer."""
 
     def __init__(self, bands: int, calendar: Calendar, classes: int, width: int = 64) -> None:
@@ -42,7 +42,7 @@ class TemporalCNN(nn.Module):
         """(N,) packed steps of B samples -> (B, K) logits."""
         values, day = padded(steps, self.calendar)
         regular = interpolate(values.numpy(), day, self.calendar.grid)
-        return self(torch.from_numpy(regular))
+        return self.forward(torch.from_numpy(regular))
 
     def forward(self, values: Tensor) -> Tensor:
         """(B, G, C) series on the calendar -> (B, K) logits."""

@@ -20,7 +20,16 @@ from sitsformer.training.tasks import ClassifyTask
 
 _PREDICT = 1024
 
-Build = Callable[[int, Calendar, int], nn.Module]
+
+class PixelNetwork(nn.Module):
+    """A network that reads the mean of each patch."""
+
+    def logits(self, steps: Steps) -> Tensor:
+        """Class logits (B, classes) of a batch."""
+        raise NotImplementedError
+
+
+Build = Callable[[int, Calendar, int], PixelNetwork]
 
 
 def fit_network(task: Task, choice: Choice, build: Build) -> Predict:
@@ -43,10 +52,9 @@ def fit_network(task: Task, choice: Choice, build: Build) -> Predict:
     network.eval()
 
     def predict(wanted: PixelSeries) -> npt.NDArray[np.floating]:
-        found = []
+        parts = np.array_split(wanted.rows, max(1, -(-len(wanted) // _PREDICT)))
         with torch.inference_mode():
-            for part in np.array_split(wanted.rows, max(1, -(-len(wanted) // _PREDICT))):
-                found.append(network.logits(pack(series, part)).softmax(-1))
+            found = [network.logits(pack(series, part)).softmax(-1) for part in parts]
         return np.asarray(torch.cat(found).numpy())
 
     return predict

@@ -28,7 +28,7 @@ def info_nce(model: SITSFormer, encoded: Encoded) -> Tensor:
     import torch
     import torch.nn.functional as F  # noqa: N812
 
-    pooled = model.pool(encoded.every, encoded.layout).float()
+    pooled = model.pool(encoded.every, encoded.layout, encoded.doy).float()
     first, second = F.normalize(pooled, dim=1).chunk(2)
     likeness = first @ second.T / TEMPERATURE
     own = torch.arange(len(first), device=likeness.device)

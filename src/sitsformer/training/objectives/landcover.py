@@ -21,7 +21,7 @@ def cross_entropy(model: SITSFormer, encoded: Encoded) -> Tensor:
     """Sum of cross-entropies, nats, over labelled samples."""
     import torch.nn.functional as F  # noqa: N812
 
-    logits = model.classify(encoded.every, encoded.layout).float()
+    logits = model.classify(encoded.every, encoded.layout, encoded.doy).float()
     return F.cross_entropy(
         logits, encoded.label, encoded.class_weights, ignore_index=-1, reduction="sum"
     )

@@ -55,6 +55,7 @@ class Encoded:
         every: (n, H) encoded steps as they are pooled for a class. With a decoder these are the
             visible steps. Where no loss of the objective is `whole`, it may be the hidden ones.
         layout: whose steps `every` are.
+        doy: (n,) int64 day of year of each.
         masked: (hidden steps, H) what hidden steps are reconstructed from, or (N, H) where bands
             are hidden; None where nothing is.
         class_weights: (class,) weight of each class; None: all 1.
@@ -65,6 +66,7 @@ class Encoded:
     label: Tensor
     every: Tensor
     layout: StepTable
+    doy: Tensor
     masked: Tensor | None
     class_weights: Tensor | None
 

@@ -1,0 +1,159 @@
+"""What unlabelled samples say of predictions: two switches, offered to every learner alike.
+
+`land_cover`: probabilities times what a pretrained model's land cover says of each crop (how often
+each class of land cover occurs among the drawn samples of a crop). `smoothing`: probabilities are
+averaged over neighbours in the learner's own features, the drawn labels held (label spreading,
+Zhou et al. 2004, "Learning with local and global consistency", NIPS 16, with fixed labels). Both
+use the reflectances of all samples of the store, those to be predicted too, and no label beside the
+drawn ones. Validation samples choose among none, either and both.
+
+Axes: N samples of a store, n of them drawn, K crops, L classes of land cover.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from sitsformer.fewshot.draws import Draw, validation_score
+
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.int64]
+
+LAND_COVER, SMOOTHING = "land_cover", "smoothing"
+
+NEIGHBOURS = 15
+SHARE = 0.8
+"""Of a smoothed probability, what comes from neighbours."""
+ROUNDS = 20
+DIRECTIONS = 50
+"""Principal components that neighbours are sought in: the same score as in all, much faster."""
+LEAST_SPREAD = 1e-6
+"""Standard deviation below which a feature counts as constant."""
+PRIOR = 1.0
+"""Samples that the land cover of all stands for beside a crop's drawn ones."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Samples of a store as the refinements see them.
+
+    Attributes:
+        space: gives (N, feature) standardised features; asked for once, if at all.
+        land_cover: (N, L) probabilities by a pretrained model; None: there is none.
+    """
+
+    space: Callable[[], Floats]
+    land_cover: Floats | None = None
+
+    @cached_property
+    def neighbours(self) -> Ints:
+        """(N, `NEIGHBOURS`) positions of the nearest other samples (fewer in a small store)."""
+        from sklearn.decomposition import PCA
+        from sklearn.neighbors import NearestNeighbors
+
+        points = self.space()
+        most = min(DIRECTIONS, *points.shape)
+        near = PCA(most, svd_solver="randomized", random_state=0).fit_transform(points)
+        count = min(NEIGHBOURS, len(points) - 1)
+        found = NearestNeighbors(n_neighbors=count).fit(near).kneighbors(return_distance=False)
+        return np.asarray(found, dtype=np.int64)
+
+
+def scale(
+    features: Floats, training: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Mean and standard deviation (feature,) over the training split, whose labels are not seen.
+
+    Args:
+        features: (N, feature).
+        training: (N,) which samples are of that split.
+    """
+    chosen = features[training].astype(np.float64)
+    return chosen.mean(0), np.maximum(chosen.std(0), LEAST_SPREAD)
+
+
+def standardised(features: Floats, training: npt.NDArray[np.bool_]) -> Floats:
+    """Features (N, feature) less their mean, by their standard deviation; see `scale`."""
+    mean, std = scale(features, training)
+    return np.asarray(((features - mean) / std).astype(np.float32))
+
+
+def switches(offered: Sequence[str], pool: Pool) -> list[tuple[str, ...]]:
+    """What to try: nothing first, then each, then all."""
+    usable = [s for s in (LAND_COVER, SMOOTHING) if s in offered]
+    if pool.land_cover is None and LAND_COVER in usable:
+        usable.remove(LAND_COVER)
+    return [chosen for r in range(len(usable) + 1) for chosen in combinations(usable, r)]
+
+
+def best(
+    probabilities: Floats, label: Ints, draw: Draw, pool: Pool, offered: Sequence[str]
+) -> tuple[Floats, str]:
+    """The refinement that validation prefers, plain probabilities where they are as good.
+
+    Args:
+        probabilities: (N, K) of a learner.
+        label: (N,) class index; only those of the draw are looked at.
+        draw: positions.
+        pool: the samples.
+        offered: names of refinements to try.
+
+    Returns:
+        (N, K) probabilities and the names of what was done, joined by `+`, or `none`.
+    """
+    tried = []
+    for chosen in switches(offered, pool):
+        found = refined(probabilities, chosen, label[draw.train], draw.train, pool)
+        score = validation_score(label[draw.validation], found[draw.validation])
+        tried.append((score, found, "+".join(chosen) or "none"))
+    _, found, name = max(tried, key=lambda one: one[0])
+    return found, name
+
+
+def refined(
+    probabilities: Floats, chosen: Sequence[str], drawn_label: Ints, drawn: Ints, pool: Pool
+) -> Floats:
+    """Probabilities (N, K) after some refinements; `drawn` samples have `drawn_label`."""
+    found = probabilities
+    if LAND_COVER in chosen:
+        assert pool.land_cover is not None
+        found = with_land_cover(found, drawn_label, drawn, pool.land_cover)
+    if SMOOTHING in chosen:
+        found = smoothed(found, drawn_label, drawn, pool.neighbours)
+    return found
+
+
+def with_land_cover(
+    probabilities: Floats, drawn_label: Ints, drawn: Ints, land_cover: Floats
+) -> npt.NDArray[np.float64]:
+    """Multiply by sum over l of p(l | sample) p(l | crop) / p(l), and bring rows to 1.
+
+    p(l | crop) is the mean over the crop's drawn samples and `PRIOR` average ones.
+    """
+    crops = probabilities.shape[1]
+    average = np.maximum(land_cover.mean(0, dtype=np.float64), 1e-6)
+    of_crop = np.tile(average * PRIOR, (crops, 1))
+    np.add.at(of_crop, drawn_label, land_cover[drawn])
+    of_crop /= PRIOR + np.bincount(drawn_label, minlength=crops)[:, None]
+    product = probabilities * (land_cover @ (of_crop / average).T)
+    return np.asarray(product / product.sum(1, keepdims=True), dtype=np.float64)
+
+
+def smoothed(
+    probabilities: Floats, drawn_label: Ints, drawn: Ints, neighbours: Ints
+) -> npt.NDArray[np.float64]:
+    """Average over neighbours again and again, drawn labels held; rows stay 1 in sum."""
+    start = probabilities.astype(np.float64)
+    held = np.eye(probabilities.shape[1])[drawn_label]
+    start[drawn] = held
+    found = start
+    for _ in range(ROUNDS):
+        found = (1 - SHARE) * start + SHARE * found[neighbours].mean(1)
+        found[drawn] = held
+    return found
