@@ -26,8 +26,8 @@ CLEAR_MISSING = 255
 PIXELS = 16384
 """Pixels whose dates are looked at together: tables (pixel, time) of them stay below 10 MB."""
 
-_COPIES = 5
-"""Arrays of the size of a block alive at once in a thread: clear pixels, sums, and dates."""
+_COPIES = 6
+"""Arrays of the size of a block alive at once in a thread: scores, clear pixels, sums, dates."""
 
 Block = Callable[[int, int, NDArray[np.bool_]], "R"]
 R = TypeVar("R")
@@ -157,21 +157,14 @@ class _Scores:
     def _block(self, first: int, top: int, bottom: int) -> NDArray[np.bool_]:
         """Clear dates (time, y, x) of a chunk of dates and some rows."""
         times, height, width = self.clear.shape
-        dates, tall, wide = self.clear.chunks
         size, half = self.settings.size, self.settings.size // 2
-        dates = min(dates, times - first)
-        good = np.zeros((dates, bottom - top + 2 * half, width + 2 * half), bool)
+        dates = min(self.clear.chunks[0], times - first)
         low, high = max(0, top - half), min(height, bottom + half)
-        for y in range(low // tall, -(-high // tall)):
-            upper, lower = max(low, y * tall), min(high, (y + 1) * tall)
-            for x in range(-(-width // wide)):
-                score = self.clear.read((first // self.clear.chunks[0], y, x))
-                columns = min(wide, width - x * wide)
-                score = score[:dates, upper - y * tall : lower - y * tall, :columns]
-                target = good[:, upper - top + half : lower - top + half]
-                target = target[:, :, x * wide + half : x * wide + half + columns]
-                np.greater_equal(score, self.settings.clear_score, out=target)
-                target &= score != CLEAR_MISSING
+        score = self.clear.read(slice(first, first + dates), slice(low, high), slice(None))
+        good = np.zeros((dates, bottom - top + 2 * half, width + 2 * half), bool)
+        inner = good[:, low - top + half : high - top + half, half : half + width]
+        np.greater_equal(score, self.settings.clear_score, out=inner)
+        inner &= score != CLEAR_MISSING
         least = int(np.ceil(self.settings.clear_share * size**2 - 1e-9))
         clear: NDArray[np.bool_] = _windows(good.view(np.uint8), size) >= least
         return clear
