@@ -50,14 +50,7 @@ class CropMap:
 
 
 def predict(path: Path, settings: Patches, model: Predict, batch_size: int) -> CropMap:
-    """Predict every pixel of a cube.
-
-    Args:
-        path: of the cube.
-        settings: what a sample looks like.
-        model: raw samples -> probabilities.
-        batch_size: pixels predicted at once.
-    """
+    """Predict every pixel of a cube."""
     cube = open_cube(path)
     height, width, half = cube.sizes["y"], cube.sizes["x"], settings.size // 2
     if min(height, width) < settings.size:

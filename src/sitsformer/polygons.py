@@ -77,10 +77,6 @@ def _layer(path: Path, where: str) -> str | None:
 def mended(frame: GeoDataFrame, where: str) -> GeoDataFrame:
     """The same features with valid polygons, nothing but polygons.
 
-    Args:
-        frame: of `read`, or some of its features.
-        where: the file, for messages.
-
     Raises:
         ConfigError: a feature without a polygon, or with coordinates that its CRS cannot have.
     """

@@ -66,12 +66,7 @@ def read(path: str) -> GeoDataFrame:
 
 
 def near(frame: GeoDataFrame, tile: Tile) -> dict[str, list[BaseGeometry]]:
-    """Polygons of each split in or near a tile, in its UTM zone.
-
-    Args:
-        frame: of `read`.
-        tile: the tile.
-    """
+    """Polygons of each split in or near a tile, in its UTM zone."""
     from pyproj import CRS
     from shapely import intersection, is_empty
 

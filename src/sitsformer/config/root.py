@@ -81,11 +81,6 @@ def parse(
 ) -> Config:
     """Check a mapping (as read from YAML) and make a `Config` of it.
 
-    Args:
-        values: nested values by key.
-        origin: where they are from, for the message.
-        lines: line of each key by its path, for the message.
-
     Raises:
         ConfigError: with one line per mistake, `path.of.key: what is wrong (line 7)`.
     """
@@ -109,11 +104,7 @@ def load(path: Path) -> Config:
 
 
 def load_all(paths: Sequence[Path], overrides: Mapping[str, Any] | None = None) -> Config:
-    """Read YAML files, each one's keys replacing those before it, and check the outcome.
-
-    Args:
-        paths: of the files.
-        overrides: values that come last (`snakemake --config`).
+    """Read YAML files, each one's keys replacing those before it; `overrides` come last.
 
     Raises:
         ConfigError: a file cannot be read or is not YAML, or the outcome has a mistake.

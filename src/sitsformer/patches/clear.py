@@ -43,12 +43,7 @@ class ClearDates:
     """
 
     def __init__(self, path: Path, settings: Patches) -> None:
-        """Read the cloud scores of a cube once.
-
-        Args:
-            path: of the cube.
-            settings: `size`, `clear_score`, `clear_share`, `memory_gb` are used.
-        """
+        """Read the cloud scores of a cube once."""
         self._scores = _Scores(path, settings)
         times, height, width = self._scores.clear.shape
         self.counts = np.zeros((height, width), np.uint16)
@@ -94,10 +89,6 @@ class ClearDates:
 
 def clear_strips(path: Path, settings: Patches) -> Iterator[tuple[int, NDArray[np.bool_]]]:
     """Clear dates of all pixels, a strip of rows at a time.
-
-    Args:
-        path: of the cube.
-        settings: see `ClearDates`.
 
     Yields:
         The first row, and (time, y, x) bool.

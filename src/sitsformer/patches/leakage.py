@@ -82,11 +82,7 @@ class Leakage:
 
 
 def leakage_table(store: Path, pretraining: Path | None = None) -> list[Leakage]:
-    """Compare the splits of a set with each other, and with what a model was pretrained on.
-
-    Args:
-        store: set store.
-        pretraining: set store of the pretraining; its training split is compared with each split.
+    """Compare the splits of a set with each other, and with the training split of pretraining.
 
     Returns:
         One row a pair, of the pairs in which both have samples.

@@ -60,12 +60,6 @@ class _Tile:
 def merge(config: Config, set_name: str, out: Path, stores: Sequence[Path]) -> dict[str, Any]:
     """Make a set store of its tiles' stores.
 
-    Args:
-        config: the whole config.
-        set_name: of the set.
-        out: store to write.
-        stores: tile stores, in any order.
-
     Returns:
         The manifest of the set.
 

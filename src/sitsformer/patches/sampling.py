@@ -85,16 +85,7 @@ def tile_seed(seed: int, *names: str) -> int:
 def draw_pixels(
     layers: Layers, classes: Classes, chosen: SampleSet, size: int, min_dates: int, seed: int
 ) -> Draw:
-    """Draw the samples of a tile.
-
-    Args:
-        layers: maps of the tile.
-        classes: of the set.
-        chosen: the set's section of the config.
-        size: side of a patch, pixels.
-        min_dates: fewest clear dates of a sample.
-        seed: of this tile, from `tile_seed`.
-    """
+    """Draw the samples of a tile."""
     label = classes.index(layers.codes)
     unlabelled = layers.codes == classes.no_label
     reason = _reasons(layers, label, unlabelled, chosen, size, min_dates)

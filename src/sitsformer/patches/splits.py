@@ -71,10 +71,6 @@ def inside_blocks(tile: Tile, side: float, size: int) -> NDArray[np.bool_]:
 def polygon_map(tile: Tile, path: str) -> NDArray[np.uint8]:
     """Splits (y, x) of the pixels of a tile by a user's polygons; UNASSIGNED outside of them.
 
-    Args:
-        tile: the tile.
-        path: vector file whose column `split` holds the names of SPLITS.
-
     Raises:
         ConfigError: the file cannot be used.
         SplitError: polygons of two splits overlap.

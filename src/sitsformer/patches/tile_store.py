@@ -45,14 +45,6 @@ def make_tile_store(
 ) -> dict[str, Any]:
     """Cut the samples of one tile out of its cube.
 
-    Args:
-        config: the whole config.
-        set_name: which set the samples are for.
-        area_name: area of the tile.
-        tile_name: name of the tile.
-        cube_path: its cube.
-        out: tile store to write.
-
     Returns:
         The manifest: what was kept, and what was dropped for which reason.
 

@@ -35,12 +35,6 @@ SPLIT_LOOKS = (("train", "#0072b2", "o"), ("validation", "#e69f00", "^"), ("test
 def ndvi_samples(cube: xr.Dataset, layer: str, classes: Classes, clear_score: int) -> pd.DataFrame:
     """NDVI of labelled pixels on clear dates.
 
-    Args:
-        cube: raw integers.
-        layer: label layer.
-        classes: grouping of its codes.
-        clear_score: a pixel is clear at this score or above.
-
     Returns:
         Columns area, date (start of a period of ten days), class (index), ndvi.
     """
@@ -70,12 +64,7 @@ def ndvi_samples(cube: xr.Dataset, layer: str, classes: Classes, clear_score: in
 
 
 def phenology(samples: pd.DataFrame, classes: Classes) -> Figure:
-    """Median NDVI and its quartiles by class, a panel a class and area.
-
-    Args:
-        samples: of `ndvi_samples`, of all cubes.
-        classes: names and colours.
-    """
+    """Median NDVI and its quartiles by class, a panel a class and area."""
     curves = (
         samples.groupby(["area", "class", "date"])
         .ndvi.quantile(np.array([0.25, 0.5, 0.75]))

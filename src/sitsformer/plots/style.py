@@ -107,13 +107,7 @@ def figure(height: float, **options: Any) -> Figure:
 
 
 def render(name: str, function: Callable[..., Figure], *values: Any) -> str:
-    """Call a drawing function and give the SVG of its figure; the same bytes each time.
-
-    Args:
-        name: of the figure.
-        function: one of this package.
-        *values: what it takes.
-    """
+    """Call a drawing function and give the SVG of its figure; the same bytes each time."""
     target = io.StringIO()
     with lettering({**RC, "svg.hashsalt": name}, f"figure {name}"):
         drawn = function(*values)
@@ -129,13 +123,7 @@ def write(drawn: str, path: Path) -> None:
 
 
 def inline(drawn: str, name: str, alternative: str) -> str:
-    """An SVG as a part of a page: inks as CSS variables, identifiers of its own.
-
-    Args:
-        drawn: of `render`.
-        name: makes identifiers differ between the figures of a page.
-        alternative: text for those who cannot see it.
-    """
+    """An SVG as a part of a page: inks as CSS variables, identifiers of its own."""
     body = drawn[drawn.index("<svg") :]
     for colour, variable in _VARIABLES.items():
         body = body.replace(colour, variable)

@@ -84,13 +84,6 @@ def encode(rows: NDArray[Any], chunk: int, fill: int) -> bytes:
 def create(group: Path, name: str, rows: int, inner: tuple[int, ...], **options: Any) -> int:
     """Write the metadata of a uint16 array (rows, *inner) whose chunks `Writer` will add.
 
-    Args:
-        group: directory of the Zarr group.
-        name: of the array.
-        rows: length of the first axis.
-        inner: lengths of the others.
-        **options: `fill_value`, `dimension_names`, `attributes` for zarr.
-
     Returns:
         Rows of a chunk.
     """
@@ -273,10 +266,7 @@ class Reader:
             raise self._damage(chunk, f"cannot be decoded ({error})") from None
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint16]:
-        """Read ascending rows, each chunk once, by threads.
-
-        Args:
-            rows: (row,) ascending row numbers.
+        """Read ascending rows (row,), each chunk once, by threads.
 
         Returns:
             (row, ...) uint16.

@@ -236,12 +236,8 @@ def split_rows(dataset: xr.Dataset, path: Path, split: Split | None) -> NDArray[
 def statistics(path: Path, split: Split = "train") -> BandStatistics:
     """Mean and standard deviation of each band over the valid steps of one split.
 
-    Sums are of whole numbers and exact, so the result does not depend on order or threads; only
-    the last division is rounded.
-
-    Args:
-        path: of a set store.
-        split: which samples; normalisation must never look beyond `train`.
+    Normalisation must never look beyond `train`. Sums are of whole numbers and exact, so the result
+    does not depend on order or threads; only the last division is rounded.
 
     Raises:
         SampleError: the store is damaged, or the split has no sample or no valid step.

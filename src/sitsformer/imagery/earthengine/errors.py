@@ -106,13 +106,7 @@ def sort_failure(error: BaseException) -> Failure:
 
 
 def explain(what: str, message: str, may_pass: bool = False) -> EarthEngineError:
-    """The error a user reads: what was asked, what Earth Engine said, the likely remedy.
-
-    Args:
-        what: was asked.
-        message: of the service or the network.
-        may_pass: whether the same request may succeed later.
-    """
+    """The error a user reads: what was asked, what Earth Engine said, the likely remedy."""
     remedy = next(
         (text for pattern, text in _REMEDIES if re.search(pattern, message, re.IGNORECASE)),
         "`sitsformer doctor` shows which part answers",

@@ -41,13 +41,7 @@ class StoppedError(Exception):
 
 @dataclass
 class Limiter:
-    """Bounds on the requests under way at once, and on those started per second.
-
-    Args:
-        concurrent: requests under way at once.
-        rate: requests started per second.
-        attempts: tries of one request.
-    """
+    """Bounds on the requests under way at once, and on those started per second."""
 
     concurrent: int
     rate: float

@@ -191,15 +191,7 @@ def attributes(
     area: Area,
     settings: EarthEngine,
 ) -> dict[str, Any]:
-    """What made a cube: JSON values, the same for both ways of export.
-
-    Args:
-        found: the listing.
-        shares: clear share by date of the listing.
-        kept: positions of the dates in the cube.
-        area: the area with its season.
-        settings: the Earth Engine section.
-    """
+    """What made a cube: JSON values, the same for both ways of export."""
     from importlib.metadata import version
 
     chosen = [found.observations[index] for index in kept]

@@ -43,9 +43,7 @@ def write_page(config: Config, area_name: str | None, out: Path) -> None:
 def area_map(config: Config, area_name: str | None = None) -> Any:
     """A geemap map of an area: outline, tiles, clear-sky image of the season, labels.
 
-    Args:
-        config: the config.
-        area_name: the area; the first one from Earth Engine if None.
+    Without a name it is the first area from Earth Engine.
 
     Raises:
         ConfigError: the config has no such area from Earth Engine.

@@ -69,12 +69,6 @@ def scan(folder: Path, settings: Rasters, season: Season, where: str) -> list[Ac
 
     Label rasters of the config are left out should they match the pattern.
 
-    Args:
-        folder: where the files are.
-        settings: `pattern`, `date_pattern`, `date_format`, `clouds.band` and `labels` are used.
-        season: first and last day.
-        where: path of the config section, for messages.
-
     Raises:
         SitsError: no folder, no file, a name without a date, or no file of the season.
     """
