@@ -13,10 +13,10 @@ import numpy as np
 
 from sitsformer.config import Rasters, expand
 from sitsformer.errors import SitsError
-from sitsformer.imagery.rasters.bands import OTHERS, canonical
+from sitsformer.imagery.rasters.bands import OTHERS
 from sitsformer.imagery.rasters.dates import stamp
 from sitsformer.imagery.rasters.series import Season
-from sitsformer.sensors import BANDS
+from sitsformer.sensors import BANDS, SENTINEL2
 
 logger = logging.getLogger("sitsformer")
 
@@ -171,7 +171,7 @@ def _acquisition(
     name = path.name if pattern.search(path.name) else below
     told = stamp(name, pattern, settings.date_format, where)
     if told.band is not None:
-        band: str | None = canonical(told.band)
+        band: str | None = SENTINEL2.spelled(told.band)
         scene = told.rest
     else:
         band, scene = _band_in(path.stem, settings.clouds.band)
@@ -189,12 +189,12 @@ def _band_in(stem: str, cloud_band: str | None) -> tuple[str | None, str]:
     places = list(reversed(range(0, len(words), 2)))
     for known in (
         lambda word: word.upper() == wanted or re.fullmatch(r"[Bb](\d{1,2}|8[Aa])", word),
-        lambda word: canonical(word) in BANDS,
+        lambda word: SENTINEL2.spelled(word) in BANDS,
         lambda word: word.upper() in OTHERS,
     ):
         for i in places:
             if words[i] and known(words[i]):
                 resolution = len(words) > i + 2 and re.fullmatch(r"[1-6]0m?", words[i + 2])
                 rest = "".join(words[:i] + words[i + (3 if resolution else 1) :])
-                return canonical(words[i]), rest
+                return SENTINEL2.spelled(words[i]), rest
     return None, stem
