@@ -20,9 +20,9 @@ from sitsformer.samples import SPLITS, About
 from sitsformer.samples.contract import (
     KIND,
     encoded,
-    reflectance_writer,
     write_arrays,
     write_manifest,
+    write_reflectance,
 )
 from sitsformer.samples.shards import chunk_rows
 
@@ -115,11 +115,8 @@ def write(
     seed: int | None = None,
 ) -> None:
     """Write a store from pieces of `piece_rows(steps)` samples, the last one shorter."""
-    rows = piece_rows(steps)
     with provenance.create(out, KIND, config=settings, inputs=inputs, seed=seed) as partial:
-        with reflectance_writer(partial) as writer:
-            for packed in encoded(pieces, rows):
-                writer.append(packed)
+        write_reflectance(partial, encoded(pieces, piece_rows(steps)))
         write_arrays(partial, len(columns["doy"]), steps, columns, common)
         write_manifest(partial, counts)
     for line in counts["warnings"]:

@@ -93,9 +93,7 @@ def merge(config: Config, set_name: str, out: Path, stores: Sequence[Path]) -> d
     with provenance.create(
         out, samplelayout.KIND, config=record, inputs=inputs, seed=chosen.split.seed
     ) as partial:
-        with samplelayout.reflectance_writer(partial) as writer:
-            for packed in _chunks(tiles):
-                writer.append(packed)
+        samplelayout.write_reflectance(partial, _chunks(tiles))
         samplelayout.write_arrays(partial, rows, tiles[0].steps, columns, common)
         manifest["leakage"] = _leakage(partial, chosen)
         samplelayout.write_manifest(partial, manifest)

@@ -122,9 +122,11 @@ def rechunk(parts: Iterable[NDArray[np.uint16]], rows: int) -> Iterator[NDArray[
         yield rest
 
 
-def reflectance_writer(directory: Path) -> shards.Writer:
-    """Writer of the chunks of `reflectance` of the store to be."""
-    return shards.Writer(directory / "reflectance", dimensions=5)
+def write_reflectance(directory: Path, packed: Iterable[bytes]) -> None:
+    """Write the chunks of `reflectance` of the store to be, as `encoded` gives them."""
+    with shards.Writer(directory / "reflectance", dimensions=5) as writer:
+        for chunk in packed:
+            writer.append(chunk)
 
 
 def write_arrays(

@@ -12,7 +12,7 @@ as a whole.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -199,11 +199,8 @@ class Loader:
             whole.rows[start:stop] for start, stop in pairwise(edges.tolist()) if start < stop
         ]
         taken = first
-        with (
-            shards.Reader(self._path / "reflectance") as reader,
-            ThreadPoolExecutor(shards.threads()) as pool,
-        ):
-            windows = _read_ahead(reader, pool, stretches)
+        with shards.Reader(self._path / "reflectance") as reader, ThreadPoolExecutor(1) as pool:
+            windows = shards.ahead(pool, reader.take, stretches, 2)
             for reflectance in rechunk(windows, self._batch):
                 yield self._batch_of(whole, taken, reflectance)
                 taken += len(reflectance)
@@ -216,58 +213,6 @@ class Loader:
             "doy": self._doy[rows],
             "label": self._label[rows].astype(np.int64),
         }
-
-
-def _read_ahead(
-    reader: shards.Reader, pool: ThreadPoolExecutor, stretches: list[NDArray[np.int64]]
-) -> Iterator[NDArray[np.uint16]]:
-    """Samples of each stretch; the next one is being read while one is in use."""
-    coming: _Window | None = None
-    for stretch in stretches:
-        current, coming = coming, _Window(reader, pool, stretch)
-        if current is not None:
-            yield current.values()
-    if coming is not None:
-        yield coming.values()
-
-
-class _Window:
-    """Samples of one window on their way: each chunk is decoded and dealt out by a thread."""
-
-    def __init__(
-        self, reader: shards.Reader, pool: ThreadPoolExecutor, rows: NDArray[np.int64]
-    ) -> None:
-        self._values = np.empty((len(rows), *reader.shape[1:]), np.uint16)
-        ranked = np.argsort(rows // reader.chunk, kind="stable")
-        chunks, starts = np.unique((rows // reader.chunk)[ranked], return_index=True)
-        places = np.split(ranked, starts[1:])
-
-        def deal(chunk: int, place: NDArray[np.int64]) -> None:
-            self._values[place] = reader.read(chunk)[rows[place] - chunk * reader.chunk]
-
-        self._waiting: list[Future[None]] = [
-            pool.submit(deal, chunk, place)
-            for chunk, place in zip(chunks.tolist(), places, strict=True)
-        ]
-
-    def values(self) -> NDArray[np.uint16]:
-        """(sample, time, band, py, px), once all of it is there."""
-        for waiting in self._waiting:
-            waiting.result()
-        return self._values
-
-
-def batches(
-    source: Path | Samples,
-    batch_size: int,
-    seed: int,
-    epoch: int,
-    rank: int = 0,
-    world: int = 1,
-    mode: Mode = "auto",
-) -> Iterator[Batch]:
-    """Batches of one epoch; a training of several epochs keeps one `Loader` instead."""
-    return Loader(source, batch_size, seed, rank=rank, world=world, mode=mode).epoch(epoch)
 
 
 def free_memory() -> int:

@@ -38,9 +38,9 @@ from sitsformer.samples.contract import (
     Columns,
     SampleError,
     encoded,
-    reflectance_writer,
     write_arrays,
     write_manifest,
+    write_reflectance,
 )
 from sitsformer.stored import SCALE
 
@@ -128,9 +128,7 @@ def write_samples(
     chunk = shards.chunk_rows(int(np.prod(steps)) * 2)
     pieces = (reflectance[i : i + chunk] for i in range(0, len(reflectance), chunk))
     with provenance.create(path, KIND, config=config or {}, inputs=inputs, seed=seed) as partial:
-        with reflectance_writer(partial) as writer:
-            for packed in encoded(pieces, chunk):
-                writer.append(packed)
+        write_reflectance(partial, encoded(pieces, chunk))
         write_arrays(partial, len(reflectance), steps, columns, about)
         write_manifest(partial, manifest or {})
 
