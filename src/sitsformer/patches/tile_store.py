@@ -62,7 +62,7 @@ def make_tile_store(
     drawn = draw_pixels(
         Layers(
             codes=cube.layer_values(dataset[str(chosen.label)]),
-            dates=clear.counts,
+            dates=clear.counts(),
             one_split=_one_split(tile, chosen, settings, split_map),
             confidence=_confidence(dataset, chosen, cube_path),
         ),
@@ -190,17 +190,17 @@ def _choose_dates(
     east, north = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
 
     steps = np.empty((len(x), length), np.int16)
+    with ThreadPoolExecutor(shards.threads()) as pool:
+        for start in range(0, len(x), clear.at_once):
+            stop = min(start + clear.at_once, len(x))
+            dates = clear.of(drawn.row[start:stop], drawn.column[start:stop])
 
-    def choose(start: int) -> None:
-        stop = min(start + clear.at_once, len(x))
-        dates = clear.of(drawn.row[start:stop], drawn.column[start:stop])
-        for first in range(start, stop, PIXELS):
-            some = slice(first, min(first + PIXELS, stop))
-            clear_here = dates[first - start : first - start + PIXELS]
-            steps[some] = thin(clear_here, length, epsg, east[some], north[some])
+            def choose(first: int, start: int = start, dates: NDArray[np.bool_] = dates) -> None:
+                clear_here = dates[first - start : first - start + PIXELS]
+                some = slice(first, first + len(clear_here))
+                steps[some] = thin(clear_here, length, epsg, east[some], north[some])
 
-    with ThreadPoolExecutor(shards.threads() if clear.kept else 1) as pool:
-        list(pool.map(choose, range(0, len(x), clear.at_once)))
+            list(pool.map(choose, range(start, stop, PIXELS)))
     return steps
 
 
@@ -231,9 +231,8 @@ def _write_reflectance(
         with ThreadPoolExecutor(shards.threads()) as pool:
             yield from shards.ahead(pool, piece, range(0, len(steps), chunk), 4)
 
-    with samplelayout.reflectance_writer(directory) as writer:
-        for packed in samplelayout.encoded(samplelayout.rechunk(whole(), chunk), chunk):
-            writer.append(packed)
+    pieces = samplelayout.rechunk(whole(), chunk)
+    samplelayout.write_reflectance(directory, samplelayout.encoded(pieces, chunk))
     return kept, steps
 
 
