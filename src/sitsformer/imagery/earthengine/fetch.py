@@ -25,14 +25,18 @@ HEADER_LIMIT = 1 << 17
 """Longest header of an answer, characters: 1,024 fields need about 20,000."""
 
 
-def sendable(request: Request, group: TileCache) -> Iterator[Request]:
+def halves(request: Request, group: TileCache) -> tuple[Request, Request] | None:
+    """What a request was split into, by this or an earlier process; None where it was not."""
+    return request.split() if group.is_split(request.key) else None
+
+
+def _sendable(request: Request, group: TileCache) -> Iterator[Request]:
     """The requests that a request was split into so far, or itself."""
-    halves = request.split() if group.is_split(request.key) else None
-    if halves is None:
+    parts = halves(request, group)
+    if parts is None:
         yield request
-        return
-    for half in halves:
-        yield from sendable(half, group)
+    for part in parts or ():
+        yield from _sendable(part, group)
 
 
 def fetch(connect: Callable[[], Session], group: TileCache, requests: Iterable[Request]) -> None:
@@ -42,7 +46,10 @@ def fetch(connect: Callable[[], Session], group: TileCache, requests: Iterable[R
         EarthEngineError: a request failed for good; those under way are abandoned.
     """
     missing = [
-        leaf for request in requests for leaf in sendable(request, group) if not group.has(leaf.key)
+        leaf
+        for request in requests
+        for leaf in _sendable(request, group)
+        if not group.has(leaf.key)
     ]
     if not missing:
         return
@@ -74,12 +81,12 @@ def fetch(connect: Callable[[], Session], group: TileCache, requests: Iterable[R
                 found = finished.get()
                 if isinstance(found, BaseException):
                     raise found
-                request, halves = found
-                for half in halves:
-                    send(half)
-                waiting += len(halves) - 1
+                request, parts = found
+                for part in parts:
+                    send(part)
+                waiting += len(parts) - 1
                 bar.set_postfix_str(f"{session.limiter.retries - retries} retries", refresh=False)
-                bar.update(0 if halves else request.size)
+                bar.update(0 if parts else request.size)
     finally:
         stop.set()
         pool.terminate()
@@ -105,11 +112,11 @@ def _fetch(
     try:
         array = session.limiter.run(pixels, str(request), divisible=True, stop=stop)
     except TooBigError as refused:
-        halves = request.split()
-        if halves is None:
+        parts = request.split()
+        if parts is None:
             raise explain(str(request), str(refused)) from None
         group.mark_split(request.key)
-        return list(halves)
+        return list(parts)
     group.save(request.key, array)
     return []
 
