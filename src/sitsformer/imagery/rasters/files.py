@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -26,23 +25,6 @@ SIDECARS = (".aux.xml", ".ovr", ".msk")
 SAME_DATATAKE = np.timedelta64(5, "m")
 """Files this close in time are granules of one datatake and become one date. Granules of a
 datatake over one tile are seconds apart; two satellites over one place are at least 20 minutes."""
-
-
-class Timed(Protocol):
-    """What was taken at a time; without a time of day, midnight and not `exact`."""
-
-    @property
-    def time(self) -> np.datetime64:
-        """UTC."""
-        ...
-
-    @property
-    def exact(self) -> bool:
-        """Whether the time of day is known."""
-        ...
-
-
-T = TypeVar("T", bound=Timed)
 
 
 @dataclass(frozen=True)
@@ -140,23 +122,26 @@ def _tell_of_others(folder: Path, settings: Rasters, taken: set[Path], where: st
         )
 
 
-def group(acquisitions: Sequence[T]) -> list[list[T]]:
-    """Gather acquisitions, sorted by time, into datatakes.
+def gathered(times: Sequence[tuple[np.datetime64, bool]]) -> list[list[int]]:
+    """Gather acquisitions into datatakes: positions in their sorted times.
 
-    Files whose times are within `SAME_DATATAKE` of the first belong together, and so do files of
-    one date whose names have no time of day.
+    Those within `SAME_DATATAKE` of the first belong together, and so do those of one date whose
+    time of day is not known.
+
+    Args:
+        times: UTC and whether the time of day is known; without, midnight.
     """
-    groups: list[list[T]] = []
-    for item in acquisitions:
-        same = groups and groups[-1][0].exact == item.exact
-        if same and item.time - groups[-1][0].time <= (SAME_DATATAKE if item.exact else 0):
-            groups[-1].append(item)
+    groups: list[list[int]] = []
+    for i, (time, exact) in enumerate(times):
+        first, alike = times[groups[-1][0]] if groups else (time, None)
+        if alike == exact and time - first <= (SAME_DATATAKE if exact else 0):
+            groups[-1].append(i)
         else:
-            groups.append([item])
+            groups.append([i])
     # A date without a time of day stands at midnight; so might an exact one.
-    merged: dict[np.datetime64, list[T]] = {}
+    merged: dict[np.datetime64, list[int]] = {}
     for members in groups:
-        merged.setdefault(members[0].time, []).extend(members)
+        merged.setdefault(times[members[0]][0], []).extend(members)
     return list(merged.values())
 
 

@@ -22,7 +22,7 @@ from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 from sitsformer.imagery.rasters import bands, clouds, dialects, values
 from sitsformer.imagery.rasters.dialects import Grid
-from sitsformer.imagery.rasters.files import group
+from sitsformer.imagery.rasters.files import gathered
 from sitsformer.imagery.rasters.pixels import Block, blocks_of, centres_in
 from sitsformer.imagery.rasters.series import Acquisitions, Season
 from sitsformer.sensors import BANDS
@@ -59,14 +59,6 @@ class _Band:
     tags: values.Tags
 
 
-@dataclass(frozen=True)
-class _Moment:
-    """A date of the store, and whether its time of day is known."""
-
-    time: np.datetime64
-    exact: bool
-
-
 def read(path: Path, settings: Rasters, season: Season, tile: Tile, where: str) -> Acquisitions:
     """Acquisitions of a tile and season from one cube.
 
@@ -98,10 +90,12 @@ def read(path: Path, settings: Rasters, season: Season, tile: Tile, where: str) 
         ]
         for line in zip(parts, blocks_of(tile), strict=True)
     ]
-    datatakes = _datatakes(dataset.time.values.astype("datetime64[s]"))
+    times = dataset.time.values.astype("datetime64[s]")
+    exact = times != times.astype("datetime64[D]")
+    datatakes = gathered([*zip(times, exact.tolist(), strict=True)])
     whole = _mosaics(da.block(filled), datatakes)
     return Acquisitions(
-        np.array([members[0].time for members in datatakes]),
+        times[[members[0] for members in datatakes]],
         whole[:, : len(BANDS)],
         whole[:, len(BANDS)].astype(np.uint8),
         {"source": "raster cube", "files": [path.name]},
@@ -287,22 +281,15 @@ def _of_block(stack: Any, offsets: Any, block: Block, grid: Grid, meaning: Meani
     )
 
 
-def _datatakes(times: NDArray[np.datetime64]) -> list[list[_Moment]]:
-    """Dates of granules of one datatake together, as those of files are."""
-    days = times.astype("datetime64[D]")
-    return group([_Moment(time, bool(time != day)) for time, day in zip(times, days, strict=True)])
-
-
-def _mosaics(whole: Any, datatakes: Sequence[Sequence[_Moment]]) -> Any:
-    """Lazy (time, 11, y, x) of all dates -> of datatakes."""
+def _mosaics(whole: Any, datatakes: Sequence[Sequence[int]]) -> Any:
+    """Lazy (time, 11, y, x) of all dates -> of datatakes, which are runs of dates."""
     import dask.array as da
 
     if len(datatakes) == len(whole):
         return whole
-    parts, start = [], 0
+    parts = []
     for members in datatakes:
-        part = whole[start : start + len(members)]
-        start += len(members)
+        part = whole[members[0] : members[-1] + 1]
         if len(members) > 1:
             part = part.rechunk({0: -1, 1: -1})
             part = part.map_blocks(first_seen, chunks=((1,), *part.chunks[1:]), dtype=part.dtype)
