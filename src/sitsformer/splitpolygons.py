@@ -97,11 +97,8 @@ def _window(tile: Tile) -> BaseGeometry:
 def problems(path: str, tiles: Sequence[Tile], wanted: Mapping[Split, str]) -> Iterator[str]:
     """What a file of split polygons lacks for the tiles of a set.
 
-    Args:
-        path: of the file.
-        tiles: of the set.
-        wanted: splits that must have polygons -> who needs them. One polygon of any split must
-            touch a tile in any case.
+    `wanted`: splits that must have polygons -> who needs them. One polygon of any split must touch
+    a tile in any case.
 
     Raises:
         ConfigError: as `read`.

@@ -65,11 +65,7 @@ def manifest(
 ) -> dict[str, Any]:
     """Counts by class, as the merge of a workflow writes them.
 
-    Args:
-        labels: of all samples of the source.
-        kept: (sample,) those with a whole step.
-        split: of the kept ones.
-        scale: reflectance of a value of 1 in the source.
+    `kept` (sample,) says which of all samples have a whole step; `split` is of these.
     """
 
     def by_class(index: npt.NDArray[np.int16]) -> dict[str, int]:

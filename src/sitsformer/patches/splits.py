@@ -44,12 +44,6 @@ def block_ids(
 ) -> NDArray[np.int64]:
     """Number of the square of the UTM grid in which points lie; the same for every tile and area.
 
-    Args:
-        epsg: UTM zone.
-        x: eastings, metres.
-        y: northings, metres, of the same shape.
-        side: of a square, metres.
-
     Returns:
         int64 of the same shape: zone, column and row of the square in one number.
     """

@@ -124,11 +124,7 @@ def clear_counts(cube: xr.Dataset, clear_score: int) -> pd.Series[float]:
 
 
 def clear_observations(counts: pd.DataFrame) -> Figure:
-    """Clear dates by tile (rows) and month (columns).
-
-    Args:
-        counts: tile -> month, NaN where the season has no such month.
-    """
+    """Clear dates by tile (rows) and month (columns), NaN where the season has no such month."""
     tall = len(counts) > 40
     drawn = figure(1.2 + 0.26 * min(len(counts), 40))
     axes = drawn.subplots()
@@ -177,11 +173,7 @@ class Places:
 
 
 def locations(places: Sequence[Places]) -> Figure:
-    """Samples by split, a panel a set and area.
-
-    Args:
-        places: one a panel; those without coordinates are named and left empty.
-    """
+    """Samples by split, a panel a set and area; without coordinates it stays empty."""
     columns = min(3, len(places))
     rows = -(-len(places) // columns)
     drawn = figure(0.5 + 3.1 * rows)

@@ -48,9 +48,7 @@ class Look:
 def look(arm: str, several: bool = False) -> Look:
     """How an arm (`dual-full`, `random_forest`) is drawn everywhere.
 
-    Args:
-        arm: its name.
-        several: there are arms of several adaptations, which labels tell apart.
+    Where there are arms of several adaptations, labels tell these apart.
     """
     init, _, adaptation = arm.partition("-")
     if init in starts() and adaptation:

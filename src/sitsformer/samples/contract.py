@@ -132,15 +132,7 @@ def write_reflectance(directory: Path, packed: Iterable[bytes]) -> None:
 def write_arrays(
     directory: Path, rows: int, steps: tuple[int, ...], columns: Columns, about: About
 ) -> None:
-    """Write all of a store but the chunks of `reflectance`.
-
-    Args:
-        directory: the store to be.
-        rows: number of samples.
-        steps: (time, band, py, px) lengths.
-        columns: see `write_samples`.
-        about: what the samples have in common.
-    """
+    """Write all of a store but the chunks of `reflectance`; `steps` are (time, band, py, px)."""
     import zarr
 
     zarr.create_group(directory, attributes=_group_attributes(about))

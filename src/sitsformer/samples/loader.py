@@ -52,14 +52,7 @@ class Order:
 
 
 def order(rows: NDArray[np.int64], sample_bytes: int, seed: int, epoch: int) -> Order:
-    """Shuffle rows of a store for one epoch.
-
-    Args:
-        rows: (sample,) rows that take part, ascending.
-        sample_bytes: size of a sample, which fixes chunks and windows.
-        seed: of the run.
-        epoch: counted from 0.
-    """
+    """Shuffle rows (sample,) of a store, ascending, for one epoch, counted from 0."""
     chunk = shards.chunk_rows(sample_bytes)
     per_window = max(1, WINDOW_BYTES // (chunk * sample_bytes))
     generator = np.random.default_rng([seed, epoch])
@@ -73,12 +66,9 @@ def order(rows: NDArray[np.int64], sample_bytes: int, seed: int, epoch: int) -> 
 
 
 def choose(size: int, host: int, device: int | None) -> Mode:
-    """Where a set is best kept: where the network runs, in the host's memory, or on disk.
+    """Where a set is best kept: where the network runs, in the host's memory, or on disk (bytes).
 
-    Args:
-        size: bytes of the samples.
-        host: bytes of the host's memory that are free.
-        device: bytes free on the GPU that the network runs on; None: it runs on the CPU.
+    `device` is what is free on the GPU that the network runs on; None: it runs on the CPU.
     """
     if size > MEMORY_SHARE * host:
         return "stream"
@@ -159,12 +149,7 @@ class Loader:
         return self.samples // self._batch if self._drop_last else -(-self.samples // self._batch)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """Batches of one epoch.
-
-        Args:
-            epoch: counted from 0.
-            start: batches to skip, for a run that goes on; they are not read.
-        """
+        """Batches of one epoch, counted from 0; the first `start` are skipped unread."""
         whole = order(self._rows, self._sample_bytes, self._seed, epoch)
         first = self._rank * self.samples
         last = first + (len(self) * self._batch if self._drop_last else self.samples)

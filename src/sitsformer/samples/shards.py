@@ -238,11 +238,7 @@ class Reader:
         return data
 
     def read(self, chunk: int, out: NDArray[np.uint16] | None = None) -> NDArray[np.uint16]:
-        """Decode a chunk.
-
-        Args:
-            chunk: its number.
-            out: C-contiguous (rows, ...) to decode into; made when not given.
+        """Decode a chunk, into `out` (C-contiguous) if it is given.
 
         Returns:
             (rows, ...) uint16, only the rows of the array.
