@@ -30,16 +30,9 @@ log = logging.getLogger(__name__)
 
 def _agreed(about: About) -> dict[str, object]:
     """What all tile stores of a set agree on."""
-    return {
-        "name": about.name,
-        "class_names": about.classes.names,
-        "class_colours": about.classes.colours,
-        "class_codes": about.classes.codes,
-        "label": about.label,
-        "split_by": about.split_by,
-        "block": about.block,
-        "bands": about.bands,
-    }
+    own = ("classes", "tiles", "areas", "years")
+    common = {key: value for key, value in vars(about).items() if key not in own}
+    return common | {f"class {key}": value for key, value in vars(about.classes).items()}
 
 
 @dataclass(frozen=True)
