@@ -287,8 +287,3 @@ def check_presence(
             )
         gaps += [f"{name} has no sample of {missing}" for missing in lacking]
     return gaps
-
-
-def smallest_block(size: int) -> float:
-    """Side of the smallest block, metres, that can hold a patch of `size` pixels."""
-    return float(size * PIXEL)

@@ -31,7 +31,7 @@ from sitsformer.patches.thinning import thin
 from sitsformer.samples import contract as samplelayout
 from sitsformer.samples import shards
 from sitsformer.samples.contract import About, SampleError
-from sitsformer.sensors import BANDS
+from sitsformer.sensors import BANDS, PIXEL
 from sitsformer.stored import MISSING
 
 if TYPE_CHECKING:
@@ -108,11 +108,11 @@ def _sample_set(config: Config, set_name: str, area_name: str) -> SampleSet:
         raise SampleError(
             f"set {set_name!r} has no area {area_name!r}; it has {list(chosen.areas)}"
         )
-    smallest = splits.smallest_block(config.patches.size)
+    smallest = config.patches.size * PIXEL
     if chosen.split.by == "block" and chosen.split.block < smallest:
         raise SampleError(
             f"sets.{set_name}.split.block: no patch of {config.patches.size} pixels fits into a "
-            f"block of {chosen.split.block:g} m; use {smallest:g} m or more"
+            f"block of {chosen.split.block:g} m; use {smallest} m or more"
         )
     return chosen
 
