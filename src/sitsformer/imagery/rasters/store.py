@@ -76,24 +76,17 @@ def read(path: Path, settings: Rasters, season: Season, tile: Tile, where: str) 
         [_of_block(stack, offsets, block, grid, meaning) for block in line]
         for line in blocks_of(tile)
     ]
-    if all(part is None for line in parts for part in line):
+    if not any(reached for line in parts for _, reached in line):
         (top, down, rows), (left, right, columns) = grid.rows, grid.columns
         raise SitsError(
             f"{where}: {path.name} does not reach tile {tile.name}; its pixel centres run from "
             f"{left:g} to {left + right * (columns - 1):g} and from {top:g} to "
             f"{top + down * (rows - 1):g} in its coordinate system; check the area's bounds"
         )
-    filled = [
-        [
-            _missing(stack, block) if part is None else part
-            for part, block in zip(*line, strict=True)
-        ]
-        for line in zip(parts, blocks_of(tile), strict=True)
-    ]
     times = dataset.time.values.astype("datetime64[s]")
     exact = times != times.astype("datetime64[D]")
     datatakes = gathered([*zip(times, exact.tolist(), strict=True)])
-    whole = _mosaics(da.block(filled), datatakes)
+    whole = _mosaics(da.block([[part for part, _ in line] for line in parts]), datatakes)
     return Acquisitions(
         times[[members[0] for members in datatakes]],
         whole[:, : len(BANDS)],
@@ -256,8 +249,10 @@ def _band(array: xr.DataArray, where: str) -> _Band:
         ) from None
 
 
-def _of_block(stack: Any, offsets: Any, block: Block, grid: Grid, meaning: Meaning) -> Any | None:
-    """Lazy (time, 11, y, x) of a block; None where the store does not reach it."""
+def _of_block(
+    stack: Any, offsets: Any, block: Block, grid: Grid, meaning: Meaning
+) -> tuple[Any, bool]:
+    """Lazy (time, 11, y, x) of a block, and whether the store reaches it."""
     import dask.array as da
 
     x, y = centres_in(block, grid.crs)
@@ -269,16 +264,17 @@ def _of_block(stack: Any, offsets: Any, block: Block, grid: Grid, meaning: Meani
         inside &= (index >= 0) & (index < count)
         indices.append(index)
     if not inside.any():
-        return None
+        return _missing(stack, block), False
     row, column = indices
     top, left = row[inside].min(), column[inside].min()
     window = stack[:, :, top : row[inside].max() + 1, left : column[inside].max() + 1]
     window = window.rechunk({2: -1, 3: -1})
     function = partial(convert, row=row - top, column=column - left, inside=inside, meaning=meaning)
     shape = (window.chunks[0], (len(BANDS) + 1,), (block.rows,), (block.columns,))
-    return da.map_blocks(
+    found = da.map_blocks(
         function, window, offsets, dtype=np.uint16, chunks=shape, meta=np.empty((0,) * 4, "u2")
     )
+    return found, True
 
 
 def _mosaics(whole: Any, datatakes: Sequence[Sequence[int]]) -> Any:
