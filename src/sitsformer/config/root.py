@@ -15,22 +15,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from sitsformer.config.areas import (
-    Area,
-    EarthEngine,
-    Synthetic,
-)
-from sitsformer.config.base import (
-    ConfigError,
-    Name,
-    Section,
-)
+from sitsformer.config.areas import Area, EarthEngine, Synthetic
+from sitsformer.config.base import ConfigError, Name, Section
 from sitsformer.config.checks import cross_checks
-from sitsformer.config.learning import (
-    FewShot,
-    Model,
-    Pretrain,
-)
+from sitsformer.config.learning import FewShot, Model, Pretrain
 from sitsformer.config.mistakes import mistakes
 from sitsformer.config.outcome import Evaluation, Maps
 from sitsformer.config.reading import read_yaml

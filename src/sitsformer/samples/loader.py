@@ -187,17 +187,14 @@ class Loader:
         with shards.Reader(self._path / "reflectance") as reader, ThreadPoolExecutor(1) as pool:
             windows = shards.ahead(pool, reader.take, stretches, 2)
             for reflectance in rechunk(windows, self._batch):
-                yield self._batch_of(whole, taken, reflectance)
+                rows = whole.rows[taken : taken + len(reflectance)]
                 taken += len(reflectance)
-
-    def _batch_of(self, whole: Order, taken: int, reflectance: NDArray[np.uint16]) -> Batch:
-        rows = whole.rows[taken : taken + len(reflectance)]
-        return {
-            "index": rows,
-            "reflectance": reflectance,
-            "doy": self._doy[rows],
-            "label": self._label[rows].astype(np.int64),
-        }
+                yield {
+                    "index": rows,
+                    "reflectance": reflectance,
+                    "doy": self._doy[rows],
+                    "label": self._label[rows].astype(np.int64),
+                }
 
 
 def free_memory() -> int:
