@@ -6,7 +6,7 @@ import io
 import math
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.pool import ThreadPool
 from typing import Any
 
@@ -51,9 +51,12 @@ def fetch(connect: Callable[[], Session], group: TileCache, requests: Iterable[R
         for leaf in _sendable(request, group)
         if not group.has(leaf.key)
     ]
-    if not missing:
-        return
-    session = connect()
+    if missing:
+        _fetch_all(connect(), group, missing)
+
+
+def _fetch_all(session: Session, group: TileCache, missing: Sequence[Request]) -> None:
+    """Fetch requests, and the halves of those that are too big; the first failure ends it."""
     stop = threading.Event()
     finished: queue.SimpleQueue[tuple[Request, list[Request]] | BaseException] = queue.SimpleQueue()
     # Not of concurrent.futures: its threads are waited for, and a request that hangs must not keep
@@ -68,9 +71,7 @@ def fetch(connect: Callable[[], Session], group: TileCache, requests: Iterable[R
         )
 
     dates = {seen for request in missing for seen in request.observations}
-    what = f"{missing[0].kind} of {missing[0].tile.name}" + (
-        f", {len(dates)} dates" if dates else ""
-    )
+    what = f"{missing[0].kind} of {missing[0].tile.name}" + f", {len(dates)} dates" * bool(dates)
     total, retries = sum(request.size for request in missing), session.limiter.retries
     try:
         with Progress(total=total, desc=what, unit="B", unit_scale=True) as bar:
