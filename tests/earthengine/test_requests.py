@@ -21,7 +21,7 @@ from sitsformer.imagery.earthengine.errors import (
 )
 from sitsformer.imagery.earthengine.fetch import decode
 from sitsformer.imagery.earthengine.layers import Layer
-from sitsformer.imagery.earthengine.stored import assemble
+from sitsformer.imagery.earthengine.stored import Stored
 from sitsformer.labels import products
 
 
@@ -164,7 +164,7 @@ def test_an_answer_of_as_many_bands_as_there_may_be_is_read() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(data=st.data(), dates=st.integers(1, 5), side=st.integers(7, 20).map(lambda n: n * 6))
-def test_an_assembled_array_is_what_the_requests_hold(
+def test_a_block_of_a_stored_array_is_what_the_requests_hold(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, dates: int, side: int
 ) -> None:
     group = caches.TileCache(tmp_path_factory.mktemp("cache") / "group")
@@ -186,5 +186,13 @@ def test_an_assembled_array_is_what_the_requests_hold(
         part = values[item.first : item.first + len(item.observations), :,
                       w.row : w.row + w.height, w.column : w.column + w.width]  # fmt: skip
         group.save(item.key, np.moveaxis(part.reshape(-1, w.height, w.width), 0, -1))
-    np.testing.assert_array_equal(assemble(group, packed, 10).compute(), values)
+    stored = Stored(group, packed, 10)
+    cuts = tuple(
+        slice(
+            *sorted(data.draw(st.lists(st.integers(0, size), min_size=2, max_size=2, unique=True)))
+        )
+        for size in values.shape
+    )
+    np.testing.assert_array_equal(stored[cuts], values[cuts])
+    np.testing.assert_array_equal(stored.lazy().compute(), values)
     os.close(group._lock)

@@ -25,18 +25,13 @@ HEADER_LIMIT = 1 << 17
 """Longest header of an answer, characters: 1,024 fields need about 20,000."""
 
 
-def halves(request: Request, group: TileCache) -> tuple[Request, Request] | None:
-    """What a request was split into, by this or an earlier process; None where it was not."""
-    return request.split() if group.is_split(request.key) else None
-
-
-def _sendable(request: Request, group: TileCache) -> Iterator[Request]:
+def sendable(request: Request, group: TileCache) -> Iterator[Request]:
     """The requests that a request was split into so far, or itself."""
-    parts = halves(request, group)
-    if parts is None:
+    halves = request.split() if group.is_split(request.key) else None
+    if halves is None:
         yield request
-    for part in parts or ():
-        yield from _sendable(part, group)
+    for half in halves or ():
+        yield from sendable(half, group)
 
 
 def fetch(connect: Callable[[], Session], group: TileCache, requests: Iterable[Request]) -> None:
@@ -46,10 +41,7 @@ def fetch(connect: Callable[[], Session], group: TileCache, requests: Iterable[R
         EarthEngineError: a request failed for good; those under way are abandoned.
     """
     missing = [
-        leaf
-        for request in requests
-        for leaf in _sendable(request, group)
-        if not group.has(leaf.key)
+        leaf for request in requests for leaf in sendable(request, group) if not group.has(leaf.key)
     ]
     if missing:
         _fetch_all(connect(), group, missing)

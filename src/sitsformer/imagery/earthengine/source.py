@@ -34,7 +34,7 @@ from sitsformer.imagery.earthengine.listing import Listing, Observation
 from sitsformer.imagery.earthengine.plan import announce
 from sitsformer.imagery.earthengine.requests import UNSCORED, Request
 from sitsformer.imagery.earthengine.session import Session, connect
-from sitsformer.imagery.earthengine.stored import assemble
+from sitsformer.imagery.earthengine.stored import Stored
 from sitsformer.sensors import BANDS
 
 logger = logging.getLogger("sitsformer")
@@ -63,7 +63,7 @@ class EarthEngineSource:
         announce(tile, found, area, self.settings)
         scores = requests.pack("scores", tile, found.observations, (self.settings.cloud_score,))
         fetch(session, group, [*scores, *labels])
-        score = assemble(group, scores, 1)[:, 0]
+        score = Stored(group, scores, 1)
         shares = clear_shares(score, self.settings.clear_score)
         kept = _choose(area_name, found.observations, shares, self.settings)
         label = _stored_labels(group, labels, found)
@@ -82,8 +82,8 @@ class EarthEngineSource:
         return cube.build(
             tile,
             np.array([seen.time for seen in observations], "datetime64[ms]"),
-            assemble(group, pixels, len(BANDS)),
-            _clear(score[kept]),
+            Stored(group, pixels, len(BANDS)).lazy(),
+            _clear(score.lazy()[kept, 0]),
             label,
             attributes(found, shares, kept, area, self.settings),
         )
@@ -101,16 +101,20 @@ def _look(
     return found
 
 
-def clear_shares(score: Any, threshold: int) -> NDArray[np.float64]:
-    """Share of the tile that is clear, by date of the scores (date, y, x); NaN where none was seen.
+def clear_shares(score: Stored, threshold: int) -> NDArray[np.float64]:
+    """Share of the tile that is clear, by date; NaN where no pixel was seen.
 
     Pixels that were seen but not scored count as clear: a date is not lost for want of a score.
     """
-    import dask.array as da
-
-    known = (score == UNSCORED) | ((score >= threshold) & (score < UNSCORED))
-    clear, seen = da.compute(known.mean((1, 2)), (score != cube.CLEAR_MISSING).any((1, 2)))
-    return np.where(seen, clear, np.nan)
+    seen, clear = np.zeros((2, score.shape[0]), np.int64)
+    for request in score.requests:
+        # As it lies on disk, (y, x, date): one pass over at most half of a request's limit.
+        values = score.group.load(request.key)
+        here = slice(request.first, request.first + values.shape[2])
+        known = (values == UNSCORED) | ((values >= threshold) & (values < UNSCORED))
+        clear[here] += np.count_nonzero(known, axis=(0, 1))
+        seen[here] += np.count_nonzero(values != cube.CLEAR_MISSING, axis=(0, 1))
+    return np.where(seen > 0, clear / (score.shape[2] * score.shape[3]), np.nan)
 
 
 def _choose(
@@ -143,7 +147,7 @@ def _stored_labels(
     if not packed:
         return {}
     layers = packed[0].layers
-    values = assemble(group, packed, len(layers))[0].compute()
+    values = Stored(group, packed, len(layers))[:1, :, :, :][0]
     return {
         layer.name: (
             values[i].astype(layer.dtype, copy=False),
