@@ -113,16 +113,9 @@ def write_samples(
 ) -> None:
     """Write a sample store from arrays, whole or not at all.
 
-    Args:
-        path: of the store.
-        reflectance: (sample, time, band, py, px) uint16.
-        columns: the small arrays by name; `doy` and `label` at least. Missing ones are filled:
-            `split` unassigned, positions 0, places unknown (NaN).
-        about: what the samples have in common.
-        manifest: counts to go beside the arrays.
-        config: config values the samples were made with.
-        inputs: artefacts and files they were made from, by role.
-        seed: seed of the draw.
+    `reflectance` is (sample, time, band, py, px) uint16; `columns` are the small arrays by name,
+    `doy` and `label` at least. Missing ones are filled: `split` unassigned, positions 0, places
+    unknown (NaN). The manifest holds counts; config, inputs and seed say what the store is made of.
     """
     steps = reflectance.shape[1:]
     chunk = shards.chunk_rows(int(np.prod(steps)) * 2)
