@@ -79,9 +79,7 @@ def write(path: Path, count: int) -> None:
     from sitsformer import artefacts
 
     with artefacts.create(path, samplelayout.KIND, config={}) as partial:
-        with samplelayout.reflectance_writer(partial) as writer:
-            for packed in samplelayout.encoded(pieces(), rows):
-                writer.append(packed)
+        samplelayout.write_reflectance(partial, samplelayout.encoded(pieces(), rows))
         columns = {
             "doy": np.concatenate(days),
             "label": np.arange(count) % 2,

@@ -23,6 +23,7 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -341,9 +342,14 @@ def large() -> dict[str, dict[str, Any]]:
 def decode_by_chunks(path: Path) -> None:
     """Decode every chunk of `reflectance` once, two at a time, and keep none."""
     chunks = Chunks(path, "reflectance")
-    places = np.ndindex(*(-(-n // c) for n, c in zip(chunks.shape, chunks.chunks, strict=True)))
+    starts = (range(0, n, c) for n, c in zip(chunks.shape, chunks.chunks, strict=True))
+
+    def decode(corner: tuple[int, ...]) -> int:
+        part = (slice(at, at + step) for at, step in zip(corner, chunks.chunks, strict=True))
+        return chunks.read(*part).size
+
     with ThreadPoolExecutor(2) as pool:
-        for _ in pool.map(lambda place: chunks.read(place).size, places):
+        for _ in pool.map(decode, product(*starts)):
             pass
 
 

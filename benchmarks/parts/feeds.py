@@ -145,8 +145,6 @@ def _write_store(path: Path, values: np.ndarray, doy: np.ndarray) -> None:
     pieces = (values[start : start + rows] for start in range(0, count, rows))
     columns = {"doy": doy, "label": np.arange(count) % 2, "split": np.zeros(count, np.int64)}
     with artefacts.create(path, contract.KIND, config={}) as partial:
-        with contract.reflectance_writer(partial) as writer:
-            for packed in contract.encoded(pieces, rows):
-                writer.append(packed)
+        contract.write_reflectance(partial, contract.encoded(pieces, rows))
         contract.write_arrays(partial, count, shape, columns, about)
         contract.write_manifest(partial, {"kept": {"a": count // 2, "b": count // 2}})

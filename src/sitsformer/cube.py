@@ -167,11 +167,9 @@ def _own_threads() -> Iterator[None]:
 
 
 def open_cube(path: Path, dask: bool = True) -> xr.Dataset:
-    """Open a cube lazily, with raw integers and its stored chunks, and check the contract.
+    """Open a cube lazily, with raw integers, and check the contract.
 
-    Args:
-        path: of the cube.
-        dask: as Dask arrays; without, what is asked for is read at once.
+    Arrays are Dask's in the stored chunks; without `dask`, what is asked for is read at once.
 
     Raises:
         CubeError: it is missing, damaged or breaks the contract.

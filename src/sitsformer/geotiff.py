@@ -25,15 +25,7 @@ def geotiff(
     tags: Mapping[str, str],
     colours: Sequence[str] = (),
 ) -> bytes:
-    """The file.
-
-    Args:
-        values: (y, x); 0 where there is nothing.
-        cube: whose grid they are on.
-        name: description of the band.
-        tags: of the band.
-        colours: '#rrggbb' of 1, 2, ...
-    """
+    """The file with values (y, x), 0 where there is none; `colours` are '#rrggbb' of 1, 2, ..."""
     from rasterio.io import MemoryFile
 
     tile = tile_of(cube)

@@ -90,16 +90,18 @@ def area_geometry(area: Area) -> BaseGeometry:
     Raises:
         ConfigError: the geometry file cannot be read, or holds anything but polygons.
     """
+    shape, crs = _shape(area)
+    degrees: BaseGeometry = project(shape, crs, 4326)
+    return degrees
+
+
+def _shape(area: Area) -> tuple[BaseGeometry, Any]:
+    """Outline of an area as it is given, and its CRS."""
+    from pyproj import CRS
     from shapely.geometry import box
 
     if area.bounds is not None:
-        return box(*area.bounds)
-    shape, crs = _shape_of_file(area)
-    return shape if crs.to_epsg() == 4326 else project(shape, crs, 4326)
-
-
-def _shape_of_file(area: Area) -> tuple[BaseGeometry, Any]:
-    """Outline of an area in the CRS of its geometry file, and the CRS."""
+        return box(*area.bounds), CRS.from_epsg(4326)
     path = expand(str(area.geometry))
     frame = mended(read_polygons(path, "geometry"), f"geometry {path}")
     return frame.union_all(), frame.crs
@@ -204,15 +206,8 @@ def _zone_of(name: str, geometry: BaseGeometry) -> int:
 
 def _outline(name: str, area: Area) -> tuple[int, BaseGeometry]:
     """UTM zone of an area, and its outline there."""
-    from pyproj import CRS
-
-    shape, crs = (
-        (area_geometry(area), CRS.from_epsg(4326))
-        if area.geometry is None
-        else _shape_of_file(area)
-    )
-    degrees = shape if crs.to_epsg() == 4326 else project(shape, crs, 4326)
-    epsg = _zone_of(name, degrees)
+    shape, crs = _shape(area)
+    epsg = _zone_of(name, project(shape, crs, 4326))
     return epsg, project(shape, crs, epsg)
 
 

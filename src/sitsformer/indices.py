@@ -9,12 +9,7 @@ Floats = npt.NDArray[np.floating]
 
 
 def normalised_difference(first: Floats, second: Floats) -> Floats:
-    """(first - second) / (first + second), -1 to 1; 0 where the sum is 0.
-
-    Args:
-        first: values of a band, none below 0, in any unit.
-        second: those of the other, in the same unit and shape.
-    """
+    """(first - second) / (first + second), -1 to 1; 0 where the sum is 0."""
     total = first + second
     found: Floats = np.zeros_like(total)
     np.divide(first - second, total, out=found, where=total > 0)

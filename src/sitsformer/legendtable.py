@@ -43,10 +43,6 @@ _HEADS = {"color": "colour"}
 def parse(name: str, data: bytes) -> tuple[tuple[int, ...], tuple[str, ...], tuple[str, ...]]:
     """Codes, names and colours (`#rrggbb`) of a table with the columns code, name, colour.
 
-    Args:
-        name: of the legend, for messages.
-        data: bytes of the file.
-
     Raises:
         ConfigError: the table cannot be read in one way.
     """

@@ -20,7 +20,7 @@ from sitsformer.config import Patches
 from sitsformer.cube import CHUNK, label_layers, layer_values, open_cube, tile_of
 from sitsformer.errors import SitsError
 from sitsformer.labels import products
-from sitsformer.patches.clear import clear_strips
+from sitsformer.patches.clear import ClearDates
 from sitsformer.patches.thinning import thin
 from sitsformer.progress import Progress
 from sitsformer.stored import MISSING
@@ -50,14 +50,7 @@ class CropMap:
 
 
 def predict(path: Path, settings: Patches, model: Predict, batch_size: int) -> CropMap:
-    """Predict every pixel of a cube.
-
-    Args:
-        path: of the cube.
-        settings: what a sample looks like.
-        model: raw samples -> probabilities.
-        batch_size: pixels predicted at once.
-    """
+    """Predict every pixel of a cube."""
     cube = open_cube(path)
     height, width, half = cube.sizes["y"], cube.sizes["x"], settings.size // 2
     if min(height, width) < settings.size:
@@ -93,7 +86,7 @@ def _pixels(cube: xr.Dataset, path: Path, settings: Patches, batch_size: int) ->
     days = cube.time.dt.dayofyear.values.astype(np.int64)
     x, y = np.floor(cube.x.values).astype(np.int64), np.floor(cube.y.values).astype(np.int64)
     step = min(CHUNK["y"], cube.sizes["y"])
-    for first, clear in clear_strips(path, settings):
+    for first, clear in ClearDates(path, settings).strips():
         for top in range(first, first + clear.shape[1], step):
             bottom = min(top + step, first + clear.shape[1])
             low, high = max(top, half), min(bottom, cube.sizes["y"] - half)

@@ -32,10 +32,6 @@ another; east and west of a zone, which one country may use for all of its width
 def read(path: Path, what: str) -> GeoDataFrame:
     """Read the polygons of a vector file, whole and in its own CRS.
 
-    Args:
-        path: anything that GDAL reads, with one layer of shapes.
-        what: they are for, at the head of messages: `areas.farm.geometry`.
-
     Returns:
         All features and columns; the index counts features from 1. Shapes are yet to be checked,
         by `mended`.
@@ -76,10 +72,6 @@ def _layer(path: Path, where: str) -> str | None:
 
 def mended(frame: GeoDataFrame, where: str) -> GeoDataFrame:
     """The same features with valid polygons, nothing but polygons.
-
-    Args:
-        frame: of `read`, or some of its features.
-        where: the file, for messages.
 
     Raises:
         ConfigError: a feature without a polygon, or with coordinates that its CRS cannot have.
@@ -169,11 +161,6 @@ def project(shapes: Any, source: Any, epsg: int) -> Any:
 
     Lines that are straight in one CRS are curved in another: vertices are added first, every 0.02
     degrees or 2 km.
-
-    Args:
-        shapes: in `source`.
-        source: a pyproj CRS.
-        epsg: of the UTM zone.
     """
     from pyproj import Transformer
     from shapely import segmentize, transform

@@ -11,7 +11,9 @@ from tqdm import tqdm
 _LINE_SECONDS = 10.0
 """In a log a line appears this often; jobs of the workflow share one terminal."""
 
-_LINE = "{desc}: {n_fmt} of {total_fmt} {unit}, {elapsed} gone, {remaining} left{postfix}"
+_LINE = (
+    "{desc}: {n_fmt} of {total_fmt} {unit}, {rate_fmt}, {elapsed} gone, {remaining} left{postfix}"
+)
 
 logger = logging.getLogger("sitsformer")
 

@@ -40,10 +40,6 @@ R = TypeVar("R", bound=Record)
 def records(package: str, kind: type[R]) -> Mapping[str, R]:
     """Records of a type by name, sorted by their `order` if they have one, then by name.
 
-    Args:
-        package: full name of the package whose modules are looked through (not those below them).
-        kind: the type.
-
     Raises:
         RegistryError: two records have one name, or a module cannot be imported.
     """
@@ -52,11 +48,6 @@ def records(package: str, kind: type[R]) -> Mapping[str, R]:
 
 def find(known: Mapping[str, R], name: str, what: str) -> R:
     """The record of a name.
-
-    Args:
-        known: from `records`, or a part of it.
-        name: what was asked for.
-        what: what the records are called, for the message.
 
     Raises:
         RegistryError: there is none; the message says which there are.

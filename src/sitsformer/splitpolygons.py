@@ -66,12 +66,7 @@ def read(path: str) -> GeoDataFrame:
 
 
 def near(frame: GeoDataFrame, tile: Tile) -> dict[str, list[BaseGeometry]]:
-    """Polygons of each split in or near a tile, in its UTM zone.
-
-    Args:
-        frame: of `read`.
-        tile: the tile.
-    """
+    """Polygons of each split in or near a tile, in its UTM zone."""
     from pyproj import CRS
     from shapely import intersection, is_empty
 
@@ -102,11 +97,8 @@ def _window(tile: Tile) -> BaseGeometry:
 def problems(path: str, tiles: Sequence[Tile], wanted: Mapping[Split, str]) -> Iterator[str]:
     """What a file of split polygons lacks for the tiles of a set.
 
-    Args:
-        path: of the file.
-        tiles: of the set.
-        wanted: splits that must have polygons -> who needs them. One polygon of any split must
-            touch a tile in any case.
+    `wanted`: splits that must have polygons -> who needs them. One polygon of any split must touch
+    a tile in any case.
 
     Raises:
         ConfigError: as `read`.

@@ -169,12 +169,14 @@ def test_a_block_of_a_stored_array_is_what_the_requests_hold(
 ) -> None:
     group = caches.TileCache(tmp_path_factory.mktemp("cache") / "group")
     tile = Tile("here", "t", 32615, 500_040, 4_650_000, side)
-    (whole,) = requests.pack("reflectance", tile, observed(dates))
-    leaves, waiting = [], [whole]
+    limit = data.draw(st.sampled_from([requests.LIMIT, 60_000]))  # one window, or several
+    packed = requests.pack("reflectance", tile, observed(dates), limit=limit)
+    leaves, waiting = [], [*packed]
     while waiting:
         item = waiting.pop()
         halves = item.split() if data.draw(st.booleans()) else None
         if halves:
+            group.mark_split(item.key)
             waiting += halves
         else:
             leaves.append(item)
@@ -184,12 +186,13 @@ def test_a_block_of_a_stored_array_is_what_the_requests_hold(
         part = values[item.first : item.first + len(item.observations), :,
                       w.row : w.row + w.height, w.column : w.column + w.width]  # fmt: skip
         group.save(item.key, np.moveaxis(part.reshape(-1, w.height, w.width), 0, -1))
-    stored = Stored(group, leaves, values.shape)
+    stored = Stored(group, packed, 10)
     cuts = tuple(
         slice(
             *sorted(data.draw(st.lists(st.integers(0, size), min_size=2, max_size=2, unique=True)))
         )
         for size in values.shape
     )
-    np.testing.assert_array_equal(stored[tuple(cuts)], values[tuple(cuts)])
+    np.testing.assert_array_equal(stored[cuts], values[cuts])
+    np.testing.assert_array_equal(stored.lazy().compute(), values)
     os.close(group._lock)

@@ -128,7 +128,7 @@ def test_stores_that_do_not_belong_together_are_refused(world, tmp_path):
     tile = tiles(other)[1]
     path = world["root"] / "cubes" / "farm" / f"{tile.name}.zarr"
     make_tile_store(other, "land", "farm", tile.name, path, tmp_path / "o.zarr")
-    with pytest.raises(SampleError, match="were cut with different class_names"):
+    with pytest.raises(SampleError, match="were cut with different class names"):
         merge(config, "land", tmp_path / "s.zarr", [world["stores"][0], tmp_path / "o.zarr"])
     with pytest.raises(SampleError, match="is not a tile store"):
         merge(config, "land", tmp_path / "s.zarr", [world["set"]])

@@ -38,8 +38,8 @@ def test_everything_is_there_and_nothing_is_left_to_do(finished: Path) -> None:
     assert planned(finished, tiny()) == {}
     assert (finished / "results" / "report.html").stat().st_size > 100_000
     paths = Paths(parse(tiny()))
-    artefacts = [*paths.cubes(), *paths.pretrained(), paths.samples("crops")]
-    for artefact in artefacts:
+    made = [*paths.cubes(), *paths.pretrained(), paths.samples("crops")]
+    for artefact in made:
         assert artefacts.check(finished / artefact) == []
 
 

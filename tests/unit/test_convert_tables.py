@@ -330,12 +330,12 @@ def test_valid_steps_of_any_type(tmp_path):
 
 def test_bands_come_in_the_order_of_every_store(tmp_path):
     values = whole()
-    names = np.array(["B12", "b2", "B8a", "B04", "B03", "band 1", "B9"])
+    names = np.array(["B12", "b2", "NIR narrow", "04", "green", "band 1", "B9"])
     samples = convert(tmp_path, values[..., :7], bands=names)
     assert samples.bands == ("B01", "B02", "B03", "B04", "B8A", "B09", "B12")
     order = [5, 1, 4, 3, 2, 6, 0]
     assert np.array_equal(samples.reflectance[..., 0, 0], values[..., order])
-    for wrong, message in ((["nir"] * 7, "none of Sentinel-2's"), (["B2"] * 7, "there twice")):
+    for wrong, message in ((["thermal"] * 7, "none of Sentinel-2's"), (["B2"] * 7, "there twice")):
         with pytest.raises(SitsError, match=message):
             convert(tmp_path, values[..., :7], bands=np.array(wrong))
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import phenology
 from sitsformer.samples import SampleError, load_samples, loader, shards
-from sitsformer.samples.loader import Loader, batches, order
+from sitsformer.samples.loader import Loader, order
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_memory_and_stream_agree_and_threads_do_not_matter(chunked, monkeypatch)
         for name, values in memory.items():
             assert (stream[name] == values).all(), name
     train = load_samples(chunked, "train")
-    kept = joined(batches(train, 128, 1, 2))
+    kept = joined(Loader(train, 128, 1).epoch(2))
     assert (kept["index"] == memory["index"]).all()
 
 

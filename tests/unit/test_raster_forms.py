@@ -15,7 +15,6 @@ from raster_files import DAYS, ON_GRID, SIZE, area, build, dates, image, write
 from sitsformer import cube
 from sitsformer.config import Rasters
 from sitsformer.errors import SitsError
-from sitsformer.imagery.rasters.bands import canonical
 from sitsformer.imagery.rasters.dates import stamp
 from sitsformer.imagery.rasters.source import problems
 from sitsformer.sensors import BANDS
@@ -109,24 +108,6 @@ def test_a_file_with_one_band_that_no_name_tells(tmp_path: Path) -> None:
     write(tmp_path / "20210405.tif", image(1)[:1], names=None)
     with pytest.raises(SitsError, match=r"one band, and its name does not say which.*\?P<band>"):
         build(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("name", "band"),
-    [
-        ("b2", "B02"),
-        ("B8a", "B8A"),
-        ("Band 11", "B11"),
-        ("B02_10m", "B02"),
-        ("nir08", "B8A"),
-        ("rededge1", "B05"),
-        ("swir16", "B11"),
-        ("nbart_swir_3", "B12"),
-        ("SCL", "SCL"),
-    ],
-)
-def test_spellings_of_bands(name: str, band: str) -> None:
-    assert canonical(name) == band
 
 
 def test_two_bands_of_one_name_are_refused(tmp_path: Path) -> None:

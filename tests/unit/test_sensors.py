@@ -33,6 +33,24 @@ def test_bands_are_found_by_common_names() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "band"),
+    [
+        ("b2", "B02"),
+        ("B8a", "B8A"),
+        ("Band 11", "B11"),
+        ("B02_10m", "B02"),
+        ("nir08", "B8A"),
+        ("rededge1", "B05"),
+        ("swir16", "B11"),
+        ("nbart_swir_3", "B12"),
+        ("SCL", "SCL"),
+    ],
+)
+def test_spellings_of_bands(name: str, band: str) -> None:
+    assert SENTINEL2.spelled(name) == band
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"snap": 50}, "does not nest"),

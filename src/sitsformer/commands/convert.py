@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-PATH = click.Path(path_type=Path)
+from sitsformer.commands.originals import Command, with_options
 
-Command = Callable[..., Any]
+PATH = click.Path(path_type=Path)
 
 
 @click.group()
@@ -43,9 +42,7 @@ def _of_reflectance(command: Command) -> Command:
         click.option("--fill", type=float, help="A value that stands for nothing."),
         click.option("--bands", callback=_names, help="Names in the file's order: B02,B03,..."),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
 
 
 @convert.command()

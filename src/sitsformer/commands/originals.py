@@ -34,7 +34,7 @@ def network(command: Command) -> Command:
         click.option("--attn-heads", type=int, help="Attention heads."),
         click.option("--dropout", type=float),
     )
-    return _with(command, options)
+    return with_options(command, options)
 
 
 def samples(command: Command) -> Command:
@@ -47,10 +47,11 @@ def samples(command: Command) -> Command:
         click.option("--num-workers", type=int, hidden=True),
         click.option("--with-cuda/--no-with-cuda", default=None, hidden=True),
     )
-    return _with(command, options)
+    return with_options(command, options)
 
 
-def _with(command: Command, options: tuple[Callable[[Command], Command], ...]) -> Command:
+def with_options(command: Command, options: tuple[Callable[[Command], Command], ...]) -> Command:
+    """A command with some more options, in this order in its help."""
     for option in reversed(options):
         command = option(command)
     return command

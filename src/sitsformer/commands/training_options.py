@@ -38,12 +38,7 @@ def set_threads(threads: int | None) -> None:
 
 
 def sample_store(path: Path, beside: Path | None = None, valid_rate: float | None = None) -> Path:
-    """The sample store to train on; a folder of .npz samples is converted.
-
-    Args:
-        path: a store, or such a folder.
-        beside: folder to convert into; None: a folder of .npz is refused.
-        valid_rate: share of the samples of a folder without splits that validates.
+    """The sample store to train on; a folder of .npz samples is converted into `beside`.
 
     Raises:
         SitsError: it does not exist, or neither.
@@ -95,10 +90,7 @@ def _converted(path: Path, out: Path, valid_rate: float) -> Path:
 def pretrained(path: Path | None, beside: Path, heads: int | None) -> Path | None:
     """The pretrained model: an artefact, a folder with one, or a checkpoint of SITS-Former.
 
-    Args:
-        path: what was given; None: no pretrained model.
-        beside: folder that a checkpoint of SITS-Former is converted into.
-        heads: its attention heads; None: the paper's 8.
+    The last is converted, into the folder `beside`; without a number of heads it has the paper's 8.
 
     Raises:
         SitsError: there is none of these.

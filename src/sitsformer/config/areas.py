@@ -9,7 +9,6 @@ from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     ConfigDict,
     Field,
     field_validator,
@@ -17,8 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from sitsformer.config.base import Fraction, Name, Section, Seed
-from sitsformer.registry import unknown
+from sitsformer.config.base import Fraction, Name, OneOf, Section, Seed
 from sitsformer.sensors import SENTINEL2, TILE_STEP
 from sitsformer.sources import sources
 
@@ -186,20 +184,10 @@ class Rasters(Section):
         return offset
 
 
-def _is_source(name: str) -> str:
-    if name not in sources():
-        raise ValueError(unknown("source", name, sources()))
-    return name
-
-
-def _every_source(schema: dict[str, Any]) -> None:
-    schema["enum"] = list(sources())
-
-
 class Area(Section):
     """A region of the world and a season."""
 
-    source: Annotated[str, AfterValidator(_is_source), Field(json_schema_extra=_every_source)]
+    source: Annotated[str, OneOf("source", sources)]
     """Where pixels come from."""
     bounds: tuple[float, float, float, float] | None = None
     """West, south, east, north in degrees (WGS 84). Either this or `geometry`."""

@@ -124,12 +124,7 @@ class Section(BaseModel):
         return value
 
     def made(self, kind: type[T], **others: Any) -> T:
-        """A plain dataclass out of the keys of this section that it has fields for.
-
-        Args:
-            kind: the dataclass.
-            **others: its other fields, and those that are not simply what a key says.
-        """
+        """A plain dataclass out of the keys of this section that it has fields for."""
         own = {item.name for item in fields(kind)} & set(type(self).model_fields)
         return kind(**{name: getattr(self, name) for name in own} | others)
 

@@ -20,10 +20,6 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 def refuse_misreadings(value: object, annotation: Any) -> None:
     """Refuse scalars that the type of a key would accept but cannot mean.
 
-    Args:
-        value: as it was read, before it is converted.
-        annotation: type of the key.
-
     Raises:
         ValueError: with what was found and how to write it.
     """

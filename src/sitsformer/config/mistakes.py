@@ -37,14 +37,7 @@ def mistakes(
     model: type[BaseModel],
     lines: Mapping[str, int],
 ) -> Iterator[str]:
-    """One line a mistake; what several types of one key say becomes one line.
-
-    Args:
-        error: of the validation.
-        values: that were validated.
-        model: of the whole config.
-        lines: line of each key by its path.
-    """
+    """One line a mistake; what several types of one key say becomes one line."""
     found: dict[str, list[str]] = {}
     inputs: dict[str, object] = {}
     for item in error.errors():

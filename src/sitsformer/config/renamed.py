@@ -17,10 +17,6 @@ logger = logging.getLogger("sitsformer")
 def renamed(values: Mapping[str, Any], origin: str) -> dict[str, Any]:
     """Values by the names of today.
 
-    Args:
-        values: of one file, or of one command line; each may have keys of its time.
-        origin: where they are from, for the messages.
-
     Raises:
         ConfigError: a key is given by both of its names.
     """

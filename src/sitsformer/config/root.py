@@ -15,22 +15,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from sitsformer.config.areas import (
-    Area,
-    EarthEngine,
-    Synthetic,
-)
-from sitsformer.config.base import (
-    ConfigError,
-    Name,
-    Section,
-)
+from sitsformer.config.areas import Area, EarthEngine, Synthetic
+from sitsformer.config.base import ConfigError, Name, Section
 from sitsformer.config.checks import cross_checks
-from sitsformer.config.learning import (
-    FewShot,
-    Model,
-    Pretrain,
-)
+from sitsformer.config.learning import FewShot, Model, Pretrain
 from sitsformer.config.mistakes import mistakes
 from sitsformer.config.outcome import Evaluation, Maps
 from sitsformer.config.reading import read_yaml
@@ -81,11 +69,6 @@ def parse(
 ) -> Config:
     """Check a mapping (as read from YAML) and make a `Config` of it.
 
-    Args:
-        values: nested values by key.
-        origin: where they are from, for the message.
-        lines: line of each key by its path, for the message.
-
     Raises:
         ConfigError: with one line per mistake, `path.of.key: what is wrong (line 7)`.
     """
@@ -109,11 +92,7 @@ def load(path: Path) -> Config:
 
 
 def load_all(paths: Sequence[Path], overrides: Mapping[str, Any] | None = None) -> Config:
-    """Read YAML files, each one's keys replacing those before it, and check the outcome.
-
-    Args:
-        paths: of the files.
-        overrides: values that come last (`snakemake --config`).
+    """Read YAML files, each one's keys replacing those before it; `overrides` come last.
 
     Raises:
         ConfigError: a file cannot be read or is not YAML, or the outcome has a mistake.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from sitsformer.errors import SitsError
@@ -15,8 +14,8 @@ def arrange(
     """Bands in the order of every store, and the position of each in the file.
 
     Args:
-        names: as the file or the user has them (`B2`, `b02` and `B02` are one); None: the ten
-            bands of every store in their order.
+        names: as the file or the user has them (`B2`, `02` and `blue` are one); None: the ten bands
+            of every store in their order.
         count: bands that the file holds.
         where: what a message says first.
 
@@ -46,9 +45,6 @@ def arrange(
 
 
 def _standard(name: str) -> str:
-    """`B2`, `b02`, `Band 2` -> `B02`; anything else as it is."""
-    match = re.fullmatch(r"(?:b|band)?[ _-]?0?(\d{1,2}|8a)", name.strip(), re.IGNORECASE)
-    if match is None:
-        return name
-    number = match[1].upper()
-    return f"B{number}" if number == "8A" else f"B{int(number):02d}"
+    """Any spelling of a band, and a number alone -> `B02`."""
+    text = name.strip()
+    return SENTINEL2.spelled(f"B{text}" if text[:1].isdigit() else text)

@@ -33,14 +33,9 @@ def checkpoint(
 
     The file is a state dict, or a mapping with one under `model_state_dict` or `state_dict`. Heads
     in it, for reconstruction or for classes, are kept; those it lacks are fresh, and so is the
-    mask token (the published one is a random constant that was never saved).
-
-    Args:
-        path: the checkpoint, or the folder it is in.
-        out: the model artefact to write.
-        mean: (band,) reflectance that the checkpoint's inputs were normalised with.
-        std: (band,) reflectance.
-        heads: attention heads; tensors do not tell them.
+    mask token (the published one is a random constant that was never saved). `mean` and `std`
+    (band,) are of the reflectance that its inputs were normalised with; tensors do not tell them,
+    nor the number of heads.
 
     Raises:
         SitsError: the file holds more than tensors, other tensors than SITS-Former's, or weights

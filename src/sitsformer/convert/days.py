@@ -24,14 +24,18 @@ RUN, STEPS_A_YEAR = 4, 73
 """So many days in a row, all of them up to the number of five-day steps in a year, are no days."""
 
 _TIME = r"(?:[T ]?\d{2}:?\d{2}(?::?\d{2}(?:\.\d+)?)?)?(?:Z|[+]00:?00)?"
-_PATTERNS = {
-    "day": re.compile(r"\d{1,3}"),
-    "year_day": re.compile(r"(\d{4})[-/]?(\d{3})"),
-    "compact": re.compile(r"(\d{4})(\d{2})(\d{2})(?:T\d{6})?Z?"),
-    "iso": re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})" + _TIME),
-    "dotted": re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})"),
-    "slashed": re.compile(r"(\d{1,2})([-/])(\d{1,2})\2(\d{4})"),
-}
+_PATTERNS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"(?P<doy>\d{1,3})",
+        r"(?P<year>\d{4})[-/]?(?P<doy>\d{3})",
+        r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})(?:T\d{6})?Z?",
+        r"(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})" + _TIME,
+        r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})",
+        r"(?P<first>\d{1,2})(?P<stroke>[-/])(?P<second>\d{1,2})(?P=stroke)(?P<year>\d{4})",
+    )
+)
+"""Forms of a date; in the last one day or month may come first."""
 _NOTHING = ("", "NaT", "nan", "None", "0", "1970-01-01")
 
 
@@ -103,24 +107,26 @@ def _read(known: list[str], where: str) -> dict[str, tuple[int, int]]:
     """Text -> (day of year, days since 1970); one form for all of a file."""
     if not known:
         return {}
-    form = next((name for name, p in _PATTERNS.items() if p.fullmatch(known[0])), None)
+    form = next((pattern for pattern in _PATTERNS if pattern.fullmatch(known[0])), None)
     if form is None:
         raise SitsError(
             f"{where}: {known[0]!r} is no date that can be read: write ISO days such as 2021-05-03"
         )
+    fields: dict[str, dict[str, int]] = {}
     for text in known:
-        if not _PATTERNS[form].fullmatch(text):
+        match = form.fullmatch(text)
+        if match is None:
             raise SitsError(
                 f"{where}: {text!r} is written otherwise than {known[0]!r}: write all dates alike, "
                 "such as 2021-05-03"
             )
-    if form == "day":
-        _check_days(sorted(int(text) for text in known), where)
-        return {text: (_day_of_year(int(text), where), -1) for text in known}
-    fields = {text: _fields(form, text) for text in known}
-    if form == "slashed":
-        fields = _day_first(fields, where)
-    return {text: _both(text, *parts, where=where) for text, parts in fields.items()}
+        fields[text] = {k: int(v) for k, v in match.groupdict().items() if k != "stroke"}
+    if "year" not in form.groupindex:
+        _check_days(sorted(found["doy"] for found in fields.values()), where)
+        return {text: (_day_of_year(found["doy"], where), -1) for text, found in fields.items()}
+    if "first" in form.groupindex:
+        _tell_day_from_month(fields, where)
+    return {text: _both(text, found, where) for text, found in fields.items()}
 
 
 def _check_days(numbers: list[int], where: str) -> None:
@@ -134,44 +140,31 @@ def _check_days(numbers: list[int], where: str) -> None:
         )
 
 
-def _fields(form: str, text: str) -> tuple[int, int, int]:
-    """Year, month, day; the month of `year_day` is 0, and `slashed` is year, first, second."""
-    match = _PATTERNS[form].fullmatch(text)
-    assert match is not None
-    if form == "year_day":
-        return int(match[1]), 0, int(match[2])
-    if form == "dotted":
-        return int(match[3]), int(match[2]), int(match[1])
-    if form == "slashed":
-        return int(match[4]), int(match[1]), int(match[3])
-    return int(match[1]), int(match[2]), int(match[3])
-
-
-def _day_first(
-    fields: dict[str, tuple[int, int, int]], where: str
-) -> dict[str, tuple[int, int, int]]:
-    """Order of day and month where a value above 12 tells it."""
-    day_first = any(first > 12 for _, first, _ in fields.values())
-    month_first = any(second > 12 for _, _, second in fields.values())
+def _tell_day_from_month(fields: dict[str, dict[str, int]], where: str) -> None:
+    """Call the first and second numbers day and month, where a value above 12 tells the order."""
+    day_first = any(found["first"] > 12 for found in fields.values())
+    month_first = any(found["second"] > 12 for found in fields.values())
     if day_first == month_first:
         raise SitsError(
             f"{where}: {next(iter(fields))!r} can be day/month or month/day: write ISO days such "
             "as 2021-05-03"
         )
-    if month_first:
-        return fields
-    return {text: (year, second, first) for text, (year, first, second) in fields.items()}
+    day, month = ("first", "second") if day_first else ("second", "first")
+    for found in fields.values():
+        found |= {"day": found[day], "month": found[month]}
 
 
-def _both(text: str, year: int, month: int, day: int, *, where: str) -> tuple[int, int]:
+def _both(text: str, fields: dict[str, int], where: str) -> tuple[int, int]:
+    """Day of year, and days since 1970."""
+    year = fields["year"]
     try:
-        if month:
-            found = date(year, month, day)
+        if "doy" in fields:
+            found = date(year, 1, 1) + timedelta(days=_day_of_year(fields["doy"], where) - 1)
         else:
-            found = date(year, 1, 1) + timedelta(days=_day_of_year(day, where) - 1)
+            found = date(year, fields["month"], fields["day"])
     except ValueError as error:
         raise SitsError(f"{where}: {text!r} is no date: {error}") from None
-    if found.year not in YEARS or (not month and found.year != year):
+    if found.year not in YEARS or found.year != year:
         raise SitsError(f"{where}: {text!r} is no date of a satellite image")
     return found.timetuple().tm_yday, (found - EPOCH).days
 

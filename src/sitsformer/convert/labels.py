@@ -36,14 +36,9 @@ class Labels:
 
 
 def read(label: Array, rows: int, names: Array | None, where: str) -> Labels:
-    """Read one label a sample.
+    """Read one label a sample; -1, NaN, empty text and 255 stand for none.
 
-    Args:
-        label: one number or text a sample; -1, NaN, empty text and 255 stand for none.
-        rows: number of samples.
-        names: names of the classes: of the numbers 0, 1, ..., or the order of the texts. None:
-            every value is a class.
-        where: what a message says first.
+    `names` are of the numbers 0, 1, ..., or the order of the texts; None: every value is a class.
 
     Raises:
         SitsError: labels that are neither, or beyond the names.

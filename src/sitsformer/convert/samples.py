@@ -70,16 +70,9 @@ def folder(
     without, every sample is for training, but for the share `valid_rate`. Steps of day 0 without a
     value are padding and left out.
 
-    Args:
-        path: the folder.
-        out: the sample store to write.
-        valid_rate: share of the samples of a folder without sub-folders that validate.
-        scale: reflectance of a value of 1; None: the values tell.
-        fill: one more value that stands for nothing.
-        bands: names in the order of `ts`; None: the ten of every store.
-        drop_missing: leave out steps that lack a value, and samples without a step. A file has its
-            own dates, so they are unexpected and otherwise refused.
-        settings: more for the record of the store.
+    Steps that lack a value are refused without `drop_missing`, since each file has its own dates.
+    `scale` is the reflectance of a value of 1 (None: the values tell), `fill` one more value that
+    stands for nothing, `bands` are the names in the order of `ts` (None: the ten of every store).
 
     Returns:
         The number of samples.

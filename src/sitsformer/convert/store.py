@@ -20,9 +20,9 @@ from sitsformer.samples import SPLITS, About
 from sitsformer.samples.contract import (
     KIND,
     encoded,
-    reflectance_writer,
     write_arrays,
     write_manifest,
+    write_reflectance,
 )
 from sitsformer.samples.shards import chunk_rows
 
@@ -65,11 +65,7 @@ def manifest(
 ) -> dict[str, Any]:
     """Counts by class, as the merge of a workflow writes them.
 
-    Args:
-        labels: of all samples of the source.
-        kept: (sample,) those with a whole step.
-        split: of the kept ones.
-        scale: reflectance of a value of 1 in the source.
+    `kept` (sample,) says which of all samples have a whole step; `split` is of these.
     """
 
     def by_class(index: npt.NDArray[np.int16]) -> dict[str, int]:
@@ -115,11 +111,8 @@ def write(
     seed: int | None = None,
 ) -> None:
     """Write a store from pieces of `piece_rows(steps)` samples, the last one shorter."""
-    rows = piece_rows(steps)
     with artefacts.create(out, KIND, config=settings, inputs=inputs, seed=seed) as partial:
-        with reflectance_writer(partial) as writer:
-            for packed in encoded(pieces, rows):
-                writer.append(packed)
+        write_reflectance(partial, encoded(pieces, piece_rows(steps)))
         write_arrays(partial, len(columns["doy"]), steps, columns, common)
         write_manifest(partial, counts)
     for line in counts["warnings"]:

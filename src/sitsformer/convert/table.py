@@ -60,15 +60,9 @@ def table(
     `label_names`, `valid` (sample, time) and `bands` (band,). A step that lacks a value in any
     band is left out, and a sample without a step is dropped and counted.
 
-    Args:
-        path: the file.
-        out: the sample store to write.
-        fractions: shares of train, validation and test.
-        block: side of the squares, degrees, that no two splits share.
-        seed: of the assignment of squares to splits.
-        scale: reflectance of a value of 1; None: the values tell.
-        fill: one more value that stands for nothing.
-        bands: names in the order of `x`; None: `bands` of the file, or the ten of every store.
+    Squares with a side of `block` degrees go to train, validation and test by the shares
+    `fractions`; no two splits share one. `scale`, `fill` and `bands`: see `samples.folder`; the
+    file may name its bands itself.
 
     Returns:
         The number of samples.

@@ -114,12 +114,7 @@ def products() -> Mapping[str, MapProduct]:
 
 
 def write(mapped: Mapped, classes: Path) -> None:
-    """Write every product of a tile; none before all are made.
-
-    Args:
-        mapped: the tile.
-        classes: where the map of classes goes; the others go beside it.
-    """
+    """Write every product of a tile; none before all are made."""
     made = [(product, product.make(mapped)) for product in products().values()]
     for product, content in made:
         with artefacts.create_file(product.path(classes), product.kind) as path:

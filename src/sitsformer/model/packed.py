@@ -163,10 +163,6 @@ class Entry:
     Nothing stands between the last product of the embedding and the first projection but the code
     of the day, so both apply to what that product reads: Wp (We f + code) = (Wp We) f + Wp code,
     with a table of Wp code for every day. f is half as wide as H in SITS-Former's embedding.
-
-    Args:
-        embedding: of the model.
-        first: the first encoder layer, if it projects its input as it is.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ patch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -126,10 +126,6 @@ class Series:
     mean: Tensor
     std: Tensor
     gaps: bool
-
-    def with_statistics(self, mean: Tensor, std: Tensor) -> Series:
-        """The same series, normalised otherwise."""
-        return replace(self, mean=mean.to(self.mean), std=std.to(self.std))
 
 
 def make_series(

@@ -1,7 +1,8 @@
-"""Chunks of a cube, read by zarr."""
+"""Arrays of a cube, read by zarr in parts of any size."""
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from sitsformer.cube import DECODING, CubeError
 
 
 class Chunks:
-    """Reads an array of a cube chunk by chunk; may be shared by threads.
+    """Reads an array of a cube; may be shared by threads.
 
     Attributes:
         shape: of the array.
@@ -27,29 +28,32 @@ class Chunks:
         self._array: zarr.Array[Any] = array
         self._folder = path / name
         self.shape: tuple[int, ...] = array.shape
-        # All bands at once, as cubes are written.
-        first, *others = array.chunks
-        bands = self.shape[1:2] if len(self.shape) == 4 else ()
-        self.chunks: tuple[int, ...] = (first, *bands, *others[len(bands) :])
+        self.chunks: tuple[int, ...] = array.chunks
 
-    def read(self, place: tuple[int, ...]) -> NDArray[Any]:
-        """Decode a chunk.
-
-        Args:
-            place: of the chunk in the grid of chunks.
+    def read(self, *part: slice) -> NDArray[Any]:
+        """Decode a part, given by a slice along each axis.
 
         Raises:
-            CubeError: the chunk is damaged.
+            CubeError: a chunk is damaged.
         """
-        inside = tuple(
-            slice(at * step, min((at + 1) * step, length))
-            for at, step, length in zip(place, self.chunks, self.shape, strict=True)
-        )
         try:
-            return np.asarray(self._array[inside])
+            return np.asarray(self._array[part])
         except DECODING as error:
-            name = self._array.metadata.encode_chunk_key(place)
             raise CubeError(
-                f"{self._folder / name} is damaged ({error}); `sitsformer check` lists every "
-                "damaged file, export the cube again"
+                f"{self._folder / self._damaged(part)} is damaged ({error}); `sitsformer check` "
+                "lists every damaged file, export the cube again"
             ) from None
+
+    def _damaged(self, part: tuple[slice, ...]) -> str:
+        """File of the first chunk of a part that cannot be decoded."""
+        touched = []
+        for along, length, step in zip(part, self.shape, self.chunks, strict=True):
+            start, stop, _ = along.indices(length)
+            touched.append(range(start // step, -(-stop // step)))
+        for place in product(*touched):
+            here = (slice(at * n, (at + 1) * n) for at, n in zip(place, self.chunks, strict=True))
+            try:
+                self._array[tuple(here)]
+            except DECODING:
+                return self._array.metadata.encode_chunk_key(place)
+        return ""  # whole at the second look: the disk, or somebody who writes it

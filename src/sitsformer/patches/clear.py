@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,153 +27,106 @@ CLEAR_MISSING = 255
 PIXELS = 16384
 """Pixels whose dates are looked at together: tables (pixel, time) of them stay below 10 MB."""
 
-_COPIES = 5
-"""Arrays of the size of a block alive at once in a thread: clear pixels, sums, and dates."""
+_COPIES = 6
+"""Arrays of the size of a block alive at once in a thread: scores, clear pixels, sums, dates."""
 
-Block = Callable[[int, int, NDArray[np.bool_]], "R"]
 R = TypeVar("R")
 
 
 class ClearDates:
     """Clear dates of one tile.
 
-    Attributes:
-        counts: (y, x) uint16 number of clear dates of the patch around each pixel.
-        kept: whether all dates are held, a bit each; else `of` reads the scores again.
-        at_once: pixels that `of` is best asked for in one call.
+    Each question reads the scores of the cube anew: a pass over them is quick, and all dates of all
+    pixels may be more than the memory holds.
     """
 
     def __init__(self, path: Path, settings: Patches) -> None:
-        """Read the cloud scores of a cube once.
+        """Look at a cube; `size`, `clear_score`, `clear_share` and `memory_gb` are used."""
+        self._scores = Chunks(path, "clear")
+        self._settings = settings
+        times, _, width = self._scores.shape
+        memory = int(settings.memory_gb * 1e9)
+        self.at_once = max(PIXELS, memory // 8 // times)
+        """Pixels that `of` is best asked for in one call."""
+        date = width * self._scores.chunks[0] * _COPIES * (shards.threads() + 1)
+        self._rows = self._whole(memory // date)
 
-        Args:
-            path: of the cube.
-            settings: `size`, `clear_score`, `clear_share`, `memory_gb` are used.
-        """
-        self._scores = _Scores(path, settings)
-        times, height, width = self._scores.clear.shape
-        self.counts = np.zeros((height, width), np.uint16)
-        packed = (times, height, -(-width // 8))
-        share = int(settings.memory_gb * 1e9 / 8)
-        self.kept = int(np.prod(packed)) <= share
-        self._bits = np.empty(packed, np.uint8) if self.kept else None
-        self.at_once = PIXELS if self.kept else max(PIXELS, share // times)
+    def counts(self) -> NDArray[np.uint16]:
+        """(y, x) number of clear dates of the patch around each pixel."""
+        total = np.zeros(self._scores.shape[1:], np.uint16)
 
-        def count(
-            first: int, top: int, clear: NDArray[np.bool_]
-        ) -> tuple[int, NDArray[np.unsignedinteger]]:
-            rows = slice(top, top + clear.shape[1])
-            if self._bits is not None:
-                self._bits[first : first + len(clear), rows] = np.packbits(clear, axis=2)
-            dtype = np.uint8 if len(clear) < 256 else np.uint16
-            return top, clear.view(np.uint8).sum(axis=0, dtype=dtype)
+        def count(_: int, top: int, clear: NDArray[np.bool_]) -> tuple[int, NDArray[np.uint16]]:
+            return top, clear.view(np.uint8).sum(axis=0, dtype=np.uint16)
 
-        for top, found in self._scores.each(count, self._scores.rows(settings.memory_gb)):
-            self.counts[top : top + len(found)] += found
+        for top, found in self._each(count):
+            total[top : top + len(found)] += found
+        return total
 
     def of(self, row: NDArray[np.int64], column: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Clear dates (pixel, time) of the patches around some pixels."""
-        times, _, width = self._scores.clear.shape
-        if self._bits is not None:
-            place = row * self._bits.shape[2] + (column >> 3)
-            found = np.take(self._bits.reshape(times, -1), place, axis=1)
-            found >>= (7 - (column & 7)).astype(np.uint8)
-            found &= 1
-            return np.ascontiguousarray(found.T).view(np.bool_)
-        dates = np.empty((len(row), times), bool)
+        dates = np.empty((len(row), self._scores.shape[0]), bool)
 
         def look(first: int, top: int, clear: NDArray[np.bool_]) -> None:
             who = np.flatnonzero((row >= top) & (row < top + clear.shape[1]))
-            place = (row[who] - top) * width + column[who]
-            found = np.take(clear.reshape(len(clear), -1), place, axis=1)
-            dates[who, first : first + len(clear)] = found.T
+            dates[who, first : first + len(clear)] = clear[:, row[who] - top, column[who]].T
 
-        for _ in self._scores.each(look, self._scores.rows(self._scores.settings.memory_gb)):
+        for _ in self._each(look):
             pass
         return dates
 
+    def strips(self) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+        """The first row and the clear dates (time, y, x) of strips of rows, from the top down."""
+        times, height, width = self._scores.shape
+        # A strip of all dates takes half of the memory, the blocks it is made of the other half.
+        fitting = int(self._settings.memory_gb * 1e9 / 2 / (times * width))
+        rows = min(self._whole(self._rows // 2), self._whole(fitting))
+        for top in range(0, height, rows):
+            strip = np.empty((times, min(rows, height - top), width), bool)
 
-def clear_strips(path: Path, settings: Patches) -> Iterator[tuple[int, NDArray[np.bool_]]]:
-    """Clear dates of all pixels, a strip of rows at a time.
+            def put(
+                first: int, _: int, clear: NDArray[np.bool_], strip: NDArray[np.bool_] = strip
+            ) -> None:
+                strip[first : first + len(clear)] = clear
 
-    Args:
-        path: of the cube.
-        settings: see `ClearDates`.
+            for _ in self._each(put, [range(top, min(top + rows, height))]):
+                pass
+            yield top, strip
 
-    Yields:
-        The first row, and (time, y, x) bool.
-    """
-    scores = _Scores(path, settings)
-    times, height, width = scores.clear.shape
-    # A strip of all dates takes half of the memory, the blocks it is made of the other half.
-    fitting = int(settings.memory_gb * 1e9 / 2 / (times * width))
-    rows = min(scores.rows(settings.memory_gb / 2), scores.whole(fitting))
-    for top in range(0, height, rows):
-        strip = np.empty((times, min(rows, height - top), width), bool)
-
-        def put(
-            first: int, _: int, clear: NDArray[np.bool_], strip: NDArray[np.bool_] = strip
-        ) -> None:
-            strip[first : first + len(clear)] = clear
-
-        for _ in scores.each(put, rows, [top]):
-            pass
-        yield top, strip
-
-
-class _Scores:
-    """Cloud scores of a cube."""
-
-    def __init__(self, path: Path, settings: Patches) -> None:
-        self.clear = Chunks(path, "clear")
-        self.settings = settings
-
-    def rows(self, memory_gb: float) -> int:
-        """Rows of a block, whole chunks, so that the blocks of all threads fit."""
-        date = self.clear.shape[2] * self.clear.chunks[0] * _COPIES * (shards.threads() + 1)
-        return self.whole(int(memory_gb * 1e9 / date))
-
-    def whole(self, rows: int) -> int:
+    def _whole(self, rows: int) -> int:
         """Rows of whole chunks, at least one."""
-        step = self.clear.chunks[1]
+        step = self._scores.chunks[1]
         return max(step, rows // step * step)
 
-    def each(self, work: Block[R], rows: int, tops: list[int] | None = None) -> Iterator[R]:
+    def _each(
+        self, work: Callable[[int, int, NDArray[np.bool_]], R], strips: list[range] | None = None
+    ) -> Iterator[R]:
         """What `work(first date, first row, clear)` returns for each block, run by threads."""
-        times, height, _ = self.clear.shape
-        places = [
-            (first, top)
-            for top in (range(0, height, rows) if tops is None else tops)
-            for first in range(0, times, self.clear.chunks[0])
-        ]
-
-        def run(place: tuple[int, int]) -> R:
-            first, top = place
-            return work(first, top, self._block(first, top, min(top + rows, height)))
-
+        times, height, _ = self._scores.shape
+        if strips is None:
+            tops = range(0, height, self._rows)
+            strips = [range(top, min(top + self._rows, height)) for top in tops]
+        dates = range(0, times, self._scores.chunks[0])
         workers = shards.threads()
         with ThreadPoolExecutor(workers) as pool:
-            yield from shards.ahead(pool, run, places, 2 * workers)
+            yield from shards.ahead(
+                pool,
+                lambda place: work(place[1], place[0].start, self._block(*place)),
+                product(strips, dates),
+                2 * workers,
+            )
 
-    def _block(self, first: int, top: int, bottom: int) -> NDArray[np.bool_]:
+    def _block(self, rows: range, first: int) -> NDArray[np.bool_]:
         """Clear dates (time, y, x) of a chunk of dates and some rows."""
-        times, height, width = self.clear.shape
-        dates, tall, wide = self.clear.chunks
-        size, half = self.settings.size, self.settings.size // 2
-        dates = min(dates, times - first)
-        good = np.zeros((dates, bottom - top + 2 * half, width + 2 * half), bool)
-        low, high = max(0, top - half), min(height, bottom + half)
-        for y in range(low // tall, -(-high // tall)):
-            upper, lower = max(low, y * tall), min(high, (y + 1) * tall)
-            for x in range(-(-width // wide)):
-                score = self.clear.read((first // self.clear.chunks[0], y, x))
-                columns = min(wide, width - x * wide)
-                score = score[:dates, upper - y * tall : lower - y * tall, :columns]
-                target = good[:, upper - top + half : lower - top + half]
-                target = target[:, :, x * wide + half : x * wide + half + columns]
-                np.greater_equal(score, self.settings.clear_score, out=target)
-                target &= score != CLEAR_MISSING
-        least = int(np.ceil(self.settings.clear_share * size**2 - 1e-9))
+        times, height, width = self._scores.shape
+        size, half = self._settings.size, self._settings.size // 2
+        dates = min(self._scores.chunks[0], times - first)
+        low, high = max(0, rows.start - half), min(height, rows.stop + half)
+        score = self._scores.read(slice(first, first + dates), slice(low, high), slice(None))
+        good = np.zeros((dates, len(rows) + 2 * half, width + 2 * half), bool)
+        inner = good[:, low - rows.start + half : high - rows.start + half, half : half + width]
+        np.greater_equal(score, self._settings.clear_score, out=inner)
+        inner &= score != CLEAR_MISSING
+        least = int(np.ceil(self._settings.clear_share * size**2 - 1e-9))
         clear: NDArray[np.bool_] = _windows(good.view(np.uint8), size) >= least
         return clear
 

@@ -1,23 +1,22 @@
-"""Cutting the drawn patches out of a cube, chunk by chunk.
+"""Cutting the drawn patches out of a cube, box by box.
 
-A chunk is decoded, and what it holds of the patches is gathered, many patches at once; missing
-values are looked for while the chunk is in the cache.
-A box is the column of chunks of all dates over one piece of ground; a patch that reaches into the
-next box comes in parts. In memory, threads take a chunk each and write straight into the samples;
-where the samples do not fit, and on a Dask cluster, a box is cut as a whole and its parts are put
-together in the spool.
+A box is a part of the tile that is read with all that the patches which begin in it cover, so every
+patch is whole in one box. It is read a chunk of dates at a time, and what that holds of the patches
+is gathered, many at once; missing values are looked for while they are in the cache. In memory,
+threads take a chunk of dates of a box each and write straight into the samples; where the samples
+do not fit, and on a Dask cluster, a box is cut as a whole and then put into the spool.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,56 +28,35 @@ from sitsformer.patches.spool import Spool
 from sitsformer.samples import shards
 from sitsformer.stored import MISSING
 
+_READ_BYTES = 2**26
+"""Most of a box that a thread reads at once: 504 x 504 px of cubes. Chunks at the borders of boxes
+are decoded again for the neighbours, so boxes are as large as the memory lets them be."""
+
 _GATHER_BYTES = 2**18
 """Patches gathered at once: they stay in a core's cache until they are put in place."""
 
-_SHARED_PATCHES = threading.Lock()
-"""Held while patches that lie in two boxes are written."""
+_ON_CLUSTER = 16
+"""Boxes that are on their way to a Dask cluster or back."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Box:
-    """A column of chunks and the samples whose patches touch it.
+    """Samples whose patches begin in one part of the tile.
 
     Attributes:
-        place: (y, x) in the grid of chunks.
-        height, width: pixels of the box that lie in the tile.
         who: (sample,) which samples.
-        row, column: (sample,) upper left pixel of their patches, from that of the box on.
+        row, column: (sample,) upper left pixel of their patches.
         steps: (sample, length) positions on the time axis; -1 none.
         size: side of a patch, pixels.
     """
 
-    place: tuple[int, int]
-    height: int
-    width: int
     who: NDArray[np.int64]
     row: NDArray[np.int64]
     column: NDArray[np.int64]
     steps: NDArray[np.int16]
     size: int
-
-    @cached_property
-    def inside(self) -> NDArray[np.bool_]:
-        """(sample, py * px) whether the pixels of the patches lie in the box."""
-        along = np.arange(self.size)
-        y, x = self.row[:, None] + along, self.column[:, None] + along
-        tall, wide = (y >= 0) & (y < self.height), (x >= 0) & (x < self.width)
-        both: NDArray[np.bool_] = tall[:, :, None] & wide[:, None, :]
-        return both.reshape(len(both), self.size**2)
-
-    @cached_property
-    def whole(self) -> NDArray[np.bool_]:
-        """(sample,) whether the box holds the whole patch."""
-        return np.asarray(self.inside.all(axis=1))
-
-    @cached_property
-    def dates(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """(step,) sample, place in it and position on the time axis of all steps, by the latter."""
-        sample, place = np.nonzero(self.steps >= 0)
-        date = self.steps[sample, place]
-        order = np.argsort(date, kind="stable")
-        return sample[order], place[order], date[order].astype(np.int64)
 
 
 def patches(
@@ -105,19 +83,39 @@ def patches(
     chunks = Chunks(path, "reflectance")
     gaps = np.zeros(steps.shape, np.bool_)
     workers = shards.threads()
-    fitting = settings.memory_gb * 1e9 / spool.sample_bytes
+    memory = settings.memory_gb * 1e9
+    fitting = memory / spool.sample_bytes
+    side = math.isqrt(int(min(_READ_BYTES, memory / 8 / workers)) // _chunk_bytes(chunks))
 
     def boxes(most: float) -> list[Box]:
-        return list(_boxes(chunks, row, column, steps, settings.size, max(1, int(most))))
+        corner = row - settings.size // 2, column - settings.size // 2
+        return list(_boxes(chunks, *corner, steps, settings.size, max(1, side), max(1, int(most))))
+
+    def put(cut: Callable[[Path, Box], Any], box: Box) -> None:
+        samples, gaps[box.who] = cut(path, box)
+        spool.add(box.who, samples)
 
     if settings.scheduler is not None:
-        groups = list(_groups(boxes(fitting / 16), int(fitting / 8)))
-        _cut_on_cluster(path, groups, settings.scheduler, spool, gaps)
-    elif spool.array is not None:
-        _cut_in_place(chunks, boxes(len(row)), spool.array, gaps, workers)
+        with _client(settings.scheduler) as client:
+
+            def ask(*task: Any) -> Any:
+                return client.submit(cut_box, *task, pure=False).result()
+
+            _each(partial(put, ask), boxes(fitting / 2 / _ON_CLUSTER), _ON_CLUSTER)
+    elif spool.array is None:
+        _each(partial(put, cut_box), boxes(fitting / 2 / workers), workers)
     else:
-        _cut_by_box(chunks, boxes(fitting / 2 / workers), spool, gaps, workers)
+        samples = spool.array
+        jobs = [(box, block) for box in boxes(len(row)) for block in _blocks(chunks)]
+        _each(lambda job: _gather(chunks, *job, job[0].who, samples, gaps), jobs, workers)
     return gaps
+
+
+def _each(work: Callable[[T], None], items: Iterable[T], workers: int) -> None:
+    """Call `work` for each item, on threads."""
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in shards.ahead(pool, work, items, 2 * workers):
+            pass
 
 
 def _boxes(
@@ -126,128 +124,37 @@ def _boxes(
     column: NDArray[np.int64],
     steps: NDArray[np.int16],
     size: int,
+    side: int,
     most: int,
 ) -> Iterator[Box]:
-    """Boxes with at most `most` of the samples that touch them; one with more comes again."""
-    height, width = chunks.shape[2:]
-    tall, wide = chunks.chunks[2:]
-    by_row = np.argsort(row, kind="stable")
-    first_row, first_column = row - size // 2, column - size // 2
-    tops = first_row[by_row]
-    for y, top in enumerate(range(0, height, tall)):
-        near = by_row[np.searchsorted(tops, top - size + 1) : np.searchsorted(tops, top + tall)]
-        for x, left in enumerate(range(0, width, wide)):
-            corner = first_column[near]
-            touching = np.sort(near[(corner > left - size) & (corner < left + wide)])
-            for start in range(0, len(touching), most):
-                who = touching[start : start + most]
-                yield Box(
-                    place=(y, x),
-                    height=min(tall, height - top),
-                    width=min(wide, width - left),
-                    who=who,
-                    row=first_row[who] - top,
-                    column=first_column[who] - left,
-                    steps=steps[who],
-                    size=size,
-                )
-
-
-def _cut_in_place(
-    chunks: Chunks,
-    boxes: list[Box],
-    samples: NDArray[np.uint16],
-    gaps: NDArray[np.bool_],
-    workers: int,
-) -> None:
-    """Cut into an array of all samples; each chunk is decoded once."""
-    jobs = [(box, block) for box in boxes for block in _blocks(chunks)]
-    with ThreadPoolExecutor(workers) as pool:
-
-        def cut(job: tuple[Box, int]) -> None:
-            box, block = job
-            if block == 0:
-                _pad(box, box.who, samples)
-            _gather_chunk(chunks, box, block, box.who, samples, gaps)
-
-        for _ in shards.ahead(pool, cut, jobs, 2 * workers):
-            pass
-
-
-def _cut_by_box(
-    chunks: Chunks, boxes: list[Box], spool: Spool, gaps: NDArray[np.bool_], workers: int
-) -> None:
-    """Cut into the spool's file."""
-    own = threading.local()
-    largest = max((len(box.who) for box in boxes), default=0)
-
-    def cut(box: Box) -> None:
-        # A thread's room is used again: touching new memory takes longer than filling it.
-        if not hasattr(own, "room"):
-            own.room = np.empty((largest, *spool.shape[1:]), np.uint16)
-        parts, found = _cut_box(chunks, box, own.room[: len(box.who)])
-        _note(gaps, box.who, found)
-        spool.add(box.who, parts)
-
-    with ThreadPoolExecutor(workers) as pool:
-        for _ in shards.ahead(pool, cut, boxes, workers):
-            pass
-
-
-def _note(gaps: NDArray[np.bool_], who: NDArray[np.int64], found: NDArray[np.bool_]) -> None:
-    """Mark the gaps found in some samples; threads may do so side by side."""
-    sample, place = np.nonzero(found)
-    gaps[who[sample], place] = True
-
-
-def _cut_on_cluster(
-    path: Path, groups: list[list[Box]], address: str, spool: Spool, gaps: NDArray[np.bool_]
-) -> None:
-    """Cut boxes on a Dask cluster; two groups of them are on their way."""
-    from dask.base import compute
-    from dask.delayed import delayed
-
-    cut = delayed(cut_box, pure=False)
-    with _client(address) as client:
-
-        def run(group: list[Box]) -> Any:
-            return compute(*[cut(path, box) for box in group], scheduler=client)
-
-        # The next group is cut while this one is put in place.
-        with ThreadPoolExecutor(1) as pool:
-            for group, found in zip(groups, shards.ahead(pool, run, groups, 2), strict=True):
-                for box, (parts, missing) in zip(group, found, strict=True):
-                    _note(gaps, box.who, missing)
-                    spool.add(box.who, parts)
+    """Boxes of `side` x `side` chunks; those with more than `most` samples come in strips."""
+    height, width = (side * along for along in chunks.chunks[2:])
+    number = row // height * chunks.shape[3] + column // width
+    order = np.lexsort((row, number))
+    for inside in np.split(order, np.flatnonzero(np.diff(number[order])) + 1):
+        for who in _pieces(inside, most):
+            yield Box(who, row[who], column[who], steps[who], size)
 
 
 def cut_box(path: Path, box: Box) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
-    """Cut what a box of a cube holds of its samples (a task of a Dask cluster).
-
-    Args:
-        path: of the cube.
-        box: which one, and its samples.
+    """Cut the samples of a box out of a cube (also a task of a Dask cluster).
 
     Returns:
-        (sample, length, band, py, px) uint16, MISSING where there is no step or the box ends, and
-        (sample, length) which steps have a missing value.
+        (sample, length, band, py, px) uint16, MISSING where there is no step, and (sample, length)
+        which steps have a missing value.
     """
     chunks = Chunks(path, "reflectance")
-    shape = (*box.steps.shape, chunks.shape[1], box.size, box.size)
-    return _cut_box(chunks, box, np.empty(shape, np.uint16))
-
-
-def _cut_box(
-    chunks: Chunks, box: Box, parts: NDArray[np.uint16]
-) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
-    """Fill the parts (sample, length, band, py, px) of the samples of a box."""
-    parts[~box.whole] = MISSING
-    each = np.arange(len(box.who))
-    _pad(box, each, parts)
+    samples = np.empty((*box.steps.shape, chunks.shape[1], box.size, box.size), np.uint16)
     gaps = np.zeros(box.steps.shape, np.bool_)
     for block in _blocks(chunks):
-        _gather_chunk(chunks, box, block, each, parts, gaps)
-    return parts, gaps
+        _gather(chunks, box, block, np.arange(len(box.who)), samples, gaps)
+    return samples, gaps
+
+
+def _chunk_bytes(chunks: Chunks) -> int:
+    """Size of a chunk with all bands, decoded."""
+    dates, _, height, width = chunks.chunks
+    return 2 * dates * chunks.shape[1] * height * width
 
 
 def _blocks(chunks: Chunks) -> range:
@@ -255,13 +162,7 @@ def _blocks(chunks: Chunks) -> range:
     return range(-(-chunks.shape[0] // chunks.chunks[0]))
 
 
-def _pad(box: Box, target: NDArray[np.int64], samples: NDArray[np.uint16]) -> None:
-    """Write MISSING where the samples of a box have no step; threads share this first touch."""
-    sample, place = np.nonzero(box.steps < 0)
-    samples[target[sample], place] = MISSING
-
-
-def _gather_chunk(
+def _gather(
     chunks: Chunks,
     box: Box,
     block: int,
@@ -269,83 +170,62 @@ def _gather_chunk(
     samples: NDArray[np.uint16],
     gaps: NDArray[np.bool_],
 ) -> None:
-    """Gather what one chunk holds of the samples of its box.
+    """Gather what one chunk of dates holds of the samples of a box.
 
     Args:
         chunks: of the cube.
-        box: of the chunk.
-        block: of the chunk, along time.
+        box: part of the tile.
+        block: position of the chunk along time.
         target: (sample,) where in `samples` the samples of the box are.
-        samples: (any, length, band, py, px) written.
+        samples: (any, length, band, py, px) written; MISSING where there is no step.
         gaps: (any, length) set where a patch has a missing value.
     """
+    if block == 0:  # once a sample, by whichever thread comes first to its memory
+        sample, place = np.nonzero(box.steps < 0)
+        samples[target[sample], place] = MISSING
     dates = chunks.chunks[0]
-    sample, place, date = box.dates
-    here = slice(*np.searchsorted(date, (block * dates, (block + 1) * dates)).tolist())
-    sample, place, date = sample[here], place[here], date[here] - block * dates
+    sample, place = np.nonzero((box.steps >= block * dates) & (box.steps < (block + 1) * dates))
     if len(sample) == 0:
         return
-    rows, broken = samples.reshape(gaps.size, -1), gaps.reshape(-1)
-    chunk = chunks.read((block, 0, *box.place))
-    _, bands, height, width = chunk.shape
-    start = (date * bands * height + box.row[sample]) * width + box.column[sample]
+    date = box.steps[sample, place].astype(np.int64) - block * dates
+    by_date = np.argsort(date, kind="stable")  # neighbours in memory one after another
+    sample, place, date = sample[by_date], place[by_date], date[by_date]
+    top, left = box.row.min(), box.column.min()
+    values = chunks.read(
+        slice(block * dates, (block + 1) * dates),
+        slice(None),
+        slice(top, box.row.max() + box.size),
+        slice(left, box.column.max() + box.size),
+    )
+    _, bands, height, width = values.shape
+    start = (date * bands * height + box.row[sample] - top) * width + box.column[sample] - left
     row = target[sample] * box.steps.shape[1] + place
-    whole = box.whole[sample]
-    values = chunk.reshape(-1)
+    rows, broken = samples.reshape(gaps.size, -1), gaps.reshape(-1)
     holey = values.max() == MISSING
-    lines = _lines(values, chunk.shape, box.size)
-    step = max(1, _GATHER_BYTES // (2 * rows.shape[1]))
-    for some in _pieces(np.flatnonzero(whole), step):
+    lines = _lines(values, box.size)
+    for some in _pieces(np.arange(len(start)), max(1, _GATHER_BYTES // (2 * rows.shape[1]))):
         found = lines[start[some]].view(np.uint16).reshape(len(some), -1)
         rows[row[some]] = found
         if holey:
-            broken[row[some[found.max(axis=1) == MISSING]]] = True
-    along = np.arange(box.size)
-    places = np.add.outer(np.add.outer(np.arange(bands) * height, along) * width, along).ravel()
-    for some in _pieces(np.flatnonzero(~whole), step):
-        found = np.take(values, start[some, None] + places, mode="clip")
-        inside = np.tile(box.inside[sample[some]], bands)
-        broken[row[some[((found == MISSING) & inside).any(axis=1)]]] = True
-        # Another thread may be at the part in the next box.
-        with _SHARED_PATCHES:
-            known = rows[row[some]]
-            np.copyto(known, found, where=inside)
-            rows[row[some]] = known
+            broken[row[some]] = found.max(axis=1) == MISSING
 
 
-def _lines(values: NDArray[np.uint16], shape: tuple[int, ...], size: int) -> NDArray[np.void]:
-    """The patches around all pixels of a chunk, (place, band, py), a line of pixels an element.
+def _lines(values: NDArray[np.uint16], size: int) -> NDArray[np.void]:
+    """Patches of `size` around all pixels of (time, band, y, x) values, which overlap in memory.
 
-    Args:
-        values: of the chunk, flat; the patches overlap in its memory.
-        shape: (time, band, y, x) of the chunk.
-        size: side of a patch.
+    Returns:
+        (place, band, py), a line of the pixels of a patch an element.
     """
-    _, bands, height, width = shape
+    _, bands, height, width = values.shape
     last = ((bands - 1) * height + size - 1) * width + size - 1
     line = np.dtype((np.void, 2 * size))
     strides = (2, 2 * height * width, 2 * width)
-    count = max(0, values.size - last)
-    return np.ndarray((count, bands, size), line, values, strides=strides)
+    return np.ndarray((values.size - last, bands, size), line, values, strides=strides)
 
 
 def _pieces(values: NDArray[np.int64], length: int) -> Iterator[NDArray[np.int64]]:
     for first in range(0, len(values), length):
         yield values[first : first + length]
-
-
-def _groups(boxes: list[Box], samples: int) -> Iterator[list[Box]]:
-    """Boxes that are cut side by side: together they have at most so many samples, or are one."""
-    group: list[Box] = []
-    held = 0
-    for box in boxes:
-        if group and held + len(box.who) > samples:
-            yield group
-            group, held = [], 0
-        group.append(box)
-        held += len(box.who)
-    if group:
-        yield group
 
 
 @contextmanager

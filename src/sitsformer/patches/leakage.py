@@ -15,9 +15,6 @@ from sitsformer.sensors import PIXEL
 if TYPE_CHECKING:
     import xarray as xr
 
-SEMI_MAJOR, FLATTENING = 6_378_137.0, 1 / 298.257223563
-"""Of the WGS 84 ellipsoid (NIMA TR8350.2), metres and ratio."""
-
 
 @dataclass(frozen=True)
 class SampleGroup:
@@ -82,11 +79,7 @@ class Leakage:
 
 
 def leakage_table(store: Path, pretraining: Path | None = None) -> list[Leakage]:
-    """Compare the splits of a set with each other, and with what a model was pretrained on.
-
-    Args:
-        store: set store.
-        pretraining: set store of the pretraining; its training split is compared with each split.
+    """Compare the splits of a set with each other, and with the training split of pretraining.
 
     Returns:
         One row a pair, of the pairs in which both have samples.
@@ -163,16 +156,10 @@ def _nearest(first: SampleGroup, second: SampleGroup) -> float | None:
 
 def _geocentric(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
     """Earth-centred coordinates (sample, 3), metres, of points on the WGS 84 ellipsoid."""
-    squared = FLATTENING * (2 - FLATTENING)  # eccentricity squared
-    phi, lam = np.radians(lat), np.radians(lon)
-    normal = SEMI_MAJOR / np.sqrt(1 - squared * np.sin(phi) ** 2)
-    return np.column_stack(
-        [
-            normal * np.cos(phi) * np.cos(lam),
-            normal * np.cos(phi) * np.sin(lam),
-            normal * (1 - squared) * np.sin(phi),
-        ]
-    )
+    from pyproj import Transformer
+
+    move = Transformer.from_crs("EPSG:4979", "EPSG:4978", always_xy=True)
+    return np.column_stack(move.transform(lon, lat, np.zeros(len(lon))))
 
 
 def _planar(group: SampleGroup, zone: int) -> NDArray[np.float64]:

@@ -30,16 +30,9 @@ log = logging.getLogger(__name__)
 
 def _agreed(about: About) -> dict[str, object]:
     """What all tile stores of a set agree on."""
-    return {
-        "name": about.name,
-        "class_names": about.classes.names,
-        "class_colours": about.classes.colours,
-        "class_codes": about.classes.codes,
-        "label": about.label,
-        "split_by": about.split_by,
-        "block": about.block,
-        "bands": about.bands,
-    }
+    own = ("classes", "tiles", "areas", "years")
+    common = {key: value for key, value in vars(about).items() if key not in own}
+    return common | {f"class {key}": value for key, value in vars(about.classes).items()}
 
 
 @dataclass(frozen=True)
@@ -59,12 +52,6 @@ class _Tile:
 
 def merge(config: Config, set_name: str, out: Path, stores: Sequence[Path]) -> dict[str, Any]:
     """Make a set store of its tiles' stores.
-
-    Args:
-        config: the whole config.
-        set_name: of the set.
-        out: store to write.
-        stores: tile stores, in any order.
 
     Returns:
         The manifest of the set.
@@ -99,9 +86,7 @@ def merge(config: Config, set_name: str, out: Path, stores: Sequence[Path]) -> d
     with artefacts.create(
         out, samplelayout.KIND, config=record, inputs=inputs, seed=chosen.split.seed
     ) as partial:
-        with samplelayout.reflectance_writer(partial) as writer:
-            for packed in _chunks(tiles):
-                writer.append(packed)
+        samplelayout.write_reflectance(partial, _chunks(tiles))
         samplelayout.write_arrays(partial, rows, tiles[0].steps, columns, common)
         manifest["leakage"] = _leakage(partial, chosen)
         samplelayout.write_manifest(partial, manifest)

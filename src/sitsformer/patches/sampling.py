@@ -85,16 +85,7 @@ def tile_seed(seed: int, *names: str) -> int:
 def draw_pixels(
     layers: Layers, classes: Classes, chosen: SampleSet, size: int, min_dates: int, seed: int
 ) -> Draw:
-    """Draw the samples of a tile.
-
-    Args:
-        layers: maps of the tile.
-        classes: of the set.
-        chosen: the set's section of the config.
-        size: side of a patch, pixels.
-        min_dates: fewest clear dates of a sample.
-        seed: of this tile, from `tile_seed`.
-    """
+    """Draw the samples of a tile."""
     label = classes.index(layers.codes)
     unlabelled = layers.codes == classes.no_label
     reason = _reasons(layers, label, unlabelled, chosen, size, min_dates)
@@ -145,10 +136,7 @@ def _reasons(
     if chosen.unlabelled == "drop":
         drop("unlabelled", unlabelled)
         drop("other_class", ~labelled)
-    half = size // 2
-    inner = np.zeros(label.shape, bool)
-    inner[half : label.shape[0] - half, half : label.shape[1] - half] = True
-    drop("edge", ~inner)
+    drop("edge", ~_inner(label.shape, size))
     drop("split", ~layers.one_split)
     if chosen.purity > 1:
         drop("purity", labelled & ~uniform_window(label, chosen.purity))
@@ -163,11 +151,16 @@ def uniform_window(values: NDArray[Any], size: int) -> NDArray[np.bool_]:
     """Where a window (y, x) of `size` pixels lies inside the map and holds one value only."""
     from scipy.ndimage import maximum_filter, minimum_filter
 
-    half = size // 2
     same = np.asarray(minimum_filter(values, size) == maximum_filter(values, size))
-    inside = np.zeros(values.shape, bool)
-    inside[half : values.shape[0] - half, half : values.shape[1] - half] = True
-    return same & inside
+    return same & _inner(values.shape, size)
+
+
+def _inner(shape: tuple[int, ...], size: int) -> NDArray[np.bool_]:
+    """Pixels (y, x) around which a window of `size` pixels lies inside the map."""
+    half = size // 2
+    inside = np.zeros(shape, bool)
+    inside[half : shape[0] - half, half : shape[1] - half] = True
+    return inside
 
 
 def quotas(

@@ -44,12 +44,6 @@ def block_ids(
 ) -> NDArray[np.int64]:
     """Number of the square of the UTM grid in which points lie; the same for every tile and area.
 
-    Args:
-        epsg: UTM zone.
-        x: eastings, metres.
-        y: northings, metres, of the same shape.
-        side: of a square, metres.
-
     Returns:
         int64 of the same shape: zone, column and row of the square in one number.
     """
@@ -70,10 +64,6 @@ def inside_blocks(tile: Tile, side: float, size: int) -> NDArray[np.bool_]:
 
 def polygon_map(tile: Tile, path: str) -> NDArray[np.uint8]:
     """Splits (y, x) of the pixels of a tile by a user's polygons; UNASSIGNED outside of them.
-
-    Args:
-        tile: the tile.
-        path: vector file whose column `split` holds the names of SPLITS.
 
     Raises:
         ConfigError: the file cannot be used.
@@ -297,8 +287,3 @@ def check_presence(
             )
         gaps += [f"{name} has no sample of {missing}" for missing in lacking]
     return gaps
-
-
-def smallest_block(size: int) -> float:
-    """Side of the smallest block, metres, that can hold a patch of `size` pixels."""
-    return float(size * PIXEL)

@@ -19,10 +19,6 @@ _WORD = 2**64
 def uniform(seed: int, *keys: NDArray[np.int64]) -> NDArray[np.float64]:
     """Numbers in [0, 1) that are a pure function of a seed and whole-number keys.
 
-    Args:
-        seed: any whole number.
-        *keys: int64 arrays that broadcast to one shape.
-
     Returns:
         float64 of the common shape.
     """

@@ -32,7 +32,7 @@ from sitsformer.patches.thinning import thin
 from sitsformer.samples import contract as samplelayout
 from sitsformer.samples import shards
 from sitsformer.samples.contract import About, SampleError
-from sitsformer.sensors import BANDS
+from sitsformer.sensors import BANDS, PIXEL
 from sitsformer.stored import MISSING
 
 if TYPE_CHECKING:
@@ -45,14 +45,6 @@ def make_tile_store(
     config: Config, set_name: str, area_name: str, tile_name: str, cube_path: Path, out: Path
 ) -> dict[str, Any]:
     """Cut the samples of one tile out of its cube.
-
-    Args:
-        config: the whole config.
-        set_name: which set the samples are for.
-        area_name: area of the tile.
-        tile_name: name of the tile.
-        cube_path: its cube.
-        out: tile store to write.
 
     Returns:
         The manifest: what was kept, and what was dropped for which reason.
@@ -71,7 +63,7 @@ def make_tile_store(
     drawn = draw_pixels(
         Layers(
             codes=cube.layer_values(dataset[str(chosen.label)]),
-            dates=clear.counts,
+            dates=clear.counts(),
             one_split=_one_split(tile, chosen, settings, split_map),
             confidence=_confidence(dataset, chosen, cube_path),
         ),
@@ -117,11 +109,11 @@ def _sample_set(config: Config, set_name: str, area_name: str) -> SampleSet:
         raise SampleError(
             f"set {set_name!r} has no area {area_name!r}; it has {list(chosen.areas)}"
         )
-    smallest = splits.smallest_block(config.patches.size)
+    smallest = config.patches.size * PIXEL
     if chosen.split.by == "block" and chosen.split.block < smallest:
         raise SampleError(
             f"sets.{set_name}.split.block: no patch of {config.patches.size} pixels fits into a "
-            f"block of {chosen.split.block:g} m; use {smallest:g} m or more"
+            f"block of {chosen.split.block:g} m; use {smallest} m or more"
         )
     return chosen
 
@@ -199,17 +191,17 @@ def _choose_dates(
     east, north = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
 
     steps = np.empty((len(x), length), np.int16)
+    with ThreadPoolExecutor(shards.threads()) as pool:
+        for start in range(0, len(x), clear.at_once):
+            stop = min(start + clear.at_once, len(x))
+            dates = clear.of(drawn.row[start:stop], drawn.column[start:stop])
 
-    def choose(start: int) -> None:
-        stop = min(start + clear.at_once, len(x))
-        dates = clear.of(drawn.row[start:stop], drawn.column[start:stop])
-        for first in range(start, stop, PIXELS):
-            some = slice(first, min(first + PIXELS, stop))
-            clear_here = dates[first - start : first - start + PIXELS]
-            steps[some] = thin(clear_here, length, epsg, east[some], north[some])
+            def choose(first: int, start: int = start, dates: NDArray[np.bool_] = dates) -> None:
+                clear_here = dates[first - start : first - start + PIXELS]
+                some = slice(first, first + len(clear_here))
+                steps[some] = thin(clear_here, length, epsg, east[some], north[some])
 
-    with ThreadPoolExecutor(shards.threads() if clear.kept else 1) as pool:
-        list(pool.map(choose, range(0, len(x), clear.at_once)))
+            list(pool.map(choose, range(start, stop, PIXELS)))
     return steps
 
 
@@ -240,9 +232,8 @@ def _write_reflectance(
         with ThreadPoolExecutor(shards.threads()) as pool:
             yield from shards.ahead(pool, piece, range(0, len(steps), chunk), 4)
 
-    with samplelayout.reflectance_writer(directory) as writer:
-        for packed in samplelayout.encoded(samplelayout.rechunk(whole(), chunk), chunk):
-            writer.append(packed)
+    pieces = samplelayout.rechunk(whole(), chunk)
+    samplelayout.write_reflectance(directory, samplelayout.encoded(pieces, chunk))
     return kept, steps
 
 

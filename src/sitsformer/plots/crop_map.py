@@ -30,15 +30,7 @@ def picture(
     areas: pd.DataFrame,
     title: str,
 ) -> Figure:
-    """Labels, map, confidence and areas of a tile.
-
-    Args:
-        found: the map.
-        labels: (y, x) labels in the classes of the map, 0 none; None where there are none.
-        classes: names and colours.
-        areas: of `areas.estimate`.
-        title: area and tile.
-    """
+    """Labels (y, x; classes from 1 on, 0 none), map, confidence and areas of a tile."""
     drawn = figure(6.6)
     panels = drawn.subplot_mosaic(
         [["labels", "map", "confidence"], ["areas", "areas", "areas"]], height_ratios=[1.35, 1]

@@ -35,12 +35,6 @@ SPLIT_LOOKS = (("train", "#0072b2", "o"), ("validation", "#e69f00", "^"), ("test
 def ndvi_samples(cube: xr.Dataset, layer: str, classes: Classes, clear_score: int) -> pd.DataFrame:
     """NDVI of labelled pixels on clear dates.
 
-    Args:
-        cube: raw integers.
-        layer: label layer.
-        classes: grouping of its codes.
-        clear_score: a pixel is clear at this score or above.
-
     Returns:
         Columns area, date (start of a period of ten days), class (index), ndvi.
     """
@@ -70,12 +64,7 @@ def ndvi_samples(cube: xr.Dataset, layer: str, classes: Classes, clear_score: in
 
 
 def phenology(samples: pd.DataFrame, classes: Classes) -> Figure:
-    """Median NDVI and its quartiles by class, a panel a class and area.
-
-    Args:
-        samples: of `ndvi_samples`, of all cubes.
-        classes: names and colours.
-    """
+    """Median NDVI and its quartiles by class, a panel a class and area."""
     curves = (
         samples.groupby(["area", "class", "date"])
         .ndvi.quantile(np.array([0.25, 0.5, 0.75]))
@@ -135,11 +124,7 @@ def clear_counts(cube: xr.Dataset, clear_score: int) -> pd.Series[float]:
 
 
 def clear_observations(counts: pd.DataFrame) -> Figure:
-    """Clear dates by tile (rows) and month (columns).
-
-    Args:
-        counts: tile -> month, NaN where the season has no such month.
-    """
+    """Clear dates by tile (rows) and month (columns), NaN where the season has no such month."""
     tall = len(counts) > 40
     drawn = figure(1.2 + 0.26 * min(len(counts), 40))
     axes = drawn.subplots()
@@ -188,11 +173,7 @@ class Places:
 
 
 def locations(places: Sequence[Places]) -> Figure:
-    """Samples by split, a panel a set and area.
-
-    Args:
-        places: one a panel; those without coordinates are named and left empty.
-    """
+    """Samples by split, a panel a set and area; without coordinates it stays empty."""
     columns = min(3, len(places))
     rows = -(-len(places) // columns)
     drawn = figure(0.5 + 3.1 * rows)

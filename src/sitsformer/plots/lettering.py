@@ -47,12 +47,7 @@ def _fonts() -> tuple[str, ...]:
 
 @contextmanager
 def lettering(settings: Mapping[Any, Any], what: str) -> Iterator[None]:
-    """Draw with these settings of matplotlib, in every font that names may need.
-
-    Args:
-        settings: of matplotlib.
-        what: the picture, for the message about letters that no font has.
-    """
+    """Draw with these settings of matplotlib, in every font that names may need."""
     options: dict[Any, Any] = {**settings, "font.family": list(_fonts())}
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("default")

@@ -23,12 +23,7 @@ def _network_arms(summary: pd.DataFrame) -> list[str]:
 
 
 def label_efficiency(summary: pd.DataFrame, score: str = "macro_f1") -> Figure:
-    """Score against shots: the network's inits on the left, baselines on the right.
-
-    Args:
-        summary: table `summary`.
-        score: which score.
-    """
+    """Score against shots: the network's inits on the left, baselines on the right."""
     part = summary[(summary.score == score) & (summary.shots != "few")]
     network = _network_arms(part)
     others = sorted(set(part.arm) - set(network))
@@ -67,12 +62,7 @@ def _curves(axes: Axes, part: pd.DataFrame, arms: Sequence[str]) -> None:
 
 
 def differences(table: pd.DataFrame, score: str = "macro_f1") -> Figure:
-    """Paired differences with both intervals, a panel a comparison.
-
-    Args:
-        table: table `differences`.
-        score: which score.
-    """
+    """Paired differences with both intervals, a panel a comparison."""
     part = table[table.score == score]
     panels = list(dict.fromkeys(zip(part.comparison, part.adaptation, strict=True)))
     columns = 3
@@ -121,13 +111,7 @@ def chosen_arms(summary: pd.DataFrame, shots: str) -> list[str]:
 
 
 def per_class(table: pd.DataFrame, summary: pd.DataFrame, classes: Classes) -> Figure:
-    """F1 of each class, a row a class, a mark an arm.
-
-    Args:
-        table: table `per_class`.
-        summary: table `summary`.
-        classes: names and colours.
-    """
+    """F1 of each class, a row a class, a mark an arm."""
     shots = representative(list(summary.shots.unique()))
     arms = chosen_arms(summary, shots)
     part = table[table.shots == shots]
@@ -170,13 +154,7 @@ def _labels(shots: str) -> str:
 
 
 def confusion(table: pd.DataFrame, summary: pd.DataFrame, names: Sequence[str]) -> Figure:
-    """Confusion matrices of training from scratch, the first pretrained arm and a baseline.
-
-    Args:
-        table: table `confusion`.
-        summary: table `summary`.
-        names: of the classes, in order.
-    """
+    """Confusion matrices of training from scratch, the first pretrained arm and a baseline."""
     shots = representative(list(summary.shots.unique()))
     arms = chosen_arms(summary, shots)
     # From scratch, the last pretrained one (dual where it ran), the best baseline: at most three.
@@ -219,13 +197,7 @@ def confusion(table: pd.DataFrame, summary: pd.DataFrame, names: Sequence[str]) 
 def calibration(
     reliability: pd.DataFrame, summary: pd.DataFrame, conformal: pd.DataFrame
 ) -> Figure:
-    """Reliability curves, calibration error by shots, coverage and size of prediction sets.
-
-    Args:
-        reliability: table `reliability`.
-        summary: table `summary`.
-        conformal: table `conformal`.
-    """
+    """Reliability curves, calibration error by shots, coverage and size of prediction sets."""
     shots = representative(list(summary.shots.unique()))
     arms = chosen_arms(summary, shots)
     drawn = figure(3.9)

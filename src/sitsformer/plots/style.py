@@ -48,9 +48,7 @@ class Look:
 def look(arm: str, several: bool = False) -> Look:
     """How an arm (`dual-full`, `random_forest`) is drawn everywhere.
 
-    Args:
-        arm: its name.
-        several: there are arms of several adaptations, which labels tell apart.
+    Where there are arms of several adaptations, labels tell these apart.
     """
     init, _, adaptation = arm.partition("-")
     if init in starts() and adaptation:
@@ -107,13 +105,7 @@ def figure(height: float, **options: Any) -> Figure:
 
 
 def render(name: str, function: Callable[..., Figure], *values: Any) -> str:
-    """Call a drawing function and give the SVG of its figure; the same bytes each time.
-
-    Args:
-        name: of the figure.
-        function: one of this package.
-        *values: what it takes.
-    """
+    """Call a drawing function and give the SVG of its figure; the same bytes each time."""
     target = io.StringIO()
     with lettering({**RC, "svg.hashsalt": name}, f"figure {name}"):
         drawn = function(*values)
@@ -129,13 +121,7 @@ def write(drawn: str, path: Path) -> None:
 
 
 def inline(drawn: str, name: str, alternative: str) -> str:
-    """An SVG as a part of a page: inks as CSS variables, identifiers of its own.
-
-    Args:
-        drawn: of `render`.
-        name: makes identifiers differ between the figures of a page.
-        alternative: text for those who cannot see it.
-    """
+    """An SVG as a part of a page: inks as CSS variables, identifiers of its own."""
     body = drawn[drawn.index("<svg") :]
     for colour, variable in _VARIABLES.items():
         body = body.replace(colour, variable)

@@ -40,12 +40,7 @@ CLEAR_DATES, CLOUDY_DATES = 6, 2
 
 
 def draw_tile(dataset: xr.Dataset, path: Path) -> None:
-    """Draw a cube into a PNG or PDF.
-
-    Args:
-        dataset: as `cube.open_cube` or `cube.build` gives it.
-        path: where to; the ending decides the format.
-    """
+    """Draw a cube into a PNG or PDF."""
     from sitsformer.plots.lettering import lettering
 
     with lettering({}, f"picture {path.name}"):

@@ -149,11 +149,6 @@ def reconstruct(
 ) -> list[dict[str, npt.NDArray[np.float64]]]:
     """Hide a part of some samples as in training, and let a model fill it in.
 
-    Args:
-        m: of the report.
-        name: of the model.
-        samples: `Samples` to hide a part of.
-
     Returns:
         For each sample `day`, `seen`, `truth`, `guess` of the shown band by date, reflectance.
     """

@@ -59,12 +59,6 @@ def gather(
 ) -> Material:
     """Sort artefacts by what their provenance says they are.
 
-    Args:
-        config_path: YAML config.
-        folder: of the tables.
-        benchmarks: folder of Snakemake's benchmark files.
-        artefacts: cubes, sample stores, pretrained models, maps, in any order.
-
     Raises:
         SitsError: an artefact is of another kind, or a sample store is missing.
     """

@@ -23,12 +23,7 @@ from sitsformer.training.objectives import starts
 
 
 def render(material: Material, drawings: Mapping[str, str]) -> str:
-    """The HTML of the report.
-
-    Args:
-        material: what it is made from.
-        drawings: SVG of the figures by name.
-    """
+    """The HTML of the report."""
     environment = jinja2.Environment(
         loader=jinja2.BaseLoader(), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,

@@ -122,23 +122,17 @@ def rechunk(parts: Iterable[NDArray[np.uint16]], rows: int) -> Iterator[NDArray[
         yield rest
 
 
-def reflectance_writer(directory: Path) -> shards.Writer:
-    """Writer of the chunks of `reflectance` of the store to be."""
-    return shards.Writer(directory / "reflectance", dimensions=5)
+def write_reflectance(directory: Path, packed: Iterable[bytes]) -> None:
+    """Write the chunks of `reflectance` of the store to be, as `encoded` gives them."""
+    with shards.Writer(directory / "reflectance", dimensions=5) as writer:
+        for chunk in packed:
+            writer.append(chunk)
 
 
 def write_arrays(
     directory: Path, rows: int, steps: tuple[int, ...], columns: Columns, about: About
 ) -> None:
-    """Write all of a store but the chunks of `reflectance`.
-
-    Args:
-        directory: the store to be.
-        rows: number of samples.
-        steps: (time, band, py, px) lengths.
-        columns: see `write_samples`.
-        about: what the samples have in common.
-    """
+    """Write all of a store but the chunks of `reflectance`; `steps` are (time, band, py, px)."""
     import zarr
 
     zarr.create_group(directory, attributes=_group_attributes(about))

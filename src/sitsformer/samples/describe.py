@@ -104,6 +104,5 @@ def _model(path: Path) -> list[str]:
 
 
 def _short(value: Any) -> str:
-
     text = json.dumps(value)
     return text if len(text) <= 90 else f"{text[:87]}..."

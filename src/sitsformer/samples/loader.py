@@ -12,7 +12,7 @@ as a whole.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -52,14 +52,7 @@ class Order:
 
 
 def order(rows: NDArray[np.int64], sample_bytes: int, seed: int, epoch: int) -> Order:
-    """Shuffle rows of a store for one epoch.
-
-    Args:
-        rows: (sample,) rows that take part, ascending.
-        sample_bytes: size of a sample, which fixes chunks and windows.
-        seed: of the run.
-        epoch: counted from 0.
-    """
+    """Shuffle rows (sample,) of a store, ascending, for one epoch, counted from 0."""
     chunk = shards.chunk_rows(sample_bytes)
     per_window = max(1, WINDOW_BYTES // (chunk * sample_bytes))
     generator = np.random.default_rng([seed, epoch])
@@ -73,12 +66,9 @@ def order(rows: NDArray[np.int64], sample_bytes: int, seed: int, epoch: int) -> 
 
 
 def choose(size: int, host: int, device: int | None) -> Mode:
-    """Where a set is best kept: where the network runs, in the host's memory, or on disk.
+    """Where a set is best kept: where the network runs, in the host's memory, or on disk (bytes).
 
-    Args:
-        size: bytes of the samples.
-        host: bytes of the host's memory that are free.
-        device: bytes free on the GPU that the network runs on; None: it runs on the CPU.
+    `device` is what is free on the GPU that the network runs on; None: it runs on the CPU.
     """
     if size > MEMORY_SHARE * host:
         return "stream"
@@ -159,12 +149,7 @@ class Loader:
         return self.samples // self._batch if self._drop_last else -(-self.samples // self._batch)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """Batches of one epoch.
-
-        Args:
-            epoch: counted from 0.
-            start: batches to skip, for a run that goes on; they are not read.
-        """
+        """Batches of one epoch, counted from 0; the first `start` are skipped unread."""
         whole = order(self._rows, self._sample_bytes, self._seed, epoch)
         first = self._rank * self.samples
         last = first + (len(self) * self._batch if self._drop_last else self.samples)
@@ -199,75 +184,17 @@ class Loader:
             whole.rows[start:stop] for start, stop in pairwise(edges.tolist()) if start < stop
         ]
         taken = first
-        with (
-            shards.Reader(self._path / "reflectance") as reader,
-            ThreadPoolExecutor(shards.threads()) as pool,
-        ):
-            windows = _read_ahead(reader, pool, stretches)
+        with shards.Reader(self._path / "reflectance") as reader, ThreadPoolExecutor(1) as pool:
+            windows = shards.ahead(pool, reader.take, stretches, 2)
             for reflectance in rechunk(windows, self._batch):
-                yield self._batch_of(whole, taken, reflectance)
+                rows = whole.rows[taken : taken + len(reflectance)]
                 taken += len(reflectance)
-
-    def _batch_of(self, whole: Order, taken: int, reflectance: NDArray[np.uint16]) -> Batch:
-        rows = whole.rows[taken : taken + len(reflectance)]
-        return {
-            "index": rows,
-            "reflectance": reflectance,
-            "doy": self._doy[rows],
-            "label": self._label[rows].astype(np.int64),
-        }
-
-
-def _read_ahead(
-    reader: shards.Reader, pool: ThreadPoolExecutor, stretches: list[NDArray[np.int64]]
-) -> Iterator[NDArray[np.uint16]]:
-    """Samples of each stretch; the next one is being read while one is in use."""
-    coming: _Window | None = None
-    for stretch in stretches:
-        current, coming = coming, _Window(reader, pool, stretch)
-        if current is not None:
-            yield current.values()
-    if coming is not None:
-        yield coming.values()
-
-
-class _Window:
-    """Samples of one window on their way: each chunk is decoded and dealt out by a thread."""
-
-    def __init__(
-        self, reader: shards.Reader, pool: ThreadPoolExecutor, rows: NDArray[np.int64]
-    ) -> None:
-        self._values = np.empty((len(rows), *reader.shape[1:]), np.uint16)
-        ranked = np.argsort(rows // reader.chunk, kind="stable")
-        chunks, starts = np.unique((rows // reader.chunk)[ranked], return_index=True)
-        places = np.split(ranked, starts[1:])
-
-        def deal(chunk: int, place: NDArray[np.int64]) -> None:
-            self._values[place] = reader.read(chunk)[rows[place] - chunk * reader.chunk]
-
-        self._waiting: list[Future[None]] = [
-            pool.submit(deal, chunk, place)
-            for chunk, place in zip(chunks.tolist(), places, strict=True)
-        ]
-
-    def values(self) -> NDArray[np.uint16]:
-        """(sample, time, band, py, px), once all of it is there."""
-        for waiting in self._waiting:
-            waiting.result()
-        return self._values
-
-
-def batches(
-    source: Path | Samples,
-    batch_size: int,
-    seed: int,
-    epoch: int,
-    rank: int = 0,
-    world: int = 1,
-    mode: Mode = "auto",
-) -> Iterator[Batch]:
-    """Batches of one epoch; a training of several epochs keeps one `Loader` instead."""
-    return Loader(source, batch_size, seed, rank=rank, world=world, mode=mode).epoch(epoch)
+                yield {
+                    "index": rows,
+                    "reflectance": reflectance,
+                    "doy": self._doy[rows],
+                    "label": self._label[rows].astype(np.int64),
+                }
 
 
 def free_memory() -> int:

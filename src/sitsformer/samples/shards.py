@@ -84,13 +84,6 @@ def encode(rows: NDArray[Any], chunk: int, fill: int) -> bytes:
 def create(group: Path, name: str, rows: int, inner: tuple[int, ...], **options: Any) -> int:
     """Write the metadata of a uint16 array (rows, *inner) whose chunks `Writer` will add.
 
-    Args:
-        group: directory of the Zarr group.
-        name: of the array.
-        rows: length of the first axis.
-        inner: lengths of the others.
-        **options: `fill_value`, `dimension_names`, `attributes` for zarr.
-
     Returns:
         Rows of a chunk.
     """
@@ -245,11 +238,7 @@ class Reader:
         return data
 
     def read(self, chunk: int, out: NDArray[np.uint16] | None = None) -> NDArray[np.uint16]:
-        """Decode a chunk.
-
-        Args:
-            chunk: its number.
-            out: C-contiguous (rows, ...) to decode into; made when not given.
+        """Decode a chunk, into `out` (C-contiguous) if it is given.
 
         Returns:
             (rows, ...) uint16, only the rows of the array.
@@ -273,30 +262,26 @@ class Reader:
             raise self._damage(chunk, f"cannot be decoded ({error})") from None
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint16]:
-        """Read ascending rows, each chunk once, by threads.
-
-        Args:
-            rows: (row,) ascending row numbers.
+        """Read rows (row,) in any order, each chunk once, by threads.
 
         Returns:
             (row, ...) uint16.
         """
         result = np.empty((len(rows), *self.shape[1:]), np.uint16)
-        of_chunk = rows // self.chunk
-        wanted = np.unique(of_chunk)
-        starts = np.searchsorted(of_chunk, wanted)
-        stops = np.searchsorted(of_chunk, wanted, side="right")
+        by_chunk = np.argsort(rows // self.chunk, kind="stable")
+        chunks, starts = np.unique((rows // self.chunk)[by_chunk], return_index=True)
 
-        def fill(job: tuple[int, int, int]) -> None:
-            chunk, start, stop = job
-            inside = rows[start:stop] - chunk * self.chunk
-            if stop - start == self.chunk:
-                self.read(chunk, result[start:stop])
+        def fill(job: tuple[int, NDArray[np.int64]]) -> None:
+            chunk, places = job
+            inside = rows[places] - chunk * self.chunk
+            first, last = int(places[0]), int(places[-1]) + 1
+            if last - first == len(inside) == self.chunk and (np.diff(inside) == 1).all():
+                self.read(chunk, result[first:last])  # whole and in order: decoded into its place
             else:
-                np.take(self.read(chunk), inside, axis=0, out=result[start:stop], mode="clip")
+                result[places] = self.read(chunk)[inside]
 
-        jobs = zip(wanted.tolist(), starts.tolist(), stops.tolist(), strict=True)
         workers = threads()
+        jobs = zip(chunks.tolist(), np.split(by_chunk, starts)[1:], strict=True)
         with ThreadPoolExecutor(workers) as pool:
             for _ in ahead(pool, fill, jobs, 2 * workers):
                 pass

@@ -38,9 +38,9 @@ from sitsformer.samples.contract import (
     Columns,
     SampleError,
     encoded,
-    reflectance_writer,
     write_arrays,
     write_manifest,
+    write_reflectance,
 )
 from sitsformer.stored import SCALE
 
@@ -114,24 +114,15 @@ def write_samples(
 ) -> None:
     """Write a sample store from arrays, whole or not at all.
 
-    Args:
-        path: of the store.
-        reflectance: (sample, time, band, py, px) uint16.
-        columns: the small arrays by name; `doy` and `label` at least. Missing ones are filled:
-            `split` unassigned, positions 0, places unknown (NaN).
-        about: what the samples have in common.
-        manifest: counts to go beside the arrays.
-        config: config values the samples were made with.
-        inputs: artefacts and files they were made from, by role.
-        seed: seed of the draw.
+    `reflectance` is (sample, time, band, py, px) uint16; `columns` are the small arrays by name,
+    `doy` and `label` at least. Missing ones are filled: `split` unassigned, positions 0, places
+    unknown (NaN). The manifest holds counts; config, inputs and seed say what the store is made of.
     """
     steps = reflectance.shape[1:]
     chunk = shards.chunk_rows(int(np.prod(steps)) * 2)
     pieces = (reflectance[i : i + chunk] for i in range(0, len(reflectance), chunk))
     with artefacts.create(path, KIND, config=config or {}, inputs=inputs, seed=seed) as partial:
-        with reflectance_writer(partial) as writer:
-            for packed in encoded(pieces, chunk):
-                writer.append(packed)
+        write_reflectance(partial, encoded(pieces, chunk))
         write_arrays(partial, len(reflectance), steps, columns, about)
         write_manifest(partial, manifest or {})
 
@@ -237,9 +228,7 @@ def split_rows(dataset: xr.Dataset, path: Path, split: Split | None) -> NDArray[
 def statistics(path: Path, split: Split = "train") -> BandStatistics:
     """Mean and standard deviation of each band over the valid steps of one split.
 
-    Args:
-        path: of a set store.
-        split: which samples; normalisation must never look beyond `train`.
+    Normalisation must never look beyond `train`.
 
     Raises:
         SampleError: the store is damaged, or the split has no sample or no valid step.

@@ -42,11 +42,7 @@ class Trace:
 def trace(store: Path, index: int, cubes: Path | None = None) -> Trace:
     """Trace one sample of a store back to its cube and compare values, days, label and place.
 
-    Args:
-        store: sample store.
-        index: row of the sample.
-        cubes: folder of cubes `{area}/{tile}.zarr`; by default the `cubes` folder of the results
-            the store lies in.
+    Cubes are `{area}/{tile}.zarr`, by default in the folder `cubes` of the store's results.
 
     Raises:
         SampleError: there is no such sample or no such cube.

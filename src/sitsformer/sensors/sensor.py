@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
+
+_NUMBERED = re.compile(r"(?:SR_|NBART_)?B(?:AND)?[ _-]?0?(8A|\d{1,2})(?:[ _-]\d0M?)?")
+"""A band by its number, as products and tools write it."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +100,20 @@ class Sensor:
         """Tile sides are multiples of so many pixels, so that the pixels of all bands nest."""
         return self.snap // self.pixel
 
-    @property
+    @cached_property
     def words(self) -> dict[str, str]:
         """Common names and other words for bands, in capitals -> the band's name."""
         return {
             word: band.name for band in self.bands for word in (band.common.upper(), *band.words)
         }
+
+    def spelled(self, name: object) -> str:
+        """`B02` of any spelling of its number or of its common name; other names in capitals."""
+        text = str(name).strip().upper()
+        if match := _NUMBERED.fullmatch(text):
+            return f"B{match[1].zfill(2)}"
+        word = re.sub(r"[^A-Z0-9]", "", text)
+        return self.words.get(word) or self.words.get(word.removeprefix("NBART")) or text
 
     def called(self, *common: str) -> tuple[str, ...]:
         """Names of the bands with common names (`red`).

@@ -14,7 +14,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +44,6 @@ BLOCK = 256
 FINISHED = {"SUCCEEDED", "FAILED", "CANCELLED"}
 
 
-@dataclass(frozen=True)
-class ExportTask:
-    """A started task and the request it serves."""
-
-    request: Request
-    operation: str
-
-
 def repack(requests: Sequence[Request]) -> list[Request]:
     """The same dates and tile in fewer, bigger requests."""
     observations = {
@@ -77,15 +69,15 @@ def fetch(
         return
     session = connect()
     known = _known(session)
-    tasks = [_start(session, group, request, settings, known) for request in missing]
+    tasks = {_start(session, request, settings, known): request for request in missing}
     logger.info(
         "%d export tasks to %s are running; they go on if this process ends",
         len(tasks),
         settings.bucket or settings.drive_folder,
     )
     _wait(session, tasks, settings)
-    for task in tasks:
-        _read_back(session, group, task.request, settings)
+    for request in missing:
+        _read_back(session, group, request, settings)
 
 
 def _known(session: Session) -> dict[str, tuple[str, str]]:
@@ -102,11 +94,11 @@ def _known(session: Session) -> dict[str, tuple[str, str]]:
 
 def _start(
     session: Session,
-    group: TileCache,
     request: Request,
     settings: EarthEngine,
     known: Mapping[str, tuple[str, str]],
-) -> ExportTask:
+) -> str:
+    """Start the task of a request, unless there is one; the name of its operation."""
     import ee
 
     name = _name(request, settings)
@@ -129,7 +121,7 @@ def _start(
             f"starting the export of {request}",
         )
         operation = str(answer["name"])
-    return ExportTask(request, operation)
+    return operation
 
 
 def _name(request: Request, settings: EarthEngine) -> str:
@@ -141,21 +133,12 @@ def _name(request: Request, settings: EarthEngine) -> str:
 def _destination(request: Request, settings: EarthEngine) -> dict[str, Any]:
     side = max(request.window.height, request.window.width)
     files = -(-side // BLOCK) * BLOCK
-    where: dict[str, Any]
-    if settings.bucket is not None:
-        where = {
-            "cloudStorageDestination": {
-                "bucket": settings.bucket,
-                "filenamePrefix": _name(request, settings),
-            }
-        }
-    else:
-        where = {
-            "driveDestination": {
-                "folder": settings.drive_folder,
-                "filenamePrefix": _name(request, settings),
-            }
-        }
+    prefix = {"filenamePrefix": _name(request, settings)}
+    where = (
+        {"driveDestination": {"folder": settings.drive_folder, **prefix}}
+        if settings.bucket is None
+        else {"cloudStorageDestination": {"bucket": settings.bucket, **prefix}}
+    )
     return {
         "fileFormat": "GEO_TIFF",
         "geoTiffOptions": {
@@ -166,35 +149,33 @@ def _destination(request: Request, settings: EarthEngine) -> dict[str, Any]:
     }
 
 
-def _wait(session: Session, tasks: Sequence[ExportTask], settings: EarthEngine) -> None:
+def _wait(session: Session, tasks: Mapping[str, Request], settings: EarthEngine) -> None:
     import ee
 
     end = time.monotonic() + settings.batch_timeout * 3600
-    open_tasks = list(tasks)
+    waiting = dict(tasks)
     with Progress(total=len(tasks), desc="export tasks", unit="task") as bar:
-        while open_tasks:
-            states = []
-            for task in list(open_tasks):
-                found = session.limiter.run(
-                    lambda task=task: ee.data.getOperation(task.operation),  # type: ignore[misc]
-                    f"asking for task {task.operation}",
-                )
+        while waiting:
+            states = set()
+            for operation, request in list(waiting.items()):
+                ask = partial(ee.data.getOperation, operation)
+                found = session.limiter.run(ask, f"asking for task {operation}")
                 state = found["metadata"]["state"]
-                states.append(state)
+                states.add(state.lower())
                 if state in FINISHED:
-                    open_tasks.remove(task)
+                    del waiting[operation]
                     bar.update()
                 if state in ("FAILED", "CANCELLED"):
                     message = found.get("error", {}).get("message", state.lower())
-                    raise explain(f"task {task.operation} ({task.request})", message)
-            bar.set_postfix_str(", ".join(sorted({state.lower() for state in states})))
-            if open_tasks and time.monotonic() > end:
+                    raise explain(f"task {operation} ({request})", message)
+            bar.set_postfix_str(", ".join(sorted(states)))
+            if waiting and time.monotonic() > end:
                 raise UnavailableError(
-                    f"{len(open_tasks)} of {len(tasks)} export tasks are not finished after "
+                    f"{len(waiting)} of {len(tasks)} export tasks are not finished after "
                     f"{settings.batch_timeout:g} hours; they go on at Google: run again to wait "
                     "for them, or raise earthengine.batch_timeout"
                 )
-            if open_tasks:
+            if waiting:
                 time.sleep(POLL_SECONDS)
 
 

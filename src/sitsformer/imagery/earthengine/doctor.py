@@ -9,11 +9,13 @@ from typing import Any
 
 from sitsformer.config import EarthEngine
 from sitsformer.errors import SitsError, TemporaryError
+from sitsformer.grid import Tile
 from sitsformer.imagery.earthengine.collections import IMAGES, SCORES
 from sitsformer.imagery.earthengine.errors import (
     DamagedAnswerError,
     UnavailableError,
 )
+from sitsformer.imagery.earthengine.requests import Request, Window
 from sitsformer.imagery.earthengine.session import (
     PROJECT_VARIABLE,
     Session,
@@ -125,18 +127,7 @@ def _pixels(session: Session) -> str:
     import ee
     import numpy as np
 
-    grid = {
-        "dimensions": {"width": 1, "height": 1},
-        "affineTransform": {
-            "scaleX": 10,
-            "shearX": 0,
-            "translateX": 499_980,
-            "shearY": 0,
-            "scaleY": -10,
-            "translateY": 4_650_000,
-        },
-        "crsCode": "EPSG:32615",
-    }
+    grid = Request("labels", Tile("", "", 32615, 499_980, 4_650_000, 1), Window(0, 0, 1, 1)).grid
 
     def ask() -> int:
         body = ee.data.computePixels(

@@ -86,16 +86,17 @@ class Failure:
 
 def sort_failure(error: BaseException) -> Failure:
     """Sort an exception of the client into a `Failure`."""
+    from google.auth.exceptions import GoogleAuthError, TransportError
+
     status, wait = _http(error)
     # google.auth adds the whole answer of the token server after its message.
-    said = error.args[0] if _named(error, "GoogleAuthError") and error.args else error
+    said = error.args[0] if isinstance(error, GoogleAuthError) and error.args else error
     message = redact(str(said)) or type(error).__name__
-    if isinstance(error, DamagedAnswerError | ConnectionError):
+    # The last one: the token server did not answer.
+    if isinstance(error, DamagedAnswerError | ConnectionError | TransportError):
         return Failure("transient", message)
     if isinstance(error, TimeoutError):
         return Failure("timeout", message)
-    if _named(error, "TransportError"):  # google.auth: the token server did not answer
-        return Failure("transient", message)
     if status in TRANSIENT_STATUS:
         return Failure("timeout" if status == 504 else "transient", message, wait)
     if status == 413 or _TOO_BIG.search(message):
@@ -106,13 +107,7 @@ def sort_failure(error: BaseException) -> Failure:
 
 
 def explain(what: str, message: str, may_pass: bool = False) -> EarthEngineError:
-    """The error a user reads: what was asked, what Earth Engine said, the likely remedy.
-
-    Args:
-        what: was asked.
-        message: of the service or the network.
-        may_pass: whether the same request may succeed later.
-    """
+    """The error a user reads: what was asked, what Earth Engine said, the likely remedy."""
     remedy = next(
         (text for pattern, text in _REMEDIES if re.search(pattern, message, re.IGNORECASE)),
         "`sitsformer doctor` shows which part answers",
@@ -141,7 +136,3 @@ def _http(error: BaseException) -> tuple[int | None, float]:
             after = str(response.get("retry-after", "0"))
             return int(response.status), float(after) if after.isdigit() else 0.0
     return None, 0.0
-
-
-def _named(error: BaseException, name: str) -> bool:
-    return any(kind.__name__ == name for kind in type(error).__mro__)

@@ -6,8 +6,8 @@ import io
 import math
 import queue
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from sitsformer.imagery.earthengine.cache import TileCache
 from sitsformer.imagery.earthengine.errors import DamagedAnswerError, TooBigError, explain
-from sitsformer.imagery.earthengine.limiter import StoppedError
 from sitsformer.imagery.earthengine.requests import Request
 from sitsformer.imagery.earthengine.session import Session
 from sitsformer.progress import Progress
@@ -31,22 +30,12 @@ def sendable(request: Request, group: TileCache) -> Iterator[Request]:
     halves = request.split() if group.is_split(request.key) else None
     if halves is None:
         yield request
-        return
-    for half in halves:
+    for half in halves or ():
         yield from sendable(half, group)
 
 
-def fetch(
-    connect: Callable[[], Session],
-    group: TileCache,
-    requests: Iterable[Request],
-) -> None:
-    """Bring all requests into the cache.
-
-    Args:
-        connect: gives the session; only called where something is missing.
-        group: the cache.
-        requests: what is wanted.
+def fetch(connect: Callable[[], Session], group: TileCache, requests: Iterable[Request]) -> None:
+    """Bring all requests into the cache; `connect` is only called where something is missing.
 
     Raises:
         EarthEngineError: a request failed for good; those under way are abandoned.
@@ -55,115 +44,74 @@ def fetch(
         leaf for request in requests for leaf in sendable(request, group) if not group.has(leaf.key)
     ]
     if missing:
-        _Fetching(connect(), group, missing).run()
+        _fetch_all(connect(), group, missing)
 
 
-class _Fetching:
-    """Workers over a queue that grows when a request is split.
+def _fetch_all(session: Session, group: TileCache, missing: Sequence[Request]) -> None:
+    """Fetch requests, and the halves of those that are too big; the first failure ends it."""
+    stop = threading.Event()
+    finished: queue.SimpleQueue[tuple[Request, list[Request]] | BaseException] = queue.SimpleQueue()
+    # Not of concurrent.futures: its threads are waited for, and a request that hangs must not keep
+    # a failed export alive.
+    pool = ThreadPool(session.limiter.concurrent, _name_thread)
 
-    The workers are daemons: a request that hangs must not keep a failed export alive.
-    """
-
-    def __init__(
-        self,
-        session: Session,
-        group: TileCache,
-        requests: Sequence[Request],
-    ) -> None:
-        self.session, self.group = session, group
-        self.queue: queue.SimpleQueue[Request] = queue.SimpleQueue()
-        self.open = len(requests)
-        self.failure: BaseException | None = None
-        self.stop = threading.Event()
-        self.done = threading.Condition()
-        self.began = time.monotonic()
-        self.retries_before = session.limiter.retries
-        self.received_before = session.transport.received
-        dates = {seen for request in requests for seen in request.observations}
-        self.bar = Progress(
-            total=sum(request.size for request in requests),
-            desc=f"{requests[0].kind} of {requests[0].tile.name}"
-            + (f", {len(dates)} dates" if dates else ""),
-            unit="B",
-            unit_scale=True,
+    def send(request: Request) -> None:
+        pool.apply_async(
+            lambda: (request, _fetch(session, group, request, stop)),
+            callback=finished.put,
+            error_callback=finished.put,
         )
-        for request in requests:
-            self.queue.put(request)
-        self.workers = 0
 
-    def run(self) -> None:
-        """Fetch everything."""
-        self._hire(self.open)
-        with self.bar, self.done:
-            self.done.wait_for(lambda: self.open == 0 or self.failure is not None)
-        self.stop.set()
-        if self.failure is not None:
-            raise self.failure
+    dates = {seen for request in missing for seen in request.observations}
+    what = f"{missing[0].kind} of {missing[0].tile.name}" + f", {len(dates)} dates" * bool(dates)
+    total, retries = sum(request.size for request in missing), session.limiter.retries
+    try:
+        with Progress(total=total, desc=what, unit="B", unit_scale=True) as bar:
+            for request in missing:
+                send(request)
+            waiting = len(missing)
+            while waiting:
+                found = finished.get()
+                if isinstance(found, BaseException):
+                    raise found
+                request, parts = found
+                for part in parts:
+                    send(part)
+                waiting += len(parts) - 1
+                bar.set_postfix_str(f"{session.limiter.retries - retries} retries", refresh=False)
+                bar.update(0 if parts else request.size)
+    finally:
+        stop.set()
+        pool.terminate()
 
-    def _hire(self, wanted: int) -> None:
-        with self.done:
-            wanted = min(wanted, self.session.limiter.concurrent - self.workers)
-            self.workers += wanted
-        for _ in range(wanted):
-            threading.Thread(target=self._work, name=WORKER, daemon=True).start()
 
-    def _show(self, size: int) -> None:
-        seconds = max(time.monotonic() - self.began, 1e-3)
-        received = self.session.transport.received - self.received_before
-        retries = self.session.limiter.retries - self.retries_before
-        text = f"{received / seconds / 1e6:.1f} MB/s, {retries} retries"
-        with self.done:
-            self.bar.set_postfix_str(text, refresh=False)
-            self.bar.update(size)
+def _name_thread() -> None:
+    threading.current_thread().name = WORKER
 
-    def _work(self) -> None:
-        while self.failure is None:
-            try:
-                request = self.queue.get(timeout=0.2)
-            except queue.Empty:
-                if self.open == 0:
-                    return
-                continue
-            try:
-                parts = self._fetch(request)
-            except StoppedError:
-                return
-            except BaseException as error:
-                with self.done:
-                    self.failure = self.failure or error
-                    self.done.notify_all()
-                return
-            if not parts:
-                self._show(request.size)
-            with self.done:
-                self.open += len(parts) - 1
-                self.done.notify_all()
-            for part in parts:
-                self.queue.put(part)
-            self._hire(len(parts) - 1)
 
-    def _fetch(self, request: Request) -> list[Request]:
-        """Fetch one request; the halves to fetch instead, if it is too big."""
-        try:
-            array = self.session.limiter.run(
-                lambda: self._pixels(request), str(request), divisible=True, stop=self.stop
-            )
-        except TooBigError as refused:
-            halves = request.split()
-            if halves is None:
-                raise explain(str(request), str(refused)) from None
-            self.group.mark_split(request.key)
-            return list(halves)
-        self.group.save(request.key, array)
-        return []
+def _fetch(
+    session: Session, group: TileCache, request: Request, stop: threading.Event
+) -> list[Request]:
+    """Fetch one request; the halves to fetch instead, if it is too big."""
 
-    def _pixels(self, request: Request) -> NDArray[Any]:
+    def pixels() -> NDArray[Any]:
         import ee
 
         body = ee.data.computePixels(
             {"expression": request.expression(), "fileFormat": "NPY", "grid": request.grid}
         )
         return decode(body, request)
+
+    try:
+        array = session.limiter.run(pixels, str(request), divisible=True, stop=stop)
+    except TooBigError as refused:
+        parts = request.split()
+        if parts is None:
+            raise explain(str(request), str(refused)) from None
+        group.mark_split(request.key)
+        return list(parts)
+    group.save(request.key, array)
+    return []
 
 
 def decode(body: bytes, request: Request) -> NDArray[Any]:

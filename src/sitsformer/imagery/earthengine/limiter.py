@@ -41,13 +41,7 @@ class StoppedError(Exception):
 
 @dataclass
 class Limiter:
-    """Bounds on the requests under way at once, and on those started per second.
-
-    Args:
-        concurrent: requests under way at once.
-        rate: requests started per second.
-        attempts: tries of one request.
-    """
+    """Bounds on the requests under way at once, and on those started per second."""
 
     concurrent: int
     rate: float
@@ -85,11 +79,8 @@ class Limiter:
     ) -> T:
         """Make a call to Earth Engine, again where another try may help.
 
-        Args:
-            call: makes one request.
-            what: what is asked for, for the message of a failure.
-            divisible: whether the caller can split the request.
-            stop: set by others when the call is not worth making any more.
+        The caller can split a `divisible` request; others set `stop` when the call is not worth
+        making any more.
 
         Raises:
             UnavailableError: every try failed for a reason that may pass.

@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from sitsformer.config import Area
 from sitsformer.grid import Tile, to_lonlat
@@ -111,15 +112,7 @@ class Listing:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Listing:
         """From `to_json`."""
-        observations = tuple(
-            Observation(tuple(Granule(**granule) for granule in item["granules"]))
-            for item in values["observations"]
-        )
-        return cls(
-            observations,
-            tuple(values["superseded"]),
-            {name: tuple(bands) for name, bands in values["bands"].items()},
-        )
+        return TypeAdapter(cls).validate_python(values)
 
 
 def outline(tile: Tile) -> list[list[float]]:
@@ -249,10 +242,7 @@ def group(
     once: the newest is kept. On top of a mosaic come granules with a cloud score, then those of
     the tile's own UTM zone (their pixels need no resampling), then the newest.
 
-    Args:
-        rows: values of PROPERTIES, one row a product.
-        scores: indices in Cloud Score+.
-        epsg: code of the tile's UTM zone.
+    Rows hold the values of PROPERTIES, `scores` the indices in Cloud Score+.
     """
     found = [_granule(row, scores) for row in rows]
     newest: dict[tuple[str, str, str], Granule] = {}

@@ -120,8 +120,6 @@ def plan_area(session: Session, name: str, area: Area, settings: EarthEngine) ->
 def report(config: Config, session: Session) -> str:
     """The estimate of all Earth Engine areas of a config, as text."""
     chosen = {n: area for n, area in config.areas.items() if area.source == "earthengine"}
-    if not chosen:
-        return "no area of this config comes from Earth Engine"
     settings = config.earthengine
     estimates = {name: plan_area(session, name, area, settings) for name, area in chosen.items()}
     width = max(len(name) for name in (*estimates, "together"))

@@ -148,18 +148,11 @@ class Request:
         window = self.window
         if max(window.height, window.width) <= SMALLEST:
             return None
-        if window.height >= window.width:
-            half = window.height // 2
-            one, two = (
-                replace(window, height=half),
-                replace(window, row=window.row + half, height=window.height - half),
-            )
-        else:
-            half = window.width // 2
-            one, two = (
-                replace(window, width=half),
-                replace(window, column=window.column + half, width=window.width - half),
-            )
+        start, side = ("row", "height") if window.height >= window.width else ("column", "width")
+        length = getattr(window, side)
+        half = length // 2
+        one = replace(window, **{side: half})
+        two = replace(window, **{start: getattr(window, start) + half, side: length - half})
         return replace(self, window=one), replace(self, window=two)
 
     def expression(self) -> Any:

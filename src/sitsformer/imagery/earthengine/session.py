@@ -32,13 +32,11 @@ class Session:
         project: Cloud project that requests are counted on.
         credentials: what the client signs with; None on loopback.
         limiter: bounds and retries, shared by everything in the process.
-        transport: counts bytes and requests.
     """
 
     project: str
     credentials: Any
     limiter: Limiter
-    transport: Transport
 
     def value(self, expression: Any, what: str) -> Any:
         """Compute a value (value:compute)."""
@@ -91,7 +89,7 @@ def _connect(settings: EarthEngine) -> Session:
         f"connecting to {settings.url} with {kind}, project {project}",
     )
     ee.data.setDefaultWorkloadTag(WORKLOAD)
-    return Session(project, credentials, limiter, transport)
+    return Session(project, credentials, limiter)
 
 
 def is_local(url: str) -> bool:

@@ -29,12 +29,12 @@ from sitsformer.imagery.earthengine.collections import (
     wanted,
 )
 from sitsformer.imagery.earthengine.errors import EarthEngineError
-from sitsformer.imagery.earthengine.fetch import fetch, sendable
+from sitsformer.imagery.earthengine.fetch import fetch
 from sitsformer.imagery.earthengine.listing import Listing, Observation
 from sitsformer.imagery.earthengine.plan import announce
 from sitsformer.imagery.earthengine.requests import UNSCORED, Request
 from sitsformer.imagery.earthengine.session import Session, connect
-from sitsformer.imagery.earthengine.stored import Scores, Stored
+from sitsformer.imagery.earthengine.stored import Stored
 from sitsformer.legends import load_legend
 from sitsformer.sensors import BANDS
 
@@ -64,7 +64,7 @@ class EarthEngineSource:
         announce(tile, found, area, self.settings)
         scores = requests.pack("scores", tile, found.observations, (self.settings.cloud_score,))
         fetch(session, group, [*scores, *labels])
-        score = _stored(group, scores, 1)
+        score = Stored(group, scores, 1)
         shares = clear_shares(score, self.settings.clear_score)
         kept = _choose(area_name, found.observations, shares, self.settings)
         label = _stored_labels(group, labels, found)
@@ -83,8 +83,8 @@ class EarthEngineSource:
         return cube.build(
             tile,
             np.array([seen.time for seen in observations], "datetime64[ms]"),
-            _reflectance(group, pixels),
-            _clear(score, kept),
+            Stored(group, pixels, len(BANDS)).lazy(),
+            _clear(score.lazy()[kept, 0]),
             label,
             attributes(found, shares, kept, area, self.settings),
         )
@@ -107,18 +107,15 @@ def clear_shares(score: Stored, threshold: int) -> NDArray[np.float64]:
 
     Pixels that were seen but not scored count as clear: a date is not lost for want of a score.
     """
-    dates, _, height, width = score.shape
-    seen, clear = np.zeros(dates, np.int64), np.zeros(dates, np.int64)
+    seen, clear = np.zeros((2, score.shape[0]), np.int64)
     for request in score.requests:
         # As it lies on disk, (y, x, date): one pass over at most half of a request's limit.
         values = score.group.load(request.key)
         here = slice(request.first, request.first + values.shape[2])
-        unscored = values == UNSCORED
-        clear[here] += np.count_nonzero(
-            unscored | ((values >= threshold) & (values < UNSCORED)), axis=(0, 1)
-        )
+        known = (values == UNSCORED) | ((values >= threshold) & (values < UNSCORED))
+        clear[here] += np.count_nonzero(known, axis=(0, 1))
         seen[here] += np.count_nonzero(values != cube.CLEAR_MISSING, axis=(0, 1))
-    return np.where(seen > 0, clear / (height * width), np.nan)
+    return np.where(seen > 0, clear / (score.shape[2] * score.shape[3]), np.nan)
 
 
 def _choose(
@@ -144,13 +141,6 @@ def _choose(
     return kept
 
 
-def _stored(group: TileCache, packed: Sequence[Request], fields: int) -> Stored:
-    side = packed[0].tile.size
-    dates = max(request.first + max(1, len(request.observations)) for request in packed)
-    finished = [leaf for request in packed for leaf in sendable(request, group)]
-    return Stored(group, finished, (dates, fields, side, side))
-
-
 def _stored_labels(
     group: TileCache, packed: Sequence[Request], found: Listing
 ) -> dict[str, tuple[NDArray[Any], Legend | None]]:
@@ -158,7 +148,7 @@ def _stored_labels(
     if not packed:
         return {}
     layers = packed[0].layers
-    values = _stored(group, packed, len(layers))[:1, :, :, :][0]
+    values = Stored(group, packed, len(layers))[:1, :, :, :][0]
     return {
         layer.name: (
             values[i].astype(layer.dtype, copy=False),
@@ -169,20 +159,11 @@ def _stored_labels(
     }
 
 
-def _reflectance(group: TileCache, packed: Sequence[Request]) -> Any:
+def _clear(score: Any) -> Any:
+    """The layer `clear`; what was seen but not scored is missing."""
     import dask.array as da
 
-    stored = _stored(group, packed, len(BANDS))
-    chunks = (cube.CHUNK["time"], len(BANDS), cube.CHUNK["y"], cube.CHUNK["x"])
-    return da.from_array(stored, chunks=chunks, name=False, asarray=False, fancy=False)
-
-
-def _clear(score: Stored, kept: Sequence[int]) -> Any:
-    import dask.array as da
-
-    chosen = Scores(score, kept)
-    chunks = (cube.CHUNK["time"], cube.CHUNK["y"], cube.CHUNK["x"])
-    return da.from_array(chosen, chunks=chunks, name=False, asarray=False, fancy=False)
+    return da.where(score == UNSCORED, np.uint8(cube.CLEAR_MISSING), score)
 
 
 def attributes(
@@ -192,15 +173,7 @@ def attributes(
     area: Area,
     settings: EarthEngine,
 ) -> dict[str, Any]:
-    """What made a cube: JSON values, the same for both ways of export.
-
-    Args:
-        found: the listing.
-        shares: clear share by date of the listing.
-        kept: positions of the dates in the cube.
-        area: the area with its season.
-        settings: the Earth Engine section.
-    """
+    """What made a cube: JSON values, the same for both ways of export."""
     from importlib.metadata import version
 
     chosen = [found.observations[index] for index in kept]

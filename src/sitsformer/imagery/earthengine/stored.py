@@ -1,7 +1,4 @@
-"""Arrays of a whole tile that live in the cache: read piece by piece, never whole.
-
-An answer is kept as it came, (y, x, field), and turned where it is read: one copy of the pixels.
-"""
+"""Arrays of a whole tile that live in the cache: read piece by piece, never whole."""
 
 from __future__ import annotations
 
@@ -11,76 +8,59 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.cube import CLEAR_MISSING
+from sitsformer.cube import CHUNK
 from sitsformer.imagery.earthengine.cache import TileCache
-from sitsformer.imagery.earthengine.requests import UNSCORED, Request
+from sitsformer.imagery.earthengine.fetch import sendable
+from sitsformer.imagery.earthengine.requests import Request
 
 
 class Stored:
-    """An array (date, field, y, x) over all requests of one kind, by slices.
+    """An array (date, field, y, x) over all finished requests of one kind, by slices.
 
-    Args:
-        group: the cache that holds the finished requests.
-        requests: what was fetched (after splitting).
-        shape: of the whole array; fields are the ten bands, the one score, or the label layers
-            (which have one "date").
+    An answer is kept as it came, (y, x, date and field), and turned where it is read: one copy of
+    the pixels. Label layers are the fields of one "date".
+
+    Attributes:
+        requests: those that were sent, which a packed one may have been split into.
     """
 
-    def __init__(
-        self, group: TileCache, requests: Sequence[Request], shape: tuple[int, int, int, int]
-    ) -> None:
-        self.group, self.requests = group, requests
-        self.shape, self.ndim = shape, 4
-        self.dtype = np.dtype(requests[0].dtype)
+    ndim = 4
 
-    def __getitem__(self, slices: tuple[slice, slice, slice, slice]) -> NDArray[Any]:
+    def __init__(self, group: TileCache, packed: Sequence[Request], fields: int) -> None:
+        self.group = group
+        self.requests = [leaf for request in packed for leaf in sendable(request, group)]
+        side = packed[0].tile.size
+        dates = max(request.first + max(1, len(request.observations)) for request in packed)
+        self.shape = (dates, fields, side, side)
+        self.dtype = np.dtype(packed[0].dtype)
+
+    def __getitem__(self, slices: tuple[slice, ...]) -> NDArray[Any]:
         """A block; steps are 1."""
-        wanted = [
-            range(*given.indices(size)) for given, size in zip(slices, self.shape, strict=True)
-        ]
-        block = np.empty([len(item) for item in wanted], self.dtype)
+        wanted = [range(*own.indices(size)) for own, size in zip(slices, self.shape, strict=True)]
+        block = np.empty([len(along) for along in wanted], self.dtype)
         filled = 0
         for request in self.requests:
             window, dates = request.window, max(1, len(request.observations))
-            here = (
-                (request.first, dates),
-                (0, self.shape[1]),
-                (window.row, window.height),
-                (window.column, window.width),
-            )
-            into, out_of = [], []
-            for axis, (start, length) in zip(wanted, here, strict=True):
-                low, high = max(axis.start, start), min(axis.stop, start + length)
-                into.append(slice(low - axis.start, high - axis.start))
-                out_of.append(slice(low - start, high - start))
-            if all(item.stop > item.start for item in into):
+            first = (request.first, 0, window.row, window.column)
+            size = (dates, self.shape[1], window.height, window.width)
+            low = [max(along.start, at) for along, at in zip(wanted, first, strict=True)]
+            high = [min(w.stop, at + n) for w, at, n in zip(wanted, first, size, strict=True)]
+            if all(a < b for a, b in zip(low, high, strict=True)):
                 whole = self.group.load(request.key)
-                fields = whole.reshape(*whole.shape[:2], dates, self.shape[1])
-                piece = fields.transpose(2, 3, 0, 1)[tuple(out_of)]
-                block[tuple(into)] = piece
+                turned = whole.reshape(*whole.shape[:2], *size[:2]).transpose(2, 3, 0, 1)
+                piece = turned[_between(low, high, first)]
+                block[_between(low, high, [along.start for along in wanted])] = piece
                 filled += piece.size
         assert filled == block.size, "requests must cover the tile exactly once"
         return block
 
+    def lazy(self) -> Any:
+        """The same as a dask array, in the chunks of cubes."""
+        import dask.array as da
 
-class Scores:
-    """The layer `clear` (date, y, x) of the dates that are kept, by slices.
+        chunks = (CHUNK["time"], self.shape[1], CHUNK["y"], CHUNK["x"])
+        return da.from_array(self, chunks=chunks, name=False, asarray=False, fancy=False)
 
-    Args:
-        stored: scores of all dates.
-        kept: positions of the dates of the cube.
-    """
 
-    def __init__(self, stored: Stored, kept: Sequence[int]) -> None:
-        self.stored, self.kept = stored, kept
-        self.shape, self.ndim = (len(kept), *stored.shape[2:]), 3
-        self.dtype = stored.dtype
-
-    def __getitem__(self, slices: tuple[slice, slice, slice]) -> NDArray[Any]:
-        """A block; steps are 1. What was seen but not scored is missing."""
-        dates = np.array(self.kept[slices[0]])
-        first = int(dates.min())
-        near = self.stored[first : int(dates.max()) + 1, 0:1, slices[1], slices[2]]
-        block: NDArray[Any] = near[dates - first, 0]
-        block[block == UNSCORED] = CLEAR_MISSING
-        return block
+def _between(low: Sequence[int], high: Sequence[int], start: Sequence[int]) -> tuple[slice, ...]:
+    return tuple(slice(a - at, b - at) for a, b, at in zip(low, high, start, strict=True))

@@ -7,7 +7,6 @@ limit and, with one set, limits each wait for the next bytes rather than the who
 from __future__ import annotations
 
 import io
-import threading
 import time
 from typing import Any
 
@@ -32,9 +31,6 @@ class Transport:
 
     def __init__(self, connections: int, deadline: float) -> None:
         self.deadline = deadline
-        self.received = 0
-        self.requests = 0
-        self._lock = threading.Lock()
         self._session = requests.Session()
         adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections)
         self._session.mount("https://", adapter)
@@ -71,9 +67,6 @@ class Transport:
             raise TimeoutError(f"no answer within {self.deadline:g} s") from error
         except (requests.ConnectionError, urllib3.exceptions.HTTPError) as error:
             raise ConnectionError(f"the connection broke: {_reason(error)}") from error
-        with self._lock:
-            self.requests += 1
-            self.received += len(content)
         fields = {**response.headers, "status": str(response.status_code)}
         for name in ("Content-Encoding", "content-encoding", "Transfer-Encoding"):
             fields.pop(name, None)  # the content is decoded already

@@ -43,9 +43,7 @@ def write_page(config: Config, area_name: str | None, out: Path) -> None:
 def area_map(config: Config, area_name: str | None = None) -> Any:
     """A geemap map of an area: outline, tiles, clear-sky image of the season, labels.
 
-    Args:
-        config: the config.
-        area_name: the area; the first one from Earth Engine if None.
+    Without a name it is the first area from Earth Engine.
 
     Raises:
         ConfigError: the config has no such area from Earth Engine.
@@ -53,6 +51,8 @@ def area_map(config: Config, area_name: str | None = None) -> Any:
     """
     import ee
     import geemap
+    from geopandas import GeoSeries
+    from shapely import Polygon
 
     name, area = _find(config, area_name)
     connect(config.earthengine)
@@ -66,9 +66,9 @@ def area_map(config: Config, area_name: str | None = None) -> Any:
     for label in area.labels:
         image, style = label_image(label, area)
         shown.add_layer(image, style, label)
-    shown.add_geojson(_collection([_ring(area)]), layer_name=name)
-    squares = [outline(tile) for tile in tiles(name, area)]
-    shown.add_geojson(_collection(squares), layer_name=f"{len(squares)} tiles")
+    shown.add_geojson(GeoSeries([area_geometry(area)]).__geo_interface__, layer_name=name)
+    squares = GeoSeries([Polygon(outline(tile)) for tile in tiles(name, area)])
+    shown.add_geojson(squares.__geo_interface__, layer_name=f"{len(squares)} tiles")
     return shown
 
 
@@ -108,22 +108,3 @@ def _find(config: Config, name: str | None) -> tuple[str, Area]:
         )
     chosen = name or next(iter(known))
     return chosen, known[chosen]
-
-
-def _ring(area: Area) -> list[list[float]]:
-    west, south, east, north = area_geometry(area).bounds
-    return [[west, south], [east, south], [east, north], [west, north], [west, south]]
-
-
-def _collection(rings: list[list[list[float]]]) -> dict[str, Any]:
-    return {
-        "type": "FeatureCollection",
-        "features": [
-            {
-                "type": "Feature",
-                "properties": {},
-                "geometry": {"type": "Polygon", "coordinates": [[*ring, ring[0]]]},
-            }
-            for ring in rings
-        ],
-    }

@@ -1,4 +1,4 @@
-"""Names of bands, as many tools write them -> B02 to B12, or the name in capitals."""
+"""Which band of a file or cube is which, by its names (`Sensor.spelled`)."""
 
 from __future__ import annotations
 
@@ -10,23 +10,11 @@ from sitsformer.config import Rasters
 from sitsformer.errors import SitsError
 from sitsformer.sensors import BANDS, SENTINEL2
 
-_NUMBERED = re.compile(r"(?:SR_|NBART_)?B(?:AND)?[ _-]?0?(8A|\d{1,2})(?:[ _-]\d0M?)?")
-_OF_WORD = SENTINEL2.words
-"""Common names (STAC, Earth Search, Digital Earth, Google), without the signs between words."""
 OTHERS = (
     "SCL", "TCI", "AOT", "WVP", "PVI", "CLDPRB", "SNWPRB", "VISUAL", "FMASK", "SAA", "SZA", "VAA",
     "VZA",
 )  # fmt: skip
 """What the files of Sentinel-2 and HLS products hold beside bands of reflectance."""
-
-
-def canonical(name: Any) -> str:
-    """`B02` of any spelling of its number or of its common name; other names in capitals."""
-    text = str(name).strip().upper()
-    word = re.sub(r"[^A-Z0-9]", "", text)
-    if match := _NUMBERED.fullmatch(text):
-        return f"B{match[1].zfill(2)}"
-    return _OF_WORD.get(word) or _OF_WORD.get(word.removeprefix("NBART")) or text
 
 
 def in_order(own: Sequence[Any], settings: Rasters, what: str, where: str) -> list[str]:
@@ -43,7 +31,7 @@ def in_order(own: Sequence[Any], settings: Rasters, what: str, where: str) -> li
             f"{where}.bands: {len(settings.bands)} names for the {len(own)} bands of {what}"
         )
     raw = [str(name or "") for name in (own if settings.bands is None else settings.bands)]
-    names = _with_broad_nir([canonical(name) for name in raw])
+    names = _with_broad_nir([SENTINEL2.spelled(name) for name in raw])
     within = [_in_words(name) if name not in BANDS else None for name in names]
     names = [
         band if band is not None and band not in names else name
@@ -73,7 +61,7 @@ def _with_broad_nir(names: list[str]) -> list[str]:
 def _in_words(name: str) -> str | None:
     """The band that one word of a name is by its number; None without, or with several."""
     words = re.split(r"[^A-Z0-9]+", name)
-    found = {canonical(word) for word in words if re.fullmatch(r"B(\d{1,2}|8A)", word)}
+    found = {SENTINEL2.spelled(word) for word in words if re.fullmatch(r"B(\d{1,2}|8A)", word)}
     return found.pop() if len(found) == 1 else None
 
 
@@ -99,7 +87,7 @@ def extra(wanted: str, names: Sequence[str], what: str, where: str) -> int:
     Raises:
         SitsError: it does not exist.
     """
-    upper = canonical(wanted)
+    upper = SENTINEL2.spelled(wanted)
     if upper in names:
         return names.index(upper)
     if wanted.isdigit() and 1 <= int(wanted) <= len(names):

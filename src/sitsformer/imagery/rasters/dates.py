@@ -42,12 +42,6 @@ def stamp(name: str, pattern: re.Pattern[str], form: str | None, where: str) -> 
     Other digits may look like a date; and names of Sentinel-2 products hold two, of which the
     sensing time comes first.
 
-    Args:
-        name: of the file, or its path below the folder.
-        pattern: with the group `date`, and optionally `time` and `band`.
-        form: `date_format` of the config.
-        where: path of the config section, for messages.
-
     Raises:
         SitsError: there is no date, or one as a month and day and another as a day of the year.
     """

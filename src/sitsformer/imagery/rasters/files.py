@@ -7,16 +7,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 import numpy as np
 
 from sitsformer.config import Rasters, expand
 from sitsformer.errors import SitsError
-from sitsformer.imagery.rasters.bands import OTHERS, canonical
+from sitsformer.imagery.rasters.bands import OTHERS
 from sitsformer.imagery.rasters.dates import stamp
 from sitsformer.imagery.rasters.series import Season
-from sitsformer.sensors import BANDS
+from sitsformer.sensors import BANDS, SENTINEL2
 
 logger = logging.getLogger("sitsformer")
 
@@ -26,23 +25,6 @@ SIDECARS = (".aux.xml", ".ovr", ".msk")
 SAME_DATATAKE = np.timedelta64(5, "m")
 """Files this close in time are granules of one datatake and become one date. Granules of a
 datatake over one tile are seconds apart; two satellites over one place are at least 20 minutes."""
-
-
-class Timed(Protocol):
-    """What was taken at a time; without a time of day, midnight and not `exact`."""
-
-    @property
-    def time(self) -> np.datetime64:
-        """UTC."""
-        ...
-
-    @property
-    def exact(self) -> bool:
-        """Whether the time of day is known."""
-        ...
-
-
-T = TypeVar("T", bound=Timed)
 
 
 @dataclass(frozen=True)
@@ -68,12 +50,6 @@ def scan(folder: Path, settings: Rasters, season: Season, where: str) -> list[Ac
     """Acquisitions of a season in a folder, by time and then name.
 
     Label rasters of the config are left out should they match the pattern.
-
-    Args:
-        folder: where the files are.
-        settings: `pattern`, `date_pattern`, `date_format`, `clouds.band` and `labels` are used.
-        season: first and last day.
-        where: path of the config section, for messages.
 
     Raises:
         SitsError: no folder, no file, a name without a date, or no file of the season.
@@ -146,23 +122,26 @@ def _tell_of_others(folder: Path, settings: Rasters, taken: set[Path], where: st
         )
 
 
-def group(acquisitions: Sequence[T]) -> list[list[T]]:
-    """Gather acquisitions, sorted by time, into datatakes.
+def gathered(times: Sequence[tuple[np.datetime64, bool]]) -> list[list[int]]:
+    """Gather acquisitions into datatakes: positions in their sorted times.
 
-    Files whose times are within `SAME_DATATAKE` of the first belong together, and so do files of
-    one date whose names have no time of day.
+    Those within `SAME_DATATAKE` of the first belong together, and so do those of one date whose
+    time of day is not known.
+
+    Args:
+        times: UTC and whether the time of day is known; without, midnight.
     """
-    groups: list[list[T]] = []
-    for item in acquisitions:
-        same = groups and groups[-1][0].exact == item.exact
-        if same and item.time - groups[-1][0].time <= (SAME_DATATAKE if item.exact else 0):
-            groups[-1].append(item)
+    groups: list[list[int]] = []
+    for i, (time, exact) in enumerate(times):
+        first, alike = times[groups[-1][0]] if groups else (time, None)
+        if alike == exact and time - first <= (SAME_DATATAKE if exact else 0):
+            groups[-1].append(i)
         else:
-            groups.append([item])
+            groups.append([i])
     # A date without a time of day stands at midnight; so might an exact one.
-    merged: dict[np.datetime64, list[T]] = {}
+    merged: dict[np.datetime64, list[int]] = {}
     for members in groups:
-        merged.setdefault(members[0].time, []).extend(members)
+        merged.setdefault(times[members[0]][0], []).extend(members)
     return list(merged.values())
 
 
@@ -177,7 +156,7 @@ def _acquisition(
     name = path.name if pattern.search(path.name) else below
     told = stamp(name, pattern, settings.date_format, where)
     if told.band is not None:
-        band: str | None = canonical(told.band)
+        band: str | None = SENTINEL2.spelled(told.band)
         scene = told.rest
     else:
         band, scene = _band_in(path.stem, settings.clouds.band)
@@ -195,12 +174,12 @@ def _band_in(stem: str, cloud_band: str | None) -> tuple[str | None, str]:
     places = list(reversed(range(0, len(words), 2)))
     for known in (
         lambda word: word.upper() == wanted or re.fullmatch(r"[Bb](\d{1,2}|8[Aa])", word),
-        lambda word: canonical(word) in BANDS,
+        lambda word: SENTINEL2.spelled(word) in BANDS,
         lambda word: word.upper() in OTHERS,
     ):
         for i in places:
             if words[i] and known(words[i]):
                 resolution = len(words) > i + 2 and re.fullmatch(r"[1-6]0m?", words[i + 2])
                 rest = "".join(words[:i] + words[i + (3 if resolution else 1) :])
-                return canonical(words[i]), rest
+                return SENTINEL2.spelled(words[i]), rest
     return None, stem

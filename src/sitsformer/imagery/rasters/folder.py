@@ -20,7 +20,7 @@ from sitsformer.cube import CLEAR_MISSING
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 from sitsformer.imagery.rasters import clouds, values
-from sitsformer.imagery.rasters.files import Acquisition, group, scan
+from sitsformer.imagery.rasters.files import Acquisition, gathered, scan
 from sitsformer.imagery.rasters.headers import CLOUD, Image, Part, broken, images
 from sitsformer.imagery.rasters.pixels import Block, blocks_of, on_grid
 from sitsformer.imagery.rasters.series import Acquisitions, Season
@@ -47,7 +47,8 @@ def read(path: Path, settings: Rasters, season: Season, tile: Tile, where: str) 
             f"{tile.bounds[2]}, north {tile.bounds[3]} m); {_extent(acquisitions)}"
         )
     _tell(kept, settings, where)
-    datatakes = group(kept)
+    together = gathered([(image.time, image.exact) for image in kept])
+    datatakes = [[kept[i] for i in members] for members in together]
     reflectance, clear = _stack(datatakes, settings, tile, where)
     return Acquisitions(
         np.array([members[0].time for members in datatakes]),

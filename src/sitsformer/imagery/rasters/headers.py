@@ -16,7 +16,7 @@ from sitsformer.errors import SitsError
 from sitsformer.imagery.rasters import bands, clouds, values
 from sitsformer.imagery.rasters.files import Acquisition
 from sitsformer.imagery.rasters.pixels import Block, check_place, overlaps
-from sitsformer.sensors import BANDS
+from sitsformer.sensors import BANDS, SENTINEL2
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
@@ -161,7 +161,7 @@ def _one(item: Acquisition, settings: Rasters, where: str) -> dict[int, int]:
     if item.band in BANDS:
         return {BANDS.index(item.band): 1}
     wanted = clouds.needs_band(settings.clouds, where)
-    if wanted is not None and item.band == bands.canonical(wanted):
+    if wanted is not None and item.band == SENTINEL2.spelled(wanted):
         return {CLOUD: 1}
     return {}
 

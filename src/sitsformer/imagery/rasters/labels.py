@@ -26,12 +26,6 @@ logger = logging.getLogger("sitsformer")
 def read(label: LabelRaster, area: Area, tile: Tile, where: str) -> tuple[NDArray[Any], Legend]:
     """Read a label raster at the pixels of a tile, by nearest neighbour.
 
-    Args:
-        label: file, band, legend, nodata.
-        area: that the tile is of.
-        tile: where to.
-        where: path of the config section, for messages.
-
     Returns:
         (y, x) uint8 or uint16 codes, and the legend, whose `no_label` says which code is none.
 

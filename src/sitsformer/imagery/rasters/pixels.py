@@ -147,11 +147,7 @@ def _untagged(dataset: DatasetReader, tagged: bool) -> Iterator[DatasetReader]:
 
 @lru_cache(maxsize=64)
 def centres_in(block: Block, crs: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Eastings and northings (y, x) of the pixel centres of a block in a coordinate system.
-
-    Args:
-        block: of the tile.
-        crs: WKT.
+    """Eastings and northings (y, x) of the pixel centres of a block in a coordinate system (WKT).
 
     Returns:
         In the units of the system; inf where undefined.

@@ -12,6 +12,8 @@ pixels.py     from any grid to the tile's, by nearest neighbour
 clouds.py     clear pixels by a scene classification, a mask, probabilities, or a simple test
 plausible.py  whether values can be reflectances
 labels.py     label rasters -> layers of codes
+
+In all of them `where` is the path of the section of the config, for messages.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 from sitsformer.imagery.rasters import bands, clouds, dialects, values
 from sitsformer.imagery.rasters.dialects import Grid
-from sitsformer.imagery.rasters.files import group
+from sitsformer.imagery.rasters.files import gathered
 from sitsformer.imagery.rasters.pixels import Block, blocks_of, centres_in
 from sitsformer.imagery.rasters.series import Acquisitions, Season
 from sitsformer.sensors import BANDS
@@ -59,14 +59,6 @@ class _Band:
     tags: values.Tags
 
 
-@dataclass(frozen=True)
-class _Moment:
-    """A date of the store, and whether its time of day is known."""
-
-    time: np.datetime64
-    exact: bool
-
-
 def read(path: Path, settings: Rasters, season: Season, tile: Tile, where: str) -> Acquisitions:
     """Acquisitions of a tile and season from one cube.
 
@@ -84,24 +76,19 @@ def read(path: Path, settings: Rasters, season: Season, tile: Tile, where: str) 
         [_of_block(stack, offsets, block, grid, meaning) for block in line]
         for line in blocks_of(tile)
     ]
-    if all(part is None for line in parts for part in line):
+    if not any(reached for line in parts for _, reached in line):
         (top, down, rows), (left, right, columns) = grid.rows, grid.columns
         raise SitsError(
             f"{where}: {path.name} does not reach tile {tile.name}; its pixel centres run from "
             f"{left:g} to {left + right * (columns - 1):g} and from {top:g} to "
             f"{top + down * (rows - 1):g} in its coordinate system; check the area's bounds"
         )
-    filled = [
-        [
-            _missing(stack, block) if part is None else part
-            for part, block in zip(*line, strict=True)
-        ]
-        for line in zip(parts, blocks_of(tile), strict=True)
-    ]
-    datatakes = _datatakes(dataset.time.values.astype("datetime64[s]"))
-    whole = _mosaics(da.block(filled), datatakes)
+    times = dataset.time.values.astype("datetime64[s]")
+    exact = times != times.astype("datetime64[D]")
+    datatakes = gathered([*zip(times, exact.tolist(), strict=True)])
+    whole = _mosaics(da.block([[part for part, _ in line] for line in parts]), datatakes)
     return Acquisitions(
-        np.array([members[0].time for members in datatakes]),
+        times[[members[0] for members in datatakes]],
         whole[:, : len(BANDS)],
         whole[:, len(BANDS)].astype(np.uint8),
         {"source": "raster cube", "files": [path.name]},
@@ -262,8 +249,10 @@ def _band(array: xr.DataArray, where: str) -> _Band:
         ) from None
 
 
-def _of_block(stack: Any, offsets: Any, block: Block, grid: Grid, meaning: Meaning) -> Any | None:
-    """Lazy (time, 11, y, x) of a block; None where the store does not reach it."""
+def _of_block(
+    stack: Any, offsets: Any, block: Block, grid: Grid, meaning: Meaning
+) -> tuple[Any, bool]:
+    """Lazy (time, 11, y, x) of a block, and whether the store reaches it."""
     import dask.array as da
 
     x, y = centres_in(block, grid.crs)
@@ -275,34 +264,28 @@ def _of_block(stack: Any, offsets: Any, block: Block, grid: Grid, meaning: Meani
         inside &= (index >= 0) & (index < count)
         indices.append(index)
     if not inside.any():
-        return None
+        return _missing(stack, block), False
     row, column = indices
     top, left = row[inside].min(), column[inside].min()
     window = stack[:, :, top : row[inside].max() + 1, left : column[inside].max() + 1]
     window = window.rechunk({2: -1, 3: -1})
     function = partial(convert, row=row - top, column=column - left, inside=inside, meaning=meaning)
     shape = (window.chunks[0], (len(BANDS) + 1,), (block.rows,), (block.columns,))
-    return da.map_blocks(
+    found = da.map_blocks(
         function, window, offsets, dtype=np.uint16, chunks=shape, meta=np.empty((0,) * 4, "u2")
     )
+    return found, True
 
 
-def _datatakes(times: NDArray[np.datetime64]) -> list[list[_Moment]]:
-    """Dates of granules of one datatake together, as those of files are."""
-    days = times.astype("datetime64[D]")
-    return group([_Moment(time, bool(time != day)) for time, day in zip(times, days, strict=True)])
-
-
-def _mosaics(whole: Any, datatakes: Sequence[Sequence[_Moment]]) -> Any:
-    """Lazy (time, 11, y, x) of all dates -> of datatakes."""
+def _mosaics(whole: Any, datatakes: Sequence[Sequence[int]]) -> Any:
+    """Lazy (time, 11, y, x) of all dates -> of datatakes, which are runs of dates."""
     import dask.array as da
 
     if len(datatakes) == len(whole):
         return whole
-    parts, start = [], 0
+    parts = []
     for members in datatakes:
-        part = whole[start : start + len(members)]
-        start += len(members)
+        part = whole[members[0] : members[-1] + 1]
         if len(members) > 1:
             part = part.rechunk({0: -1, 1: -1})
             part = part.map_blocks(first_seen, chunks=((1,), *part.chunks[1:]), dtype=part.dtype)

@@ -79,9 +79,7 @@ def of_geotiff(dataset: DatasetReader, band: int) -> Tags:
 def of_attributes(attrs: Mapping[str, Any], dtype: np.dtype[Any]) -> Tags:
     """Tags of a variable of NetCDF or Zarr by its CF attributes (CF 1.11, 2.5.1 and 8.1).
 
-    Args:
-        attrs: of the variable.
-        dtype: of its stored values, after `_Unsigned`.
+    `dtype` is that of the stored values after `_Unsigned`.
     """
     scale = float(np.ravel(attrs.get("scale_factor", 1.0))[0])
     offset = float(np.ravel(attrs.get("add_offset", 0.0))[0])
@@ -108,14 +106,9 @@ def of_attributes(attrs: Mapping[str, Any], dtype: np.dtype[Any]) -> Tags:
 
 
 def packing(tags: Tags, settings: Rasters, day: date, name: str, where: str) -> Packing:
-    """What the values of a band of an acquisition mean.
+    """What the values of a band of an acquisition mean, by what the file says and the config.
 
-    Args:
-        tags: what the file says.
-        settings: `scale`, `offset` and `nodata`.
-        day: of the acquisition.
-        name: of the file; that of a product tells its processing baseline.
-        where: path of the config section, for messages.
+    The name of the file of a product tells its processing baseline.
 
     Raises:
         SitsError: no part of `offset` is for the day.

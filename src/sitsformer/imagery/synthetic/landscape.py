@@ -80,14 +80,9 @@ class Ground:
 
 
 def lay_out(seed: int, epsg: int, side: float, x: Floats, y: Floats) -> Ground:
-    """Find out what lies at points.
+    """Find out what lies at points: eastings and northings (point,), metres.
 
-    Args:
-        seed: of the landscape.
-        epsg: UTM zone; each zone has a landscape of its own.
-        side: typical side of a field, metres.
-        x: (point,) eastings, metres.
-        y: (point,) northings, metres.
+    Each UTM zone has a landscape of its own; `side` is typical of a field, metres.
     """
     warp = 0.16 * side
     bent_x = x + warp * smooth(stream(seed, "warp x", epsg), x, y, 2.4 * side)

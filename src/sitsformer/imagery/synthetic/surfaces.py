@@ -59,13 +59,6 @@ def season(
 ) -> NDArray[np.float32]:
     """Reflectance of the surfaces of a tile.
 
-    Args:
-        seed: of the landscape.
-        epsg: UTM zone.
-        parcels: the fields.
-        passes: the overpasses.
-        place: longitude, latitude (degrees), easting, northing (metres) of the area's middle.
-
     Returns:
         (surface, time, band): four for each field, four for each of SHARED (all the same way
         ordered: thin dark, thin bright, dense dark, dense bright), then one for each of STATIC.

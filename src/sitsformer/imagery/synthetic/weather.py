@@ -86,14 +86,10 @@ def overpasses(
     season: tuple[date, date],
     place: tuple[float, float, float, float],
 ) -> Overpasses:
-    """Overpasses over an area in a season.
+    """Overpasses over an area in a season (first and last day).
 
-    Args:
-        seed: of the landscape.
-        revisit: mean days between overpasses.
-        cloudiness: mean cover.
-        season: first and last day.
-        place: longitude, latitude (degrees), easting, northing (metres) of the area's middle.
+    `revisit` are days on average, `cloudiness` is the mean cover, and `place` longitude, latitude
+    (degrees), easting and northing (metres) of the area's middle.
     """
     lon, lat, x, y = place
     first, last = ((day - date(1970, 1, 1)).days for day in season)
