@@ -88,10 +88,8 @@ def run_cells(
             a class has no sample, or a training fails.
     """
     adaptation = find(adaptations(), learner.adaptation, "adaptation")
-    labelled = samples.take(samples.label >= 0)
-    series = _series(labelled, init)
-    test = np.flatnonzero(labelled.split == TEST)
-    job = Job(labelled, series, init, model_settings, settings)
+    test = np.flatnonzero((samples.split == TEST) & (samples.label >= 0))
+    job = Job(samples, _series(samples, init), init, model_settings, settings)
     cells, models = [], []
     for seed in seeds:
         drawn, tuned = _tune(job, adaptation, shots, seed)
@@ -104,8 +102,8 @@ def run_cells(
             "train_samples": len(drawn.train),
             "validation_samples": len(drawn.validation),
         }
-        truth = labelled.label[test]
-        cells.append(Cell(learner, shots, seed, labelled.index[test], truth, found[test], choice))
+        truth = samples.label[test]
+        cells.append(Cell(learner, shots, seed, samples.index[test], truth, found[test], choice))
         models.append(tuned.model)
         right = float((found[test].argmax(1) == truth).mean())
         logger.info("%s shots %s seed %d: accuracy %.3f", learner.name, shots, seed, right)
@@ -117,7 +115,7 @@ class Job:
     """What the cells of a job share, and what an adaptation works with.
 
     Attributes:
-        samples: with labels, all splits; draws are positions in them.
+        samples: all splits, with labels or without; draws are positions in them.
         series: the same samples as the network reads them.
         init: a pretrained model artefact; None: random weights.
         model_settings: shape of the network where there is no pretrained one.

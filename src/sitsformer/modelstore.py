@@ -193,8 +193,8 @@ def load_model(
     path = Path(path)
     found = describe(path)
     known = {item.name for item in fields(Architecture)}
-    # Models older than the decoder have none.
-    shape = {"decoder": False, **found["architecture"]}
+    # Models older than the decoder and the projection have none.
+    shape = {"decoder": False, "projection": False, **found["architecture"]}
     if set(shape) != known:
         raise SitsError(f"{path / CONFIG}: the architecture needs the keys {sorted(known)}")
     if bands is not None and tuple(bands) != tuple(found["bands"]):

@@ -14,10 +14,10 @@ from typing import Any
 from sitsformer import mapproducts
 from sitsformer.baselines import shipped
 from sitsformer.config import Config, ConfigError, expand
-from sitsformer.fewshot import NETWORK, Learner, parse_learner, seed_jobs
+from sitsformer.fewshot import NETWORK, NO_ADAPTATION, Learner, parse_learner, seed_jobs
 from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.grid import Tile, tiles
-from sitsformer.training.objectives import SCRATCH
+from sitsformer.training.objectives import SCRATCH, objectives
 
 
 class Paths:
@@ -82,6 +82,14 @@ class Paths:
                     yield Learner(NETWORK, init, adaptation, run)
         for baseline in sweep.baselines:
             yield Learner(baseline)
+        for baseline in sweep.controls:
+            for run in self.config.pretrain.seeds:
+                yield Learner(baseline, self.knowing_init(), NO_ADAPTATION, run)
+
+    def knowing_init(self) -> str:
+        """Whose land cover controls are given: the first init of the sweep that knows it."""
+        inits = self.config.fewshot.inits
+        return next(o.name for o in objectives().values() if o.name in inits and o.classifies)
 
     def cells(self) -> list[str]:
         """Every table of predictions of the sweep."""
@@ -98,6 +106,7 @@ class Paths:
         learner = parse_learner(name)
         if learner.method == NETWORK:
             return adaptations()[learner.adaptation].gradient
+        name = learner.method
         options = self.config.fewshot.options.get(name, {})
         if "features" in options:
             return False

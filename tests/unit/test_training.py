@@ -84,9 +84,7 @@ def test_samples_without_land_cover_take_part_in_reconstruction_alone():
     expected = torch.nn.functional.cross_entropy(
         network()
         .eval()
-        .classify(
-            network().encode(batch.steps, batch.hidden), batch.steps.layout, batch.steps.doy
-        ),
+        .classify(network().encode(batch.steps, batch.hidden), batch.steps.layout, batch.steps.doy),
         batch.label,
         ignore_index=-1,
         reduction="sum",

@@ -200,19 +200,20 @@ SWEEP_PARAMS = (
     "label_smoothing",
     "augment",
     "validation",
+    "refine",
 )
 
 
 def sweep_params(learner: str) -> list[str]:
     """Values of the sweep that a learner depends on; some know no steps or batches."""
     values = CONFIG.fewshot.model_dump(mode="json")
-    keys = SWEEP_PARAMS if PATHS.in_steps(learner) else ("validation",)
+    keys = SWEEP_PARAMS if PATHS.in_steps(learner) else ("validation", "refine")
     return leaves({key: values[key] for key in keys})
 
 
 def baseline_files(learner: str) -> list[str]:
     """Files of the user that a baseline is made of: its module, or the features of a peer."""
-    options = CONFIG.fewshot.options.get(learner, {})
+    options = CONFIG.fewshot.options.get(parse_learner(learner).method, {})
     return [str(expand(options[key])) for key in ("file", "features") if key in options]
 
 
@@ -224,6 +225,11 @@ def init_model(learner: str) -> list[str]:
         if parsed.init == SCRATCH.name
         else [PATHS.model(parsed.init, parsed.pretrain_seed)]
     )
+
+
+def land_cover_option(learner: str) -> list[str]:
+    """The pretrained model whose land cover a control is given; nothing for a plain baseline."""
+    return [part for path in init_model(learner) for part in ("--land-cover", path)]
 
 
 def init_options(learner: str) -> list[str]:

@@ -35,6 +35,7 @@ rule baseline:
     input:
         samples=lambda wildcards: learnable(CONFIG.fewshot.set),
         files=lambda wildcards: baseline_files(wildcards.learner),
+        land_cover=lambda wildcards: init_model(wildcards.learner),
     output:
         f"{RESULTS}/fewshot/{{learner}}/{{shots}}/{{seeds}}.parquet",
     log:
@@ -42,7 +43,7 @@ rule baseline:
     benchmark:
         f"{RESULTS}/benchmarks/baseline/{{learner}}/{{shots}}/{{seeds}}.tsv"
     wildcard_constraints:
-        learner="[a-z0-9_]+",
+        learner=f"[a-z0-9_]+(-({OBJECTIVES})-p[0-9]+)?",
     conda:
         "../../envs/train.yaml"
     threads: 1
@@ -54,11 +55,12 @@ rule baseline:
         version=STAGES["baseline"],
         sweep=lambda wildcards: sweep_params(wildcards.learner),
         options=lambda wildcards: leaves(
-            CONFIG.fewshot.options.get(wildcards.learner, {})
+            CONFIG.fewshot.options.get(parse_learner(wildcards.learner).method, {})
         ),
+        land_cover=lambda wildcards: land_cover_option(wildcards.learner),
     message:
         "Baseline {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
     shell:
         "job {resources.attempt} {log:q} baseline --config $SITSFORMER_CONFIG"
-        " --samples {input.samples:q} --method {wildcards.learner}"
+        " --samples {input.samples:q} --method {wildcards.learner} {params.land_cover:q}"
         " --shots {wildcards.shots} --seeds {wildcards.seeds} --out {output:q}"

@@ -122,9 +122,7 @@ def run(
     return cells
 
 
-def _space(
-    series: PixelSeries, training: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.floating]:
+def _space(series: PixelSeries, training: npt.NDArray[np.bool_]) -> npt.NDArray[np.floating]:
     """(sample, feature) standardised features of the view that smooths the most noise."""
     return standardised(series.features(series.views[-1]), training)
 

@@ -32,7 +32,7 @@ def baseline(
     from sitsformer import artefacts, fewshot
     from sitsformer.baselines.fitting import run
     from sitsformer.config import load
-    from sitsformer.landcover import of_model
+    from sitsformer.finetune import land_cover as known_land_cover
     from sitsformer.modelstore import refuse_other_start
     from sitsformer.samples import load_samples
 
@@ -45,7 +45,7 @@ def baseline(
     if land_cover is not None:
         inputs["init"] = artefacts.digest(land_cover)
         refuse_other_start(land_cover, learner.init, learner.pretrain_seed)
-        posterior = of_model(land_cover, samples)
+        posterior = known_land_cover(land_cover, samples)
     cells = run(
         samples,
         learner,

@@ -33,6 +33,7 @@ def cross_checks(config: Config) -> Iterator[str]:
     yield from _unknown("fewshot.set", (config.fewshot.set,), config.sets)
     yield from _learners(config)
     yield from _baselines(config.fewshot)
+    yield from _controls(config)
     yield from _maps(config)
 
 
@@ -79,6 +80,15 @@ def _learners(config: Config) -> Iterator[str]:
         yield "fewshot.inits: the list is empty; the sweep needs one start of the network at least"
 
 
+def _controls(config: Config) -> Iterator[str]:
+    knowing = [init for init in config.fewshot.inits if init in label_learners(config)]
+    if config.fewshot.controls and not knowing:
+        yield (
+            "fewshot.controls: no init of fewshot.inits knows land cover: add `dual` or `sl`, or "
+            "leave the controls out"
+        )
+
+
 def _baselines(sweep: FewShot) -> Iterator[str]:
     for name in sweep.baselines:
         own = set(OWN) & set(sweep.options.get(name, {}))
@@ -86,6 +96,13 @@ def _baselines(sweep: FewShot) -> Iterator[str]:
             yield f"fewshot.baselines: {name!r} is the network's own name; choose another"
         elif name not in shipped() and not own:
             yield f"fewshot.baselines: {unknown_baseline(name)}"
+    for name in sweep.controls:
+        if name not in sweep.baselines:
+            yield (
+                f"fewshot.controls: {name!r} is not among fewshot.baselines {list(sweep.baselines)}"
+            )
+    if sweep.controls and "land_cover" not in sweep.refine:
+        yield "fewshot.controls: baselines get land cover through fewshot.refine: [land_cover]"
     for name, options in sweep.options.items():
         path = f"fewshot.options.{name}"
         if name not in sweep.baselines:

@@ -60,7 +60,13 @@ class Model(Section):
         return self
 
     def architecture(
-        self, *, bands: int, patch: int, classes: int = 0, decoder: bool = False
+        self,
+        *,
+        bands: int,
+        patch: int,
+        classes: int = 0,
+        decoder: bool = False,
+        projection: bool = False,
     ) -> Architecture:
         """Shape of a network for samples of so many bands and pixels along a side."""
         from sitsformer.model import Architecture
@@ -72,6 +78,7 @@ class Model(Section):
             patch=patch,
             classes=classes,
             decoder=decoder,
+            projection=projection,
             feedforward=self.feedforward or 0,
             attention_dropout=attention,
         )
@@ -145,7 +152,8 @@ class Pretrain(Section):
     nothing; `series`: its reflectances, so objectives `ssl` alone; `labels`: its land cover too.
     Anything but `none` is said beside every claim of the report."""
     objectives: tuple[ObjectiveName, ...] = Field(("ssl", "sl", "dual"), min_length=1)
-    """`ssl` reconstruction, `sl` land cover, `dual` both; docs/extending.md adds others."""
+    """`ssl` self-supervision, `sl` land cover, `dual` both; published ones are `sits_former` and
+    `dual_sits_former` (docs/model.md); docs/extending.md adds others."""
     seeds: tuple[Seed, ...] = Field((0,), min_length=1)
     """One model is trained per objective and seed."""
     epochs: int = Field(50, ge=1)
@@ -160,8 +168,8 @@ class Pretrain(Section):
     decoder: Literal["none", "light"] = "none"
     """`light`: hidden steps are left out of the encoder and reconstructed by a small layer."""
     weights: dict[ObjectiveName, dict[LossName, Annotated[float, Field(ge=0)]]] = {}
-    """Objective -> loss -> its weight, as `dual: {ssl: 0.5, sl: 1}`; default: the objective's own,
-    which in `dual` are 1. Losses have the names of the objectives that consist of them alone."""
+    """Objective -> loss -> its weight, as `dual: {contrast: 0.5}`; default: the objective's own
+    (docs/model.md)."""
     class_balanced: bool = False
     """Weigh land-cover classes inversely to their frequency."""
     augment: Augment = Augment(day_shift=0, drop=0, gain=0, noise=0)
@@ -282,8 +290,8 @@ class FewShot(Section):
     evaluation.md): `smoothing` over neighbours in its features, with the reflectances of all
     samples, those of the test split too; `land_cover` of the pretrained model it started from."""
     controls: tuple[BaselineName, ...] = ()
-    """Baselines that are also run with the land cover of every pretrained model which knows it: what
-    an init gains beyond them is more than the knowledge of land cover. Needs `refine`."""
+    """Baselines that are also run with the land cover of pretrained models (`dual` where it is
+    among the inits): what an init gains beyond them is more than the knowledge of land cover."""
     baselines: tuple[BaselineName, ...] = Field(
         default_factory=lambda: tuple(shipped()), json_schema_extra=_with_baselines
     )

@@ -12,8 +12,8 @@ from pydantic_core import ErrorDetails
 from sitsformer.config.meaning import kinds
 
 GONE = {
-    "pretrain.ssl_weight": "no such key; write weights: {dual: {ssl: 0.5}}, as much as you want",
-    "pretrain.sl_weight": "no such key; write weights: {dual: {sl: 0.5}}, as much as you want",
+    "pretrain.ssl_weight": "no such key; write weights: {dual: {cross_view: 0.5}}",
+    "pretrain.sl_weight": "no such key; write weights: {dual: {landcover: 0.5}}",
     "fewshot.recipe.learning_rate": "no such key; the rates of the sweep are learning_rates",
     "fewshot.recipe.decay": "no such key; a cell is one epoch, and decay goes by epochs",
 }

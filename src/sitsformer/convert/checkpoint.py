@@ -13,7 +13,7 @@ from sitsformer.convert.store import check_place
 from sitsformer.errors import SitsError
 from sitsformer.legendtable import made_colour
 from sitsformer.sensors import BANDS
-from sitsformer.training.objectives.published import SSL
+from sitsformer.training.objectives.published import SITS_FORMER
 
 FILES = ("checkpoint.bert.tar", "checkpoint.tar")
 """What SITS-Former's trainers write: the encoder alone, and the whole network."""
@@ -59,7 +59,7 @@ def checkpoint(
     model.load_state_dict(state, strict=False)
     data = {"converted from": path.name, "pretrained by": "code of Yuan et al. 2022 (SITS-Former)"}
     settings = {"file": path.name, "heads": heads}
-    task = "classification" if shape.classes else SSL.name
+    task = "classification" if shape.classes else SITS_FORMER.name
     save_model(
         out,
         model,

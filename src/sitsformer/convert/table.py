@@ -22,7 +22,7 @@ from sitsformer.samples import SPLITS
 from sitsformer.samples.contract import KIND
 
 REQUIRED = ("x", "lon", "lat", "dates")
-OPTIONAL = ("label", "label_names", "valid", "bands", "split")
+OPTIONAL = ("label", "label_names", "valid", "bands", "split", "block")
 logger = logging.getLogger("sitsformer")
 
 _BLOCK = 4096
@@ -57,7 +57,8 @@ def table(
 
     The file holds `x` (sample, time, band), reflectance or reflectance x 10,000; `lon`, `lat`
     degrees; `dates` (time,) or (sample, time), days; and if it has them `label` (sample,),
-    `label_names`, `valid` (sample, time) and `bands` (band,). A step that lacks a value in any
+    `label_names`, `valid` (sample, time), `bands` (band,) and `block` (sample,), numbers or texts:
+    which samples belong to one split. A step that lacks a value in any
     band is left out, and a sample without a step is dropped and counted.
 
     Squares with a side of `block` degrees go to train, validation and test by the shares
@@ -83,9 +84,15 @@ def table(
     labels = _labels(path, found, len(x))
     steps = _look(path, x, _valid(path, found, x.shape[:2]), days, scale, fill)
     kept = steps.order[:, 0] >= 0
-    squares, square = _squares(lon[kept], lat[kept], block)
-    split = _split_squares(len(squares), fractions, seed)[square]
-    _check_splits(path, split, fractions, len(squares), block)
+    if "block" in found:
+        given = npz.column(found["block"], len(x), f"{path}: block")[kept]
+        blocks, square = np.unique(given, return_inverse=True)
+        where = f"{len(blocks)} blocks of the file's own: use larger shares"
+    else:
+        blocks, square = _squares(lon[kept], lat[kept], block)
+        where = f"{len(blocks)} squares of {block:g} degrees: use a smaller --block"
+    split = _split_squares(len(blocks), fractions, seed)[square]
+    _check_splits(path, split, fractions, where)
     order = steps.order[kept]
     shape = (x.shape[1], len(names), 1, 1)
     counts = store.manifest(labels, kept, split, steps.scale)
@@ -257,14 +264,13 @@ def _check_splits(
     path: Path,
     split: npt.NDArray[np.uint8],
     fractions: tuple[float, float, float],
-    squares: int,
-    block: float,
+    where: str,
 ) -> None:
     for code, (name, share) in enumerate(zip(SPLITS, fractions, strict=True)):
         if share > 0 and not (split == code).any():
             raise SitsError(
-                f"{path}: the split {name} would have no sample: the samples lie in {squares} "
-                f"squares of {block:g} degrees. Use a smaller --block, or give {name} the share 0"
+                f"{path}: the split {name} would have no sample: the samples lie in {where}, or "
+                f"give {name} the share 0"
             )
 
 

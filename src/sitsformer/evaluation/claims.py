@@ -8,10 +8,12 @@ from typing import Any
 import pandas as pd
 
 from sitsformer.evaluation.evaluate import FEW, HEADLINE
-from sitsformer.training.objectives import BEST_BASELINE, comparisons
+from sitsformer.training.objectives import BEST_BASELINE, BEST_CONTROL, comparisons
 
 ENOUGH_RUNS = 3
 """Pretraining runs from which on a claim is about pretraining, and not about one run of it."""
+
+RIVALS = (BEST_BASELINE, BEST_CONTROL)
 
 _WORD = {"better": "Supported", "worse": "Refuted", "undecided": "Undecided"}
 
@@ -24,7 +26,7 @@ def claims() -> list[tuple[str, str, str]]:
         for shots, claim in ((FEW, comparison.few), ("all", comparison.every))
         if claim is not None
     ]
-    return sorted(found, key=lambda claim: (claim[1] == "all", claim[0].endswith(BEST_BASELINE)))
+    return sorted(found, key=lambda claim: (claim[1] == "all", claim[0].endswith(RIVALS)))
 
 
 def decide(
@@ -68,7 +70,7 @@ def decide(
 def _sentence(word: str, claim: str, row: Mapping[Hashable, Any], level: float) -> str:
     beside = (
         f" ({str(row['second']).replace('_', ' ')})"
-        if BEST_BASELINE in str(row["comparison"])
+        if str(row["comparison"]).endswith(RIVALS)
         else ""
     )
     seeds, blocks = (_interval(row, kind) for kind in ("seeds", "blocks"))

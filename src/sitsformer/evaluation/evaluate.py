@@ -23,7 +23,13 @@ from sitsformer.errors import SitsError
 from sitsformer.evaluation import intervals, metrics
 from sitsformer.fewshot import NETWORK, NO_ADAPTATION, Cell, CellTable
 from sitsformer.patches.leakage import leakage_table
-from sitsformer.training.objectives import BEST_BASELINE, SCRATCH, comparisons, starts
+from sitsformer.training.objectives import (
+    BEST_BASELINE,
+    BEST_CONTROL,
+    SCRATCH,
+    comparisons,
+    starts,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,8 +56,15 @@ class Arm:
 
     @property
     def name(self) -> str:
-        """Short name: `dual-full`, `none-full`, `random_forest`."""
-        return self.method if self.method != NETWORK else f"{self.init}-{self.adaptation}"
+        """Short name: `dual-full`, `none-full`, `random_forest`, `random_forest+dual`."""
+        if self.method == NETWORK:
+            return f"{self.init}-{self.adaptation}"
+        return f"{self.method}+{self.init}" if self.control else self.method
+
+    @property
+    def control(self) -> bool:
+        """Whether it is a baseline that is given the land cover of pretrained models."""
+        return self.method != NETWORK and self.init != SCRATCH.name
 
 
 @dataclass(frozen=True)
@@ -207,12 +220,16 @@ def _both(values: Floats, resampled: Floats | None, level: float) -> dict[str, f
 # --- paired differences ------------------------------------------------------------------------
 
 
-def best_baseline(results: Results, shots: str) -> Arm | None:
-    """The baseline with the greatest mean headline score on the test split.
+def best(results: Results, shots: str, controls: bool) -> Arm | None:
+    """The baseline, or the control, with the greatest mean headline score on the test split.
 
     It is chosen by what it is compared on, which favours the baseline, not the network.
     """
-    known = [arm for arm, found in results.items() if arm.method != NETWORK and shots in found]
+    known = [
+        arm
+        for arm, found in results.items()
+        if arm.method != NETWORK and arm.control == controls and shots in found
+    ]
     return max(
         known, key=lambda arm: float(results[arm][shots].scores[HEADLINE[0]].mean()), default=None
     )
@@ -221,16 +238,18 @@ def best_baseline(results: Results, shots: str) -> Arm | None:
 def pairs(results: Results, shots: str) -> Iterator[tuple[Arm, Arm, str]]:
     """(first, second, name of the comparison) of every comparison that can be made."""
     network = [arm for arm, found in results.items() if arm.method == NETWORK and shots in found]
+    rivals = ((BEST_BASELINE, False), (BEST_CONTROL, True))
     for adaptation in dict.fromkeys(arm.adaptation for arm in network):
         for first, comparison in comparisons():
             one = Arm(NETWORK, first, adaptation)
             two = Arm(NETWORK, comparison.other, adaptation)
             if one in network and two in network:
                 yield one, two, f"{first} - {comparison.other}"
-        best = best_baseline(results, shots)
-        for init in starts():
-            if best is not None and Arm(NETWORK, init, adaptation) in network:
-                yield Arm(NETWORK, init, adaptation), best, f"{init} - {BEST_BASELINE}"
+        for name, controls in rivals:
+            rival = best(results, shots, controls)
+            for init in starts():
+                if rival is not None and Arm(NETWORK, init, adaptation) in network:
+                    yield Arm(NETWORK, init, adaptation), rival, f"{init} - {name}"
 
 
 def compare(results: Results, level: float) -> pd.DataFrame:

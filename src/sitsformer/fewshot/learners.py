@@ -47,8 +47,7 @@ class Learner:
 
     @property
     def name(self) -> str:
-        """Folder of the learner's cells: `dual-p0-full`, `none-full`, `random_forest`, and
-        `random_forest-dual-p0` for a control."""
+        """Folder of its cells: `dual-p0-full`, `random_forest`, control `random_forest-dual-p0`."""
         if self.method != NETWORK:
             return self.method + (f"-{self.init}-p{self.pretrain_seed}" if self.control else "")
         run = "" if self.pretrain_seed < 0 else f"-p{self.pretrain_seed}"

@@ -48,6 +48,7 @@ class Architecture:
         classes: classes of the classifier; 0: none.
         decoder: whether a light decoder reconstructs hidden steps, which the encoder then does
             not see at all (after He et al. 2022, masked autoencoders).
+        projection: whether there is a projection of pooled series, for a loss of contrast.
     """
 
     bands: int = 10
@@ -63,6 +64,7 @@ class Architecture:
     pooling: str = "max"
     classes: int = 0
     decoder: bool = False
+    projection: bool = False
 
 
 class SITSFormer(nn.Module):
@@ -111,6 +113,12 @@ class SITSFormer(nn.Module):
                 a.hidden, a.heads, a.hidden, a.dropout, a.attention_dropout, a.norm == "pre"
             )
             self.decoder = Encoder([light], a.hidden)
+        self.projection: nn.Sequential | None = None
+        if a.projection:
+            wide = 2 * a.hidden
+            self.projection = nn.Sequential(
+                nn.Linear(self.pooled_width, wide), nn.ReLU(), nn.Linear(wide, a.hidden)
+            )
         self.classifier: nn.Linear | None = None
         if a.classes:
             self.new_classifier(a.classes, class_names)
@@ -247,6 +255,12 @@ class SITSFormer(nn.Module):
     def pool(self, encoded: Tensor, layout: StepTable, doy: Tensor) -> Tensor:
         """One vector a sample, (B, `pooled_width`), of encoded steps (N, H) and their days (N,)."""
         return pooling.pool(self.architecture.pooling, encoded, layout, doy)
+
+    def project(self, pooled: Tensor) -> Tensor:
+        """Projection (B, H) of pooled series (B, `pooled_width`), for a loss of contrast."""
+        assert self.projection is not None, "this model has no projection"
+        out: Tensor = self.projection(pooled)
+        return out
 
     def classify(self, encoded: Tensor, layout: StepTable, doy: Tensor) -> Tensor:
         """Class logits (B, classes) of encoded steps (N, H) and their days (N,)."""

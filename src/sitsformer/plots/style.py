@@ -56,7 +56,12 @@ def look(arm: str, several: bool = False) -> Look:
         label = f"{found.title}, {adaptation}" if several else found.title
         known = adaptations().get(adaptation)
         return Look(found.colour, found.marker, label, "-" if known is None else known.line)
-    ships = shipped().get(arm)
+    method, _, given = arm.partition("+")
+    ships = shipped().get(method)
+    if given:
+        plain = look(method)
+        title = f"{plain.label} with {given}'s land cover"
+        return Look(plain.colour, plain.marker, title, (0, (1, 1)))
     if ships is None:
         return Look("#4d4d4d", "p", arm.replace("_", " "), "--")
     return Look(ships.colour, ships.marker, ships.title, ships.line)

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sitsformer.errors import SitsError
 
@@ -104,6 +105,45 @@ def add_gradients(parameters: Iterable[nn.Parameter]) -> None:
     parts = torch.split(flat, [grad.numel() for grad in grads])
     for grad, total in zip(grads, parts, strict=True):
         grad.copy_(total.view_as(grad))
+
+
+def gather_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of all processes, whose gradients find back to where they come from.
+
+    Args:
+        rows: (n, ...) of this process; n may differ between processes and be 0 in none.
+
+    Returns:
+        (sum of n, ...) process after process, and (n,) int64 places of this process's own.
+    """
+    if not several():
+        return rows, torch.arange(len(rows))
+    counts = [0.0] * world()
+    counts[rank()] = float(len(rows))
+    sizes = [int(count) for count in add_up(counts)]
+    first = sum(sizes[: rank()])
+    found: Tensor = _Gathered.apply(rows, sizes)  # type: ignore[no-untyped-call]
+    return found, torch.arange(first, first + len(rows))
+
+
+class _Gathered(torch.autograd.Function):
+    """All rows forwards; backwards the sum of what all processes ask of one's own."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, sizes: list[int]) -> Tensor:
+        ctx.sizes = sizes
+        longest = max(sizes)
+        filled = rows.new_zeros(longest, *rows.shape[1:])
+        filled[: len(rows)] = rows
+        parts = [torch.empty_like(filled) for _ in sizes]
+        torch.distributed.all_gather(parts, filled)
+        return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        gradient = gradient.contiguous()
+        torch.distributed.all_reduce(gradient)
+        return torch.split(gradient, ctx.sizes)[rank()], None
 
 
 def wait() -> None:

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from sitsformer.errors import SitsError
 from sitsformer.model import SITSFormer, masking
 from sitsformer.model.prediction import probabilities
 from sitsformer.model.steps import Change, Series, Steps, pack, to_device
@@ -149,6 +150,11 @@ class PretrainTask:
         self.labelled_alone = all(loss.labelled for loss in self.losses.values())
         each = settings.batch_size if source.shared else settings.batch_size // distributed.world()
         self.size = max(1, min(each, source.count // settings.accumulate))
+        if self.views and source.shared and self.size < distributed.world():
+            raise SitsError(
+                f"batches of {self.size} samples leave some of {distributed.world()} processes "
+                "without one: use fewer processes, or a larger pretrain.batch_size"
+            )
         self.updates = max(1, source.count // (self.size * settings.accumulate))
 
     def batches(self, epoch: int, start: int) -> Iterator[list[PretrainBatch]]:
@@ -261,6 +267,8 @@ class PretrainTask:
         model.eval()
         with torch.inference_mode():
             for i, index in enumerate(_chunks(usable, self.settings.batch_size)):
+                if self.views and len(index) < share[1]:
+                    continue  # too few for every process to have one
                 batch = self._packed(series, label, index, None, VALIDATION_SEED + i, share)
                 for name, value in self.sums(model, batch).items():
                     sums[name] += float(value)

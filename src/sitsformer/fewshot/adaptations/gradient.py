@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sitsformer.finetune import Job
     from sitsformer.model import SITSFormer
 
-ELSEWHERE = ("mask_token", "band_token", "reconstruction.", "decoder.")
+ELSEWHERE = ("mask_token", "band_token", "reconstruction.", "decoder.", "projection.")
 """Beginnings of names of weights that a classification never asks for."""
 
 

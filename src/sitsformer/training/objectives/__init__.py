@@ -1,7 +1,9 @@
 """What a network is pretrained on: losses, and objectives made of them.
 
 loss.py         the record of a loss            objective.py  the record of an objective
-reconstruct.py  masked reconstruction           published.py  the objectives of the method
+reconstruct.py  masked reconstruction           recommended.py  `dual`, `ssl`, `sl`
+cross_view.py   one half from the other         published.py  the recipes of the papers
+contrast.py     halves told apart
 landcover.py    cross-entropy of land cover
 
 docs/extending.md has the recipes. Nothing here imports torch when it is imported: the config and
@@ -11,6 +13,7 @@ Snakemake look through the modules at every start.
 from sitsformer.training.objectives.loss import Drawn, Encoded, Loss, losses
 from sitsformer.training.objectives.objective import (
     BEST_BASELINE,
+    BEST_CONTROL,
     SCRATCH,
     Comparison,
     Objective,
@@ -24,6 +27,7 @@ from sitsformer.training.objectives.objective import (
 
 __all__ = [
     "BEST_BASELINE",
+    "BEST_CONTROL",
     "SCRATCH",
     "Comparison",
     "Drawn",

@@ -28,12 +28,12 @@ def cross_entropy(model: SITSFormer, encoded: Encoded) -> Tensor:
 
 
 LAND_COVER = Loss(
-    name="sl",
+    name="landcover",
     title="land cover",
     unit="cross-entropy, nats",
     count=labelled_samples,
     total=cross_entropy,
     labelled=True,
     head="classifier",
-    order=20,
+    order=40,
 )

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 """Names become columns, file names and wildcards of the workflow."""
 
+HEADS = ("reconstruction", "classifier", "projection")
+"""Heads of the network that a loss can train."""
+
 FIRST = 100
 """Where records without an `order` of their own stand: behind those of the method."""
 
@@ -101,7 +104,7 @@ class Loss:
     views: bool = False
     whole: bool = True
     labelled: bool = False
-    head: Literal["reconstruction", "classifier"] | None = None
+    head: Literal["reconstruction", "classifier", "projection"] | None = None
     order: int = FIRST
 
     def __post_init__(self) -> None:
@@ -120,8 +123,8 @@ class Loss:
             "the head 'classifier' learns from labels: it is `labelled`": (
                 self.head == "classifier" and not self.labelled
             ),
-            f"its head {self.head!r} is neither 'reconstruction' nor 'classifier'": (
-                self.head not in ("reconstruction", "classifier", None)
+            f"its head {self.head!r} is none of {', '.join(HEADS)}": (
+                self.head not in (*HEADS, None)
             ),
         }
         problems = [text for text, wrong in said.items() if wrong]

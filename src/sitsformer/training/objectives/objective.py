@@ -18,6 +18,9 @@ MARKERS = frozenset(".,ov^<>8spP*hH+xXDd1234|_")
 BEST_BASELINE = "best baseline"
 """Instead of the name of a start: the baseline that does best on the test split."""
 
+BEST_CONTROL = "best control"
+"""And the best baseline among those that are given the land cover of a pretrained model."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
@@ -45,8 +48,8 @@ class Comparison:
     """With what an objective is compared, and what it claims.
 
     Attributes:
-        other: name of another objective, or of `SCRATCH`. With `BEST_BASELINE` every start is
-            compared in any case: name it to make a claim.
+        other: name of another objective, or of `SCRATCH`. With `BEST_BASELINE` or
+            `BEST_CONTROL` every start is compared in any case: name it to make a claim.
         few: the claim for few labels, a sentence that begins with a capital and has no full stop;
             None: none is made, the difference is in the tables and plots all the same.
         every: the claim for all labels.
@@ -80,7 +83,7 @@ class Objective(Start):
         if not isinstance(self.losses, Mapping) or not all(
             isinstance(weight, (int, float)) for weight in self.losses.values()
         ):
-            yield "`losses` is a mapping, name -> weight: {'ssl': 1.0}"
+            yield "`losses` is a mapping, name -> weight: {'reconstruct': 1.0}"
         if not isinstance(self.compared, tuple) or not all(
             isinstance(comparison, Comparison) for comparison in self.compared
         ):
@@ -142,6 +145,11 @@ class Objective(Start):
         return any(loss.head == "reconstruction" for loss in self.parts)
 
     @property
+    def projects(self) -> bool:
+        """Whether a loss reads a projection of the pooled series."""
+        return any(loss.head == "projection" for loss in self.parts)
+
+    @property
     def classifies(self) -> bool:
         """Whether its models have a classifier of the labels that it learned from."""
         return any(loss.head == "classifier" for loss in self.parts)
@@ -154,7 +162,7 @@ def objectives() -> Mapping[str, Objective]:
         SitsError: a record names a loss or an objective that does not exist.
     """
     found = records("sitsformer.training.objectives", Objective)
-    known = {*found, SCRATCH.name, BEST_BASELINE}
+    known = {*found, SCRATCH.name, BEST_BASELINE, BEST_CONTROL}
     for objective in found.values():
         for problem in objective.misfits(known):
             raise SitsError(f"objective {objective.name!r}: {problem}")

@@ -1,54 +1,27 @@
-"""The objectives of the method: both losses together, and each of them alone.
+"""The objectives of the papers: SITS-Former's, and both of its successor's tasks together.
 
-Colours are those of Okabe & Ito (2008), "Color Universal Design".
+Yuan et al. 2022 hide time steps and reconstruct their centre pixel; Dual SITS-Former learns land
+cover beside it. Colours are those of Okabe & Ito (2008), "Color Universal Design".
 """
 
-from sitsformer.training.objectives.objective import BEST_BASELINE, SCRATCH, Comparison, Objective
+from sitsformer.training.objectives.objective import SCRATCH, Comparison, Objective
 
-DUAL = Objective(
-    name="dual",
-    title="dual",
-    colour="#d55e00",
-    marker="o",
-    losses={"ssl": 1.0, "sl": 1.0},
-    compared=(
-        Comparison(
-            SCRATCH.name,
-            few="With few labels, pretraining with reconstruction and land cover together beats "
-            "training from scratch",
-            every="With all labels, dual pretraining still beats training from scratch",
-        ),
-        Comparison("ssl", few="With few labels, both tasks together beat reconstruction alone"),
-        Comparison("sl", few="With few labels, both tasks together beat land cover alone"),
-        Comparison(BEST_BASELINE, few="With few labels, dual pretraining beats the best baseline"),
-    ),
-    order=10,
-)
-
-SSL = Objective(
-    name="ssl",
-    title="ssl (reconstruction)",
-    colour="#0072b2",
-    marker="s",
-    losses={"ssl": 1.0},
-    compared=(
-        Comparison(
-            SCRATCH.name,
-            few="With few labels, reconstruction alone beats training from scratch",
-        ),
-        Comparison(
-            BEST_BASELINE, few="With few labels, reconstruction alone beats the best baseline"
-        ),
-    ),
-    order=20,
-)
-
-SL = Objective(
-    name="sl",
-    title="sl (land cover)",
-    colour="#009e73",
-    marker="^",
-    losses={"sl": 1.0},
+SITS_FORMER = Objective(
+    name="sits_former",
+    title="SITS-Former (masked reconstruction)",
+    colour="#56b4e9",
+    marker="d",
+    losses={"reconstruct": 1.0},
     compared=(Comparison(SCRATCH.name),),
-    order=30,
+    order=50,
+)
+
+DUAL_SITS_FORMER = Objective(
+    name="dual_sits_former",
+    title="masked reconstruction and land cover",
+    colour="#f0b000",
+    marker="p",
+    losses={"reconstruct": 1.0, "landcover": 1.0},
+    compared=(Comparison(SCRATCH.name),),
+    order=40,
 )

@@ -44,21 +44,8 @@ def squared_errors(model: SITSFormer, encoded: Encoded) -> Tensor:
     return errors(model, encoded).square().sum()
 
 
-CROSS_VIEW = Loss(
-    name="cross_view",
-    title="reconstruction of the other view",
-    unit="squared error",
-    count=hidden_values,
-    total=squared_errors,
-    hides=True,
-    views=True,
-    whole=False,
-    head="reconstruction",
-    order=15,
-)
-
 RECONSTRUCTION = Loss(
-    name="ssl",
+    name="reconstruct",
     title="reconstruction",
     unit="squared error",
     count=hidden_values,
