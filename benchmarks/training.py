@@ -81,7 +81,7 @@ def settings(objective: str, batch: int) -> PretrainSettings:
     )
 
 
-def our_step(model, values, doy, objective="ssl", kind=PretrainTask):
+def our_step(model, values, doy, objective="sits_former", kind=PretrainTask):
     """One step of the training loop's work on the same samples."""
     series = data.series(values, doy)
     label = np.arange(len(values)) % max(model.architecture.classes, 1)
@@ -147,7 +147,7 @@ class WholeTask(PretrainTask):
     def sums(self, model, batch):
         encoded = model.encode(batch.steps, batch.hidden)[torch.from_numpy(batch.hidden)]
         target = batch.steps.values[:, :, 12][torch.from_numpy(batch.hidden)]
-        return {"ssl": (model.reconstruct(encoded) - target).square().sum()}
+        return {"reconstruct": (model.reconstruct(encoded) - target).square().sum()}
 
 
 def choices(rounds: int) -> None:
@@ -202,7 +202,7 @@ def our_runner(model, task, device, precision):
         count[0] += 1
         seed((0, count[0]))
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
-            loss = task.sums(model, batch)["ssl"] / batch.counts["ssl"]
+            loss = task.sums(model, batch)["reconstruct"] / batch.counts["reconstruct"]
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimiser.step()
@@ -303,7 +303,7 @@ def by_feed(device: str, quick: bool, compiled: bool, fixed: bool) -> dict[str, 
                 source = feeds.Host(values, doy, device)
             else:
                 source = InMemory(data.series(values, doy, device), np.zeros(count, np.int64))
-            task = PretrainTask(source, settings("ssl", batch))
+            task = PretrainTask(source, settings("sits_former", batch))
             return our_batches(task), our_runner(model, task, device, precision)
 
         own = "GPU memory" if device == "cuda" else "memory, ready"

@@ -77,8 +77,12 @@ def make_model(path: Path, task: str, classes: tuple[str, ...] = ()) -> None:
     )  # fmt: skip
     model = SITSFormer(shape, np.full(10, 0.2), np.full(10, 0.1), BANDS, classes)
     history = [
-        {"epoch": i, "train_ssl": 1 / (1 + i), "validation_ssl": 1.1 / (1 + i)}
-        | ({"train_sl": 1.5 - i / 10, "validation_sl": 1.6 - i / 10} if task == "dual" else {})
+        {"epoch": i, "train_cross_view": 1 / (1 + i), "validation_cross_view": 1.1 / (1 + i)}
+        | (
+            {"train_landcover": 1.5 - i / 10, "validation_landcover": 1.6 - i / 10}
+            if task == "dual"
+            else {}
+        )
         for i in range(6)
     ]
     save_model(path, model, Origin(task, classes=Classes(classes, phenology.COLOURS)), history)

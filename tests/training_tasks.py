@@ -1,5 +1,7 @@
 """A small network and its pretraining tasks."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -22,16 +24,23 @@ def network(seed=0, shape=SHAPE):
 def settings_of(objective, batch_size=24, **others):
     """Settings with the weights that the objective has by itself."""
     weights = objectives()[objective].losses
+    others.setdefault("decoder", objectives()[objective].views)
     return PretrainSettings(weights=weights, batch_size=batch_size, **others)
 
 
-def task(objective="dual", unlabelled=0.0, validation=True, **settings):
+def task(objective="dual_sits_former", unlabelled=0.0, validation=True, **settings):
     values, doy, label, split = training_data.arrays(unlabelled=unlabelled)
     train, held = (np.flatnonzero(split == k) for k in (0, 1))
     series = [make_series(values[i], doy[i], MEAN, STD) for i in (train, held)]
     chosen = settings_of(objective, **settings)
     held_out = (series[1], label[held]) if validation else None
     return PretrainTask(InMemory(series[0], label[train]), chosen, validation=held_out)
+
+
+def shape_for(objective):
+    """What the objective's losses ask of a network."""
+    chosen = objectives()[objective]
+    return replace(SHAPE, decoder=chosen.views, projection=chosen.projects)
 
 
 def weights(model):

@@ -106,7 +106,11 @@ def run(
     torch.manual_seed(seed)
     model = SITSFormer(
         model_settings.architecture(
-            bands=bands, patch=patch, classes=len(classes), decoder=learned.decoder
+            bands=bands,
+            patch=patch,
+            classes=len(classes),
+            decoder=learned.decoder,
+            projection=chosen.projects,
         ),
         stats.mean,
         stats.std,

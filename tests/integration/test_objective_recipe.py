@@ -24,7 +24,7 @@ CONFIG = {
         "objectives": ["ssl", "gentle", "ssl_l1"],
         "epochs": 2,
         "batch_size": 64,
-        "weights": {"gentle": {"sl": 0.2}},
+        "weights": {"gentle": {"landcover": 0.2}},
     },
     "fewshot": {
         "set": "crops",
@@ -98,15 +98,17 @@ def test_its_losses_are_trained_with_their_weights(finished: Path) -> None:
     rows = {name: read_history(models / f"{name}-p0")[-1] for name in ("ssl", "gentle", "ssl_l1")}
     columns = {name: {key for key in row if key.startswith("train_")} for name, row in rows.items()}
     assert columns == {
-        "ssl": {"train_ssl"},
-        "gentle": {"train_ssl", "train_sl"},
+        "ssl": {"train_reconstruct"},
+        "gentle": {"train_reconstruct", "train_landcover"},
         "ssl_l1": {"train_l1"},
     }
     row = rows["gentle"]
-    expected = row["validation_ssl"] + 0.2 * row["validation_sl"]
+    expected = row["validation_reconstruct"] + 0.2 * row["validation_landcover"]
     assert row["validation_loss"] == pytest.approx(expected)
     # Absolute and squared errors of the same hidden values of normalised reflectance.
-    assert 0.1 < rows["ssl_l1"]["validation_l1"] < rows["ssl"]["validation_ssl"] ** 0.5 * 1.2
+    assert (
+        0.1 < rows["ssl_l1"]["validation_l1"] < rows["ssl"]["validation_reconstruct"] ** 0.5 * 1.2
+    )
     assert describe(models / "gentle-p0")["classes"] == list(phenology.NAMES)
     assert describe(models / "ssl_l1-p0")["classes"] == []
     assert "# SITS-Former, ssl_l1" in (models / "ssl_l1-p0" / "README.md").read_text()

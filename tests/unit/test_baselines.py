@@ -14,6 +14,7 @@ from sitsformer.baselines.fitting import run
 from sitsformer.config import FewShot, parse
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import metrics
+from sitsformer.fewshot import Learner
 from sitsformer.paths import Paths
 
 SETTINGS = FewShot(set="crops", steps=60, batch_size=32, validation=5)
@@ -32,7 +33,9 @@ def test_interpolation_equals_numpy() -> None:
         valid = samples.doy[i] > 0
         for band in range(3):
             expected = np.interp(
-                made.grid, made.day[i][valid], samples.reflectance[i, valid, band, 0, 0] * 1e-4
+                made.calendar.grid,
+                made.day[i][valid],
+                samples.reflectance[i, valid, band, 0, 0] * 1e-4,
             )
             np.testing.assert_allclose(regular[i, :, band], expected, atol=1e-6)
 
@@ -69,7 +72,7 @@ def test_patch_means_leave_missing_pixels_out() -> None:
 @pytest.mark.parametrize("name", sorted(shipped()))
 def test_every_baseline_learns_and_repeats(name: str) -> None:
     samples = phenology.make()
-    cells = run(samples, name, 10, [0, 1], SETTINGS)
+    cells = run(samples, Learner(name), 10, [0, 1], SETTINGS)
     assert [cell.seed for cell in cells] == [0, 1]
     for cell in cells:
         np.testing.assert_allclose(cell.probabilities.sum(1), 1, atol=1e-5)
@@ -77,14 +80,14 @@ def test_every_baseline_learns_and_repeats(name: str) -> None:
         assert macro_f1(cell) > 0.6
         assert cell.choice["train"] == 40
         assert cell.choice["chosen"]
-    again = run(samples, name, 10, [1], SETTINGS)
+    again = run(samples, Learner(name), 10, [1], SETTINGS)
     np.testing.assert_array_equal(again[0].probabilities, cells[1].probabilities)
 
 
 @pytest.mark.parametrize("name", sorted(shipped()))
 def test_shuffled_labels_give_chance(name: str) -> None:
     samples = phenology.shuffled(phenology.make(600))
-    found = [macro_f1(cell) for cell in run(samples, name, 10, range(3), SETTINGS)]
+    found = [macro_f1(cell) for cell in run(samples, Learner(name), 10, range(3), SETTINGS)]
     # Four classes: 0.25 by chance; the mean over 3 draws x 150 samples is this close.
     assert np.mean(found) == pytest.approx(0.25, abs=0.1)
 
@@ -92,15 +95,15 @@ def test_shuffled_labels_give_chance(name: str) -> None:
 def test_one_shot_works_for_all() -> None:
     samples = phenology.make(side=3)
     for name in ("random_forest", "gradient_boosting", "nearest_centroid"):
-        (cell,) = run(samples, name, 1, [0], SETTINGS)
+        (cell,) = run(samples, Learner(name), 1, [0], SETTINGS)
         assert cell.choice["train"] == 4
 
 
 def test_test_labels_change_nothing_but_the_truth() -> None:
     samples = phenology.make()
-    (cell,) = run(samples, "random_forest", 5, [0], SETTINGS)
+    (cell,) = run(samples, Learner("random_forest"), 5, [0], SETTINGS)
     samples.label[samples.split == 2] = 0
-    (other,) = run(samples, "random_forest", 5, [0], SETTINGS)
+    (other,) = run(samples, Learner("random_forest"), 5, [0], SETTINGS)
     np.testing.assert_array_equal(cell.probabilities, other.probabilities)
 
 
@@ -120,13 +123,13 @@ def test_a_user_adds_one_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(USERS)
     settings = SETTINGS.model_copy(update={"options": {"prior": {"file": str(file)}}})
-    (cell,) = run(phenology.make(), "prior", 5, [0], settings)
+    (cell,) = run(phenology.make(), Learner("prior"), 5, [0], settings)
     np.testing.assert_allclose(cell.probabilities, 0.25)
     with pytest.raises(SitsError, match="unknown baseline 'prior'"):
-        run(phenology.make(), "prior", 5, [0], SETTINGS)
+        run(phenology.make(), Learner("prior"), 5, [0], SETTINGS)
     settings = SETTINGS.model_copy(update={"options": {"other": {"file": str(file)}}})
     with pytest.raises(SitsError, match="has no baseline 'other'"):
-        run(phenology.make(), "other", 5, [0], settings)
+        run(phenology.make(), Learner("other"), 5, [0], settings)
 
 
 def own(folder: Path, text: str) -> FewShot:
@@ -155,7 +158,7 @@ def test_what_is_wrong_in_a_users_file_is_one_message(
     tmp_path: Path, change: tuple[str, str], message: str
 ) -> None:
     with pytest.raises(SitsError, match=message):
-        run(phenology.make(), "prior", 5, [0], own(tmp_path, USERS.replace(*change)))
+        run(phenology.make(), Learner("prior"), 5, [0], own(tmp_path, USERS.replace(*change)))
 
 
 def test_a_users_file_may_define_dataclasses_and_take_options(tmp_path: Path) -> None:
@@ -164,17 +167,17 @@ def test_a_users_file_may_define_dataclasses_and_take_options(tmp_path: Path) ->
     text = text.replace("np.tile(share", "np.tile(np.roll(share, task.options['turn'])")
     settings = own(tmp_path, text)
     settings.options["prior"]["turn"] = 2
-    (cell,) = run(phenology.make(), "prior", 5, [0], settings)
+    (cell,) = run(phenology.make(), Learner("prior"), 5, [0], settings)
     np.testing.assert_allclose(cell.probabilities, 0.25)
 
 
 def test_options_decide_and_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     samples, trees = phenology.make(), {"trees": 3}
     few = SETTINGS.model_copy(update={"options": {"random_forest": trees}})
-    (small,) = run(samples, "random_forest", 5, [0], few)
-    (plain,) = run(samples, "random_forest", 5, [0], SETTINGS)
+    (small,) = run(samples, Learner("random_forest"), 5, [0], few)
+    (plain,) = run(samples, Learner("random_forest"), 5, [0], SETTINGS)
     same = SETTINGS.model_copy(update={"options": {"random_forest": {"trees": 200}}})
-    (written,) = run(samples, "random_forest", 5, [0], same)
+    (written,) = run(samples, Learner("random_forest"), 5, [0], same)
     np.testing.assert_array_equal(plain.probabilities, written.probabilities)
     assert np.allclose(small.probabilities * 3 % 1, 0, atol=1e-5) or small.choice != plain.choice
     assert not np.array_equal(small.probabilities, plain.probabilities)
@@ -239,10 +242,10 @@ def test_a_peer_joins_by_its_features(tmp_path: Path) -> None:
     store = np.random.default_rng(0).normal(size=(len(samples) + 50, 6)).astype(np.float32)
     samples.index[:] += 50
     np.save(tmp_path / "peer.npy", store)
-    (chance,) = run(samples, "peer", 10, [0], peer(tmp_path / "peer.npy"))
+    (chance,) = run(samples, Learner("peer"), 10, [0], peer(tmp_path / "peer.npy"))
     store[samples.index, samples.label] += 5
     np.save(tmp_path / "peer.npy", store)
-    (cell,) = run(samples, "peer", 10, [0], peer(tmp_path / "peer.npy"))
+    (cell,) = run(samples, Learner("peer"), 10, [0], peer(tmp_path / "peer.npy"))
     assert macro_f1(cell) > 0.95 > 0.5 > macro_f1(chance)
     assert cell.choice["chosen"]["C"] in (0.01, 0.1, 1.0)
 
@@ -263,4 +266,4 @@ def test_features_that_cannot_be_used(tmp_path: Path, features, message: str) ->
     if features is not None:
         np.save(path, features)
     with pytest.raises(SitsError, match=message):
-        run(phenology.make(), "peer", 5, [0], peer(path))
+        run(phenology.make(), Learner("peer"), 5, [0], peer(path))

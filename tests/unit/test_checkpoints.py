@@ -22,13 +22,13 @@ from training_tasks import MEAN, SHAPE, STD, network, settings_of, task, weights
 
 
 def test_a_broken_loss_stops_and_keeps_the_checkpoint(tmp_path):
-    chosen = task("ssl")
+    chosen = task("sits_former")
     plain = chosen.sums
 
     def sums(model, batch):
         sums.calls += 1
         found = plain(model, batch)
-        return {"ssl": found["ssl"] * (float("nan") if sums.calls == 9 else 1.0)}
+        return {"reconstruct": found["reconstruct"] * (float("nan") if sums.calls == 9 else 1.0)}
 
     sums.calls = 0
     chosen.sums = sums
@@ -40,9 +40,11 @@ def test_a_broken_loss_stops_and_keeps_the_checkpoint(tmp_path):
 
 
 def test_a_diverging_loss_stops():
-    chosen = task("ssl")
+    chosen = task("sits_former")
     plain = chosen.sums
-    chosen.sums = lambda model, batch: {"ssl": plain(model, batch)["ssl"] * 1.6 ** chosen.grow()}
+    chosen.sums = lambda model, batch: {
+        "reconstruct": plain(model, batch)["reconstruct"] * 1.6 ** chosen.grow()
+    }
     calls = iter(range(10_000))
     chosen.grow = lambda: next(calls)
     with pytest.raises(SitsError, match="diverges"):
@@ -55,7 +57,7 @@ def test_resuming_from_every_checkpoint_gives_the_same_bits(tmp_path, embedding)
     values, doy, label, split = training_data.arrays(patch=1)
     series = make_series(values[split == 0], doy[split == 0], MEAN, STD)
     held = (make_series(values[split == 1], doy[split == 1], MEAN, STD), label[split == 1])
-    settings = settings_of("dual", augment=Strength(8, 0.2, 0.05, 0.01))
+    settings = settings_of("dual_sits_former", augment=Strength(8, 0.2, 0.05, 0.01))
     plan = Plan(epochs=2, checkpoint_every=1)
 
     def start():

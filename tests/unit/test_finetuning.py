@@ -114,9 +114,9 @@ def test_shuffled_labels_give_chance(store):
     assert abs(right - 1 / 3) < 0.15
 
 
-def test_a_model_pretrained_with_a_decoder_is_fine_tuned(store, tmp_path):
+def test_a_model_pretrained_on_two_views_is_fine_tuned(store, tmp_path):
     shape = config.Model(embedding="linear", hidden=16, layers=1, heads=2)
-    settings = config.Pretrain(set="made", epochs=2, batch_size=24, decoder="light")
+    settings = config.Pretrain(set="made", epochs=2, batch_size=24)
     where = Where(store, tmp_path / "checkpoint", tmp_path / "model")
     pretrain(where, "dual", 0, shape, settings, "cpu")
     model = load_model(tmp_path / "model")

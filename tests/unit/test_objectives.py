@@ -34,7 +34,7 @@ from sitsformer.training.objectives import (
     starts,
     without_labels,
 )
-from sitsformer.training.objectives.published import DUAL
+from sitsformer.training.objectives.recommended import DUAL, SSL
 from training_tasks import SHAPE, network, task
 
 HEAD = """
@@ -50,7 +50,7 @@ LOSS = Loss(name="l1", title="reconstruction", unit="absolute error", count=hidd
             total=absolute, hides=True, whole=False, head="reconstruction")
 OBJECTIVE = Objective(
     name="dual_l1", title="dual (absolute)", colour="#882255", marker="v",
-    losses={"l1": 2.0, "sl": 1.0},
+    losses={"l1": 2.0, "landcover": 1.0},
     compared=(Comparison("none", few="With few labels, both with L1 beat training from scratch",
                          every="With all labels they still do"),
               Comparison("dual"),
@@ -91,18 +91,21 @@ def test_records_are_read_without_torch() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_the_published_objectives() -> None:
-    assert list(starts()) == ["dual", "ssl", "sl", "none"]
-    assert [dict(one.losses) for one in objectives().values()] == [
-        *({"ssl": 1.0, "sl": 1.0}, {"ssl": 1.0}, {"sl": 1.0})
-    ]
-    assert [one.labelled for one in objectives().values()] == [True, False, True]
-    assert [one.hides for one in objectives().values()] == [True, True, False]
-    assert [one.reconstructs for one in objectives().values()] == [True, True, False]
-    assert [one.classifies for one in objectives().values()] == [True, False, True]
+def test_the_objectives_that_ship() -> None:
+    known = objectives()
+    assert list(starts()) == ["dual", "ssl", "sl", "dual_sits_former", "sits_former", "none"]
+    made_of = {name: set(one.losses) for name, one in known.items()}
+    assert made_of["dual"] == made_of["ssl"] | made_of["sl"]
+    assert made_of["ssl"] == {"cross_view", "contrast"}
+    assert known["sits_former"].losses == {"reconstruct": 1.0}
+    assert known["dual_sits_former"].losses == {"reconstruct": 1.0, "landcover": 1.0}
+    assert [one.labelled for one in known.values()] == [True, False, True, True, False]
+    assert [one.hides for one in known.values()] == [True, True, False, True, True]
+    assert [one.views for one in known.values()] == [True, True, False, False, False]
+    assert [one.classifies for one in known.values()] == [True, False, True, True, False]
     assert (default_objective(True), default_objective(False)) == ("dual", "ssl")
-    assert without_labels() == ["ssl"]
-    assert SCRATCH.name not in objectives()
+    assert without_labels() == ["ssl", "sits_former"]
+    assert SCRATCH.name not in known
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ def test_the_published_objectives() -> None:
 )
 def test_losses_are_what_they_are_called(mask: str, decoder: bool) -> None:
     """Against the plain formulas, over padded arrays and sample by sample."""
-    chosen = task("dual", unlabelled=0.4, mask=mask, decoder=decoder)
+    chosen = task("dual_sits_former", unlabelled=0.4, mask=mask, decoder=decoder)
     model = network(shape=replace(SHAPE, decoder=decoder)).eval()
     (batch,) = next(chosen.batches(0, 0))
     hidden = batch.hidden
@@ -128,21 +131,28 @@ def test_losses_are_what_they_are_called(mask: str, decoder: bool) -> None:
     truth = batch.steps.values.numpy()[:, :, 0]
     picked = hidden if hidden.ndim == 2 else np.repeat(hidden[:, None], truth.shape[1], 1)
     expected = ((guess - truth)[picked].astype(np.float64) ** 2).sum()
-    assert float(found["ssl"]) == pytest.approx(expected, rel=1e-5)
-    assert batch.counts["ssl"] == picked.sum()
+    assert float(found["reconstruct"]) == pytest.approx(expected, rel=1e-5)
+    assert batch.counts["reconstruct"] == picked.sum()
     label = batch.label.numpy()
     share = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     expected = -np.log([row[k] for row, k in zip(share, label, strict=True) if k >= 0]).sum()
-    assert float(found["sl"]) == pytest.approx(expected, rel=1e-5)
-    assert batch.counts["sl"] == (label >= 0).sum() < len(label)
+    assert float(found["landcover"]) == pytest.approx(expected, rel=1e-5)
+    assert batch.counts["landcover"] == (label >= 0).sum() < len(label)
 
 
 def test_nothing_hidden_and_no_label_are_no_terms() -> None:
     drawn = Drawn(None, np.array([-1, -1]), 10)
-    assert {name: loss.count(drawn) for name, loss in losses().items()} == {"ssl": 0, "sl": 0}
+    counts = {name: loss.count(drawn) for name, loss in losses().items()}
+    assert counts == {"reconstruct": 0, "cross_view": 0, "contrast": 2, "landcover": 0}
 
 
-GIVEN = {"name": "one", "title": "1", "colour": "#112233", "marker": "o", "losses": {"ssl": 1.0}}
+GIVEN = {
+    "name": "one",
+    "title": "1",
+    "colour": "#112233",
+    "marker": "o",
+    "losses": {"reconstruct": 1.0},
+}
 
 
 @pytest.mark.parametrize(
@@ -159,9 +169,9 @@ GIVEN = {"name": "one", "title": "1", "colour": "#112233", "marker": "o", "losse
         ({"compared": ("none",)}, "`compared` is a tuple"),
         ({"compared": (Comparison("none"))}, "`compared` is a tuple"),
         ({"losses": {}}, "it has no loss with a weight"),
-        ({"losses": {"ssl": 0.0, "sl": 0.0}}, "it has no loss with a weight"),
-        ({"losses": {"ssl": -1.0}}, "the weight of a loss is 0 or more"),
-        ({"losses": {"ssl": float("nan")}}, "the weight of a loss is 0 or more"),
+        ({"losses": {"reconstruct": 0.0, "landcover": 0.0}}, "it has no loss with a weight"),
+        ({"losses": {"reconstruct": -1.0}}, "the weight of a loss is 0 or more"),
+        ({"losses": {"reconstruct": float("nan")}}, "the weight of a loss is 0 or more"),
         ({"compared": (Comparison("one"),)}, "it is compared with itself"),
         ({"compared": (Comparison("sl"), Comparison("sl"))}, "compared with 'sl' 2 times"),
     ],
@@ -181,19 +191,22 @@ def test_records_that_cannot_be(change: dict[str, object], message: str) -> None
         ({"hides": False, "whole": False}, "reads hidden steps: it `hides`"),
         ({"head": "reconstruction", "hides": False, "whole": True}, "learns from hidden values"),
         ({"head": "classifier"}, "learns from labels: it is `labelled`"),
-        ({"head": "decoder"}, "its head 'decoder' is neither"),
+        ({"head": "decoder"}, "its head 'decoder' is none of reconstruction"),
     ],
 )
 def test_losses_that_cannot_be(change: dict[str, object], message: str) -> None:
     with pytest.raises(SitsError) as caught:
-        replace(losses()["ssl"], **change)
+        replace(losses()["reconstruct"], **change)
     assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (ROBUST.replace('"sl": 1.0', '"sll": 1.0'), "unknown loss 'sll'; known are ['l1', 'sl', "),
+        (
+            ROBUST.replace('"landcover": 1.0', '"landcove": 1.0'),
+            "unknown loss 'landcove'; known are ['contrast', ",
+        ),
         (ROBUST.replace('"dual")', '"duall")'), "with an unknown start 'duall'; known are"),
         (ROBUST.replace('"dual_l1"', '"ssl"'), "two records of sitsformer.training.objectives are"),
         (ROBUST.replace("def absolute", "from torch import nothing\ndef absolute"), "cannot be"),
@@ -215,23 +228,25 @@ def test_a_module_more_is_known_to_the_config(write: Write) -> None:
         Pretrain(set="made", objectives=("dual_l1",))
     write(robust=ROBUST)
     found = Pretrain.model_validate(section(objectives=["dual_l1"]))
-    assert found.losses("dual_l1") == {"l1": 2.0, "sl": 1.0}
+    assert found.losses("dual_l1") == {"l1": 2.0, "landcover": 1.0}
     weighted = Pretrain.model_validate(
-        section(objectives=["dual_l1"], weights={"dual_l1": {"sl": 0.5}})
+        section(objectives=["dual_l1"], weights={"dual_l1": {"landcover": 0.5}})
     )
-    assert weighted.task("dual_l1", 3).weights == {"l1": 2.0, "sl": 0.5}
+    assert weighted.task("dual_l1", 3).weights == {"l1": 2.0, "landcover": 0.5}
     keys = Config.model_json_schema()["$defs"]["FewShot"]["properties"]
-    assert keys["inits"]["items"]["enum"] == ["dual", "ssl", "sl", "dual_l1", "none"]
-    assert "`dual`, `ssl`, `sl`, `dual_l1`" in docs.table()
+    assert keys["inits"]["items"]["enum"] == [
+        *("dual", "ssl", "sl", "dual_sits_former", "sits_former", "dual_l1", "none")
+    ]
+    assert "`sits_former`, `dual_l1`" in docs.table()
     assert parse_learner("dual_l1-p2-full") == Learner("sitsformer", "dual_l1", "full", 2)
 
 
 def test_weights_are_the_configs_where_it_gives_them() -> None:
     plain = Pretrain.model_validate(section())
-    assert plain.losses("dual") == {"ssl": 1.0, "sl": 1.0}
-    weighted = Pretrain.model_validate(section(weights={"dual": {"ssl": 0.25}}))
-    assert weighted.losses("dual") == {"ssl": 0.25, "sl": 1.0}
-    assert weighted.losses("ssl") == {"ssl": 1.0}
+    assert plain.losses("dual") == DUAL.losses
+    weighted = Pretrain.model_validate(section(weights={"dual": {"contrast": 0.25}}))
+    assert weighted.losses("dual") == {**DUAL.losses, "contrast": 0.25}
+    assert weighted.losses("ssl") == SSL.losses
     assert list(weighted.losses("dual")) == list(DUAL.losses)  # columns of the history keep places
 
 
@@ -310,14 +325,15 @@ def test_claims_stand_in_the_order_they_are_read() -> None:
         ("dual - sl", "few"),
         ("ssl - none", "few"),
         ("dual - best baseline", "few"),
+        ("dual - best control", "few"),
         ("ssl - best baseline", "few"),
         ("dual - none", "all"),
     ]
     pairs = [(one, other.other) for one, other in comparisons()]
     assert set(pairs) == {
-        *(("dual", other) for other in ("none", "ssl", "sl", "best baseline")),
+        *(("dual", other) for other in ("none", "ssl", "sl", "best baseline", "best control")),
         *(("ssl", other) for other in ("none", "best baseline")),
-        ("sl", "none"),
+        *((one, "none") for one in ("sl", "sits_former", "dual_sits_former")),
     }
     assert all(fewshot.NETWORK not in claim[2] for claim in found)
     orders = [one.order for one in objectives().values()]

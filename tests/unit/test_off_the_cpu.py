@@ -58,7 +58,7 @@ def one_step(model, task):
     assert batch.steps.values.device.type == "meta"
 
 
-@pytest.mark.parametrize("objective", ["ssl", "sl", "dual"])
+@pytest.mark.parametrize("objective", ["sits_former", "sl", "dual_sits_former"])
 @pytest.mark.parametrize("mask", ["steps", "spans", "bands"])
 @pytest.mark.parametrize(("embedding", "patch"), [("conv3d", 5), ("linear", 1)])
 def test_a_step_of_pretraining(objective, mask, embedding, patch):
@@ -72,9 +72,15 @@ def test_a_step_of_pretraining(objective, mask, embedding, patch):
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_a_step_with_a_decoder(pooling, norm):
     held, label = series(1)
-    chosen = settings_of("dual", decoder=True)
+    chosen = settings_of("dual_sits_former", decoder=True)
     model = network(1, pooling=pooling, norm=norm, decoder=True)
     one_step(model, PretrainTask(InMemory(held, label), chosen))
+
+
+def test_a_step_on_two_views():
+    held, label = series(1)
+    model = network(1, decoder=True, projection=True)
+    one_step(model, PretrainTask(InMemory(held, label), settings_of("dual")))
 
 
 def test_a_step_of_fine_tuning():

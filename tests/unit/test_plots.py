@@ -144,10 +144,15 @@ def test_samples_without_coordinates_are_named() -> None:
 def test_histories_of_objectives() -> None:
     epochs = np.arange(5.0)
     runs = {
-        "ssl-p0": pd.DataFrame({"epoch": epochs, "train_ssl": 1 / (1 + epochs)}),
+        "ssl-p0": pd.DataFrame({"epoch": epochs, "train_cross_view": 1 / (1 + epochs)}),
         "dual-p0": pd.DataFrame(
-            {"epoch": epochs, "train_ssl": 1 / (1 + epochs), "train_sl": 2 - epochs / 5,
-             "validation_ssl": 1 / (1 + epochs), "validation_sl": 2 - epochs / 6}
+            {
+                "epoch": epochs,
+                "train_cross_view": 1 / (1 + epochs),
+                "train_landcover": 2 - epochs / 5,
+                "validation_cross_view": 1 / (1 + epochs),
+                "validation_landcover": 2 - epochs / 6,
+            }
         ),
     }  # fmt: skip
     ET.fromstring(style.render("history", training.histories, runs))

@@ -23,6 +23,8 @@ ELSEWHERE = {
             "seeds_per_job",
             "inits",
             "adaptations",
+            "controls",
+            "refine",
             "validation",
             "baselines",
         ),
@@ -96,10 +98,11 @@ def test_plans() -> None:
 @pytest.mark.parametrize(
     ("objective", "decoder", "wanted"),
     [
-        ("ssl", "light", True),
-        ("dual", "light", True),
+        ("sits_former", "light", True),
+        ("dual_sits_former", "light", True),
         ("sl", "light", False),
-        ("dual", "none", False),
+        ("dual_sits_former", "none", False),
+        ("dual", "none", True),
     ],
 )
 def test_tasks(objective: str, decoder: Any, wanted: bool) -> None:

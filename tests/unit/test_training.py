@@ -21,19 +21,19 @@ from sitsformer.training.tasks import (
     InMemory,
     PretrainTask,
 )
-from training_tasks import MEAN, SHAPE, STD, network, settings_of, task, weights
+from training_tasks import MEAN, SHAPE, STD, network, settings_of, shape_for, task, weights
 
 
-@pytest.mark.parametrize("objective", ["ssl", "sl", "dual"])
+@pytest.mark.parametrize("objective", ["sits_former", "sl", "dual_sits_former", "ssl", "dual"])
 @pytest.mark.parametrize("mask", ["steps", "spans", "bands"])
 def test_every_objective_learns(objective, mask):
-    model = network()
+    model = network(shape=shape_for(objective))
     history = fit(model, task(objective, mask=mask), Plan(epochs=12, learning_rate=3e-3))
     assert history[-1]["validation_loss"] < 0.9 * history[0]["validation_loss"]
     assert [row["epoch"] for row in history] == list(range(1, 13))
 
 
-@pytest.mark.parametrize("objective", ["ssl", "dual"])
+@pytest.mark.parametrize("objective", ["sits_former", "dual_sits_former"])
 @pytest.mark.parametrize("mask", ["steps", "spans"])
 def test_a_light_decoder_learns(objective, mask):
     model = network(shape=replace(SHAPE, decoder=True))
@@ -48,7 +48,9 @@ def test_a_series_of_one_step_is_not_hidden_from_an_encoder_with_a_decoder(every
     values, doy, label, _ = training_data.arrays()
     doy[::every, 1:] = 0
     series = make_series(values, doy, MEAN, STD)
-    chosen = PretrainTask(InMemory(series, label), settings_of("dual", 60, decoder=True))
+    chosen = PretrainTask(
+        InMemory(series, label), settings_of("dual_sits_former", 60, decoder=True)
+    )
     model = network(shape=replace(SHAPE, decoder=True))
     for (batch,) in chosen.batches(0, 0):
         single = np.repeat(batch.steps.layout.lengths == 1, batch.steps.layout.lengths)
@@ -76,10 +78,10 @@ def test_validation_is_deterministic():
 
 
 def test_samples_without_land_cover_take_part_in_reconstruction_alone():
-    mixed = task("dual", unlabelled=0.5)
+    mixed = task("dual_sits_former", unlabelled=0.5)
     (batch,) = next(mixed.batches(0, 0))
-    assert 0 < batch.counts["sl"] < 24
-    assert batch.counts["sl"] == int((batch.label >= 0).sum())
+    assert 0 < batch.counts["landcover"] < 24
+    assert batch.counts["landcover"] == int((batch.label >= 0).sum())
     sums = mixed.sums(network(), batch)
     expected = torch.nn.functional.cross_entropy(
         network()
@@ -89,19 +91,19 @@ def test_samples_without_land_cover_take_part_in_reconstruction_alone():
         ignore_index=-1,
         reduction="sum",
     )
-    assert sums["sl"].shape == expected.shape
+    assert sums["landcover"].shape == expected.shape
     only = task("sl", unlabelled=0.5)
     (batch,) = next(only.batches(0, 0))
     assert (batch.label >= 0).all() and len(batch.label) < 24
-    assert len(next(task("ssl", unlabelled=0.5).batches(0, 0))[0].label) == 24
+    assert len(next(task("sits_former", unlabelled=0.5).batches(0, 0))[0].label) == 24
 
 
 def test_a_batch_without_labels_does_no_harm():
-    nothing = task("dual", unlabelled=1.0, validation=False)
+    nothing = task("dual_sits_former", unlabelled=1.0, validation=False)
     model = network()
     history = fit(model, nothing, Plan(epochs=1))
-    assert np.isfinite(history[0]["train_ssl"])
-    assert history[0]["train_sl"] == 0.0
+    assert np.isfinite(history[0]["train_reconstruct"])
+    assert history[0]["train_landcover"] == 0.0
     assert torch.isfinite(weights(model)).all()
 
 
@@ -222,10 +224,10 @@ def test_tensorboard_gets_every_epoch(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     watchers = observers(tmp_path, None, {})
-    fit(network(), task("ssl"), Plan(epochs=3), observers=watchers)
+    fit(network(), task("sits_former"), Plan(epochs=3), observers=watchers)
     events = EventAccumulator(str(tmp_path)).Reload()
     assert "loss/validation" in events.Tags()["scalars"]
-    assert [event.step for event in events.Scalars("ssl/train")] == [6, 12, 18]
+    assert [event.step for event in events.Scalars("reconstruct/train")] == [6, 12, 18]
 
 
 def test_mlflow_that_is_not_installed_is_named(monkeypatch):
@@ -242,7 +244,7 @@ def test_compiled_layers_train_the_same(monkeypatch):
     found = []
     for compiled in (False, True):
         plan = Plan(epochs=2, compile=compiled)
-        found.append(fit(network(), task("dual"), plan)[-1]["validation_loss"])
+        found.append(fit(network(), task("dual_sits_former"), plan)[-1]["validation_loss"])
     assert found[1] == pytest.approx(found[0], rel=1e-3)
 
 
@@ -251,5 +253,5 @@ def test_bf16_reaches_about_the_same_loss():
     for precision in ("float32", "bf16"):
         model = network()
         plan = Plan(epochs=6, learning_rate=3e-3, precision=precision)
-        found.append(fit(model, task("dual"), plan)[-1]["validation_loss"])
+        found.append(fit(model, task("dual_sits_former"), plan)[-1]["validation_loss"])
     assert found[1] == pytest.approx(found[0], rel=0.1)

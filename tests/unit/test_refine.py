@@ -1,0 +1,102 @@
+"""Refinements of predictions by unlabelled samples, against plain loops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sitsformer.fewshot import Draw, refine
+
+RNG = np.random.default_rng(3)
+
+
+def made(count: int = 60, classes: int = 3):
+    """Two-dimensional points in three heaps, their classes, and guesses that are often wrong."""
+    label = np.arange(count) % classes
+    centres = np.array([[0, 0], [6, 0], [0, 6]], float)
+    points = centres[label] + RNG.normal(0, 0.7, (count, 2))
+    guess = RNG.dirichlet(np.ones(classes), count)
+    return points, label, guess
+
+
+def test_neighbours_are_the_nearest_other_samples() -> None:
+    points, _, _ = made()
+    found = refine.Pool(lambda: points).neighbours
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2)
+    np.fill_diagonal(apart, np.inf)
+    expected = np.sort(np.argsort(apart, axis=1)[:, : refine.NEIGHBOURS], axis=1)
+    np.testing.assert_array_equal(np.sort(found, axis=1), expected)
+
+
+def test_a_small_store_has_fewer_neighbours() -> None:
+    points, _, _ = made(6)
+    assert refine.Pool(lambda: points).neighbours.shape == (6, 5)
+
+
+def test_smoothing_equals_a_loop() -> None:
+    points, label, guess = made(30)
+    drawn = np.array([0, 1, 2])
+    neighbours = refine.Pool(lambda: points).neighbours
+    found = refine.smoothed(guess, label[drawn], drawn, neighbours)
+    start = guess.copy()
+    for i in drawn:
+        start[i] = np.eye(3)[label[i]]
+    expected = start.copy()
+    for _ in range(refine.ROUNDS):
+        last = expected.copy()
+        for i in range(len(points)):
+            if i in drawn:
+                continue
+            around = sum(last[j] for j in neighbours[i]) / len(neighbours[i])
+            expected[i] = 0.2 * start[i] + 0.8 * around
+    np.testing.assert_allclose(found, expected)
+    np.testing.assert_allclose(found.sum(1), 1)
+    before, after = ((p.argmax(1) == label).mean() for p in (guess, found))
+    assert after > before
+
+
+def test_land_cover_equals_bayes_by_hand() -> None:
+    land_cover = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.3, 0.7]])
+    guess = np.full((4, 2), 0.5)
+    drawn, label = np.array([0, 2]), np.array([0, 1])
+    found = refine.with_land_cover(guess, label, drawn, land_cover)
+    average = land_cover.mean(0)  # 0.525, 0.475
+    of_crop = np.array([(land_cover[0] + average) / 2, (land_cover[2] + average) / 2])
+    for i in range(4):
+        score = [sum(land_cover[i] * of_crop[k] / average) for k in range(2)]
+        np.testing.assert_allclose(found[i], np.array(score) / sum(score))
+
+
+def test_what_is_offered_is_what_is_tried() -> None:
+    with_cover = refine.Pool(lambda: np.zeros((3, 2)), np.ones((3, 1)))
+    without = refine.Pool(lambda: np.zeros((3, 2)))
+    both = ("land_cover", "smoothing")
+    assert refine.switches(both, with_cover) == [
+        *((), ("land_cover",), ("smoothing",), ("land_cover", "smoothing"))
+    ]
+    assert refine.switches(both, without) == [(), ("smoothing",)]
+    assert refine.switches((), with_cover) == [()]
+
+
+@pytest.mark.parametrize("useful", [True, False])
+def test_validation_chooses(useful: bool) -> None:
+    points, label, guess = made(90)
+    if not useful:  # right already, and neighbours that say nothing
+        guess = 0.4 * guess + 0.6 * np.eye(3)[label]
+    space = points if useful else RNG.normal(size=points.shape)
+    draw = Draw(np.arange(6), np.arange(60, 90))
+    found, name = refine.best(guess, label, draw, refine.Pool(lambda: space), ("smoothing",))
+    assert (name == "smoothing") == useful
+    if not useful:
+        np.testing.assert_array_equal(found, guess)
+
+
+def test_labels_beyond_the_draw_are_not_looked_at() -> None:
+    """Those of validation choose, and no others reach the prediction."""
+    points, label, guess = made(90)
+    draw = Draw(np.arange(6), np.arange(60, 90))
+    other = label.copy()
+    other[6:60] = -1
+    pool = refine.Pool(lambda: points)
+    first, second = (refine.best(guess, k, draw, pool, ("smoothing",)) for k in (label, other))
+    np.testing.assert_array_equal(first[0], second[0])
