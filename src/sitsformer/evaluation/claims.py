@@ -88,4 +88,12 @@ def _sentence(word: str, claim: str, row: Mapping[Hashable, Any], level: float) 
 
 def _interval(row: Mapping[Hashable, Any], kind: str) -> str:
     low, high = row[f"low_{kind}"], row[f"high_{kind}"]
-    return "unknown (too few)" if low != low else f"{low:+.3f} to {high:+.3f}"
+    if low != low:
+        return "unknown (too few)"
+    digits = max(_digits(low), _digits(high))
+    return f"{low:+.{digits}f} to {high:+.{digits}f}"
+
+
+def _digits(bound: float) -> int:
+    """Decimals that do not round a bound to zero: three, or up to five."""
+    return next((n for n in (3, 4) if round(bound, n) != 0), 5) if bound else 3

@@ -14,6 +14,7 @@ import pandas as pd
 from sitsformer import artefacts, mapproducts, plots
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import seen
+from sitsformer.evaluation.efficiency import sentence
 from sitsformer.evaluation.evaluate import FEW
 from sitsformer.fewshot import BESIDE_SETTINGS, shots_order
 from sitsformer.plots import style
@@ -55,11 +56,16 @@ def _headline(m: Material) -> str:
     part = part[part.shots == shots]
     means: dict[str, float] = dict(zip(part.arm, part["mean"].astype(float), strict=True))
     named = [f"{init}-{m.config.fewshot.adaptations[0]}" for init in starts()]
-    baselines = sorted((arm for arm in means if "-" not in arm), key=lambda arm: -means[arm])
+    plain = [arm for arm in means if "-" not in arm and "+" not in arm]
+    baselines = sorted(plain, key=lambda arm: -means[arm])
     shown = [arm for arm in named + baselines[:1] if arm in means]
     pieces = [f"{style.look(arm).label} {means[arm]:.2f}" for arm in shown]
     many = "all labels" if shots == "all" else f"{shots} labels a class"
-    return f"Macro F1 on unseen blocks with {many}: " + ", ".join(pieces) + "."
+    found = f"Macro F1 on unseen blocks with {many}: " + ", ".join(pieces) + "."
+    if len(shown) > 1 and baselines:
+        titles = (style.look(shown[0]).label, f"the {style.look(baselines[0]).label}")
+        found += f" {sentence(summary, shown[0], baselines[0], titles) or ''}"
+    return found.strip()
 
 
 def _what(m: Material) -> list[tuple[str, str]]:
