@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer.imagery.synthetic.landscape import Parcels
-from sitsformer.imagery.synthetic.noise import Floats, normal, stream
+from sitsformer.imagery.synthetic.noise import Floats, normal, stream, uniform
 from sitsformer.imagery.synthetic.phenology import Growth
 
 EXTINCTION = 0.6
@@ -28,10 +28,13 @@ WATER = (0.00, 0.00, 0.00, 0.00, 0.00, -0.02, -0.05, -0.12, -0.90, -1.20)
 STRAW = (0.55, 0.60, 0.70, 0.65, 0.60, 0.55, 0.55, 0.55, 0.35, 0.15)
 """Directions of logarithms of reflectance (band,): of soils, of leaves, of what is left of them."""
 
-SOIL_SPREAD = {"brightness": 0.24, "redness": 0.10, "clay": 0.14}
+SOIL_SPREAD = {"brightness": 0.24, "redness": 0.13, "clay": 0.18}
 """Standard deviations of fields along BRIGHTNESS, REDNESS and CLAY."""
-DATED = {"gain": 0.035, "water": 0.05, "blue": 0.03}
+DATED = {"gain": 0.03, "water": 0.045, "redness": 0.03}
 """Standard deviations of a field from date to date: of all bands, along WATER and REDNESS."""
+ODD, ODDITY = 0.12, 3.0
+"""Share of a field's dates that are off by more (thin cloud, shadow and haze that no score tells,
+rain or irrigation just before), and by how much more."""
 
 
 def tint(
@@ -76,9 +79,11 @@ def _dated(
     """(parcel, time, band) logarithms of what changes from date to date."""
     identity = [axis[:, None] for axis in parcels.identity.T]
     total = np.zeros((len(parcels.use), len(day), len(WATER)), np.float32)
+    odd = uniform(stream(seed, "odd date", epsg), *identity, day[None]) < ODD
+    scale = np.where(odd, ODDITY, 1.0)
     for direction, (name, size) in zip(
         (np.ones(len(WATER)), WATER, REDNESS), DATED.items(), strict=True
     ):
         drawn = normal(stream(seed, "dated", name, epsg), *identity, day[None])
-        total += np.multiply.outer(size * drawn, direction)
+        total += np.multiply.outer(size * scale * drawn, direction)
     return total
