@@ -61,7 +61,7 @@ class Series:
 
 def of_landscape(
     year: int = 2021,
-    places: tuple[tuple[float, float, float, float], ...] = PLACES,
+    places: tuple[tuple[float, float, float, float], ...] = (HOME,),
     tiles_each: int = 6,
     pixels: int = 1000,
 ) -> Series:
@@ -115,7 +115,9 @@ def of_file(path: Path) -> Series:
     for pair in (("dates", "doy"), ("label", "crop_code"), ("region", "lon")):
         lacking += [] if set(pair) & set(found) else [" or ".join(pair)]
     if lacking:
-        raise SitsError(f"{path}: a table of series needs {', '.join(lacking)}; found {sorted(found)}")
+        raise SitsError(
+            f"{path}: a table of series needs {', '.join(lacking)}; found {sorted(found)}"
+        )
     x = found["x"]
     if "doy" in found:
         day = found["doy"].astype(np.int64)

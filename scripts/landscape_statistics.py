@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from landscape_series import Floats, Ints, Series, of_file, of_landscape
+from landscape_series import PLACES, Floats, Series, of_file, of_landscape
 from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
@@ -24,11 +24,27 @@ from sitsformer.indices import normalised_difference
 GRID = np.arange(91, 302, 10)
 SEASONS = {"Apr-May": (91, 151), "Jun-Aug": (152, 243), "Sep-Oct": (244, 301)}
 SHOWN = ("B02", "B04", "B05", "B08", "B11", "B12")
-PAIRS = (("B02", "B04"), ("B04", "B08"), ("B05", "B08"), ("B07", "B08"), ("B08", "B11"),
-         ("B04", "B12"), ("B11", "B12"))
+PAIRS = (
+    ("B02", "B04"),
+    ("B04", "B08"),
+    ("B05", "B08"),
+    ("B07", "B08"),
+    ("B08", "B11"),
+    ("B04", "B12"),
+    ("B11", "B12"),
+)
 LAGS = (10, 30, 60, 120)
-FEATURES = ("NDVI least", "NDVI greatest", "NDVI mean", "NDVI std", "day of greatest",
-            "first day above half", "last day above half", "days above half", "steepest rise")
+FEATURES = (
+    "NDVI least",
+    "NDVI greatest",
+    "NDVI mean",
+    "NDVI std",
+    "day of greatest",
+    "first day above half",
+    "last day above half",
+    "days above half",
+    "steepest rise",
+)
 LEAST = 8
 """Series of a class at a place that are needed to speak of the spread there."""
 
@@ -40,7 +56,9 @@ def residual(values: Floats, series: Series) -> tuple[Floats, NDArray[np.bool_]]
     flat = values.reshape(len(values), -1)
     total = np.zeros((len(size), flat.shape[1]))
     np.add.at(total, member, flat)
-    left = (flat - (total / size[:, None])[member]) * np.sqrt(size / np.maximum(size - 1, 1))[member, None]
+    left = (flat - (total / size[:, None])[member]) * np.sqrt(size / np.maximum(size - 1, 1))[
+        member, None
+    ]
     return left.reshape(values.shape).astype(np.float32), (size >= LEAST)[member]
 
 
@@ -59,15 +77,17 @@ def separation(values: Floats, series: Series) -> tuple[Floats, Floats]:
         within.append((spread.mean(0), weight))
         size = np.mean([(here & (series.label == k)).sum() for k in labels])
         between.append((means.var(0, ddof=1) - spread.mean(0) / size, weight))
+
     def mean(parts: list[tuple[Floats, int]]) -> Floats:
         return np.sqrt(np.maximum(sum(v * w for v, w in parts) / sum(w for _, w in parts), 0))
+
     return mean(within), mean(between)
 
 
 def statistics(series: Series) -> Iterator[tuple[str, float]]:
     """Names and values, in order."""
     regular = series.on(GRID)
-    at = {name: series.bands.index(name) for name in SHOWN + ("B07",)}
+    at = {name: series.bands.index(name) for name in (*SHOWN, "B07")}
     red, nir, swir = (regular[..., at[name]] for name in ("B04", "B08", "B11"))
     ndvi, ndmi = normalised_difference(nir, red), normalised_difference(nir, swir)
     within, between = separation(regular, series)
@@ -107,7 +127,10 @@ def statistics(series: Series) -> Iterator[tuple[str, float]]:
         steps = lag // 10
         for band in ("B04", "B08", "B11"):
             v = scaled[..., at[band]]
-            yield f"within, correlation {band} over {lag} days", (v[:, :-steps] * v[:, steps:]).mean()
+            yield (
+                f"within, correlation {band} over {lag} days",
+                (v[:, :-steps] * v[:, steps:]).mean(),
+            )
     yield from noise(series)
     peaks = np.array([len(find_peaks(np.pad(row, 1), prominence=0.15)[0]) for row in ndvi])
     yield "share with two seasons of green", float((peaks >= 2).mean())
@@ -131,7 +154,10 @@ def noise(series: Series) -> Iterator[tuple[str, float]]:
         yield f"noise {band}, robust std", robust[i]
         yield f"noise {band}, share beyond 4 of these", (np.abs(off[:, i]) > 4 * robust[i]).mean()
     for one, other in (("B02", "B04"), ("B04", "B08"), ("B08", "B11")):
-        a, b = (np.clip(off[:, series.bands.index(n)] / robust[series.bands.index(n)], -4, 4) for n in (one, other))
+        a, b = (
+            np.clip(off[:, series.bands.index(n)] / robust[series.bands.index(n)], -4, 4)
+            for n in (one, other)
+        )
         yield f"noise, correlation {one} {other}", np.corrcoef(a, b)[0, 1]
 
 
@@ -143,7 +169,7 @@ def _directions(values: Floats) -> float:
 
 def main(paths: list[Path]) -> None:
     """Print the table."""
-    tables = [of_landscape(), *(of_file(path) for path in paths)]
+    tables = [of_landscape(places=PLACES), *(of_file(path) for path in paths)]
     columns = [dict(statistics(series)) for series in tables]
     print(f"{'':42}", *(f"{series.name[:14]:>15}" for series in tables))
     print(f"{'series':42}", *(f"{len(series.label):>15}" for series in tables))

@@ -87,13 +87,53 @@ CROPS = {
         23, "grass", 0.10, 150, 213, 14, 32, 3.4, 46, 14, structure=-0.12, straw=1.0
     ),
     "winter wheat": Plant(
-        24, "grass", 0.13, 110, 177, 17, 44, 4.3, 47, 12, winter=0.16, structure=-0.20,
-        water=0.14, straw=1.0,
+        24,
+        "grass",
+        0.13,
+        110,
+        177,
+        17,
+        44,
+        4.3,
+        47,
+        12,
+        winter=0.16,
+        structure=-0.20,
+        water=0.14,
+        straw=1.0,
     ),
     "canola": Plant(
-        31, "broad", 0.08, 153, 214, 14, 30, 3.6, 46, 14, flower=0.35, structure=-0.18, water=0.12, straw=0.6),
+        31,
+        "broad",
+        0.08,
+        153,
+        214,
+        14,
+        30,
+        3.6,
+        46,
+        14,
+        flower=0.35,
+        structure=-0.18,
+        water=0.12,
+        straw=0.6,
+    ),
     "alfalfa": Plant(
-        36, "broad", 0.08, 112, 290, 0, 36, 3.3, 45, 10, winter=0.12, cuts=34, structure=-0.16, water=0.20),
+        36,
+        "broad",
+        0.08,
+        112,
+        290,
+        0,
+        36,
+        3.3,
+        45,
+        10,
+        winter=0.12,
+        cuts=34,
+        structure=-0.16,
+        water=0.20,
+    ),
     "sugarbeets": Plant(
         41, "broad", 0.06, 175, 292, 6, 42, 4.2, 50, 14, structure=-0.26, water=0.36
     ),
@@ -213,7 +253,12 @@ def grow(stands: Stands, day: Floats) -> Growth:
     cab = np.broadcast_to(column("cab", kind) + stands.cab[:, None], total.shape)
     bloom = np.exp(-0.5 * ((spread - (rise + 0.45 * (fall - rise))) / 7.5) ** 2)
     # Straw rots or is ploughed in within two months or so.
-    straw = column("straw", kind) * stands.straw[:, None] * gone * np.exp(-np.maximum(spread - fall - harvest, 0) / 60)
+    straw = (
+        column("straw", kind)
+        * stands.straw[:, None]
+        * gone
+        * np.exp(-np.maximum(spread - fall - harvest, 0) / 60)
+    )
     structure, water = (
         np.broadcast_to(column(name, kind) + getattr(stands, name)[:, None], total.shape)
         for name in ("structure", "water")

@@ -73,9 +73,7 @@ def ground_seen(lai: Floats) -> NDArray[np.float32]:
     return np.exp(-EXTINCTION * lai).astype(np.float32)
 
 
-def _dated(
-    seed: int, epsg: int, parcels: Parcels, day: NDArray[np.int64]
-) -> NDArray[np.float32]:
+def _dated(seed: int, epsg: int, parcels: Parcels, day: NDArray[np.int64]) -> NDArray[np.float32]:
     """(parcel, time, band) logarithms of what changes from date to date."""
     identity = [axis[:, None] for axis in parcels.identity.T]
     total = np.zeros((len(parcels.use), len(day), len(WATER)), np.float32)
