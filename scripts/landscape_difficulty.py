@@ -6,7 +6,7 @@
 First a random forest, logistic regression, a temporal convolutional network and the project's
 network from random weights, on a few labelled pixels a class: the methods of the sweep with the
 settings of one section `fewshot`, tested on other squares of ground. Macro F1, mean and standard
-deviation over three draws. Then, for the landscape alone, the forest on a region 370 km away and in
+deviation over three draws. Then, for the landscape alone, the forest on a region 280 km away and in
 another year. No network is pretrained here: the landscape must not be made to suit one that is.
 """
 

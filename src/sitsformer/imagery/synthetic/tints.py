@@ -80,7 +80,7 @@ def _dated(seed: int, epsg: int, parcels: Parcels, day: NDArray[np.int64]) -> ND
     odd = uniform(stream(seed, "odd date", epsg), *identity, day[None]) < ODD
     scale = np.where(odd, ODDITY, 1.0)
     for direction, (name, size) in zip(
-        (np.ones(len(WATER)), WATER, REDNESS), DATED.items(), strict=True
+        (np.ones(len(WATER)), np.array(WATER), np.array(REDNESS)), DATED.items(), strict=True
     ):
         drawn = normal(stream(seed, "dated", name, epsg), *identity, day[None])
         total += np.multiply.outer(size * scale * drawn, direction)
