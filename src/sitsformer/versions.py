@@ -6,7 +6,7 @@ on them, and no others.
 """
 
 STAGES = {
-    "cube": 1,
+    "cube": 2,
     "patches": 1,
     "merge": 1,
     "pretrain": 2,

@@ -40,7 +40,9 @@ def package(tmp_path: Path) -> Path:
     (package / "imagery" / "flat.py").write_text(module)
     recipes.insert(package / "config" / "areas.py", "class EarthEngine(", f"{section}\n\n")
     root = package / "config" / "root.py"
-    recipes.insert(root, "from sitsformer.config.base import", "from sitsformer.config.areas import Flat\n")
+    recipes.insert(
+        root, "from sitsformer.config.base import", "from sitsformer.config.areas import Flat\n"
+    )
     recipes.insert(
         root, "    earthengine: EarthEngine =", f"{key.rstrip()}\n".replace("flat", "    flat", 1)
     )

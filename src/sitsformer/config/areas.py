@@ -252,7 +252,7 @@ class Synthetic(Section):
     """Seed of the landscape: parcels, crops, weather, clouds."""
     revisit: int = Field(5, ge=1, le=30)
     """Days between overpasses."""
-    cloudiness: Fraction = 0.55
+    cloudiness: Fraction = 0.4
     """Mean share of the sky under cloud over the season."""
     label_error: Fraction = 0.08
     """Share of parcels whose land-cover and crop label is wrong."""
