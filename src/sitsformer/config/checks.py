@@ -15,6 +15,8 @@ from sitsformer.config.areas import Area
 from sitsformer.config.base import Split
 from sitsformer.config.learning import FewShot
 from sitsformer.config.sets import PARTS, SampleSet
+from sitsformer.labels import products
+from sitsformer.labels.product import TAKEN
 from sitsformer.sensors import PIXEL
 from sitsformer.sources import source_of
 from sitsformer.training.objectives import SCRATCH, objectives
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
 
 def cross_checks(config: Config) -> Iterator[str]:
     """Every mistake between sections."""
-    for key, names in (("areas", config.areas), ("sets", config.sets)):
+    for key, names in (("areas", config.areas), ("labels", config.labels), ("sets", config.sets)):
         yield from _alike(key, names)
+    for name in config.labels:
+        yield from _survey_name(name, config)
     for name, sample_set in config.sets.items():
         yield from _set_checks(f"sets.{name}", sample_set, config)
     yield from _unknown("pretrain.set", (config.pretrain.set,), config.sets)
@@ -53,9 +57,9 @@ def outlook(config: Config) -> Iterator[str]:
             continue
         for part, who in parts.items():
             if not sample_set.split.has(part):
-                by_block = sample_set.split.by == "block"
-                key = "fractions" if by_block else part
-                what = f"the share of {part} is 0" if by_block else f"{part} lists nothing"
+                shared = sample_set.split.by in ("block", "group")
+                key = "fractions" if shared else part
+                what = f"the share of {part} is 0" if shared else f"{part} lists nothing"
                 yield f"sets.{name}.split.{key}: {what}, and {who} needs samples there"
         labels_matter = name == config.fewshot.set or label_learners(config)
         if labels_matter and sample_set.classes is not None and len(sample_set.classes) < 2:
@@ -135,16 +139,41 @@ def _maps(config: Config) -> Iterator[str]:
 def _set_checks(path: str, sample_set: SampleSet, config: Config) -> Iterator[str]:
     areas = {name: config.areas[name] for name in sample_set.areas if name in config.areas}
     yield from _unknown(f"{path}.areas", sample_set.areas, config.areas)
+    survey = sample_set.label in config.labels
     for name, area in areas.items():
-        if sample_set.label not in area.labels:
+        if not survey and sample_set.label not in area.labels:
+            own = f", and `labels` has {sorted(config.labels)}" if config.labels else ""
             yield (
                 f"{path}.label: unknown label {sample_set.label!r}: area {name!r} "
-                f"has {sorted(area.labels)}"
+                f"has {sorted(area.labels)}{own}"
             )
     split = sample_set.split
+    if survey and sample_set.purity > 1:
+        yield (
+            f"{path}.purity: {sample_set.purity} asks for labels around each pixel, and "
+            f"labels.{sample_set.label} has them at its own pixels alone; leave it out (`erode` "
+            "keeps off the borders of polygons)"
+        )
+    if split.by == "group" and survey and sample_set.unlabelled == "keep":
+        yield (
+            f"{path}.unlabelled: keep makes samples without a group, which a split by group cannot "
+            "keep apart; drop them, or split by block"
+        )
+    if split.by == "group" and areas and not survey:
+        yield (
+            f"{path}.split.by: group needs labels that have groups, a survey under `labels`, and "
+            f"{sample_set.label!r} is a map; split it by block"
+        )
     if split.by == "area":
         for part in PARTS:
             yield from _unknown(f"{path}.split.{part}", getattr(split, part), sample_set.areas)
+
+
+def _survey_name(name: str, config: Config) -> Iterator[str]:
+    """Names of surveys that mean something else already."""
+    layers = {layer for area in config.areas.values() for layer in area.labels}
+    if name in layers | set(products()) | TAKEN:
+        yield f"labels.{name}: {name!r} is a layer of cubes; give the survey another name"
 
 
 def _prospects(path: str, sample_set: SampleSet, config: Config) -> Iterator[str]:

@@ -19,11 +19,14 @@ from numpy.typing import NDArray
 
 from sitsformer import provenance, samples
 from sitsformer.classes import NO_CLASS_NAME
-from sitsformer.config import Config, SampleSet
+from sitsformer.config import Config, SampleSet, expand
 from sitsformer.patches import leakage, splits
+from sitsformer.patches.surveyed import Gathered, gathered
 from sitsformer.samples import contract as samplelayout
 from sitsformer.samples.contract import SPLITS, UNASSIGNED, About, SampleError
 from sitsformer.samples.shards import Reader
+from sitsformer.sensors import PIXEL
+from sitsformer.surveys import grouping
 
 log = logging.getLogger(__name__)
 
@@ -84,35 +87,96 @@ def merge(config: Config, set_name: str, out: Path, stores: Sequence[Path]) -> d
             "give the tile stores of that set"
         )
     common, columns = _gather(tiles)
-    common, columns["label"], removed = _drop_empty_classes(common, columns["label"])
-    columns["split"] = _assign(chosen, common, columns)
-    rows = len(columns["label"])
-    wanted = _wanted(chosen)
-    warnings = splits.check_presence(
-        columns["label"], columns["split"], common.classes.names, wanted
-    )
-    order = _chunk_order(tiles)
-    columns = {name: values[order] for name, values in columns.items()}
-    manifest = _manifest(tiles, common, columns, removed, warnings)
-    record = {"set": chosen.model_dump(mode="json")}
+    record: dict[str, Any] = {"set": chosen.model_dump(mode="json")}
     inputs = {f"tiles/{tile.about.tiles[0]}": tile.path for tile in tiles}
+    survey = config.labels.get(str(chosen.label))
+    of_survey = None
+    lost = {"rare": np.zeros(len(columns["label"]), bool)}
+    if survey is not None:
+        record["labels"] = survey.model_dump(mode="json")
+        inputs["labels"] = expand(survey.path)
+        of_survey = gathered(str(chosen.label), survey, [tile.manifest for tile in tiles])
+        lost["rare"] = of_survey.rare(columns["label"], common.classes.names)
+    columns["split"], lost["group"] = _splits(chosen, common, columns, lost["rare"], tiles[0].steps)
+    dropped = _lost(common, columns, lost, of_survey)
+    stay = np.flatnonzero(~lost["rare"] & ~lost["group"])
+    everything = len(stay) == len(columns["label"])
+    order = _chunk_order(tiles) if everything else stay
+    columns = {name: values[order] for name, values in columns.items()}
+    common, columns["label"], removed = _drop_empty_classes(common, columns["label"])
+    warnings = splits.check_presence(
+        columns["label"], columns["split"], common.classes.names, _wanted(chosen)
+    )
+    manifest = _manifest(tiles, common, columns, removed, dropped)
     with provenance.create(
         out, samplelayout.KIND, config=record, inputs=inputs, seed=chosen.split.seed
     ) as partial:
         with samplelayout.reflectance_writer(partial) as writer:
-            for packed in _chunks(tiles):
+            for packed in _chunks(tiles) if everything else _some_chunks(tiles, stay):
                 writer.append(packed)
-        samplelayout.write_arrays(partial, rows, tiles[0].steps, columns, common)
+        samplelayout.write_arrays(partial, len(order), tiles[0].steps, columns, common)
         manifest["leakage"] = _leakage(partial, chosen)
+        if of_survey is not None:
+            manifest["features"] = of_survey.write(partial, chosen.split, tiles[0].steps[-1])
+            warnings = of_survey.warnings + warnings
+        manifest["warnings"] = warnings + manifest["warnings"]
         samplelayout.write_manifest(partial, manifest)
     for line in warnings:
         log.warning("set %s: %s", set_name, line)
     return manifest
 
 
+def _splits(
+    chosen: SampleSet,
+    common: About,
+    columns: dict[str, NDArray[Any]],
+    without: NDArray[np.bool_],
+    steps: tuple[int, ...],
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Splits (sample,), and the samples (sample,) whose group is in another one.
+
+    In a split by group, `block` of the columns becomes the unit that a sample was given away with.
+    """
+    rows = np.flatnonzero(~without)
+    some = {name: values[rows] for name, values in columns.items()}
+    split = np.full(len(without), UNASSIGNED, np.uint8)
+    if chosen.split.by == "group":
+        place = (some["x"], some["y"], some["epsg"])
+        some["block"] = grouping.units(some["group"], *place, steps[-1] * float(PIXEL))
+        columns["block"] = np.zeros(len(without), np.int64)
+        columns["block"][rows] = some["block"]
+    elif chosen.split.by == "block" and "group" in some:
+        some["block"] = grouping.joined_blocks(some["group"], some["block"])
+    split[rows] = _assign(chosen, common, some)
+    strays = np.zeros(len(without), bool)
+    if "group" in some:
+        strays[rows] = grouping.stragglers(some["group"], split[rows])
+    return split, strays
+
+
+def _lost(
+    common: About,
+    columns: dict[str, NDArray[Any]],
+    lost: dict[str, NDArray[np.bool_]],
+    of_survey: Gathered | None,
+) -> dict[str, dict[str, int]]:
+    """Count samples that the merge drops: by reason and class, and by feature in the survey."""
+    found: dict[str, dict[str, int]] = {}
+    for reason, where in lost.items():
+        if not where.any():
+            continue
+        if of_survey is not None:
+            of_survey.take(columns["feature"][where], reason)
+        names = (*common.classes.names, NO_CLASS_NAME)
+        counts = np.bincount(columns["label"][where] % len(names), minlength=len(names)).tolist()
+        found[reason] = {name: n for name, n in zip(names, counts, strict=True) if n}
+    return found
+
+
 def _open(path: Path) -> _Tile:
     dataset = samples.open_samples(path)
-    names = ("doy", "date", "label", "split", "block", "epsg", "lon", "lat", "x", "y")
+    names = ["doy", "date", "label", "split", "block", "epsg", "lon", "lat", "x", "y"]
+    names += [name for name in samplelayout.SURVEYED if name in dataset.variables]
     return _Tile(
         path=path,
         about=samples.about(dataset),
@@ -203,7 +267,7 @@ def _assign(
     if by == "polygons":
         known: NDArray[np.uint8] = columns["split"]
         return known
-    if by == "block":
+    if by in ("block", "group"):
         blocks, member = np.unique(columns["block"], return_inverse=True)
         classes = len(common.classes.names) + 1
         label = np.where(columns["label"] < 0, classes - 1, columns["label"])
@@ -226,7 +290,7 @@ def _assign(
 def _wanted(chosen: SampleSet) -> list[bool]:
     """Which splits the config asks for."""
     split = chosen.split
-    if split.by == "block":
+    if split.by in ("block", "group"):
         return [share > 0 for share in split.fractions]
     if split.by == "polygons":
         return [True, False, True]
@@ -261,6 +325,23 @@ def _chunks(tiles: Sequence[_Tile]) -> Iterator[bytes]:
     yield from samplelayout.encoded(samplelayout.rechunk(rests, chunk_rows), chunk_rows)
 
 
+def _some_chunks(tiles: Sequence[_Tile], rows: NDArray[np.int64]) -> Iterator[bytes]:
+    """Compressed chunks of some rows, numbered over all tiles, ascending."""
+
+    def parts() -> Iterator[NDArray[np.uint16]]:
+        first = 0
+        for tile in tiles:
+            own = rows[(rows >= first) & (rows < first + tile.rows)] - first
+            first += tile.rows
+            if len(own):
+                with Reader(tile.path / "reflectance") as reader:
+                    yield reader.take(own)
+
+    with Reader(tiles[0].path / "reflectance") as reader:
+        chunk_rows = reader.chunk
+    yield from samplelayout.encoded(samplelayout.rechunk(parts(), chunk_rows), chunk_rows)
+
+
 def _leakage(partial: Path, chosen: SampleSet) -> list[dict[str, Any]]:
     table = leakage.leakage_table(partial)
     for row in table:
@@ -277,7 +358,7 @@ def _manifest(
     common: About,
     columns: dict[str, NDArray[Any]],
     removed: list[str],
-    warnings: list[str],
+    dropped: dict[str, dict[str, int]],
 ) -> dict[str, Any]:
     names = (*common.classes.names, NO_CLASS_NAME)
     label = np.where(columns["label"] < 0, len(names) - 1, columns["label"])
@@ -286,20 +367,24 @@ def _manifest(
         counts = np.bincount(label[where], minlength=len(names)).tolist()
         return {name: n for name, n in zip(names, counts, strict=True) if n}
 
-    of_tiles = {tile.about.tiles[0]: tile.manifest for tile in tiles}
+    of_tiles = {
+        tile.about.tiles[0]: {k: v for k, v in tile.manifest.items() if k != "features"}
+        for tile in tiles
+    }
     return {
         "samples": len(label),
         "pixels": sum(tile.manifest["pixels"] for tile in tiles),
         "kept": by_class(np.ones(len(label), bool)),
-        "dropped": _sum([tile.manifest["dropped"] for tile in tiles]),
+        "dropped": _sum([*(tile.manifest["dropped"] for tile in tiles), dropped]),
         "splits": {name: by_class(columns["split"] == value) for value, name in enumerate(SPLITS)},
         "blocks": {
             name: len(np.unique(columns["block"][columns["split"] == value]))
             for value, name in enumerate(SPLITS)
         },
         "removed_classes": removed,
-        "warnings": warnings
-        + [f"{name}: {line}" for name, tile in of_tiles.items() for line in tile["warnings"]],
+        "warnings": [
+            f"{name}: {line}" for name, tile in of_tiles.items() for line in tile["warnings"]
+        ],
         "tiles": of_tiles,
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sitsformer.classes import NO_LABEL, load_legend
 from sitsformer.config import Area
-from sitsformer.imagery.earthengine.collections import season_year, wanted
+from sitsformer.imagery.earthengine.collections import wanted
 from sitsformer.imagery.earthengine.errors import EarthEngineError
 from sitsformer.labels import LabelProduct
 from sitsformer.labels.product import LARGEST
@@ -71,7 +71,7 @@ def layers(area: Area) -> tuple[Layer, ...]:
     found = []
     for product in wanted(area):
         _check_codes(product)
-        year = product.year(season_year(area))
+        year = product.year(area.season_year)
         label = (product.name, product, product.band, year, NO_LABEL, product.dtype)
         found.append(Layer(*label, optional=False))
         if product.confidence and product.confidence_layer:

@@ -25,7 +25,6 @@ from sitsformer.imagery.earthengine.collections import (
     SCORES,
     check_area,
     outside,
-    season_year,
     wanted,
 )
 from sitsformer.imagery.earthengine.errors import EarthEngineError
@@ -231,7 +230,7 @@ def attributes(
         "request_sha256": code,
     }
     for product in wanted(area):
-        year = product.year(season_year(area))
+        year = product.year(area.season_year)
         collection, _ = product.source(year)
         if len(product.ids) > 1:
             attrs[f"{product.name}_collection"] = collection
