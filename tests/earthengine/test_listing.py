@@ -14,7 +14,7 @@ from earthengine.fixtures import END, FIRST, START, area, in_place, observed, on
 from earthengine.server import LocalEarthEngine
 from sitsformer.config import Tiles
 from sitsformer.grid import Tile, tiles, to_lonlat
-from sitsformer.imagery.earthengine import collections, listing
+from sitsformer.imagery.earthengine import listing
 from sitsformer.labels import products
 
 

@@ -117,11 +117,18 @@ def touching(surveyed: Surveyed, among: NDArray[np.int64], tile: Tile) -> NDArra
 
 def _near(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Boxes (box, 4) in degrees that meet one of some others."""
-    from shapely import STRtree, box
+    from shapely import STRtree
 
-    tree = STRtree(np.atleast_1d(box(*others.T)))
+    tree = STRtree(_squares(others))
     found = np.zeros(len(boxes), bool)
-    found[tree.query(np.atleast_1d(box(*boxes.T)))[0]] = True
+    found[tree.query(_squares(boxes))[0]] = True
+    return found
+
+
+def _squares(boxes: NDArray[np.float64]) -> NDArray[np.object_]:
+    from shapely import box
+
+    found: NDArray[np.object_] = np.array([box(*one) for one in boxes.tolist()], object)
     return found
 
 
