@@ -8,7 +8,7 @@ that a tile's own store does not depend on which other tiles there are.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -21,10 +21,10 @@ from sitsformer import provenance, samples
 from sitsformer.classes import NO_CLASS_NAME
 from sitsformer.config import Config, SampleSet, expand
 from sitsformer.patches import leakage, splits
-from sitsformer.patches.surveyed import Gathered, gathered
+from sitsformer.patches.repacking import chunk_order, chunks, some_chunks
+from sitsformer.patches.surveyed import Gathered, gathered, lost_pixels
 from sitsformer.samples import contract as samplelayout
 from sitsformer.samples.contract import SPLITS, UNASSIGNED, About, SampleError
-from sitsformer.samples.shards import Reader
 from sitsformer.sensors import PIXEL
 from sitsformer.surveys import grouping
 
@@ -101,7 +101,7 @@ def merge(config: Config, set_name: str, out: Path, stores: Sequence[Path]) -> d
     dropped = _lost(common, columns, lost, of_survey)
     stay = np.flatnonzero(~lost["rare"] & ~lost["group"])
     everything = len(stay) == len(columns["label"])
-    order = _chunk_order(tiles) if everything else stay
+    order = chunk_order(tiles) if everything else stay
     columns = {name: values[order] for name, values in columns.items()}
     common, columns["label"], removed = _drop_empty_classes(common, columns["label"])
     warnings = splits.check_presence(
@@ -112,7 +112,7 @@ def merge(config: Config, set_name: str, out: Path, stores: Sequence[Path]) -> d
         out, samplelayout.KIND, config=record, inputs=inputs, seed=chosen.split.seed
     ) as partial:
         with samplelayout.reflectance_writer(partial) as writer:
-            for packed in _chunks(tiles) if everything else _some_chunks(tiles, stay):
+            for packed in chunks(tiles) if everything else some_chunks(tiles, stay):
                 writer.append(packed)
         samplelayout.write_arrays(partial, len(order), tiles[0].steps, columns, common)
         manifest["leakage"] = _leakage(partial, chosen)
@@ -213,6 +213,9 @@ def _check_common(tiles: Sequence[_Tile]) -> None:
     if not any(tile.rows for tile in tiles):
         reasons = _sum([tile.manifest["dropped"] for tile in tiles])
         lost = {reason: sum(counts.values()) for reason, counts in reasons.items()}
+        if "features" in first.manifest:
+            # All the other pixels of the tiles have no label to lose.
+            lost = lost_pixels([tile.manifest for tile in tiles])
         remedy = "Lower `patches.min_dates` or `patches.clear_score`, or change the set's classes"
         if max(lost, key=lambda reason: lost[reason], default="") == "split":
             remedy = {
@@ -295,51 +298,6 @@ def _wanted(chosen: SampleSet) -> list[bool]:
     if split.by == "polygons":
         return [True, False, True]
     return [bool(names) for names in (split.train, split.validation, split.test)]
-
-
-def _chunk_order(tiles: Sequence[_Tile]) -> NDArray[np.int64]:
-    """Rows, numbered over all tiles, in the order of the set: whole chunks first, then the rest."""
-    whole, rest, start = [], [], 0
-    for tile in tiles:
-        with Reader(tile.path / "reflectance") as reader:
-            cut = tile.rows // reader.chunk * reader.chunk
-        whole.append(np.arange(start, start + cut))
-        rest.append(np.arange(start + cut, start + tile.rows))
-        start += tile.rows
-    return np.concatenate([*whole, *rest])
-
-
-def _chunks(tiles: Sequence[_Tile]) -> Iterator[bytes]:
-    """Compressed chunks of the set: whole ones copied, the rest of each tile packed together."""
-    for tile in tiles:
-        with Reader(tile.path / "reflectance") as reader:
-            for chunk in range(tile.rows // reader.chunk):
-                yield reader.packed(chunk)
-            chunk_rows = reader.chunk
-
-    def rest(tile: _Tile) -> NDArray[np.uint16]:
-        with Reader(tile.path / "reflectance") as reader:
-            return reader.read(reader.chunks - 1)
-
-    rests = (rest(tile) for tile in tiles if tile.rows % chunk_rows)
-    yield from samplelayout.encoded(samplelayout.rechunk(rests, chunk_rows), chunk_rows)
-
-
-def _some_chunks(tiles: Sequence[_Tile], rows: NDArray[np.int64]) -> Iterator[bytes]:
-    """Compressed chunks of some rows, numbered over all tiles, ascending."""
-
-    def parts() -> Iterator[NDArray[np.uint16]]:
-        first = 0
-        for tile in tiles:
-            own = rows[(rows >= first) & (rows < first + tile.rows)] - first
-            first += tile.rows
-            if len(own):
-                with Reader(tile.path / "reflectance") as reader:
-                    yield reader.take(own)
-
-    with Reader(tiles[0].path / "reflectance") as reader:
-        chunk_rows = reader.chunk
-    yield from samplelayout.encoded(samplelayout.rechunk(parts(), chunk_rows), chunk_rows)
 
 
 def _leakage(partial: Path, chosen: SampleSet) -> list[dict[str, Any]]:

@@ -157,3 +157,12 @@ def gathered(name: str, survey: Survey, manifests: Sequence[Mapping[str, Any]]) 
     """
     counts = account.added(manifest["features"] for manifest in manifests)
     return Gathered(read(name, survey), counts, [])
+
+
+def lost_pixels(manifests: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Pixels of features by the reason that they are no samples, over some tiles."""
+    total: dict[str, int] = {}
+    for reasons in account.added(manifest["features"] for manifest in manifests).values():
+        for reason, pixels in reasons.items():
+            total[reason] = total.get(reason, 0) + pixels
+    return total
