@@ -127,8 +127,9 @@ def load_legend(name_or_path: str) -> Legend:
         ConfigError: the table is missing or malformed.
     """
     if name_or_path in products():
-        data = products()[name_or_path].legend.read_bytes()
-        return Legend(name_or_path, *parse(name_or_path, data))
+        product = products()[name_or_path]
+        data = product.legend.read_bytes()
+        return Legend(name_or_path, *parse(name_or_path, data), no_label=product.no_label)
     path = expand(name_or_path)
     try:
         data = path.read_bytes()

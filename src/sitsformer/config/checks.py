@@ -15,7 +15,7 @@ from sitsformer.config.areas import Area
 from sitsformer.config.base import Split
 from sitsformer.config.learning import FewShot
 from sitsformer.config.sets import PARTS, SampleSet
-from sitsformer.labels import products
+from sitsformer.labels import confidence_layers, products
 from sitsformer.labels.product import TAKEN
 from sitsformer.sensors import PIXEL
 from sitsformer.sources import source_of
@@ -129,10 +129,11 @@ def _maps(config: Config) -> Iterator[str]:
         if wanted == ():
             yield f"maps.tiles.{name}: the list is empty; name tiles, a number of them, or `all`"
         area = config.areas.get(name)
-        if config.maps.mask == "cropland" and area and "worldcover" not in area.labels:
+        knowing = [item for item, product in products().items() if product.cropland]
+        if config.maps.mask == "cropland" and area and not {*knowing} & {*area.labels}:
             yield (
-                f"maps.mask: cropland needs the label layer worldcover, and areas.{name}.labels "
-                f"has {list(area.labels)}; add it there, or set maps.mask: none"
+                f"maps.mask: cropland needs the label layer {' or '.join(knowing)}, and "
+                f"areas.{name}.labels has {list(area.labels)}; add it there, or set maps.mask: none"
             )
 
 
@@ -188,8 +189,8 @@ def _prospects(path: str, sample_set: SampleSet, config: Config) -> Iterator[str
     for name, area in areas.items():
         if sample_set.confidence and not _has_confidence(area):
             yield (
-                f"{path}.confidence: needs the layer cdl_confidence, which area {name!r} has not "
-                "(Earth Engine adds it to cdl; a rasters area needs a label of that name)"
+                f"{path}.confidence: needs a layer such as cdl_confidence, which area {name!r} has "
+                "not (Earth Engine adds it to cdl; a rasters area needs a label of that name)"
             )
         days = (area.end - area.start).days
         dates = days // source_of(area).revisit(config) + 1
@@ -206,7 +207,9 @@ def _prospects(path: str, sample_set: SampleSet, config: Config) -> Iterator[str
 
 
 def _has_confidence(area: Area) -> bool:
-    return "cdl_confidence" in area.labels or (source_of(area).confidences and "cdl" in area.labels)
+    made = {products()[name].confidence_layer for name in area.labels if name in products()}
+    known = {layer for layer in confidence_layers() if layer in area.labels}
+    return bool(known) or (source_of(area).confidences and bool(made - {None}))
 
 
 def _unknown(path: str, names: Iterable[str], known: Collection[str]) -> Iterator[str]:

@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sitsformer import cube
-from sitsformer.classes import NO_LABEL, Legend, load_legend
+from sitsformer.classes import Legend, load_legend
 from sitsformer.config import Area, Config, EarthEngine, expand
 from sitsformer.grid import Tile
 from sitsformer.imagery.earthengine import batch, listing, requests
@@ -67,7 +67,7 @@ class EarthEngineSource:
         kept = _choose(area_name, found.observations, shares, self.settings)
         label = _stored_labels(group, labels, found)
         for product in wanted(area):
-            if product.complete and not (label[product.name][0] != NO_LABEL).any():
+            if product.complete and not (label[product.name][0] != product.no_label).any():
                 raise outside(area_name, tile, product)
 
         observations = [found.observations[index] for index in kept]
