@@ -211,7 +211,7 @@ def test_every_command_knows_the_product(
     assert "at most 4 requests" in out
     status, out, said = run("doctor", path, cwd=tmp_path)
     assert status == 0, said
-    (line,) = [line for line in out.splitlines() if "EULAND" in line]
+    (line,) = [line for line in out.splitlines() if "EU/LAND" in line]
     assert line.startswith("ok")
     assert "European Commission, Joint Research Centre" in line
     status, out, said = run("view", path, tmp_path / "map.html", cwd=tmp_path)

@@ -90,6 +90,8 @@ def _what(m: Material) -> list[tuple[str, str]]:
         )
         rows.append((role, text))
     rows.append(("Classes", ", ".join(common.classes.names)))
+    if maps := sections.label_maps(m):
+        rows.append(("Label maps", maps))
     shape = f"{c.model.layers} layers, hidden {c.model.hidden}, {c.model.heads} heads"
     patch = (
         f"patches of {c.patches.size} × {c.patches.size} px, at most {c.patches.max_length} dates"
