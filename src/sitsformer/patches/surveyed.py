@@ -120,8 +120,8 @@ class Gathered:
         counts = np.bincount(label[label >= 0], minlength=len(names))
         few = (counts > 0) & (counts < least)
         self.warnings.extend(
-            f"class {names[k]!r} has {counts[k]} samples, fewer than labels."
-            f"{self.surveyed.name}.min_samples ({least}): dropped"
+            f"class {names[k]!r} has {counts[k]} of the {least} samples that labels."
+            f"{self.surveyed.name}.min_samples asks for: dropped"
             for k in np.flatnonzero(few).tolist()
         )
         found: NDArray[np.bool_] = (label >= 0) & np.append(few, False)[label]

@@ -54,10 +54,9 @@ def _of_area(
     surveyed: Surveyed, area: Area, tiles: Sequence[Tile]
 ) -> tuple[NDArray[np.bool_], list[str]]:
     """Features (feature,) that an area can have samples of, and what it lacks."""
-    usable = np.flatnonzero(surveyed.lost == "")
     here = np.zeros(len(surveyed), bool)
     for tile in tiles:
-        here[touching(surveyed, usable, tile)] = True
+        here[touching(surveyed, tile)] = True
     if not here.any():
         return here, [_nowhere(surveyed, area)]
     fitting = here & surveyed.of_season(area)

@@ -62,12 +62,12 @@ def place(
         block: side of the blocks that no patch may reach out of, metres; None without.
     """
     lost: Counts = {}
-    here = touching(surveyed, np.flatnonzero(surveyed.lost == ""), tile)
+    here = touching(surveyed, tile)
     season = surveyed.of_season(area)
     for position in here[~season[here]].tolist():
         lost[position + 1] = {"season": 1}
     here = here[season[here]]
-    around = _overlapping(surveyed, here, (surveyed.lost == "") & season)
+    around = _overlapping(surveyed, here, season)
     survey = surveyed.survey
     claims = kinds()[survey.kind].claims(surveyed.some(around), tile.epsg, survey)
     reason = np.full(len(claims.feature), "", object)
@@ -96,14 +96,14 @@ def place(
     return Placed(codes, feature, lost)
 
 
-def touching(surveyed: Surveyed, among: NDArray[np.int64], tile: Tile) -> NDArray[np.int64]:
-    """Features that lie in a tile, some of them at least."""
+def touching(surveyed: Surveyed, tile: Tile) -> NDArray[np.int64]:
+    """Features that can be used and lie in a tile, some of them at least; positions, ascending."""
     from pyproj import CRS
     from shapely import box, intersection, intersects
 
     from sitsformer.polygons import project
 
-    near = among[_near(surveyed.degrees[among], np.array(window(tile).bounds)[None])]
+    near = _near(surveyed, np.array([window(tile).bounds]))
     shapes = surveyed.frame.geometry.to_numpy()[near]
     if surveyed.frame.crs.to_epsg() != tile.epsg:
         shapes = project(shapes, surveyed.frame.crs, 4326)
@@ -115,34 +115,25 @@ def touching(surveyed: Surveyed, among: NDArray[np.int64], tile: Tile) -> NDArra
     return found
 
 
-def _near(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Boxes (box, 4) in degrees that meet one of some others."""
-    from shapely import STRtree
-
-    tree = STRtree(_squares(others))
-    found = np.zeros(len(boxes), bool)
-    found[tree.query(_squares(boxes))[0]] = True
-    return found
-
-
-def _squares(boxes: NDArray[np.float64]) -> NDArray[np.object_]:
+def _near(surveyed: Surveyed, boxes: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Features that can be used and may meet one of some boxes (box, 4) in degrees."""
     from shapely import box
 
-    found: NDArray[np.object_] = np.array([box(*one) for one in boxes.tolist()], object)
-    return found
+    asked = np.array([box(*one) for one in boxes.tolist()], object)
+    found = np.unique(surveyed.tree.query(asked)[1]).astype(np.int64)
+    return found[surveyed.lost[found] == ""]
 
 
 def _overlapping(
-    surveyed: Surveyed, some: NDArray[np.int64], among: NDArray[np.bool_]
+    surveyed: Surveyed, some: NDArray[np.int64], season: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """Some features and all that may share pixels with them, ascending."""
+    """Some features and all of their season that may share pixels with them, ascending."""
     if not len(some):
         return some
     margin = 30.0 / 111_000  # three pixels, degrees of latitude
     wide = surveyed.degrees[some] + np.array([-4, -1, 4, 1]) * margin
-    candidates = np.flatnonzero(among)
-    found = candidates[_near(surveyed.degrees[candidates], wide)]
-    return np.union1d(found, some)
+    found = _near(surveyed, wide)
+    return np.union1d(found[season[found]], some)
 
 
 def _share(surveyed: Surveyed, claims: Claims, reason: NDArray[np.object_]) -> None:

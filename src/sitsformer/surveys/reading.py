@@ -23,6 +23,7 @@ from sitsformer.surveys import entries, tables
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
+    from shapely import STRtree
 
 logger = logging.getLogger("sitsformer")
 
@@ -64,6 +65,14 @@ class Surveyed:
     def degrees(self) -> NDArray[np.float64]:
         """West, south, east, north (feature, 4) of each feature in degrees; NaN without a shape."""
         return np.asarray(self.frame.geometry.to_crs(4326).bounds.to_numpy(np.float64))
+
+    @cached_property
+    def tree(self) -> STRtree:
+        """The boxes of `degrees`, to be looked up by place."""
+        from shapely import STRtree, box
+
+        boxes = [None if np.isnan(one).any() else box(*one) for one in self.degrees]
+        return STRtree(np.array(boxes, object))
 
     @cached_property
     def middle(self) -> NDArray[np.float64]:
