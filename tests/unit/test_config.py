@@ -99,7 +99,11 @@ def refused(values: dict[str, Any]) -> str:
         ("sets.landcover.split.train", ["river_2020"], "have no effect in a split by block"),
         ("sets.landcover.split.polygons", "x.gpkg", "`polygons` has no effect in a split by block"),
         ("sets.crops.split.block", 20, "sets.crops.split.block: no patch of 3 pixels fits"),
-        ("sets.crops.confidence", 50, "sets.crops.confidence: needs a layer such as cdl_confidence"),
+        (
+            "sets.crops.confidence",
+            50,
+            "sets.crops.confidence: needs a layer such as cdl_con",
+        ),
         ("sets.crops.classes", {"only": [1]}, "sets.crops.classes: one class leaves nothing"),
         ("sets.landcover.classes", {"only": [10]}, "sets.landcover.classes: one class leaves"),
         ("sets.crops.classes", {}, "sets.crops.classes: nothing stands here"),

@@ -87,6 +87,7 @@ def test_every_form_of_file_gives_the_same_labels(tmp_path, name, write, survey)
             {"column": "species"},
             "has no column 'species' (`column`); it has crop, year, sure",
         ),
+        ({"column": "Crop"}, "sure, farm; did you mean 'crop'?"),
         ({"date": "when"}, "has no column 'when' (`date`)"),
         ({"kind": "polygons"}, "feature 1 is a Point, and `kind: polygons` takes polygons; say"),
         ({"layer": "second"}, "has no layer 'second'; it has"),
@@ -115,6 +116,9 @@ def test_files_that_hold_no_survey_are_refused(tmp_path):
         "has no column lon or longitude; it has crop": tmp_path / "plain.csv",
         "feature 2 has 'four' in the column lon": tmp_path / "words.csv",
         "holds several layers": tmp_path / "two.gpkg",
+        "the two seem to be exchanged": tmp_path / "swapped.csv",
+        "save the sheet as CSV": tmp_path / "book.xlsx",
+        "a raster is no survey": tmp_path / "codes.tif",
         "are no longitudes and latitudes": tmp_path / "metres.csv",
     }
     (tmp_path / "text.gpkg").write_text("no database")
@@ -124,6 +128,9 @@ def test_files_that_hold_no_survey_are_refused(tmp_path):
     (tmp_path / "plain.csv").write_text("crop,place\nMaize,here\n")
     (tmp_path / "words.csv").write_text("crop,lon,lat\nMaize,4.5,50\nMaize,four,50\n")
     (tmp_path / "metres.csv").write_text("crop,x,y\nMaize,500100,5600000\n")
+    (tmp_path / "swapped.csv").write_text("crop,lat,lon\nMaize,-94.9,43.1\n")
+    (tmp_path / "book.xlsx").write_bytes(b"PK")
+    (tmp_path / "codes.tif").write_bytes(b"II")
     frame.to_file(tmp_path / "two.gpkg", layer="a")
     frame.to_file(tmp_path / "two.gpkg", layer="b")
     for said, path in cases.items():

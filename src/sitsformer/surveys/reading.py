@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger("sitsformer")
 
 PARQUET = (".parquet", ".geoparquet", ".pq")
+
+FOREIGN = {
+    (".xlsx", ".xls", ".ods"): "a workbook of a spreadsheet; save the sheet as CSV (UTF-8)",
+    (".tif", ".tiff", ".vrt", ".nc"): (
+        "a raster is no survey; it is a label under `rasters.labels` of an area (docs/rasters.md)"
+    ),
+}
+"""Endings of files that hold no features -> what to do with them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +156,9 @@ def _frame(path: Path, survey: Survey, where: str) -> GeoDataFrame:
     import geopandas
 
     suffix = path.suffix.lower()
+    for endings, remedy in FOREIGN.items():
+        if suffix in endings:
+            raise ConfigError(f"{where}: {remedy}")
     try:
         if suffix in tables.ENDINGS:
             if survey.kind != "points":
@@ -201,8 +213,11 @@ def _cells(frame: GeoDataFrame, column: str | None, key: str, where: str) -> lis
         return None
     there = [str(name) for name in frame.columns if name != frame.geometry.name]
     if column not in there:
+        near = get_close_matches(column.casefold(), [name.casefold() for name in there], 1)
+        meant = next((name for name in there if near and name.casefold() == near[0]), None)
+        hint = f"; did you mean {meant!r}?" if meant else ""
         raise ConfigError(
-            f"{where} has no column {column!r} (`{key}`); it has {', '.join(there) or 'none'}"
+            f"{where} has no column {column!r} (`{key}`); it has {', '.join(there) or 'none'}{hint}"
         )
     return entries.text_of(frame[column])
 

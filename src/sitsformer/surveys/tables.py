@@ -47,6 +47,12 @@ def read(path: Path, survey: Survey, where: str) -> GeoDataFrame:
     x = _numbers(frame, _column(frame, survey.lon, LON, "lon", where), where)
     y = _numbers(frame, _column(frame, survey.lat, LAT, "lat", where), where)
     known = x.notna() & y.notna()
+    if survey.crs is None and known.any() and y.abs().max() > 90 and x.abs().max() <= 90:
+        raise ConfigError(
+            f"{where}: latitudes reach {y.abs().max():g} degrees, longitudes {x.abs().max():g}: "
+            "the two seem to be exchanged; name the columns with `lon` and `lat` (or the system of "
+            "metres with `crs`)"
+        )
     shapes = geopandas.points_from_xy(x.where(known, 0.0), y.where(known, 0.0))
     found = geopandas.GeoDataFrame(frame, geometry=shapes, crs=survey.crs or "EPSG:4326")
     found.loc[~known.to_numpy(), "geometry"] = None
