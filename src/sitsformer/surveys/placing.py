@@ -121,7 +121,8 @@ def _near(surveyed: Surveyed, boxes: NDArray[np.float64]) -> NDArray[np.int64]:
 
     asked = np.array([box(*one) for one in boxes.tolist()], object)
     found = np.unique(surveyed.tree.query(asked)[1]).astype(np.int64)
-    return found[surveyed.lost[found] == ""]
+    usable: NDArray[np.int64] = found[surveyed.lost[found] == ""]
+    return usable
 
 
 def _overlapping(
