@@ -14,6 +14,6 @@ STAGES = {
     "baseline": 1,
     "evaluate": 2,
     "map": 1,
-    "report": 1,
+    "report": 2,
 }
 """Command of the stage -> version of what it makes."""
