@@ -33,6 +33,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "inspect": "patches:inspect",
         "trace": "patches:trace",
         "check": "check:check",
+        "labels": "labels:labels",
         "picture": "picture:picture",
         "view": "earthengine:view",
     },

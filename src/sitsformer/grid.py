@@ -170,6 +170,18 @@ def find_tile(area_name: str, area: Area, tile_name: str) -> Tile:
     return known[tile_name]
 
 
+def within_blocks(centres: NDArray[np.float64], side: float, size: int) -> NDArray[np.bool_]:
+    """Pixels whose patch does not reach over a border of blocks, along one axis.
+
+    Args:
+        centres: eastings or northings of pixel centres, metres.
+        side: of a block, metres.
+        size: side of a patch, pixels.
+    """
+    reach = (size // 2) * PIXEL
+    return np.asarray(np.floor((centres - reach) / side) == np.floor((centres + reach) / side))
+
+
 def to_lonlat(
     epsg: int, x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -7,7 +7,8 @@ with the package.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,9 @@ def load_legend(name_or_path: str) -> Legend:
         ConfigError: the table is missing or malformed.
     """
     if name_or_path in products():
-        data = products()[name_or_path].legend.read_bytes()
-        return Legend(name_or_path, *parse(name_or_path, data))
+        product = products()[name_or_path]
+        data = product.legend.read_bytes()
+        return Legend(name_or_path, *parse(name_or_path, data), no_label=product.no_label)
     path = expand(name_or_path)
     try:
         data = path.read_bytes()
@@ -41,8 +43,12 @@ def load_legend(name_or_path: str) -> Legend:
     return Legend(path.stem, *parse(path.stem, data))
 
 
-def group(legend: Legend, classes: Mapping[str, tuple[int, ...]] | None) -> Classes:
+def group(legend: Legend, classes: Mapping[str, tuple[int | str, ...]] | None) -> Classes:
     """Group the codes of a legend into classes; by default each code is a class of its own.
+
+    Args:
+        legend: has the codes and their names.
+        classes: name -> codes, or names that the legend has.
 
     Raises:
         ConfigError: a code that the legend lacks or that stands in two classes.
@@ -58,7 +64,8 @@ def group(legend: Legend, classes: Mapping[str, tuple[int, ...]] | None) -> Clas
         )
     colour = dict(zip(legend.codes, legend.colours, strict=True))
     seen: dict[int, str] = {}
-    for name, codes in classes.items():
+    known = {name: _codes(legend, entries) for name, entries in classes.items()}
+    for name, codes in known.items():
         if not codes:
             raise ConfigError(f"class {name!r} has no codes of the legend {legend.name}")
         for code in codes:
@@ -79,10 +86,35 @@ def group(legend: Legend, classes: Mapping[str, tuple[int, ...]] | None) -> Clas
             seen[code] = name
     return Classes(
         _checked([clean(name) for name in classes], "classes"),
-        tuple(colour[codes[0]] for codes in classes.values()),
-        tuple(tuple(codes) for codes in classes.values()),
+        tuple(colour[codes[0]] for codes in known.values()),
+        tuple(known.values()),
         legend.no_label,
     )
+
+
+def _codes(legend: Legend, entries: Sequence[int | str]) -> tuple[int, ...]:
+    """Codes of a legend, given so or by their names, each once."""
+    of_name: dict[str, list[int]] = {}
+    for code, name in zip(legend.codes, legend.names, strict=True):
+        of_name.setdefault(name.casefold(), []).append(code)
+    found: list[int] = []
+    for entry in entries:
+        if isinstance(entry, str) and entry.isdecimal() and entry not in of_name:
+            entry = int(entry)
+        if isinstance(entry, int):
+            found.append(entry)
+            continue
+        named = of_name.get(clean(entry).casefold())
+        if named is None:
+            near = get_close_matches(entry, legend.names, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            shown = ", ".join(legend.names[:12])
+            more = ", ..." if len(legend.names) > 12 else ""
+            raise ConfigError(
+                f"unknown label {entry!r}; the legend {legend.name} has {shown}{more}{hint}"
+            )
+        found += named
+    return tuple(dict.fromkeys(found))
 
 
 def _distinct(legend: Legend) -> list[str]:

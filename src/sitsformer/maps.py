@@ -23,6 +23,8 @@ from sitsformer.labels import products
 from sitsformer.patches.clear import ClearDates
 from sitsformer.patches.thinning import thin
 from sitsformer.progress import Progress
+from sitsformer.samples import open_samples
+from sitsformer.samples.onmap import label_map
 from sitsformer.stored import MISSING
 
 Predict = Callable[[npt.NDArray[np.uint16], npt.NDArray[np.int64]], npt.NDArray[np.floating]]
@@ -148,9 +150,18 @@ def only_cropland(found: CropMap, cube: xr.Dataset) -> CropMap:
     return CropMap(np.where(inside, found.classes, 0), np.where(inside, found.confidence, 0))
 
 
-def reference(cube: xr.Dataset, layer: str, classes: Classes) -> npt.NDArray[np.uint16] | None:
-    """(y, x) uint16 labels of a tile in the classes of the map, 0 none; None without the layer."""
-    if layer not in cube:
+def reference(
+    cube: xr.Dataset, layer: str, classes: Classes, store: Path | None = None
+) -> npt.NDArray[np.uint16] | None:
+    """(y, x) uint16 labels of a tile in the classes of the map, 0 none; None without the layer.
+
+    Labels of a survey are in no cube: there the samples of `store` are shown.
+    """
+    if layer in cube:
+        labels = classes.index(layer_values(cube[layer]))
+    elif store is not None and "feature" in open_samples(store):
+        labels = label_map(store, cube)
+    else:
         return None
     # From the class indices on, which are signed: the last of them has no successor in int16.
-    return (classes.index(layer_values(cube[layer])).astype(np.int32) + 1).astype(np.uint16)
+    return (labels.astype(np.int32) + 1).astype(np.uint16)

@@ -43,7 +43,7 @@ def read(path: Path, what: str) -> GeoDataFrame:
 
     where = f"{what} {path}"
     try:
-        frame = geopandas.read_file(path, layer=_layer(path, where))
+        frame = geopandas.read_file(path, layer=layer_of(path, where))
     except ConfigError:
         raise
     except Exception as error:
@@ -56,12 +56,22 @@ def read(path: Path, what: str) -> GeoDataFrame:
     return frame
 
 
-def _layer(path: Path, where: str) -> str | None:
-    """The one layer with shapes; a GeoPackage may hold tables of styles beside it."""
+def layer_of(path: Path, where: str, asked: str | None = None) -> str | None:
+    """The layer with shapes: the one asked for, or the only one.
+
+    A GeoPackage may hold tables of styles beside it.
+
+    Raises:
+        ConfigError: there is no such layer, or there are several.
+    """
     import geopandas
 
     found = geopandas.list_layers(path)
     layers = [str(name) for name in found.name[found.geometry_type.notna()]]
+    if asked is not None:
+        if asked not in layers:
+            raise ConfigError(f"{where} has no layer {asked!r}; it has {', '.join(layers)}")
+        return asked
     if len(layers) > 1:
         raise ConfigError(
             f"{where} holds several layers, {', '.join(layers)}; save the one that is meant as a "
@@ -84,7 +94,7 @@ def mended(frame: GeoDataFrame, where: str) -> GeoDataFrame:
         here = f"{where}: feature {frame.index[position]}"
         shapes[position] = _mend(shapes[position], here)
     frame = frame.set_geometry(shapes, crs=frame.crs)
-    _check_place(frame, where)
+    check_place(frame, where)
     return frame
 
 
@@ -96,7 +106,7 @@ def _mend(shape: BaseGeometry | None, here: str) -> BaseGeometry:
         raise ConfigError(f"{here} has no shape; draw it, or delete the feature")
     if not np.isfinite(get_coordinates(shape)).all():
         raise ConfigError(f"{here} has coordinates that are no numbers; draw it again")
-    polygons = _polygons(shape)
+    polygons = only_polygons(shape)
     if polygons.area == 0:
         raise ConfigError(
             f"{here} is a {shape.geom_type} without an area; draw a polygon, or delete it"
@@ -106,7 +116,7 @@ def _mend(shape: BaseGeometry | None, here: str) -> BaseGeometry:
     return polygons
 
 
-def _polygons(shape: BaseGeometry) -> BaseGeometry:
+def only_polygons(shape: BaseGeometry) -> BaseGeometry:
     """The valid polygons of a shape, without points and lines."""
     from shapely import get_parts, make_valid, union_all
 
@@ -120,7 +130,7 @@ def _polygons(shape: BaseGeometry) -> BaseGeometry:
     return found
 
 
-def _check_place(frame: GeoDataFrame, where: str) -> None:
+def check_place(frame: GeoDataFrame, where: str) -> None:
     """Refuse coordinates that are not of the CRS that the file names."""
     west, south, east, north = frame.total_bounds
     crs = frame.crs

@@ -73,14 +73,14 @@ def near(frame: GeoDataFrame, tile: Tile) -> dict[str, list[BaseGeometry]]:
     shapes, words = frame.geometry.to_numpy(), frame[COLUMN].to_numpy()
     if frame.crs.to_epsg() != tile.epsg:
         # To degrees, in which every place has coordinates, then what is near to the UTM zone.
-        shapes = intersection(project(shapes, frame.crs, 4326), _window(tile))
+        shapes = intersection(project(shapes, frame.crs, 4326), window(tile))
         there = ~is_empty(shapes)
         shapes = project(shapes[there], CRS.from_epsg(4326), tile.epsg)
         words = words[there]
     return {name: list(shapes[words == name]) for name in SPLITS}
 
 
-def _window(tile: Tile) -> BaseGeometry:
+def window(tile: Tile) -> BaseGeometry:
     """A tile and MARGIN around it in degrees: one box, or two where it touches 180 degrees."""
     from pyproj import Transformer
     from shapely import box, union

@@ -18,6 +18,8 @@ def named(config: Config) -> Iterator[tuple[str, str]]:
             yield f"areas.{name}.geometry", area.geometry
         for key, path in source_of(area).files(area):
             yield f"areas.{name}.{key}", path
+    for name, survey in config.labels.items():
+        yield f"labels.{name}.path", survey.path
     for name, sample_set in config.sets.items():
         if sample_set.store is not None:
             yield f"sets.{name}.store", sample_set.store
@@ -37,6 +39,17 @@ def recorded(area: Area) -> dict[str, Path]:
         if (legend := legend_path(label.legend)) is not None:
             found[f"legends.{layer}"] = legend
     return found
+
+
+def watched_of_survey(config: Config, name: str) -> list[Path]:
+    """Every file that samples with labels of a survey are made anew after a change of."""
+    survey = config.labels.get(name)
+    if survey is None:
+        return []
+    paths = [expand(survey.path)]
+    if survey.legend is not None and (legend := legend_path(survey.legend)) is not None:
+        paths.append(legend)
+    return list(dict.fromkeys(file for path in paths for file in watched(path)))
 
 
 def watched_of(area: Area) -> list[Path]:

@@ -6,7 +6,7 @@ on them, and no others.
 """
 
 STAGES = {
-    "cube": 1,
+    "cube": 2,
     "patches": 1,
     "merge": 1,
     "pretrain": 3,
@@ -14,6 +14,6 @@ STAGES = {
     "baseline": 2,
     "evaluate": 3,
     "map": 1,
-    "report": 1,
+    "report": 2,
 }
 """Command of the stage -> version of what it makes."""

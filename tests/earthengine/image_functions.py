@@ -86,6 +86,13 @@ def _median(context: Context, collection: Collection) -> Image:
     return Image(tuple(images.median(stack) for stack in stacks))
 
 
+@function("reduce.mode")
+def _mode(context: Context, collection: Collection) -> Image:
+    names = collection.items[0].names()
+    stacks = [[pick(item, name) for item in collection.items] for name in names]
+    return Image(tuple(images.mode(stack) for stack in stacks))
+
+
 @function("Image.remap")
 def _remap(
     context: Context, image: Image, from_: Any = None, to: Any = None, defaultValue: Any = None,

@@ -330,6 +330,20 @@ def median(bands: list[Band]) -> Band:
     return Band(bands[0].name, DOUBLE, WORLD, read)
 
 
+def mode(bands: list[Band]) -> Band:
+    """Most frequent of the valid pixels of a stack; of several the smallest."""
+
+    def read(grid: Grid) -> Pixels:
+        read_ = [band.read(grid) for band in bands]
+        stack = np.array([np.where(m, v, -1) for v, m in read_], np.int64)
+        codes = np.unique(stack[stack >= 0])
+        counts = np.array([(stack == code).sum(axis=0) for code in codes])
+        seen = (stack >= 0).any(axis=0)
+        return np.where(seen, codes[counts.argmax(axis=0)], 0).astype(float), seen
+
+    return Band(bands[0].name, DOUBLE, WORLD, read)
+
+
 def remap(band: Band, codes: list[float], targets: list[float]) -> Band:
     """Replace codes; others are masked."""
 

@@ -14,7 +14,7 @@ from earthengine.fixtures import END, FIRST, START, area, in_place, observed, on
 from earthengine.server import LocalEarthEngine
 from sitsformer.config import Tiles
 from sitsformer.grid import Tile, tiles, to_lonlat
-from sitsformer.imagery.earthengine import collections, listing
+from sitsformer.imagery.earthengine import listing
 from sitsformer.labels import products
 
 
@@ -96,8 +96,8 @@ def test_label_years_follow_the_days_of_the_season(
     start: date, end: date, year: int, worldcover: int
 ) -> None:
     chosen = area((-93.0, 42.0, -92.99, 42.01), start=start, end=end)
-    assert collections.season_year(chosen) == year
-    assert products()["worldcover"].year(collections.season_year(chosen)) == worldcover
+    assert chosen.season_year == year
+    assert products()["worldcover"].year(chosen.season_year) == worldcover
 
 
 def test_the_outline_of_a_tile_goes_around_it_once() -> None:

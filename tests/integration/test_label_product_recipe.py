@@ -23,17 +23,17 @@ from sitsformer.config import Area
 
 PACKAGE = Path(__file__).parents[2] / "src" / "sitsformer"
 
-EUCROPMAP = '''"""EUCROPMAP of the JRC: crops of the European Union at 10 m."""
+EULAND = '''"""EULAND, a made-up product: crops of the European Union at 10 m."""
 
 from pathlib import Path
 
 from sitsformer.labels.product import LabelProduct
 
 PRODUCT = LabelProduct(
-    name="eucropmap",
-    title="EUCROPMAP",
+    name="euland",
+    title="EULAND",
     legend=Path(__file__).with_suffix(".csv"),
-    collection="JRC/D5/EUCROPMAP/V1",
+    collection="EU/LAND/V1",
     band="classification",
     dtype="uint16",
     years=(2018, 2022),
@@ -43,9 +43,9 @@ PRODUCT = LabelProduct(
     licence="CC BY 4.0, European Commission, Joint Research Centre",
 )
 '''
-EUCROPMAP_CODES = np.array([216, 233, 211, 250, 500, 300, 100, 0], np.uint16)
+EULAND_CODES = np.array([216, 233, 211, 250, 500, 300, 100, 0], np.uint16)
 """Code of each cover of the landscape; water has none."""
-EUCROPMAP_LEGEND = """code,name,colour
+EULAND_LEGEND = """code,name,colour
 100,Artificial,#c80000
 211,Common wheat,#dac46c
 216,Maize,#ffd300
@@ -55,17 +55,17 @@ EUCROPMAP_LEGEND = """code,name,colour
 500,Grasslands,#b4ffb4
 """
 
-ACI = '''"""The Annual Crop Inventory of Agriculture and Agri-Food Canada, at 30 m."""
+INVENTORY = '''"""INVENTORY, a made-up product with a map every year."""
 
 from pathlib import Path
 
 from sitsformer.labels.product import LabelProduct
 
 PRODUCT = LabelProduct(
-    name="aci",
-    title="the Annual Crop Inventory",
+    name="inventory",
+    title="the Inventory",
     legend=Path(__file__).with_suffix(".csv"),
-    collection="AAFC/ACI",
+    collection="CA/INVENTORY",
     band="landcover",
     rule="own",
     coverage=(-141.1, 41.6, -52.5, 83.2),
@@ -73,7 +73,7 @@ PRODUCT = LabelProduct(
     licence="Open Government Licence - Canada",
 )
 '''
-ACI_LEGEND = """code,name,colour
+INVENTORY_LEGEND = """code,name,colour
 20,Water,#3333ff
 110,Grassland,#cccc00
 122,Pasture and forages,#ffcc33
@@ -83,18 +83,20 @@ ACI_LEGEND = """code,name,colour
 220,Broadleaf,#99ff99
 34,Urban and developed,#cc6699
 """
-ACI_CODES = np.array([147, 158, 140, 122, 110, 220, 34, 20], np.uint8)
+INVENTORY_CODES = np.array([147, 158, 140, 122, 110, 220, 34, 20], np.uint8)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[LocalEarthEngine]:
     with LocalEarthEngine([fixtures.FRANCE, fixtures.OVERLAP]) as running:
         assets = {
-            "JRC/D5/EUCROPMAP/V1": [
-                asset("classification", UINT16, EUCROPMAP_CODES, year, shift=year == 2018)
+            "EU/LAND/V1": [
+                asset("classification", UINT16, EULAND_CODES, year, shift=year == 2018)
                 for year in (2018, 2022)
             ],
-            "AAFC/ACI": [asset("landcover", UINT8, ACI_CODES, year) for year in range(2009, 2024)],
+            "CA/INVENTORY": [
+                asset("landcover", UINT8, INVENTORY_CODES, year) for year in range(2009, 2024)
+            ],
         }
         running.catalogue.collections.update(assets)
         yield running
@@ -111,8 +113,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def eucropmap(package: Path) -> None:
-    add(package, "eucropmap", EUCROPMAP, EUCROPMAP_LEGEND)
+def euland(package: Path) -> None:
+    add(package, "euland", EULAND, EULAND_LEGEND)
 
 
 def add(package: Path, name: str, module: str, legend: str) -> None:
@@ -170,28 +172,28 @@ IOWA = in_place(fixtures.OVERLAP, labels=("worldcover",))
 def test_without_the_module_nobody_knows_the_product(
     server: LocalEarthEngine, package: Path, tmp_path: Path
 ) -> None:
-    status, _, said = run("config", "check", config(server, tmp_path, PLACE, "eucropmap"),
+    status, _, said = run("config", "check", config(server, tmp_path, PLACE, "euland"),
                           cwd=tmp_path)  # fmt: skip
     assert status == 3
-    assert "unknown label 'eucropmap'; this source has ['cdl', 'worldcover']" in said
+    assert "unknown label 'euland'; this source has ['aci', 'cdl', 'dynamicworld'" in said
 
 
 def test_codes_above_255_year_and_legend_reach_the_cube(
-    server: LocalEarthEngine, eucropmap: None, tmp_path: Path
+    server: LocalEarthEngine, euland: None, tmp_path: Path
 ) -> None:
-    path = config(server, tmp_path, PLACE, "eucropmap", "worldcover")
+    path = config(server, tmp_path, PLACE, "euland", "worldcover")
     before = len(server.sent())
     status, said = export(path, PLACE, tmp_path)
     assert status == 0, said
     found = cube.open_cube(tmp_path / "cube.zarr")
-    assert found.eucropmap.dtype == np.uint16
-    np.testing.assert_array_equal(found.eucropmap, expected(PLACE, EUCROPMAP_CODES))
-    assert found.eucropmap.max() > 255
-    legend = cube.label_layers(found)["eucropmap"]
+    assert found.euland.dtype == np.uint16
+    np.testing.assert_array_equal(found.euland, expected(PLACE, EULAND_CODES))
+    assert found.euland.max() > 255
+    legend = cube.label_layers(found)["euland"]
     assert dict(zip(legend.codes, legend.names, strict=True))[300] == "Woodland and shrubland"
     # The season of 2021 is nearer to 2022 than to 2018.
-    assert found.attrs["eucropmap_year"] == 2022
-    assert "JRC/D5/EUCROPMAP/V1" in found.attrs["collections"]
+    assert found.attrs["euland_year"] == 2022
+    assert "EU/LAND/V1" in found.attrs["collections"]
     # The other layer keeps its type, and all labels come in one request.
     assert found.worldcover.dtype == np.uint8
     assert set(np.unique(found.worldcover)) <= {10, 30, 40, 50, 80}
@@ -199,9 +201,9 @@ def test_codes_above_255_year_and_legend_reach_the_cube(
 
 
 def test_every_command_knows_the_product(
-    server: LocalEarthEngine, eucropmap: None, tmp_path: Path
+    server: LocalEarthEngine, euland: None, tmp_path: Path
 ) -> None:
-    path = config(server, tmp_path, PLACE, "eucropmap")
+    path = config(server, tmp_path, PLACE, "euland")
     status, _, said = run("config", "check", path, cwd=tmp_path)
     assert status == 0, said
     status, out, said = run("plan", path, cwd=tmp_path)
@@ -209,32 +211,32 @@ def test_every_command_knows_the_product(
     assert "at most 4 requests" in out
     status, out, said = run("doctor", path, cwd=tmp_path)
     assert status == 0, said
-    (line,) = [line for line in out.splitlines() if "EUCROPMAP" in line]
+    (line,) = [line for line in out.splitlines() if "EU/LAND" in line]
     assert line.startswith("ok")
     assert "European Commission, Joint Research Centre" in line
     status, out, said = run("view", path, tmp_path / "map.html", cwd=tmp_path)
     assert status == 0, said
-    assert "eucropmap" in (tmp_path / "map.html").read_text()
+    assert "euland" in (tmp_path / "map.html").read_text()
 
 
 def test_classes_of_a_set_are_checked_against_the_legend(
-    server: LocalEarthEngine, eucropmap: None, tmp_path: Path
+    server: LocalEarthEngine, euland: None, tmp_path: Path
 ) -> None:
-    path = config(server, tmp_path, PLACE, "eucropmap")
-    text = path.read_text().replace("    label: euc", "    classes: {rye: [214]}\n    label: euc")
+    path = config(server, tmp_path, PLACE, "euland")
+    text = path.read_text().replace("    label: eul", "    classes: {rye: [214]}\n    label: eul")
     path.write_text(text)
     status, _, said = run("config", "check", path, cwd=tmp_path)
     assert status == 3
-    assert "unknown label 214; the legend eucropmap has 100, 211" in said
+    assert "unknown label 214; the legend euland has 100, 211" in said
 
 
 def test_outside_of_its_coverage_it_is_refused_before_anything_is_asked(
-    server: LocalEarthEngine, eucropmap: None, tmp_path: Path
+    server: LocalEarthEngine, euland: None, tmp_path: Path
 ) -> None:
     before = len(server.calls)
-    status, said = export(config(server, tmp_path, IOWA, "eucropmap"), IOWA, tmp_path)
+    status, said = export(config(server, tmp_path, IOWA, "euland"), IOWA, tmp_path)
     assert status == 3
-    assert "lies outside EUCROPMAP, which covers the European Union only" in said
+    assert "lies outside EULAND, which covers the European Union only" in said
     assert "labels that cover the world are `worldcover`" in said
     assert len(server.calls) == before
     assert not (tmp_path / "cube.zarr").exists()
@@ -243,9 +245,9 @@ def test_outside_of_its_coverage_it_is_refused_before_anything_is_asked(
 def test_a_legend_that_the_type_cannot_hold_is_refused(
     server: LocalEarthEngine, package: Path, tmp_path: Path
 ) -> None:
-    narrow = EUCROPMAP.replace('    dtype="uint16",\n', "")
-    add(package, "eucropmap", narrow, EUCROPMAP_LEGEND)
-    status, said = export(config(server, tmp_path, PLACE, "eucropmap"), PLACE, tmp_path)
+    narrow = EULAND.replace('    dtype="uint16",\n', "")
+    add(package, "euland", narrow, EULAND_LEGEND)
+    status, said = export(config(server, tmp_path, PLACE, "euland"), PLACE, tmp_path)
     assert status == 3
     assert "code 500 of its legend is above the largest of uint8; its record needs" in said
 
@@ -253,52 +255,57 @@ def test_a_legend_that_the_type_cannot_hold_is_refused(
 def test_years_that_the_record_does_not_name_are_asked_for(
     server: LocalEarthEngine, package: Path, tmp_path: Path
 ) -> None:
-    add(package, "aci", ACI, ACI_LEGEND)
+    add(package, "inventory", INVENTORY, INVENTORY_LEGEND)
     before = len(server.calls)
-    status, said = export(config(server, tmp_path, IOWA, "aci"), IOWA, tmp_path)
+    status, said = export(config(server, tmp_path, IOWA, "inventory"), IOWA, tmp_path)
     assert status == 0, said
     found = cube.open_cube(tmp_path / "cube.zarr")
-    np.testing.assert_array_equal(found.aci, expected(IOWA, ACI_CODES))
-    assert found.aci.dtype == np.uint8
-    assert found.attrs["aci_year"] == 2021
+    np.testing.assert_array_equal(found.inventory, expected(IOWA, INVENTORY_CODES))
+    assert found.inventory.dtype == np.uint8
+    assert found.attrs["inventory_year"] == 2021
     asked = [call.path for call in server.calls[before:] if call.path.endswith("value:compute")]
     assert len(asked) == 1
 
     late = in_place(fixtures.OVERLAP, labels=("worldcover",), start=date(2025, 5, 1),
                     end=date(2025, 8, 1))  # fmt: skip
-    status, said = export(config(server, tmp_path, late, "aci"), late, tmp_path / "..")
+    status, said = export(config(server, tmp_path, late, "inventory"), late, tmp_path / "..")
     assert status == 3
-    assert "AAFC/ACI has no map for 2025" in said
-    assert "it has 2009 to 2023: change the season, or take `aci` out of" in said
+    assert "CA/INVENTORY has no map for 2025" in said
+    assert "it has 2009 to 2023: change the season, or take `inventory` out of" in said
 
 
 def test_maps_that_are_single_images_by_year(
     server: LocalEarthEngine, package: Path, tmp_path: Path
 ) -> None:
-    images = EUCROPMAP.replace(
-        'collection="JRC/D5/EUCROPMAP/V1"',
-        'collection={2018: "JRC/EUCROPMAP/2018", 2022: "JRC/EUCROPMAP/2022"},\n    images=True',
+    images = EULAND.replace(
+        'collection="EU/LAND/V1"',
+        'collection={2018: "EU/LAND/2018", 2022: "EU/LAND/2022"},\n    images=True',
     ).replace("    years=(2018, 2022),\n", "")
-    add(package, "eucropmap", images, EUCROPMAP_LEGEND)
-    for image in server.catalogue.collections["JRC/D5/EUCROPMAP/V1"]:
+    add(package, "euland", images, EULAND_LEGEND)
+    for image in server.catalogue.collections["EU/LAND/V1"]:
         year = image.properties["system:index"]
-        server.catalogue.images[f"JRC/EUCROPMAP/{year}"] = image
-    path = config(server, tmp_path, PLACE, "eucropmap")
+        server.catalogue.images[f"EU/LAND/{year}"] = image
+    path = config(server, tmp_path, PLACE, "euland")
     status, said = export(path, PLACE, tmp_path)
     assert status == 0, said
     found = cube.open_cube(tmp_path / "cube.zarr")
-    np.testing.assert_array_equal(found.eucropmap, expected(PLACE, EUCROPMAP_CODES))
-    assert found.attrs["eucropmap_collection"] == "JRC/EUCROPMAP/2022"
+    np.testing.assert_array_equal(found.euland, expected(PLACE, EULAND_CODES))
+    assert found.attrs["euland_collection"] == "EU/LAND/2022"
     status, out, said = run("doctor", path, cwd=tmp_path)
     assert status == 0, said
-    assert out.count("JRC/EUCROPMAP/20") == 2
+    assert out.count("EU/LAND/20") == 2
 
 
 def test_a_band_that_the_maps_lack_is_named(
     server: LocalEarthEngine, package: Path, tmp_path: Path
 ) -> None:
-    add(package, "aci", ACI.replace('band="landcover"', 'band="crops"'), ACI_LEGEND)
-    status, said = export(config(server, tmp_path, IOWA, "aci"), IOWA, tmp_path)
+    add(
+        package,
+        "inventory",
+        INVENTORY.replace('band="landcover"', 'band="crops"'),
+        INVENTORY_LEGEND,
+    )
+    status, said = export(config(server, tmp_path, IOWA, "inventory"), IOWA, tmp_path)
     assert status == 3
     assert "has the bands ['landcover'] and no 'crops'" in said
 

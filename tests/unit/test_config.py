@@ -99,7 +99,11 @@ def refused(values: dict[str, Any]) -> str:
         ("sets.landcover.split.train", ["river_2020"], "have no effect in a split by block"),
         ("sets.landcover.split.polygons", "x.gpkg", "`polygons` has no effect in a split by block"),
         ("sets.crops.split.block", 20, "sets.crops.split.block: no patch of 3 pixels fits"),
-        ("sets.crops.confidence", 50, "sets.crops.confidence: needs the layer cdl_confidence"),
+        (
+            "sets.crops.confidence",
+            50,
+            "sets.crops.confidence: needs a layer such as cdl_con",
+        ),
         ("sets.crops.classes", {"only": [1]}, "sets.crops.classes: one class leaves nothing"),
         ("sets.landcover.classes", {"only": [10]}, "sets.landcover.classes: one class leaves"),
         ("sets.crops.classes", {}, "sets.crops.classes: nothing stands here"),
@@ -110,7 +114,7 @@ def refused(values: dict[str, Any]) -> str:
         (
             "areas.county_2021.labels",
             ["cdl"],
-            "maps.mask: cropland needs the label layer worldcover",
+            "maps.mask: cropland needs the label layer worldcover or dynamicworld or worldcereal",
         ),
         ("fewshot.adaptations", [], "fewshot.adaptations: nothing stands here"),
         (

@@ -109,7 +109,7 @@ def test_ndvi_of_a_made_season(tmp_path: Path) -> None:
     made_cube(tmp_path / "c.zarr")
     cube = open_cube(tmp_path / "c.zarr")
     classes = Classes(("corn", "soybeans"), ("#ffd300", "#267000"), ((1,), (5,)))
-    samples = data.ndvi_samples(cube, "cdl", classes, 60)
+    samples = data.ndvi_samples(cube, classes.index(cube.cdl.values), 60)
     by_class = samples.groupby("class").ndvi.median()
     # B04 about 0.1; B08 0.4 over corn and 0.1 over soy.
     assert by_class[0] == pytest.approx(0.6, abs=0.02)

@@ -1,6 +1,6 @@
 """Noise, canopy table, phenology and sky of the embedded landscape, each alone."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 
 import numpy as np
@@ -9,11 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import RegularGridInterpolator
 
-from sitsformer.imagery.synthetic import canopy, weather
+from sitsformer.imagery.synthetic import canopy, tints, weather
+from sitsformer.imagery.synthetic.landscape import Parcels
 from sitsformer.imagery.synthetic.noise import fractal, smooth, stream, uniform
-from sitsformer.imagery.synthetic.phenology import CROPS, KINDS, Stands, grow, latitude_shift
+from sitsformer.imagery.synthetic.phenology import (
+    CROPS,
+    KINDS,
+    Growth,
+    Stands,
+    grow,
+    latitude_shift,
+)
+from sitsformer.imagery.synthetic.tints import tint
+from sitsformer.sensors import BANDS
 
 coordinate = st.floats(-1e7, 1e7)
+BAND_OF = {name: i for i, name in enumerate(BANDS)}
 PLACE = (-95.0, 43.0, 500_000.0, 4_760_000.0)
 
 
@@ -89,7 +100,18 @@ def test_canopies_look_like_canopies() -> None:
 def stands(name: str, early: float = 0.0) -> Stands:
     one, none = np.ones(1), np.zeros(1)
     shift = np.full(1, early)
-    return Stands(np.array([KINDS.index(name)]), shift, shift, one, none, none, none)
+    return Stands(
+        kind=np.array([KINDS.index(name)]),
+        early=shift,
+        late=shift,
+        vigour=one,
+        cab=none,
+        phase=none,
+        cover=none,
+        straw=one,
+        structure=none,
+        water=none,
+    )
 
 
 def peak(name: str, early: float = 0.0) -> float:
@@ -122,6 +144,69 @@ def test_alfalfa_is_cut_and_grows_back() -> None:
     drops = np.flatnonzero(np.diff(lai) < -0.5)
     assert 2 <= len(drops) <= 4
     assert lai.max() > 3 > 1.3 > lai.min()
+
+
+@pytest.mark.parametrize("name", [name for name, crop in CROPS.items() if crop.straw])
+def test_straw_lies_there_from_harvest_on_and_rots(name: str) -> None:
+    crop = CROPS[name]
+    harvest = crop.fall + crop.harvest
+    straw = grow(stands(name), harvest + np.array([-15.0, 8.0, 68.0])).straw[0]
+    assert straw[0] < 0.01 < crop.straw / 2 < straw[1] <= crop.straw
+    assert abs(straw[2] / straw[1] - np.exp(-1)) < 0.02
+
+
+def parcels(count: int) -> Parcels:
+    identity = np.stack([np.arange(count), *np.zeros((3, count), int)], axis=1)
+    return Parcels(identity, np.zeros(count, int), *np.zeros((2, count)))
+
+
+def growth(lai: np.ndarray, **traits: np.ndarray) -> Growth:
+    """Stands of a leaf area (stand, time) with nothing else that sets them apart."""
+    none = {field.name: np.zeros(lai.shape) for field in fields(Growth)}
+    return Growth(**{**none, "lai": lai, **traits})
+
+
+DAYS = 18_700 + 5 * np.arange(40)
+
+
+def test_soils_of_fields_differ_as_said_and_stay_as_they_are() -> None:
+    of_soil, _ = tint(0, 32615, parcels(800), growth(np.zeros((800, 40))), DAYS)
+    field = of_soil.mean(1)
+    brightness = field[:, BAND_OF["B04"]]
+    expected = np.hypot(tints.SOIL_SPREAD["brightness"], 0.3 * tints.SOIL_SPREAD["redness"])
+    assert abs(brightness.std() - expected) < 0.03
+    first, second = of_soil[:, :20].mean(1), of_soil[:, 20:].mean(1)
+    assert np.corrcoef(first[:, BAND_OF["B11"]], second[:, BAND_OF["B11"]])[0, 1] > 0.95
+    # Clay darkens the short-wave infrared alone.
+    clay = field[:, BAND_OF["B12"]] - field[:, BAND_OF["B04"]]
+    assert clay.std() > 1.2 * (field[:, BAND_OF["B05"]] - field[:, BAND_OF["B04"]]).std()
+
+
+def test_the_soil_of_a_field_is_the_same_whatever_fields_are_beside_it() -> None:
+    all_of_them = tint(0, 32615, parcels(5), growth(np.zeros((5, 40))), DAYS)
+    two = tint(0, 32615, parcels(2), growth(np.zeros((2, 40))), DAYS)
+    np.testing.assert_array_equal(all_of_them[:, :2], two)
+
+
+def test_wet_leaves_are_dark_in_the_short_wave_infrared_and_there_alone() -> None:
+    lai = np.ones((2, 40))
+    water = np.stack([np.zeros(40), np.full(40, 0.3)])
+    _, dry = tint(0, 32615, parcels(2), growth(lai), DAYS)
+    _, wet = tint(0, 32615, parcels(2), growth(lai, water=water), DAYS)
+    change = np.exp(wet - dry)
+    np.testing.assert_array_equal(change[0], 1)
+    assert (change[1, :, BAND_OF["B12"]] < 0.75).all() and (change[1, :, BAND_OF["B04"]] == 1).all()
+
+
+def test_plants_beside_the_fields_look_as_the_table_says() -> None:
+    of_soil, of_leaf = tint(0, 32615, parcels(2), growth(np.ones((5, 40))), DAYS)
+    assert not of_soil[2:].any() and not of_leaf[2:].any()
+    assert of_soil[:2].all() and of_leaf[:2].all()
+
+
+def test_leaves_hide_the_ground() -> None:
+    seen = tints.ground_seen(np.array([0.0, 1.0, 3.0, 6.0]))
+    assert seen[0] == 1 and (np.diff(seen) < 0).all() and seen[-1] < 0.03
 
 
 def test_the_season_is_later_towards_the_poles() -> None:

@@ -21,7 +21,7 @@ from sitsformer.fewshot import parse_learner
 from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.paths import Paths, leaves
 from sitsformer.training.objectives import SCRATCH, objectives
-from sitsformer.userfiles import watched, watched_of
+from sitsformer.userfiles import watched, watched_of, watched_of_survey
 from sitsformer.versions import STAGES
 
 
@@ -171,12 +171,23 @@ def area_files(wildcards):
     return [str(path) for path in watched_of(CONFIG.areas[wildcards.area])]
 
 
-def split_files(wildcards):
-    """Polygons of the user that decide which samples are cut."""
+def survey_files(wildcards):
+    """Files of the user that a set has its labels from, where they are in no cube."""
+    label = CONFIG.sets[wildcards.set].label
+    return [str(path) for path in watched_of_survey(CONFIG, str(label))]
+
+
+def set_files(wildcards):
+    """Files of the user that decide which samples are cut: polygons of splits, surveys."""
     split = CONFIG.sets[wildcards.set].split
-    if split.by != "polygons":
-        return []
-    return [str(path) for path in watched(expand(split.polygons))]
+    polygons = watched(expand(split.polygons)) if split.by == "polygons" else []
+    return [*(str(path) for path in polygons), *survey_files(wildcards)]
+
+
+def survey_params(name: str) -> list[str]:
+    """Values of the survey that a set has its labels from; none where they are in the cubes."""
+    survey = CONFIG.labels.get(str(CONFIG.sets[name].label))
+    return [] if survey is None else leaves(survey.model_dump(mode="json"))
 
 
 @cache

@@ -4,7 +4,7 @@
 rule patches:
     input:
         cube=f"{RESULTS}/cubes/{{area}}/{{tile}}.zarr",
-        polygons=split_files,
+        files=set_files,
     output:
         directory(f"{RESULTS}/patches/{{set}}/{{area}}/{{tile}}.zarr"),
     log:
@@ -26,7 +26,8 @@ rule patches:
         split=lambda wildcards: [
             f"{key}={getattr(CONFIG.sets[wildcards.set].split, key)}"
             for key in ("by", "block")
-        ],
+        ]
+        + survey_params(wildcards.set),
     message:
         "Samples of {wildcards.set} from {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
@@ -36,7 +37,8 @@ rule patches:
 
 rule merge:
     input:
-        lambda wildcards: PATHS.tile_stores(wildcards.set),
+        stores=lambda wildcards: PATHS.tile_stores(wildcards.set),
+        files=survey_files,
     output:
         directory(f"{RESULTS}/patches/{{set}}.zarr"),
     log:
@@ -52,9 +54,10 @@ rule merge:
         attempt=attempt_number,
     params:
         version=STAGES["merge"],
-        split=lambda wildcards: section(f"sets.{wildcards.set}.split"),
+        split=lambda wildcards: section(f"sets.{wildcards.set}.split")
+        + survey_params(wildcards.set),
     message:
         "Sample store {wildcards.set} (log: {log})"
     shell:
         "job {resources.attempt} {log:q} merge --config $SITSFORMER_CONFIG"
-        " -- {wildcards.set} {output:q} {input:q}"
+        " -- {wildcards.set} {output:q} {input.stores:q}"

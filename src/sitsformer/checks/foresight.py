@@ -93,6 +93,22 @@ def polygon_problems(config: Config, tiles: Tiles, *, learned: bool) -> Iterator
         yield from (f"sets.{name}.split.polygons: {line}" for line in lacking)
 
 
+def survey_problems(config: Config, tiles: Tiles) -> Iterator[str]:
+    """Labelled points and polygons that cannot be used, or lie elsewhere than their areas."""
+    there = [one for one in config.labels.values() if _exists(one.path)]
+    if there and len(there) == len(config.labels):
+        from sitsformer.surveys import foresight
+
+        yield from foresight.problems(config, tiles)
+
+
+def _exists(path: str) -> bool:
+    try:
+        return expand(path).exists()
+    except ConfigError:
+        return False
+
+
 def map_problems(config: Config, tiles: Tiles) -> Iterator[str]:
     """Tiles of maps that an area has not."""
     for area, wanted in config.maps.tiles.items():
@@ -190,6 +206,10 @@ def notes(config: Config) -> Iterator[str]:
                 f"fewshot.options.{name}.features: {options['features']} does not exist yet; the "
                 "sweep waits for it (docs/evaluation.md)"
             )
+    labels = {chosen.label for chosen in config.sets.values()}
+    for name in config.labels:
+        if name not in labels:
+            yield f"labels.{name}: no set uses it; nothing is made of it"
     for name in config.sets:
         if name not in (config.pretrain.set, config.fewshot.set):
             yield f"sets.{name}: is made, but neither pretraining nor the sweep uses it"

@@ -74,6 +74,7 @@ def _tile_problems(config: Config, learned: bool) -> list[str]:
     found += foresight.map_problems(config, layout.tiles)
     found += overlap_problems(config, layout.tiles)
     found += foresight.polygon_problems(config, layout.tiles, learned=learned)
+    found += foresight.survey_problems(config, layout.tiles)
     return found
 
 

@@ -27,12 +27,18 @@ def auth(mode: str | None, force: bool) -> None:
 def doctor(config_path: Path | None) -> None:
     """Test credentials, project, collections and pixels of Earth Engine.
 
-    With the earthengine section of CONFIG, or with the defaults.
+    With the earthengine section and the labels of CONFIG, or with the defaults and every label
+    product.
     """
+    from sitsformer.config import load
     from sitsformer.errors import SitsError, TemporaryError
     from sitsformer.imagery.earthengine.doctor import examine, screen
 
-    findings = list(examine(_settings(config_path)))
+    labels = None
+    if config_path is not None:
+        areas = load(config_path).areas.values()
+        labels = {name for area in areas if area.source == "earthengine" for name in area.labels}
+    findings = list(examine(_settings(config_path), labels))
     click.echo(screen(findings))
     if failed := [finding for finding in findings if not finding.well]:
         kind = TemporaryError if all(finding.may_pass for finding in failed) else SitsError

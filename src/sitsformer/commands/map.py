@@ -56,7 +56,7 @@ def map_command(
     mapproducts.write(
         mapproducts.Mapped(
             found=found, classes=classes, cube=cube, areas=table, config=config,
-            labels=maps.reference(cube, common.label, classes),
+            labels=maps.reference(cube, common.label, classes, store),
         ),
         out,
     )  # fmt: skip

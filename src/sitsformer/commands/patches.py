@@ -44,6 +44,12 @@ def merge(config_path: Path, set_name: str, out: Path, stores: tuple[Path, ...])
         f"{name} {sum(counts.values())}" for name, counts in manifest["splits"].items()
     )
     click.echo(f"set {set_name}: {manifest['samples']} samples ({parts})", err=True)
+    if "features" in manifest:
+        from sitsformer.surveys import account
+
+        for line in account.lines(manifest["features"], "features"):
+            click.echo(f"  {line}", err=True)
+        click.echo(f"  each feature: {out / account.TABLE}", err=True)
 
 
 @click.command()

@@ -17,6 +17,7 @@ from sitsformer.config.base import (
     Split,
     expand,
 )
+from sitsformer.config.labels import Survey
 from sitsformer.config.learning import (
     Augment,
     FewShot,
@@ -67,6 +68,7 @@ __all__ = [
     "Shots",
     "Split",
     "SplitBy",
+    "Survey",
     "Synthetic",
     "Tiles",
     "Tuning",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from collections import Counter
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
@@ -200,10 +202,22 @@ class Area(Section):
     """Last day of the season (inclusive); the season may cross New Year."""
     labels: tuple[Name, ...] = ("worldcover",)
     """Label layers wanted in the cubes: label products (`worldcover`, `cdl`), or names under
-    `rasters.labels`."""
+    `rasters.labels`; default for `rasters`: all of these. Surveys under `labels` are in no cube."""
     tiles: Tiles = Tiles()
     rasters: Rasters | None = None
     """Where the files are; only for `source: rasters`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_labels(cls, values: Any) -> Any:
+        """A folder of the user's has the label layers that its section names, and no others."""
+        if not isinstance(values, Mapping) or "labels" in values:
+            return values
+        rasters = values.get("rasters")
+        if values.get("source") != "rasters" or not isinstance(rasters, Mapping):
+            return values
+        own = rasters.get("labels", {})
+        return {**values, "labels": tuple(own) if isinstance(own, Mapping) else ()}
 
     @model_validator(mode="after")
     def _check(self) -> Area:
@@ -225,8 +239,20 @@ class Area(Section):
         known = set(sources()[self.source].labels(self))
         unknown = [name for name in self.labels if name not in known]
         if unknown:
-            raise ValueError(f"unknown label {unknown[0]!r}; this source has {sorted(known)}")
+            raise ValueError(
+                f"unknown label {unknown[0]!r}; this source has {sorted(known)} (surveys of the "
+                "section `labels` are in no cube: only sets name them)"
+            )
         return self
+
+    @property
+    def season_year(self) -> int:
+        """The year that most days of the season lie in (the later one of two equals)."""
+        days = Counter(
+            (self.start + timedelta(days=day)).year
+            for day in range((self.end - self.start).days + 1)
+        )
+        return max(days, key=lambda year: (days[year], year))
 
 
 def _check_bounds(bounds: tuple[float, float, float, float]) -> None:
@@ -252,7 +278,7 @@ class Synthetic(Section):
     """Seed of the landscape: parcels, crops, weather, clouds."""
     revisit: int = Field(5, ge=1, le=30)
     """Days between overpasses."""
-    cloudiness: Fraction = 0.55
+    cloudiness: Fraction = 0.4
     """Mean share of the sky under cloud over the season."""
     label_error: Fraction = 0.08
     """Share of parcels whose land-cover and crop label is wrong."""

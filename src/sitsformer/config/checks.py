@@ -15,6 +15,8 @@ from sitsformer.config.areas import Area
 from sitsformer.config.base import Split
 from sitsformer.config.learning import FewShot
 from sitsformer.config.sets import PARTS, SampleSet
+from sitsformer.labels import confidence_layers, products
+from sitsformer.labels.product import TAKEN
 from sitsformer.sensors import PIXEL
 from sitsformer.sources import source_of
 from sitsformer.training.objectives import SCRATCH, objectives
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
 
 def cross_checks(config: Config) -> Iterator[str]:
     """Every mistake between sections."""
-    for key, names in (("areas", config.areas), ("sets", config.sets)):
+    for key, names in (("areas", config.areas), ("labels", config.labels), ("sets", config.sets)):
         yield from _alike(key, names)
+    for name in config.labels:
+        yield from _survey_name(name, config)
     for name, sample_set in config.sets.items():
         yield from _set_checks(f"sets.{name}", sample_set, config)
     yield from _unknown("pretrain.set", (config.pretrain.set,), config.sets)
@@ -54,9 +58,9 @@ def outlook(config: Config) -> Iterator[str]:
             continue
         for part, who in parts.items():
             if not sample_set.split.has(part):
-                by_block = sample_set.split.by == "block"
-                key = "fractions" if by_block else part
-                what = f"the share of {part} is 0" if by_block else f"{part} lists nothing"
+                shared = sample_set.split.by in ("block", "group")
+                key = "fractions" if shared else part
+                what = f"the share of {part} is 0" if shared else f"{part} lists nothing"
                 yield f"sets.{name}.split.{key}: {what}, and {who} needs samples there"
         labels_matter = name == config.fewshot.set or label_learners(config)
         if labels_matter and sample_set.classes is not None and len(sample_set.classes) < 2:
@@ -142,26 +146,52 @@ def _maps(config: Config) -> Iterator[str]:
         if wanted == ():
             yield f"maps.tiles.{name}: the list is empty; name tiles, a number of them, or `all`"
         area = config.areas.get(name)
-        if config.maps.mask == "cropland" and area and "worldcover" not in area.labels:
+        knowing = [item for item, product in products().items() if product.cropland]
+        if config.maps.mask == "cropland" and area and not {*knowing} & {*area.labels}:
             yield (
-                f"maps.mask: cropland needs the label layer worldcover, and areas.{name}.labels "
-                f"has {list(area.labels)}; add it there, or set maps.mask: none"
+                f"maps.mask: cropland needs the label layer {' or '.join(knowing)}, and "
+                f"areas.{name}.labels has {list(area.labels)}; add it there, or set maps.mask: none"
             )
 
 
 def _set_checks(path: str, sample_set: SampleSet, config: Config) -> Iterator[str]:
     areas = {name: config.areas[name] for name in sample_set.areas if name in config.areas}
     yield from _unknown(f"{path}.areas", sample_set.areas, config.areas)
+    survey = sample_set.label in config.labels
     for name, area in areas.items():
-        if sample_set.label not in area.labels:
+        if not survey and sample_set.label not in area.labels:
+            own = f", and `labels` has {sorted(config.labels)}" if config.labels else ""
             yield (
                 f"{path}.label: unknown label {sample_set.label!r}: area {name!r} "
-                f"has {sorted(area.labels)}"
+                f"has {sorted(area.labels)}{own}"
             )
     split = sample_set.split
+    if survey and sample_set.purity > 1:
+        yield (
+            f"{path}.purity: {sample_set.purity} asks for labels around each pixel, and "
+            f"labels.{sample_set.label} has them at its own pixels alone; leave it out (`erode` "
+            "keeps off the borders of polygons)"
+        )
+    if split.by == "group" and survey and sample_set.unlabelled == "keep":
+        yield (
+            f"{path}.unlabelled: keep makes samples without a group, which a split by group cannot "
+            "keep apart; drop them, or split by block"
+        )
+    if split.by == "group" and areas and not survey:
+        yield (
+            f"{path}.split.by: group needs labels that have groups, a survey under `labels`, and "
+            f"{sample_set.label!r} is a map; split it by block"
+        )
     if split.by == "area":
         for part in PARTS:
             yield from _unknown(f"{path}.split.{part}", getattr(split, part), sample_set.areas)
+
+
+def _survey_name(name: str, config: Config) -> Iterator[str]:
+    """Names of surveys that mean something else already."""
+    layers = {layer for area in config.areas.values() for layer in area.labels}
+    if name in layers | set(products()) | TAKEN:
+        yield f"labels.{name}: {name!r} is a layer of cubes; give the survey another name"
 
 
 def _prospects(path: str, sample_set: SampleSet, config: Config) -> Iterator[str]:
@@ -176,8 +206,8 @@ def _prospects(path: str, sample_set: SampleSet, config: Config) -> Iterator[str
     for name, area in areas.items():
         if sample_set.confidence and not _has_confidence(area):
             yield (
-                f"{path}.confidence: needs the layer cdl_confidence, which area {name!r} has not "
-                "(Earth Engine adds it to cdl; a rasters area needs a label of that name)"
+                f"{path}.confidence: needs a layer such as cdl_confidence, which area {name!r} has "
+                "not (Earth Engine adds it to cdl; a rasters area needs a label of that name)"
             )
         days = (area.end - area.start).days
         dates = days // source_of(area).revisit(config) + 1
@@ -194,7 +224,9 @@ def _prospects(path: str, sample_set: SampleSet, config: Config) -> Iterator[str
 
 
 def _has_confidence(area: Area) -> bool:
-    return "cdl_confidence" in area.labels or (source_of(area).confidences and "cdl" in area.labels)
+    made = {products()[name].confidence_layer for name in area.labels if name in products()}
+    known = {layer for layer in confidence_layers() if layer in area.labels}
+    return bool(known) or (source_of(area).confidences and bool(made - {None}))
 
 
 def _unknown(path: str, names: Iterable[str], known: Collection[str]) -> Iterator[str]:

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from sitsformer.config.areas import Area, EarthEngine, Synthetic
 from sitsformer.config.base import ConfigError, Name, Section
 from sitsformer.config.checks import cross_checks
+from sitsformer.config.labels import Survey
 from sitsformer.config.learning import FewShot, Model, Pretrain
 from sitsformer.config.mistakes import mistakes
 from sitsformer.config.outcome import Evaluation, Maps
@@ -46,6 +47,9 @@ class Config(Section):
     """Folder of every output, relative to the working directory; `~` and `$VAR` are expanded."""
     areas: dict[Name, Area] = {}
     """Regions and seasons by name; may be left out when every set is an existing `store`."""
+    labels: dict[Name, Survey] = {}
+    """Labels of your own by name, points and polygons, usable with every source of imagery: name
+    one as the `label` of a set (docs/labels.md)."""
     sets: dict[Name, SampleSet] = Field(min_length=1)
     patches: Patches = Patches()
     model: Model = Model()
@@ -55,6 +59,21 @@ class Config(Section):
     maps: Maps = Maps()
     synthetic: Synthetic = Synthetic()
     earthengine: EarthEngine = EarthEngine()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_surveys(cls, values: Any) -> Any:
+        """Every pixel of a survey is a sample, unless the set says how many."""
+        surveys, sets = values.get("labels"), values.get("sets")
+        if not isinstance(surveys, Mapping) or not isinstance(sets, Mapping):
+            return values
+        filled = {
+            name: {"per_tile": "all", **chosen}
+            if isinstance(chosen, Mapping) and str(chosen.get("label")) in surveys
+            else chosen
+            for name, chosen in sets.items()
+        }
+        return {**values, "sets": filled}
 
     @model_validator(mode="after")
     def _check(self) -> Config:

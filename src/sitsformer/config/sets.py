@@ -57,12 +57,13 @@ Entries = tuple[Annotated[str, Field(coerce_numbers_to_str=True)], ...]
 class SplitBy(Section):
     """How samples are kept apart."""
 
-    by: Literal["block", "area", "year", "polygons"] = "block"
-    """What is never shared by two splits."""
+    by: Literal["block", "group", "area", "year", "polygons"] = "block"
+    """What is never shared by two splits. `group`: fields or groups of a survey (`labels`), with
+    those whose patches overlap; nothing is lost to the split."""
     block: float = Field(640.0, gt=0)
     """Side of a block, metres of the UTM grid (a multiple of 10)."""
     fractions: tuple[Fraction, Fraction, Fraction] = (0.6, 0.2, 0.2)
-    """`block`: shares of train, validation, test."""
+    """`block`, `group`: shares of train, validation, test."""
     train: Entries = ()
     """`area`: names of areas; `year`: years (the season's start)."""
     validation: Entries = ()
@@ -72,7 +73,7 @@ class SplitBy(Section):
     polygons: str | None = None
     """`polygons`: vector file with a column `split`: `train`, `validation` or `test`."""
     seed: Seed = 0
-    """Seed of the assignment of blocks."""
+    """Seed of the assignment of blocks or groups."""
 
     @model_validator(mode="after")
     def _check(self) -> SplitBy:
@@ -106,7 +107,7 @@ class SplitBy(Section):
 
     def has(self, part: Split) -> bool:
         """Whether a split asks for samples in train, validation or test; polygons may hold any."""
-        if self.by == "block":
+        if self.by in ("block", "group"):
             return self.fractions[PARTS.index(part)] > 0
         return self.by == "polygons" or bool(getattr(self, part))
 
@@ -120,11 +121,13 @@ class SampleSet(Section):
     """An existing sample store, used as it is, without any other key of the set. `$VAR` is
     expanded."""
     label: Name | None = None
-    """Label layer of the cubes that becomes `label` of the samples; needed with `areas`."""
-    classes: dict[str, tuple[int, ...]] | None = Field(None, min_length=1)
-    """Class name -> legend codes; codes not listed are dropped. Default: a class for each code."""
+    """Label layer of the cubes, or survey under `labels`, that becomes `label` of the samples;
+    needed with `areas`."""
+    classes: dict[str, tuple[int | str, ...]] | None = Field(None, min_length=1)
+    """Class name -> codes of the legend, or names in it; what is not listed is dropped. Default: a
+    class for each code."""
     per_tile: Annotated[int, Field(ge=1)] | Literal["all"] = 1000
-    """Samples drawn from a tile at most."""
+    """Samples drawn from a tile at most; default for surveys: all."""
     quota: Literal["balanced", "proportional"] = "balanced"
     """How a tile's draw is shared among its classes."""
     purity: Literal[1, 3, 5, 7, 9] = 1

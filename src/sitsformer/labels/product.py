@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +29,7 @@ LARGEST = {"uint8": 255, "uint16": 65_535}
 class LabelProduct:
     """A label product of Earth Engine, and of the embedded landscape where that draws it.
 
-    Codes are those of the product; 0 means no label, and stands where the product has no pixel.
+    Codes are those of the product; `no_label` stands where the product has no pixel.
 
     Attributes:
         name: in `labels` of an area and in cubes: a letter, then letters, digits or `_`.
@@ -36,9 +37,14 @@ class LabelProduct:
         legend: CSV table `code,name,colour` beside the module.
         collection: of images, one or more a year; or year -> a collection (or image) of its own.
         images: the ids of `collection`, given by year, are those of single images.
+        where: properties that images of `collection` must have, for one that holds several maps.
         band: that holds the codes.
+        combine: how the images of a year become one map: `mosaic`, the last on top, or `mode`, the
+            code that a pixel has most often.
+        no_label: code where there is no label; another one than 0 where 0 is a class.
         dtype: of the layer: `uint16` if there are codes above 255.
         years: that there are maps of; None: Earth Engine is asked beside the list of images.
+        since: first year of a product that has gone on to this year, in place of `years`.
         rule: which year a season takes: its `own` (that most of its days lie in) or the `nearest`.
         coverage: the box in which there are labels, generously; None: the world.
         extent: what a sentence calls `coverage`.
@@ -55,9 +61,13 @@ class LabelProduct:
     legend: Path
     collection: str | Mapping[int, str]
     images: bool = False
+    where: Mapping[str, str] = field(default_factory=dict)
     band: str
+    combine: Literal["mosaic", "mode"] = "mosaic"
+    no_label: int = 0
     dtype: Literal["uint8", "uint16"] = "uint8"
     years: tuple[int, ...] | None = None
+    since: int | None = None
     rule: Literal["own", "nearest"]
     coverage: Box | None = None
     extent: str = "the world"
@@ -89,6 +99,15 @@ class LabelProduct:
                 self.rule not in ("own", "nearest")
             ),
             "`years` are the keys of `collection`": by_year and self.years is not None,
+            "`since` stands in place of `years`, for one collection": (
+                self.since is not None and (by_year or self.years is not None)
+            ),
+            f"its way to combine images, {self.combine!r}, is neither 'mosaic' nor 'mode'": (
+                self.combine not in ("mosaic", "mode")
+            ),
+            f"its no_label {self.no_label} is no code of {self.dtype}": (
+                not 0 <= self.no_label <= LARGEST.get(self.dtype, 0)
+            ),
             "`images` needs a `collection` by year": self.images and not by_year,
             "`coverage` needs an `extent`": bool(self.coverage) and self.extent == "the world",
             f"its coverage {self.coverage} is not west, south, east, north in degrees": (
@@ -101,6 +120,8 @@ class LabelProduct:
     def maps(self) -> tuple[int, ...] | None:
         """The years that there are maps of, sorted; None where only Earth Engine knows."""
         years = self.years if isinstance(self.collection, str) else self.collection
+        if self.since is not None:
+            years = tuple(range(self.since, date.today().year + 1))
         return None if years is None else tuple(sorted(years))
 
     @property
@@ -125,6 +146,12 @@ class LabelProduct:
         if self.rule == "own" or not self.maps:
             return season
         return min(self.maps, key=lambda year: (abs(year - season), -year))
+
+    def said(self, season: int) -> str:
+        """Which map the year of a season takes, in words."""
+        year = self.year(season)
+        found = f"{self.name}: {self.title}, map of {year}"
+        return found if year == season else f"{found}, the nearest to the season's year {season}"
 
     def source(self, year: int) -> tuple[str, int | None]:
         """Collection of a year's map, and the year to choose within it (None: all of it)."""

@@ -8,7 +8,7 @@ that a tile's own store does not depend on which other tiles there are.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,11 +19,14 @@ from numpy.typing import NDArray
 
 from sitsformer import artefacts, samples
 from sitsformer.classes import NO_CLASS_NAME
-from sitsformer.config import Config, SampleSet
+from sitsformer.config import Config, SampleSet, expand
 from sitsformer.patches import leakage, splits
+from sitsformer.patches.repacking import chunk_order, chunks, some_chunks
+from sitsformer.patches.surveyed import Gathered, gathered, lost_pixels
 from sitsformer.samples import contract as samplelayout
 from sitsformer.samples.contract import SPLITS, UNASSIGNED, About, SampleError
-from sitsformer.samples.shards import Reader
+from sitsformer.sensors import PIXEL
+from sitsformer.surveys import grouping
 
 log = logging.getLogger(__name__)
 
@@ -71,33 +74,95 @@ def merge(config: Config, set_name: str, out: Path, stores: Sequence[Path]) -> d
             "give the tile stores of that set"
         )
     common, columns = _gather(tiles)
-    common, columns["label"], removed = _drop_empty_classes(common, columns["label"])
-    columns["split"] = _assign(chosen, common, columns)
-    rows = len(columns["label"])
-    wanted = _wanted(chosen)
-    warnings = splits.check_presence(
-        columns["label"], columns["split"], common.classes.names, wanted
-    )
-    order = _chunk_order(tiles)
-    columns = {name: values[order] for name, values in columns.items()}
-    manifest = _manifest(tiles, common, columns, removed, warnings)
-    record = {"set": chosen.model_dump(mode="json")}
+    record: dict[str, Any] = {"set": chosen.model_dump(mode="json")}
     inputs = {f"tiles/{tile.about.tiles[0]}": tile.path for tile in tiles}
+    survey = config.labels.get(str(chosen.label))
+    of_survey = None
+    lost = {"rare": np.zeros(len(columns["label"]), bool)}
+    if survey is not None:
+        record["labels"] = survey.model_dump(mode="json")
+        inputs["labels"] = expand(survey.path)
+        of_survey = gathered(str(chosen.label), survey, [tile.manifest for tile in tiles])
+        lost["rare"] = of_survey.rare(columns["label"], common.classes.names)
+    columns["split"], lost["group"] = _splits(chosen, common, columns, lost["rare"], tiles[0].steps)
+    dropped = _lost(common, columns, lost, of_survey)
+    stay = np.flatnonzero(~lost["rare"] & ~lost["group"])
+    everything = len(stay) == len(columns["label"])
+    order = chunk_order(tiles) if everything else stay
+    columns = {name: values[order] for name, values in columns.items()}
+    common, columns["label"], removed = _drop_empty_classes(common, columns["label"])
+    warnings = splits.check_presence(
+        columns["label"], columns["split"], common.classes.names, _wanted(chosen)
+    )
+    manifest = _manifest(tiles, common, columns, removed, dropped)
     with artefacts.create(
         out, samplelayout.KIND, config=record, inputs=inputs, seed=chosen.split.seed
     ) as partial:
-        samplelayout.write_reflectance(partial, _chunks(tiles))
-        samplelayout.write_arrays(partial, rows, tiles[0].steps, columns, common)
+        packed = chunks(tiles) if everything else some_chunks(tiles, stay)
+        samplelayout.write_reflectance(partial, packed)
+        samplelayout.write_arrays(partial, len(order), tiles[0].steps, columns, common)
         manifest["leakage"] = _leakage(partial, chosen)
+        if of_survey is not None:
+            manifest["features"] = of_survey.write(partial, chosen.split, tiles[0].steps[-1])
+            warnings = of_survey.warnings + warnings
+        manifest["warnings"] = warnings + manifest["warnings"]
         samplelayout.write_manifest(partial, manifest)
     for line in warnings:
         log.warning("set %s: %s", set_name, line)
     return manifest
 
 
+def _splits(
+    chosen: SampleSet,
+    common: About,
+    columns: dict[str, NDArray[Any]],
+    without: NDArray[np.bool_],
+    steps: tuple[int, ...],
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Splits (sample,), and the samples (sample,) whose group is in another one.
+
+    In a split by group, `block` of the columns becomes the unit that a sample was given away with.
+    """
+    rows = np.flatnonzero(~without)
+    some = {name: values[rows] for name, values in columns.items()}
+    split = np.full(len(without), UNASSIGNED, np.uint8)
+    if chosen.split.by == "group":
+        place = (some["x"], some["y"], some["epsg"])
+        some["block"] = grouping.units(some["group"], *place, steps[-1] * float(PIXEL))
+        columns["block"] = np.zeros(len(without), np.int64)
+        columns["block"][rows] = some["block"]
+    elif chosen.split.by == "block" and "group" in some:
+        some["block"] = grouping.joined_blocks(some["group"], some["block"])
+    split[rows] = _assign(chosen, common, some)
+    strays = np.zeros(len(without), bool)
+    if "group" in some:
+        strays[rows] = grouping.stragglers(some["group"], split[rows])
+    return split, strays
+
+
+def _lost(
+    common: About,
+    columns: dict[str, NDArray[Any]],
+    lost: dict[str, NDArray[np.bool_]],
+    of_survey: Gathered | None,
+) -> dict[str, dict[str, int]]:
+    """Count samples that the merge drops: by reason and class, and by feature in the survey."""
+    found: dict[str, dict[str, int]] = {}
+    for reason, where in lost.items():
+        if not where.any():
+            continue
+        if of_survey is not None:
+            of_survey.take(columns["feature"][where], reason)
+        names = (*common.classes.names, NO_CLASS_NAME)
+        counts = np.bincount(columns["label"][where] % len(names), minlength=len(names)).tolist()
+        found[reason] = {name: n for name, n in zip(names, counts, strict=True) if n}
+    return found
+
+
 def _open(path: Path) -> _Tile:
     dataset = samples.open_samples(path)
-    names = ("doy", "date", "label", "split", "block", "epsg", "lon", "lat", "x", "y")
+    names = ["doy", "date", "label", "split", "block", "epsg", "lon", "lat", "x", "y"]
+    names += [name for name in samplelayout.SURVEYED if name in dataset.variables]
     return _Tile(
         path=path,
         about=samples.about(dataset),
@@ -134,6 +199,9 @@ def _check_common(tiles: Sequence[_Tile]) -> None:
     if not any(tile.rows for tile in tiles):
         reasons = _sum([tile.manifest["dropped"] for tile in tiles])
         lost = {reason: sum(counts.values()) for reason, counts in reasons.items()}
+        if "features" in first.manifest:
+            # All the other pixels of the tiles have no label to lose.
+            lost = lost_pixels([tile.manifest for tile in tiles])
         remedy = "Lower `patches.min_dates` or `patches.clear_score`, or change the set's classes"
         if max(lost, key=lambda reason: lost[reason], default="") == "split":
             remedy = {
@@ -188,7 +256,7 @@ def _assign(
     if by == "polygons":
         known: NDArray[np.uint8] = columns["split"]
         return known
-    if by == "block":
+    if by in ("block", "group"):
         blocks, member = np.unique(columns["block"], return_inverse=True)
         classes = len(common.classes.names) + 1
         label = np.where(columns["label"] < 0, classes - 1, columns["label"])
@@ -211,39 +279,11 @@ def _assign(
 def _wanted(chosen: SampleSet) -> list[bool]:
     """Which splits the config asks for."""
     split = chosen.split
-    if split.by == "block":
+    if split.by in ("block", "group"):
         return [share > 0 for share in split.fractions]
     if split.by == "polygons":
         return [True, False, True]
     return [bool(names) for names in (split.train, split.validation, split.test)]
-
-
-def _chunk_order(tiles: Sequence[_Tile]) -> NDArray[np.int64]:
-    """Rows, numbered over all tiles, in the order of the set: whole chunks first, then the rest."""
-    whole, rest, start = [], [], 0
-    for tile in tiles:
-        with Reader(tile.path / "reflectance") as reader:
-            cut = tile.rows // reader.chunk * reader.chunk
-        whole.append(np.arange(start, start + cut))
-        rest.append(np.arange(start + cut, start + tile.rows))
-        start += tile.rows
-    return np.concatenate([*whole, *rest])
-
-
-def _chunks(tiles: Sequence[_Tile]) -> Iterator[bytes]:
-    """Compressed chunks of the set: whole ones copied, the rest of each tile packed together."""
-    for tile in tiles:
-        with Reader(tile.path / "reflectance") as reader:
-            for chunk in range(tile.rows // reader.chunk):
-                yield reader.packed(chunk)
-            chunk_rows = reader.chunk
-
-    def rest(tile: _Tile) -> NDArray[np.uint16]:
-        with Reader(tile.path / "reflectance") as reader:
-            return reader.read(reader.chunks - 1)
-
-    rests = (rest(tile) for tile in tiles if tile.rows % chunk_rows)
-    yield from samplelayout.encoded(samplelayout.rechunk(rests, chunk_rows), chunk_rows)
 
 
 def _leakage(partial: Path, chosen: SampleSet) -> list[dict[str, Any]]:
@@ -262,7 +302,7 @@ def _manifest(
     common: About,
     columns: dict[str, NDArray[Any]],
     removed: list[str],
-    warnings: list[str],
+    dropped: dict[str, dict[str, int]],
 ) -> dict[str, Any]:
     names = (*common.classes.names, NO_CLASS_NAME)
     label = np.where(columns["label"] < 0, len(names) - 1, columns["label"])
@@ -271,20 +311,24 @@ def _manifest(
         counts = np.bincount(label[where], minlength=len(names)).tolist()
         return {name: n for name, n in zip(names, counts, strict=True) if n}
 
-    of_tiles = {tile.about.tiles[0]: tile.manifest for tile in tiles}
+    of_tiles = {
+        tile.about.tiles[0]: {k: v for k, v in tile.manifest.items() if k != "features"}
+        for tile in tiles
+    }
     return {
         "samples": len(label),
         "pixels": sum(tile.manifest["pixels"] for tile in tiles),
         "kept": by_class(np.ones(len(label), bool)),
-        "dropped": _sum([tile.manifest["dropped"] for tile in tiles]),
+        "dropped": _sum([*(tile.manifest["dropped"] for tile in tiles), dropped]),
         "splits": {name: by_class(columns["split"] == value) for value, name in enumerate(SPLITS)},
         "blocks": {
             name: len(np.unique(columns["block"][columns["split"] == value]))
             for value, name in enumerate(SPLITS)
         },
         "removed_classes": removed,
-        "warnings": warnings
-        + [f"{name}: {line}" for name, tile in of_tiles.items() for line in tile["warnings"]],
+        "warnings": [
+            f"{name}: {line}" for name, tile in of_tiles.items() for line in tile["warnings"]
+        ],
         "tiles": of_tiles,
     }
 

@@ -37,7 +37,8 @@ drawn; missing: drawn, but values are missing on too many of its dates.
 """
 
 CONFIDENCE_MISSING = 255
-_KEPT = -1
+KEPT = -1
+"""In place of a reason, where a pixel is a sample."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Draw:
         label: (sample,) int16 class index; -1 none.
         dropped: reason -> (class + 1,) int64 pixels; the last place counts those without a class.
         candidates: (class + 1,) int64 pixels that could have been drawn.
+        reason: (y, x) int8 position in REASONS of why a pixel was not drawn; KEPT where it was.
     """
 
     row: NDArray[np.int64]
@@ -74,6 +76,7 @@ class Draw:
     label: NDArray[np.int16]
     dropped: dict[str, NDArray[np.int64]]
     candidates: NDArray[np.int64]
+    reason: NDArray[np.int8]
 
 
 def tile_seed(seed: int, *names: str) -> int:
@@ -91,7 +94,7 @@ def draw_pixels(
     reason = _reasons(layers, label, unlabelled, chosen, size, min_dates)
     count = len(classes.names) + 1
     group = np.where(label < 0, count - 1, label)
-    free = np.flatnonzero(reason == _KEPT)
+    free = np.flatnonzero(reason == KEPT)
     free_group = group.ravel()[free]
     candidates = np.bincount(free_group, minlength=count)
     take = quotas(candidates, chosen.per_tile, chosen.quota)
@@ -104,7 +107,7 @@ def draw_pixels(
     mixed = np.concatenate(picked) if picked else free[:0]
     mixed = np.random.default_rng([seed, count]).permutation(mixed)
     np.put(reason, free, REASONS.index("quota"))
-    np.put(reason, mixed, _KEPT)
+    np.put(reason, mixed, KEPT)
     row, column = np.divmod(mixed, label.shape[1])
     return Draw(
         row=row,
@@ -115,6 +118,7 @@ def draw_pixels(
             for number, name in enumerate(REASONS)
         },
         candidates=candidates,
+        reason=reason,
     )
 
 
@@ -126,12 +130,12 @@ def _reasons(
     size: int,
     min_dates: int,
 ) -> NDArray[np.int8]:
-    """First reason (y, x) why a pixel cannot be drawn, or _KEPT."""
-    reason = np.full(label.shape, _KEPT, np.int8)
+    """First reason (y, x) why a pixel cannot be drawn, or KEPT."""
+    reason = np.full(label.shape, KEPT, np.int8)
     labelled = label >= 0
 
     def drop(name: str, where: NDArray[np.bool_]) -> None:
-        reason[where & (reason == _KEPT)] = REASONS.index(name)
+        reason[where & (reason == KEPT)] = REASONS.index(name)
 
     if chosen.unlabelled == "drop":
         drop("unlabelled", unlabelled)

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from sitsformer import splitpolygons
 from sitsformer.config import SplitBy
 from sitsformer.errors import SitsError
-from sitsformer.grid import Tile
+from sitsformer.grid import Tile, within_blocks
 from sitsformer.samples.contract import SPLITS, UNASSIGNED
-from sitsformer.sensors import PIXEL
 
 _OFFSET = 2**21
 """Makes grid positions positive: at 10 m blocks it reaches 20,000 km to either side."""
@@ -54,12 +53,7 @@ def block_ids(
 
 def inside_blocks(tile: Tile, side: float, size: int) -> NDArray[np.bool_]:
     """Pixels (y, x) of a tile whose patch of `size` pixels lies wholly inside one block."""
-
-    def along(centres: NDArray[np.float64]) -> NDArray[np.bool_]:
-        reach = (size // 2) * PIXEL
-        return np.asarray(np.floor((centres - reach) / side) == np.floor((centres + reach) / side))
-
-    return along(tile.y)[:, None] & along(tile.x)
+    return within_blocks(tile.y, side, size)[:, None] & within_blocks(tile.x, side, size)
 
 
 def polygon_map(tile: Tile, path: str) -> NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from sitsformer import artefacts, cube
 from sitsformer.classes import NO_CLASS_NAME, Classes, Legend
-from sitsformer.config import Config, Patches, SampleSet
+from sitsformer.config import Config, Patches, SampleSet, expand
 from sitsformer.grid import Tile, find_tile, to_lonlat
 from sitsformer.labels import confidence_layers, products
 from sitsformer.legends import group
@@ -28,6 +28,7 @@ from sitsformer.patches.clear import PIXELS, ClearDates
 from sitsformer.patches.cutting import patches as cut_patches
 from sitsformer.patches.sampling import Draw, Layers, draw_pixels, tile_seed
 from sitsformer.patches.spool import Spool
+from sitsformer.patches.surveyed import SurveyedTile, survey_of_tile
 from sitsformer.patches.thinning import thin
 from sitsformer.samples import contract as samplelayout
 from sitsformer.samples import shards
@@ -56,13 +57,15 @@ def make_tile_store(
     tile = find_tile(area_name, config.areas[area_name], tile_name)
     dataset = cube.open_cube(cube_path, dask=False)
     _check_cube(dataset, tile, cube_path)
-    classes = group(_legend(dataset, chosen, cube_path), chosen.classes)
+    placed = _placed(config, chosen, area_name, tile)
+    legend = _legend(dataset, chosen, cube_path) if placed is None else placed.surveyed.legend
+    classes = group(legend, chosen.classes)
     seed = tile_seed(chosen.seed, area_name, tile_name)
     split_map = _split_map(tile, chosen)
     clear = ClearDates(cube_path, settings)
     drawn = draw_pixels(
         Layers(
-            codes=cube.layer_values(dataset[str(chosen.label)]),
+            codes=_codes(dataset, chosen, placed),
             dates=clear.counts(),
             one_split=_one_split(tile, chosen, settings, split_map),
             confidence=_confidence(dataset, chosen, cube_path),
@@ -77,8 +80,12 @@ def make_tile_store(
     steps = _choose_dates(clear, settings.max_length, drawn, tile.epsg, x, y)
     shape = (len(steps), settings.max_length, len(BANDS), settings.size, settings.size)
     record = {"set": chosen.model_dump(mode="json"), "patches": _lasting(settings)}
+    inputs = {"cube": cube_path}
+    if placed is not None:
+        record["labels"] = placed.surveyed.survey.model_dump(mode="json")
+        inputs["labels"] = expand(placed.surveyed.survey.path)
     with artefacts.create(
-        out, samplelayout.TILE_KIND, config=record, inputs={"cube": cube_path}, seed=chosen.seed
+        out, samplelayout.TILE_KIND, config=record, inputs=inputs, seed=chosen.seed
     ) as partial:
         with Spool(shape, settings.memory_gb, partial) as spool:
             gaps = cut_patches(cube_path, drawn.row, drawn.column, steps, settings, spool)
@@ -86,6 +93,8 @@ def make_tile_store(
         columns = _columns(dataset, tile, chosen, x, y, drawn.label, steps)
         if split_map is not None:
             columns["split"] = split_map[drawn.row, drawn.column]
+        if placed is not None:
+            columns |= placed.columns(drawn)
         columns = {name: values[kept] for name, values in columns.items()}
         samplelayout.write_arrays(
             partial,
@@ -95,6 +104,8 @@ def make_tile_store(
             _about(config, set_name, area_name, tile, classes),
         )
         manifest = _manifest(tile, dataset, chosen, classes, drawn, kept)
+        if placed is not None:
+            manifest["features"] = placed.account(drawn, kept)
         samplelayout.write_manifest(partial, manifest)
     for line in manifest["warnings"]:
         log.warning("%s/%s: %s", area_name, tile_name, line)
@@ -116,6 +127,25 @@ def _sample_set(config: Config, set_name: str, area_name: str) -> SampleSet:
             f"block of {chosen.split.block:g} m; use {smallest} m or more"
         )
     return chosen
+
+
+def _placed(config: Config, chosen: SampleSet, area_name: str, tile: Tile) -> SurveyedTile | None:
+    """What a survey says of the tile; None where the labels are a layer of the cube."""
+    survey = config.labels.get(str(chosen.label))
+    if survey is None:
+        return None
+    return survey_of_tile(
+        str(chosen.label), survey, area_name, config.areas[area_name], tile,
+        size=config.patches.size, block=chosen.split.block if chosen.split.by == "block" else None,
+    )  # fmt: skip
+
+
+def _codes(
+    dataset: xr.Dataset, chosen: SampleSet, placed: SurveyedTile | None
+) -> NDArray[np.integer[Any]]:
+    if placed is not None:
+        return placed.placed.codes
+    return cube.layer_values(dataset[str(chosen.label)])
 
 
 def _check_cube(dataset: xr.Dataset, tile: Tile, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,13 +33,19 @@ PIXELS = 4000
 SPLIT_LOOKS = (("train", "#0072b2", "o"), ("validation", "#e69f00", "^"), ("test", "#d55e00", "s"))
 
 
-def ndvi_samples(cube: xr.Dataset, layer: str, classes: Classes, clear_score: int) -> pd.DataFrame:
+def ndvi_samples(
+    cube: xr.Dataset, label: npt.NDArray[np.integer[Any]], clear_score: int
+) -> pd.DataFrame:
     """NDVI of labelled pixels on clear dates.
+
+    Args:
+        cube: raw integers.
+        label: (y, x) class indices; below 0 none.
+        clear_score: a pixel is clear at this score or above.
 
     Returns:
         Columns area, date (start of a period of ten days), class (index), ndvi.
     """
-    label = classes.index(layer_values(cube[layer]))
     row, column = np.nonzero(label >= 0)
     step = max(1, len(row) // PIXELS)
     row, column = row[::step], column[::step]

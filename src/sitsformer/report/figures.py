@@ -11,11 +11,12 @@ import pandas as pd
 
 from sitsformer import plots
 from sitsformer.classes import Classes
-from sitsformer.cube import open_cube
+from sitsformer.cube import layer_values, open_cube
 from sitsformer.errors import SitsError
 from sitsformer.plots import data, results, style, training
 from sitsformer.report.gather import Material
 from sitsformer.samples import Samples, about, load_samples, open_samples
+from sitsformer.samples.onmap import label_map
 from sitsformer.sensors import SENTINEL2
 from sitsformer.training.objectives import objectives
 
@@ -83,8 +84,13 @@ def _phenology(m: Material) -> str:
     frames = []
     for path in _spread(cubes, CUBES):
         cube = open_cube(path)
-        if layer in cube:
-            frames.append(data.ndvi_samples(cube, layer, classes, m.config.patches.clear_score))
+        if layer in m.config.labels:
+            label = label_map(m.fewshot_store, cube)
+        elif layer in cube:
+            label = classes.index(layer_values(cube[layer]))
+        else:
+            continue
+        frames.append(data.ndvi_samples(cube, label, m.config.patches.clear_score))
     if not frames:
         raise SitsError(
             f"no cube of the set {m.config.fewshot.set!r} with the labels {layer} is among the "

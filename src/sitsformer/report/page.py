@@ -18,6 +18,7 @@ from sitsformer.evaluation.efficiency import sentence
 from sitsformer.evaluation.evaluate import FEW
 from sitsformer.fewshot import BESIDE_SETTINGS, shots_order
 from sitsformer.plots import style
+from sitsformer.report import sections
 from sitsformer.report.gather import Material
 from sitsformer.samples import SPLITS, about, open_samples
 from sitsformer.training.objectives import starts
@@ -36,6 +37,7 @@ def render(material: Material, drawings: Mapping[str, str]) -> str:
         what=_what(material),
         table=_table(material),
         sections=_sections(drawings),
+        surveys=sections.surveys(material),
         maps=[_map(path) for path in material.maps],
         rules=material.benchmarks.fillna(0).to_dict("records"),
         leakage=_cells(material.tables["leakage"]),
@@ -89,6 +91,8 @@ def _what(m: Material) -> list[tuple[str, str]]:
         )
         rows.append((role, text))
     rows.append(("Classes", ", ".join(common.classes.names)))
+    if maps := sections.label_maps(m):
+        rows.append(("Label maps", maps))
     shape = f"{c.model.layers} layers, hidden {c.model.hidden}, {c.model.heads} heads"
     patch = (
         f"patches of {c.patches.size} × {c.patches.size} px, at most {c.patches.max_length} dates"

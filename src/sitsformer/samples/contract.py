@@ -57,6 +57,13 @@ COLUMNS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Small arrays: dtype and attributes; `doy` and `date` are (sample, time), the others (sample)."""
 
+SURVEYED: dict[str, tuple[str, dict[str, Any]]] = {
+    "feature": ("int64", {"long_name": "number of the labelled feature in its file, from 1"}),
+    "group": ("int64", {"long_name": "group of features that no two splits share"}),
+    "weight": ("float64", {"units": "1", "long_name": "weight of the labelled feature"}),
+}
+"""Small arrays (sample) that sets with labels of a survey have beside the others."""
+
 SERIES = ("doy", "date")
 _COORDINATES = ("date", "tile", "area", "block", "epsg", "lon", "lat", "x", "y")
 
@@ -78,7 +85,7 @@ class About:
         tiles: `area/tile` names in the order of `tile`.
         areas: names in the order of `area`.
         years: year in which each area's season starts.
-        split_by: `block`, `area`, `year` or `polygons`.
+        split_by: `block`, `group`, `area`, `year` or `polygons`.
         block: side of a block, metres.
         bands: names in the order of `band`.
     """
@@ -190,7 +197,7 @@ def _group_attributes(about: About) -> dict[str, Any]:
 
 
 def _column_attributes(name: str, about: About) -> dict[str, Any]:
-    attributes = dict(COLUMNS[name][1])
+    attributes = dict({**COLUMNS, **SURVEYED}[name][1])
     if name == "label":
         classes = about.classes
         positions = tuple(range(len(classes.names)))
@@ -212,7 +219,8 @@ def _complete(columns: Columns, rows: int, length: int) -> dict[str, NDArray[Any
     """All columns with their dtypes; the ones not given are filled."""
     fill = {"date": -1, "split": UNASSIGNED}
     complete = {}
-    for name, (dtype, _) in COLUMNS.items():
+    surveyed = {name: column for name, column in SURVEYED.items() if name in columns}
+    for name, (dtype, _) in {**COLUMNS, **surveyed}.items():
         shape = (rows, length) if name in SERIES else (rows,)
         default = np.nan if dtype == "float64" else fill.get(name, 0)
         values = np.asarray(columns[name] if name in columns else np.full(shape, default), dtype)

@@ -68,6 +68,10 @@ def _samples(path: Path) -> list[str]:
     lines += _class_table(common.classes.names, manifest)
     for name, counts in manifest.get("dropped", {}).items():
         lines.append(f"dropped, {name}: {sum(counts.values()):,} pixels")
+    if "layer" in manifest.get("features", {}):
+        from sitsformer.surveys import account
+
+        lines += account.lines(manifest["features"], f"features of {manifest['features']['file']}")
     for row in manifest.get("leakage", []):
         apart = "unknown" if row["nearest"] is None else f"{row['nearest']:,.0f} m at least"
         lines.append(

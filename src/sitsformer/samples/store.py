@@ -6,8 +6,10 @@
     label       (sample)                      int16 class index, -1 none; CF flags, legend `codes`
     split       (sample)                      uint8 0 train, 1 validation, 2 test, 255 not yet
     area, tile  (sample)                      int32 positions in the attributes `names`
-    block       (sample)                      int64 square of the UTM grid, see splits.block_ids
+    block       (sample)                      int64 square of the UTM grid, see splits.block_ids; in
+                                              a split by group the group
     lon lat x y epsg (sample)                 centre of the patch, degrees and UTM metres
+    feature group weight (sample)             of the labelled feature; with labels of a survey alone
 
 Valid steps come first and hold no missing value. The patch's centre is the labelled pixel. A
 `manifest.json` beside the arrays counts what was kept and dropped. `xr.open_zarr` opens a store
@@ -34,6 +36,7 @@ from sitsformer.samples.contract import (
     KIND,
     SERIES,
     SPLITS,
+    SURVEYED,
     About,
     Columns,
     SampleError,
@@ -307,11 +310,12 @@ def _sums(reflectance: NDArray[np.uint16], valid: NDArray[np.bool_]) -> _Sums:
 
 def _problems(dataset: xr.Dataset) -> list[str]:
     problems = []
+    surveyed = {name: column for name, column in SURVEYED.items() if name in dataset.variables}
     expected = {
         "reflectance": (("sample", "time", "band", "py", "px"), "uint16"),
         **{
             name: (("sample", "time") if name in SERIES else ("sample",), dtype)
-            for name, (dtype, _) in COLUMNS.items()
+            for name, (dtype, _) in {**COLUMNS, **surveyed}.items()
         },
     }
     for name, (dims, dtype) in expected.items():

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sitsformer import cube, grid
 from sitsformer.samples import SPLITS, About, SampleError, about, open_samples
+from sitsformer.samples.contract import SURVEYED
 from sitsformer.samples.shards import Reader
 from sitsformer.sensors import PIXEL
 from sitsformer.stored import MISSING
@@ -56,6 +57,8 @@ def trace(store: Path, index: int, cubes: Path | None = None) -> Trace:
         name: dataset[name].values[index].item()
         for name in ("label", "split", "tile", "area", "block", "epsg", "lon", "lat", "x", "y")
     }
+    surveyed = [name for name in SURVEYED if name in dataset.variables]
+    facts |= {name: dataset[name].values[index].item() for name in surveyed}
     path = _find_cube(store, common.tiles[facts["tile"]], cubes)
     source = cube.open_cube(path)
     tile = cube.tile_of(source)
@@ -66,7 +69,8 @@ def trace(store: Path, index: int, cubes: Path | None = None) -> Trace:
         patch = reader.take(np.array([index]))[0]
     differences = [
         *_place_differences(tile, facts, row, column),
-        *_label_differences(source, common, facts["label"], row, column),
+        # Labels of a survey are in no cube: `feature` tells the line of the file.
+        *([] if surveyed else _label_differences(source, common, facts["label"], row, column)),
         *_step_differences(source, patch, days, dataset.doy.values[index], row, column),
     ]
     label, split = facts["label"], facts["split"]

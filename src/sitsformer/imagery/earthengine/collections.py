@@ -6,9 +6,8 @@ docs/earthengine.md.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
 from sitsformer.config import Area
 from sitsformer.grid import Tile, to_lonlat
@@ -25,14 +24,6 @@ EE_BANDS = tuple(band.earthengine for band in SENTINEL2.bands)
 RECIPE = 2
 """Version of what the requests ask for and of how answers are kept. Raise it when an expression
 changes its result: finished requests of older versions are then asked for again."""
-
-
-def season_year(area: Area) -> int:
-    """The year that most days of the season lie in (the later one of two equals)."""
-    days = Counter(
-        (area.start + timedelta(days=day)).year for day in range((area.end - area.start).days + 1)
-    )
-    return max(days, key=lambda year: (days[year], year))
 
 
 def check_area(area_name: str, area: Area, tile: Tile) -> None:
@@ -56,7 +47,7 @@ def check_area(area_name: str, area: Area, tile: Tile) -> None:
     for product in wanted(area):
         if product.coverage is not None and not product.covers(*_box(tile)):
             raise outside(area_name, tile, product)
-        year = product.year(season_year(area))
+        year = product.year(area.season_year)
         if product.maps is not None and year not in product.maps:
             raise no_map(area_name, area, product, product.maps)
 
@@ -84,7 +75,7 @@ def no_map(
     if len(years) > 2 and len(years) == max(years) - min(years) + 1:
         has = f"{min(years)} to {max(years)}"
     return EarthEngineError(
-        f"areas.{area_name}: {product.ids[0]} has no map for {season_year(area)}, the year of the "
+        f"areas.{area_name}: {product.ids[0]} has no map for {area.season_year}, the year of the "
         f"season {area.start} to {area.end}; it has {has}: change the season, or take "
         f"`{product.name}` out of areas.{area_name}.labels"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -36,8 +36,13 @@ class Finding:
     may_pass: bool = False
 
 
-def examine(settings: EarthEngine) -> Iterator[Finding]:
-    """Test one thing after another; what rests on a failed one is not tested."""
+def examine(settings: EarthEngine, labels: Collection[str] | None = None) -> Iterator[Finding]:
+    """Test one thing after another; what rests on a failed one is not tested.
+
+    Args:
+        settings: section of the config.
+        labels: products that a config wants; None: every one.
+    """
     yield Finding(True, "client", f"earthengine-api {version('earthengine-api')}")
     found: list[Any] = []
     yield _try("credentials", lambda: _credentials(settings, found))
@@ -57,9 +62,10 @@ def examine(settings: EarthEngine) -> Iterator[Finding]:
         return
     for name in (IMAGES, SCORES):
         yield _try(name, lambda name=name: _images(sessions[0], name))  # type: ignore[misc]
-    for product in products().values():
-        for name in product.ids:
-            yield _try(name, lambda name=name, of=product: _labels(sessions[0], name, of))  # type: ignore[misc]
+    chosen = [item for name, item in products().items() if labels is None or name in labels]
+    # Several products may be maps of one collection.
+    for name, product in {name: item for item in chosen for name in item.ids}.items():
+        yield _try(name, lambda name=name, of=product: _labels(sessions[0], name, of))  # type: ignore[misc]
     yield _try("pixels", lambda: _pixels(sessions[0]))
     yield Finding(
         True,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sitsformer.classes import NO_LABEL
 from sitsformer.config import Area
-from sitsformer.imagery.earthengine.collections import season_year, wanted
+from sitsformer.imagery.earthengine.collections import wanted
 from sitsformer.imagery.earthengine.errors import EarthEngineError
 from sitsformer.labels import LabelProduct
 from sitsformer.labels.product import LARGEST
@@ -39,11 +38,16 @@ class Layer:
     optional: bool
 
     def __str__(self) -> str:
-        """`collection:band:year:fill`, as the keys of requests hold it; a `?` at optional bands."""
+        """`collection:band:year:fill`, as the keys of requests hold it; a `?` at optional bands.
+
+        What a plain product has not stands behind, so that the keys of others stay as they were.
+        """
         collection, year = self.product.source(self.year)
         mark = "?" if self.optional else ""
         wide = "" if self.dtype == "uint8" else f":{self.dtype}"
-        return f"{collection}:{self.band}{mark}:{year or ''}:{self.fill}{wide}"
+        more = "".join(f":{name}={value}" for name, value in sorted(self.product.where.items()))
+        more += "" if self.product.combine == "mosaic" else f":{self.product.combine}"
+        return f"{collection}:{self.band}{mark}:{year or ''}:{self.fill}{wide}{more}"
 
     def image(self, dtype: str) -> Any:
         """The layer as an image of `dtype`, one band."""
@@ -55,7 +59,7 @@ class Layer:
             substitute = _cast(ee.Image.constant(self.fill), dtype).rename([self.band])
             image = images.mosaic().addBands(substitute).select([self.band])
         else:
-            image = images.select([self.band]).mosaic()
+            image = combined(images.select([self.band]), self.product)
         # A mosaic has no pixels of its own: they are taken from the map, nearest neighbour, on the
         # grid of the request.
         return _cast(image.unmask(self.fill, False), dtype).rename([self.band])
@@ -72,8 +76,8 @@ def layers(area: Area) -> tuple[Layer, ...]:
     found = []
     for product in wanted(area):
         _check_codes(product)
-        year = product.year(season_year(area))
-        label = (product.name, product, product.band, year, NO_LABEL, product.dtype)
+        year = product.year(area.season_year)
+        label = (product.name, product, product.band, year, product.no_label, product.dtype)
         found.append(Layer(*label, optional=False))
         if product.confidence and product.confidence_layer:
             beside = (product.confidence_layer, product, product.confidence, year)
@@ -89,9 +93,16 @@ def maps(product: LabelProduct, year: int) -> Any:
     if product.images:
         return ee.ImageCollection([ee.Image(collection)])
     images = ee.ImageCollection(collection)
+    for name, value in sorted(product.where.items()):
+        images = images.filter(ee.Filter.eq(name, value))
     if chosen is None:
         return images
     return images.filterDate(f"{chosen}-01-01", f"{chosen + 1}-01-01")
+
+
+def combined(images: Any, product: LabelProduct) -> Any:
+    """The images of a product's map as one image."""
+    return images.mode() if product.combine == "mode" else images.mosaic()
 
 
 def _cast(image: Any, dtype: str) -> Any:

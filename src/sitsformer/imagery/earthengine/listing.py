@@ -24,7 +24,6 @@ from sitsformer.imagery.earthengine.collections import (
     IMAGES,
     SCORES,
     no_map,
-    season_year,
     wanted,
 )
 from sitsformer.imagery.earthengine.errors import EarthEngineError
@@ -203,7 +202,7 @@ def _query(area: Area, tile: Tile) -> Any:
         "scores": _within(SCORES, area, tile).aggregate_array("system:index"),
     }
     for product in _looked_up(area):
-        year = product.year(season_year(area))
+        year = product.year(area.season_year)
         images = layers.maps(product, year)
         asked[product.name] = images.toList(5).map(lambda image: ee.Image(image).bandNames())
         if product.maps is None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from sitsformer.config import Area, Config, EarthEngine
 from sitsformer.grid import Tile, tiles
 from sitsformer.imagery.earthengine import listing, requests
-from sitsformer.imagery.earthengine.collections import check_area
+from sitsformer.imagery.earthengine.collections import check_area, wanted
 from sitsformer.imagery.earthengine.listing import Listing
 from sitsformer.imagery.earthengine.session import WORKLOAD, Session
 
@@ -98,6 +98,13 @@ def announce(tile: Tile, found: Listing, area: Area, settings: EarthEngine) -> N
         len(found.superseded),
         unscored,
     )
+    for line in label_maps(area):
+        logger.info("labels of %s: %s", tile.area, line)
+
+
+def label_maps(area: Area) -> list[str]:
+    """Which map each label of an area is taken from, and of which year."""
+    return [product.said(area.season_year) for product in wanted(area)]
 
 
 def plan_area(session: Session, name: str, area: Area, settings: EarthEngine) -> Estimate:
@@ -126,6 +133,11 @@ def report(config: Config, session: Session) -> str:
     lines = [f"{name:<{width}}  {found}" for name, found in estimates.items()]
     if len(estimates) > 1:
         lines.append(f"{'together':<{width}}  {add(estimates.values())}")
+    lines += [
+        f"{name:<{width}}  labels {line}"
+        for name, area in chosen.items()
+        for line in label_maps(area)
+    ]
     tiers = ", ".join(f"{tier} {hours:,}" for tier, hours in ALLOWANCES)
     return "\n".join(
         [

@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sitsformer import cube
-from sitsformer.classes import NO_LABEL, Legend
+from sitsformer.classes import Legend
 from sitsformer.config import Area, Config, EarthEngine, expand
 from sitsformer.grid import Tile
 from sitsformer.imagery.earthengine import batch, listing, requests
@@ -25,7 +25,6 @@ from sitsformer.imagery.earthengine.collections import (
     SCORES,
     check_area,
     outside,
-    season_year,
     wanted,
 )
 from sitsformer.imagery.earthengine.errors import EarthEngineError
@@ -69,7 +68,7 @@ class EarthEngineSource:
         kept = _choose(area_name, found.observations, shares, self.settings)
         label = _stored_labels(group, labels, found)
         for product in wanted(area):
-            if product.complete and not (label[product.name][0] != NO_LABEL).any():
+            if product.complete and not (label[product.name][0] != product.no_label).any():
                 raise outside(area_name, tile, product)
 
         observations = [found.observations[index] for index in kept]
@@ -205,7 +204,7 @@ def attributes(
         "request_sha256": code,
     }
     for product in wanted(area):
-        year = product.year(season_year(area))
+        year = product.year(area.season_year)
         collection, _ = product.source(year)
         if len(product.ids) > 1:
             attrs[f"{product.name}_collection"] = collection

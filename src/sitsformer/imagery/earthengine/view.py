@@ -13,8 +13,8 @@ from typing import Any
 from sitsformer import artefacts
 from sitsformer.config import Area, Config, ConfigError, EarthEngine
 from sitsformer.grid import area_geometry, tiles
-from sitsformer.imagery.earthengine.collections import EE_BANDS, IMAGES, SCORES, season_year
-from sitsformer.imagery.earthengine.layers import maps
+from sitsformer.imagery.earthengine.collections import EE_BANDS, IMAGES, SCORES
+from sitsformer.imagery.earthengine.layers import combined, maps
 from sitsformer.imagery.earthengine.listing import outline
 from sitsformer.imagery.earthengine.session import connect
 from sitsformer.labels import products
@@ -92,7 +92,8 @@ def clear_sky(area: Area, settings: EarthEngine) -> Any:
 def label_image(label: str, area: Area) -> tuple[Any, dict[str, Any]]:
     """The map of a label and its colours: codes become positions in the legend."""
     product, legend = find(products(), label, "label product"), load_legend(label)
-    image = maps(product, product.year(season_year(area))).mosaic().select(product.band)
+    images = maps(product, product.year(area.season_year)).select([product.band])
+    image = combined(images, product)
     positions = list(range(len(legend.codes)))
     style = {"min": 0, "max": len(positions) - 1}
     palette = [colour.lstrip("#") for colour in legend.colours]

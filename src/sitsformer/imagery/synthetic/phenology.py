@@ -46,6 +46,10 @@ class Plant:
         winter: share of the leaf area that stands before spring.
         flower: share of the canopy that petals hide at full bloom.
         cuts: days between cuts; 0 for none.
+        structure: how bright its leaves are in the near infrared beside the table's of its leaf
+            kind, as a logarithm.
+        water: how dark they are in the short-wave infrared, likewise.
+        straw: how much of it is left on the field after harvest, 0 to 1.
     """
 
     code: int
@@ -61,19 +65,81 @@ class Plant:
     winter: float = 0.0
     flower: float = 0.0
     cuts: float = 0.0
+    structure: float = 0.0
+    water: float = 0.0
+    straw: float = 0.0
 
 
 CROPS = {
-    "corn": Plant(1, "grass", 0.17, 176, 256, 24, 34, 4.6, 52, 10),
-    "soybeans": Plant(5, "broad", 0.15, 187, 258, 16, 36, 4.8, 44, 11),
-    "sunflower": Plant(6, "broad", 0.07, 183, 247, 26, 34, 3.4, 45, 11, flower=0.12),
-    "barley": Plant(21, "grass", 0.09, 143, 203, 12, 30, 4.2, 42, 10),
-    "spring wheat": Plant(23, "grass", 0.10, 150, 213, 14, 32, 4.3, 46, 10),
-    "winter wheat": Plant(24, "grass", 0.13, 110, 177, 17, 44, 4.8, 47, 9, winter=0.16),
-    "canola": Plant(31, "broad", 0.08, 153, 214, 14, 30, 4.4, 46, 10, flower=0.35),
-    "alfalfa": Plant(36, "broad", 0.08, 112, 290, 0, 36, 3.9, 45, 8, winter=0.12, cuts=34),
-    "sugarbeets": Plant(41, "broad", 0.06, 175, 292, 6, 42, 4.6, 50, 10),
-    "potatoes": Plant(43, "broad", 0.07, 171, 246, 16, 32, 4.5, 46, 13, flower=0.05),
+    "corn": Plant(
+        1, "grass", 0.17, 176, 256, 24, 34, 4.0, 52, 14, structure=-0.08, water=0.16, straw=0.8
+    ),
+    "soybeans": Plant(
+        5, "broad", 0.15, 187, 258, 16, 36, 4.4, 44, 15, structure=-0.06, water=-0.14, straw=0.4
+    ),
+    "sunflower": Plant(
+        6, "broad", 0.07, 183, 247, 26, 34, 2.2, 45, 15, flower=0.12, structure=-0.30, straw=0.5
+    ),
+    "barley": Plant(
+        21, "grass", 0.09, 143, 203, 12, 30, 2.7, 42, 14, structure=0.04, water=-0.24, straw=0.9
+    ),
+    "spring wheat": Plant(
+        23, "grass", 0.10, 150, 213, 14, 32, 3.4, 46, 14, structure=-0.12, straw=1.0
+    ),
+    "winter wheat": Plant(
+        24,
+        "grass",
+        0.13,
+        110,
+        177,
+        17,
+        44,
+        4.3,
+        47,
+        12,
+        winter=0.16,
+        structure=-0.20,
+        water=0.14,
+        straw=1.0,
+    ),
+    "canola": Plant(
+        31,
+        "broad",
+        0.08,
+        153,
+        214,
+        14,
+        30,
+        3.6,
+        46,
+        14,
+        flower=0.35,
+        structure=-0.18,
+        water=0.12,
+        straw=0.6,
+    ),
+    "alfalfa": Plant(
+        36,
+        "broad",
+        0.08,
+        112,
+        290,
+        0,
+        36,
+        3.3,
+        45,
+        10,
+        winter=0.12,
+        cuts=34,
+        structure=-0.16,
+        water=0.20,
+    ),
+    "sugarbeets": Plant(
+        41, "broad", 0.06, 175, 292, 6, 42, 4.2, 50, 14, structure=-0.26, water=0.36
+    ),
+    "potatoes": Plant(
+        43, "broad", 0.07, 171, 246, 16, 32, 2.9, 46, 18, flower=0.05, structure=-0.08, water=0.10
+    ),
 }
 """Crops of the landscape by name; codes are those of the Cropland Data Layer."""
 
@@ -103,6 +169,9 @@ class Stands:
         cab: chlorophyll added, micrograms per cm2.
         phase: uniform number that sets the days of cuts.
         cover: leaf area of a cover crop after harvest, m2 per m2.
+        straw: share of the plant's straw that is not taken away or ploughed in.
+        structure: added to the plant's.
+        water: likewise.
     """
 
     kind: NDArray[np.intp]
@@ -112,6 +181,9 @@ class Stands:
     cab: Floats
     phase: Floats
     cover: Floats
+    straw: Floats
+    structure: Floats
+    water: Floats
 
 
 @dataclass(frozen=True)
@@ -122,6 +194,9 @@ class Growth:
     brown: Floats
     cab: Floats
     flower: Floats
+    straw: Floats
+    structure: Floats
+    water: Floats
 
 
 def latitude_shift(latitude: Floats) -> Floats:
@@ -177,7 +252,18 @@ def grow(stands: Stands, day: Floats) -> Growth:
     brown = brown * lai / np.maximum(total, 1e-6)
     cab = np.broadcast_to(column("cab", kind) + stands.cab[:, None], total.shape)
     bloom = np.exp(-0.5 * ((spread - (rise + 0.45 * (fall - rise))) / 7.5) ** 2)
-    return Growth(total, brown, cab, column("flower", kind) * bloom)
+    # Straw rots or is ploughed in within two months or so.
+    straw = (
+        column("straw", kind)
+        * stands.straw[:, None]
+        * gone
+        * np.exp(-np.maximum(spread - fall - harvest, 0) / 60)
+    )
+    structure, water = (
+        np.broadcast_to(column(name, kind) + getattr(stands, name)[:, None], total.shape)
+        for name in ("structure", "water")
+    )
+    return Growth(total, brown, cab, column("flower", kind) * bloom, straw, structure, water)
 
 
 def _regrowth(since: Floats, cuts: Floats, phase: Floats) -> Floats:

@@ -37,7 +37,7 @@ HAZE = np.array([1.0, 0.75, 0.55, 0.48, 0.42, 0.38, 0.34, 0.32, 0.12, 0.07], np.
 HAZE_ERROR = 0.010
 """Standard deviation of that error in B02, units of reflectance (the L2A requirement for
 uncertainty is 0.05 x reflectance + 0.005; Gascon et al. 2017, doi:10.3390/rs9060584)."""
-GAIN_ERROR = 0.025
+GAIN_ERROR = 0.04
 """Standard deviation of a factor common to an image, and of one for each of its bands."""
 SENSOR_NOISE = (0.0015, 0.012)
 """Standard deviation of a pixel's noise: constant, and share of the reflectance."""

@@ -24,6 +24,7 @@ from sitsformer.imagery.synthetic.phenology import (
     latitude_shift,
     leaf_kind,
 )
+from sitsformer.imagery.synthetic.tints import ground_seen, tint
 from sitsformer.imagery.synthetic.weather import Overpasses
 from sitsformer.sensors import BANDS
 
@@ -33,6 +34,10 @@ SOIL = (0.06, 0.62)
 """Brightness of its dark and bright soil when dry, on the table's axis."""
 DRY_LOSS = 0.65
 """Share of the brightness that a soaked soil loses."""
+STAND = 0.35
+"""Standard deviation of the logarithm of the leaf area among fields of a crop."""
+DROUGHT = 0.3
+"""Share of the fields that lack water to some degree in a year."""
 
 STATIC = {
     # Typical reflectances, rounded from spectral libraries (ECOSTRESS, ASTER).
@@ -66,11 +71,14 @@ def season(
     latitude = place[1] + (parcels.y - place[3]) / 111_000
     plants = _fields_over_time(seed, epsg, parcels, latitude, passes)
     dryness = 1 - DRY_LOSS * passes.wetness
+    of_soil, of_leaf = tint(seed, epsg, parcels, plants[1], passes.day)
     nodes = []
     for vigour in VIGOUR:
         for bright in SOIL:
             soil = np.broadcast_to(bright * dryness, plants[1].lai.shape)
-            nodes.append(_look(plants[0], plants[1], vigour, soil, passes))
+            seen = _look(plants[0], plants[1], vigour, soil, passes)
+            ground = ground_seen(plants[1].lai * vigour)[..., None]
+            nodes.append(seen * np.exp(ground * of_soil + (1 - ground) * of_leaf))
     fields = np.stack(nodes, axis=1).reshape(-1, len(passes.day), len(BANDS))
     wet = 1 - 0.12 * passes.wetness[None, :, None]
     static = np.array(list(STATIC.values()), np.float32)[:, None, :] * wet
@@ -150,24 +158,30 @@ def _stands(seed: int, epsg: int, parcels: Parcels, latitude: Floats, year: int)
     spring, autumn = (
         6 * smooth(stream(seed, "year", word), x, y, 400_000, year) for word in ("spring", "autumn")
     )
-    sowing, ripening, stand, greenness = (
+    sowing, ripening, stand, greenness, structure, water = (
         parcels.normal(stream(seed, word, epsg), year)
-        for word in ("sowing", "ripening", "stand", "greenness")
+        for word in ("sowing", "ripening", "stand", "greenness", "structure", "leaf water")
     )
-    phase, catch = (
-        parcels.uniform(stream(seed, word, epsg), year) for word in ("phase", "cover crop")
+    phase, catch, straw, luck = (
+        parcels.uniform(stream(seed, word, epsg), year)
+        for word in ("phase", "cover crop", "straw", "drought")
     )
+    # Fields that lack water (no irrigation, light soil) stay thin, ripen early and dry out.
+    drought = np.where(luck < DROUGHT, 1 - luck / DROUGHT, 0.0)
     spread = np.array([TRAITS[name].spread for name in KINDS])[kind]
     early = north + climate + spring + spread * sowing
-    late = 0.7 * (north + climate) + autumn + 0.6 * spread * sowing + 6 * ripening
+    late = 0.7 * (north + climate) + autumn + 0.6 * spread * sowing + 8 * ripening - 20 * drought
     own = (
         kind,
         early,
         late,
-        np.exp(0.20 * stand),
+        np.exp(STAND * stand - 0.5 * drought),
         5 * greenness,
         phase,
         np.where(catch < 0.25, 0.8 + 6 * catch, 0.25 * catch),
+        straw,
+        0.05 * structure,
+        0.10 * water - 0.20 * drought,
     )
     middle = (
         np.array([KINDS.index(name) for name in SHARED]),
@@ -175,7 +189,7 @@ def _stands(seed: int, epsg: int, parcels: Parcels, latitude: Floats, year: int)
         np.ones(len(SHARED)),
         np.zeros(len(SHARED)),
         np.full(len(SHARED), 0.5),
-        np.zeros(len(SHARED)),
+        *(np.zeros(len(SHARED)) for _ in range(4)),
     )
     return Stands(*(np.concatenate(pair) for pair in zip(own, middle, strict=True)))
 

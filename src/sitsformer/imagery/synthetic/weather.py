@@ -34,8 +34,8 @@ CLOUD_SCALES = (9000.0, 2500.0, 800.0, 260.0)
 CLOUD_WEIGHTS = (1.0, 0.75, 0.45, 0.25)
 SHADE = 0.8
 """Share of the direct light that the thickest cloud takes away."""
-BLIND_TO_THIN, BLIND_TO_ALL = -1.4, -2.6
-"""Quantiles of the normal distribution below which the cloud score is blind: 8 % and 0.5 %."""
+BLIND_TO_THIN, BLIND_TO_ALL = -1.4, -3.1
+"""Quantiles of the normal distribution below which the cloud score is blind: 8 % and 0.1 %."""
 NODE = float(SNAP)
 """Clouds are computed on a lattice of this step, metres, which all tiles share."""
 

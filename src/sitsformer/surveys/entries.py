@@ -1,0 +1,209 @@
+"""Cells of a survey's columns -> classes, seasons, weights and groups."""
+
+from __future__ import annotations
+
+import colorsys
+import logging
+import re
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitsformer.classes import HIGHEST_CODE, Legend
+from sitsformer.config import Area, ConfigError
+from sitsformer.legends import load_legend
+from sitsformer.legendtable import COLOURS, clean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger("sitsformer")
+
+_WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
+_DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})([ T].*)?|(\d{4})(\d{2})(\d{2})")
+_YEAR = re.compile(r"(\d{4})(\.0*)?")
+_SEASON = re.compile(r"(\d{4})(?:/(\d{4}|\d{2})|-(\d{4}))")
+_EMPTY = ("", "nan", "none", "null", "nat", "<na>")
+
+
+@dataclass(frozen=True)
+class Season:
+    """When a label holds.
+
+    Attributes:
+        first, last: days that it is known of; or
+        years: one year, or the two that a season goes from and to.
+    """
+
+    first: date | None = None
+    last: date | None = None
+    years: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        """As the file has it."""
+        return str(self.first) if self.first else "/".join(map(str, self.years)) or "no date"
+
+    def fits(self, area: Area) -> bool:
+        """Whether it holds in the season of an area; one that says nothing does.
+
+        A year is that which most days of the season lie in, two years its first and its last.
+        """
+        if self.first is not None and self.last is not None:
+            return self.first <= area.end and self.last >= area.start
+        if len(self.years) == 1:
+            return self.years[0] == area.season_year
+        return not self.years or self.years == (area.start.year, area.end.year)
+
+
+def text_of(cells: pd.Series[Any]) -> list[str]:
+    """Cells as text, without blanks around; nothing where a cell is empty."""
+    found = []
+    for cell in cells:
+        text = clean(cell.isoformat() if isinstance(cell, date) else str(cell))
+        found.append("" if text.casefold() in _EMPTY else text)
+    return found
+
+
+def classes(cells: list[str], legend: str | None, where: str) -> tuple[NDArray[np.int64], Legend]:
+    """Codes (feature,) of a column of classes, -1 where a cell is empty, and their legend.
+
+    Args:
+        cells: as text.
+        legend: product or table that the entries are of; None: they are classes themselves.
+        where: the column, for messages.
+
+    Raises:
+        ConfigError: codes that a layer cannot hold, or that the legend lacks.
+    """
+    there = [cell for cell in cells if cell]
+    if not there:
+        raise ConfigError(f"{where} is empty throughout; name the column that has the class")
+    coded = all(_WHOLE.fullmatch(cell) for cell in there)
+    known = None if legend is None else load_legend(legend).with_zero()
+    if coded:
+        return _by_code([int(float(cell)) if cell else -1 for cell in cells], known, where)
+    return _by_name(cells, known, where)
+
+
+def _by_code(
+    codes: list[int], known: Legend | None, where: str
+) -> tuple[NDArray[np.int64], Legend]:
+    there = sorted({code for code in codes if code != -1})
+    outside = [code for code in there if not 0 <= code <= HIGHEST_CODE]
+    if outside:
+        raise ConfigError(
+            f"{where}: {outside[0]} is no code of a class; codes are whole numbers from 0 to "
+            f"{HIGHEST_CODE}"
+        )
+    if known is None:
+        made = tuple(there)
+        known = Legend(where, made, tuple(map(str, made)), colours(len(made))).with_zero()
+    lacking = [code for code in there if code not in known.codes]
+    if lacking:
+        raise ConfigError(
+            f"{where} holds codes that the legend {known.name} lacks: "
+            f"{', '.join(map(str, lacking[:8]))}; add rows for them, or empty these cells"
+        )
+    return np.array(codes, np.int64), known
+
+
+def _by_name(
+    cells: list[str], known: Legend | None, where: str
+) -> tuple[NDArray[np.int64], Legend]:
+    spelled = _spellings(cells, where)
+    if known is None:
+        names = tuple(sorted(set(spelled.values())))
+        codes = tuple(range(1, len(names) + 1))
+        known = Legend(where, codes, names, colours(len(names)))
+    of_name = {name.casefold(): code for code, name in zip(known.codes, known.names, strict=True)}
+    lacking = sorted({name for key, name in spelled.items() if key not in of_name})
+    if lacking:
+        raise ConfigError(
+            f"{where} holds names that the legend {known.name} lacks: {', '.join(lacking[:8])}; "
+            "add rows for them, leave the legend out, or empty these cells"
+        )
+    found = [of_name[cell.casefold()] if cell else -1 for cell in cells]
+    return np.array(found, np.int64), known
+
+
+def _spellings(cells: list[str], where: str) -> dict[str, str]:
+    """Names in small letters -> as they are written most often."""
+    count: dict[str, Counter[str]] = {}
+    for cell in cells:
+        if cell:
+            count.setdefault(cell.casefold(), Counter())[cell] += 1
+    for forms in count.values():
+        if len(forms) > 1:
+            logger.warning("%s: %s are taken for one class", where, " and ".join(sorted(forms)))
+    return {key: min(forms, key=lambda f: (-forms[f], f)) for key, forms in count.items()}
+
+
+def colours(count: int) -> tuple[str, ...]:
+    """Colours (`#rrggbb`) of classes that come without: told apart by hue and lightness."""
+    found = list(COLOURS[:count])
+    for k in range(len(found), count):
+        # Hues by the golden ratio keep apart however many there are.
+        rgb = colorsys.hls_to_rgb(k * 0.618034 % 1, (0.35, 0.5, 0.65)[k % 3], 0.6)
+        found.append("#" + "".join(f"{round(255 * value):02x}" for value in rgb))
+    return tuple(found)
+
+
+def seasons(cells: list[str], where: str) -> list[Season]:
+    """When each label holds.
+
+    Raises:
+        ConfigError: a cell is no date, year or season.
+    """
+    return [_season(cell, f"{where}, feature {number}") for number, cell in enumerate(cells, 1)]
+
+
+def _season(cell: str, where: str) -> Season:
+    if not cell:
+        return Season()
+    if year := _YEAR.fullmatch(cell):
+        return Season(years=(int(year[1]),))
+    if both := _SEASON.fullmatch(cell):
+        first, last = int(both[1]), both[2] or both[3]
+        second = int(last) if len(last) == 4 else first // 100 * 100 + int(last)
+        return Season(years=(first, second))
+    if day := _DAY.fullmatch(cell):
+        parts = day.groups()[:3] if day[1] else day.groups()[4:]
+        try:
+            found = date(*(int(part) for part in parts))
+            return Season(found, found)
+        except ValueError:
+            pass
+    raise ConfigError(
+        f"{where}: {cell!r} is no date; write 2018-06-30, a year (2018) or a season (2017/2018)"
+    )
+
+
+def weights(cells: list[str], where: str) -> NDArray[np.float64]:
+    """Weights (feature,); 1 where a cell is empty.
+
+    Raises:
+        ConfigError: a cell is no number, or below 0.
+    """
+    found = np.ones(len(cells))
+    for k, cell in enumerate(cells):
+        try:
+            found[k] = float(cell) if cell else 1.0
+        except ValueError:
+            found[k] = np.nan
+        if not (np.isfinite(found[k]) and found[k] >= 0):
+            raise ConfigError(
+                f"{where}, feature {k + 1}: {cell!r} is no weight; write a number from 0 on"
+            )
+    return found
+
+
+def groups(cells: list[str]) -> NDArray[np.int64]:
+    """Numbers (feature,) of groups by name; a feature without a name is a group of its own."""
+    names = {name: number for number, name in enumerate(sorted({cell for cell in cells if cell}))}
+    alone = len(names) + np.arange(len(cells))
+    found = [names[cell] if cell else int(alone[k]) for k, cell in enumerate(cells)]
+    return np.array(found, np.int64)

@@ -1,0 +1,46 @@
+"""Polygons: each asks for the pixels whose centres lie within, and is used a border's width in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sitsformer.config import Survey
+from sitsformer.polygons import project
+from sitsformer.sensors import PIXEL
+from sitsformer.surveys.claims import Claims, joined
+
+
+def claims(features: Any, epsg: int, survey: Survey) -> Claims:
+    """Pixels of polygons, those nearer to the border than `erode` marked.
+
+    Args:
+        features: GeoDataFrame of polygons, any CRS; the index are positions from 0.
+        epsg: of the UTM zone.
+        survey: `erode` is used.
+    """
+    from shapely import bounds, buffer, contains_xy, prepare
+
+    whole = project(features.geometry.to_numpy(), features.crs, epsg)
+    inner = buffer(whole, -survey.erode) if survey.erode else whole
+    prepare(whole)
+    prepare(inner)
+    found = []
+    for position, shape, small, box in zip(
+        features.index.to_numpy(np.int64), whole, inner, bounds(whole), strict=True
+    ):
+        if not np.isfinite(box).all():
+            continue
+        west, south, east, north = np.floor(np.asarray(box) / PIXEL).astype(np.int64)
+        column, row = (
+            axis.ravel()
+            for axis in np.meshgrid(np.arange(west, east + 1), np.arange(south, north + 1))
+        )
+        x, y = PIXEL * (column + 0.5), PIXEL * (row + 0.5)
+        inside = contains_xy(shape, x, y)
+        column, row = column[inside], row[inside]
+        eroded = ~contains_xy(small, x[inside], y[inside])
+        feature = np.full(len(column), position, np.int64)
+        found.append(Claims(feature, column, row, eroded))
+    return joined(found)

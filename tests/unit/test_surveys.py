@@ -1,0 +1,413 @@
+"""Surveys: files of labelled points and polygons -> labels of pixels, nothing lost unsaid."""
+
+from datetime import date
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shapely.geometry import LineString, Point, Polygon, box
+
+from sitsformer.checks.problems import problems
+from sitsformer.classes import Legend
+from sitsformer.config import ConfigError, Survey, parse
+from sitsformer.config.areas import Area
+from sitsformer.legends import group
+from sitsformer.patches.sampling import REASONS
+from sitsformer.surveys import account, entries, grouping
+from sitsformer.surveys.placing import place
+from sitsformer.surveys.reading import read
+from survey_world import AREA, area_tiles, parsed, points, polygons, survey_config
+
+TILE = area_tiles()[0]
+
+
+def placed(path, tile=TILE, size=1, block=None, **survey):
+    given = {"kind": "points", "path": str(path), "column": "crop"} | survey
+    found = read("survey", Survey(**given))
+    area = Area.model_validate(AREA)
+    return found, place(found, area, area_tiles(), tile, size=size, block=block)
+
+
+def at(column, row, dx=5.0, dy=5.0):
+    """A point in a pixel of TILE, metres from its upper left corner."""
+    return Point(TILE.west + 10 * column + dx, TILE.north - 10 * row - dy)
+
+
+def save(path, shapes, **columns):
+    frame = geopandas.GeoDataFrame(columns, geometry=shapes, crs=TILE.epsg)
+    frame.to_file(path)
+    return path
+
+
+# Files
+
+
+def _csv(frame, path):
+    lonlat = frame.to_crs(4326)
+    table = pd.DataFrame({"crop": frame.crop, "lon": lonlat.geometry.x, "lat": lonlat.geometry.y})
+    table.to_csv(path, index=False)
+
+
+def _spreadsheet(frame, path):
+    _csv(frame, path)
+    text = path.read_text().replace(",", ";").replace(".", ",")
+    path.write_text("\ufeff" + text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "survey"),
+    [
+        ("a.gpkg", lambda f, p: f.to_crs(3857).to_file(p, layer="visits"), {}),
+        ("a.geojson", lambda f, p: f.to_crs(4326).to_file(p), {}),
+        ("a.parquet", lambda f, p: f.to_crs(5070).to_parquet(p), {}),
+        ("a.shp", lambda f, p: f.to_crs(32614).to_file(p), {}),
+        ("a.csv", _csv, {}),
+        ("b.csv", _spreadsheet, {"lon": "lon", "lat": "lat"}),
+        ("a.fgb", lambda f, p: f.to_file(p), {}),
+    ],
+)
+def test_every_form_of_file_gives_the_same_labels(tmp_path, name, write, survey):
+    frame = points().iloc[:188]
+    frame.to_file(tmp_path / "plain.gpkg")
+    write(frame, tmp_path / name)
+    _, expected = placed(tmp_path / "plain.gpkg")
+    _, found = placed(tmp_path / name, **survey)
+    assert (expected.feature > 0).sum() > 20
+    if name != "a.fgb":  # which sorts its features by place
+        assert (found.feature == expected.feature).all()
+    assert (found.codes == expected.codes).all()
+
+
+@pytest.mark.parametrize(
+    ("survey", "said"),
+    [
+        (
+            {"column": "species"},
+            "has no column 'species' (`column`); it has crop, year, sure",
+        ),
+        ({"column": "Crop"}, "sure, farm; did you mean 'crop'?"),
+        ({"date": "when"}, "has no column 'when' (`date`)"),
+        ({"kind": "polygons"}, "feature 1 is a Point, and `kind: polygons` takes polygons; say"),
+        ({"layer": "second"}, "has no layer 'second'; it has"),
+        ({"crs": "EPSG:4326"}, "and `crs` EPSG:4326; leave `crs` out"),
+        ({"crs": "Lambert"}, "'Lambert' (`crs`) is no coordinate reference system"),
+        ({"legend": "worldcover"}, "names that the legend worldcover lacks: Alfalfa, Flax"),
+        ({"legend": "none.csv"}, "legend 'none.csv'"),
+        ({"weight": "farm"}, "feature 1: 'farm 0' is no weight"),
+        ({"date": "farm"}, "feature 1: 'farm 0' is no date; write 2018-06-30"),
+    ],
+)
+def test_what_the_first_job_would_refuse_is_refused_before(tmp_path, survey, said):
+    points().to_file(tmp_path / "points.gpkg")
+    found = problems(parsed(tmp_path / "points.gpkg", **survey))
+    assert any(line.startswith("labels.survey") and said in line for line in found), found
+
+
+def test_files_that_hold_no_survey_are_refused(tmp_path):
+    frame = points().iloc[:50]
+    empty = frame.iloc[:0]
+    cases = {
+        "does not exist": tmp_path / "none.gpkg",
+        "cannot be read": tmp_path / "text.gpkg",
+        "has no coordinate reference system": tmp_path / "bare.shp",
+        "holds no features": tmp_path / "empty.gpkg",
+        "has no column lon or longitude; it has crop": tmp_path / "plain.csv",
+        "feature 2 has 'four' in the column lon": tmp_path / "words.csv",
+        "holds several layers": tmp_path / "two.gpkg",
+        "the two seem to be exchanged": tmp_path / "swapped.csv",
+        "save the sheet as CSV": tmp_path / "book.xlsx",
+        "a raster is no survey": tmp_path / "codes.tif",
+        "are no longitudes and latitudes": tmp_path / "metres.csv",
+    }
+    (tmp_path / "text.gpkg").write_text("no database")
+    frame.to_file(tmp_path / "bare.shp")
+    (tmp_path / "bare.prj").unlink()
+    empty.to_file(tmp_path / "empty.gpkg")
+    (tmp_path / "plain.csv").write_text("crop,place\nMaize,here\n")
+    (tmp_path / "words.csv").write_text("crop,lon,lat\nMaize,4.5,50\nMaize,four,50\n")
+    (tmp_path / "metres.csv").write_text("crop,x,y\nMaize,500100,5600000\n")
+    (tmp_path / "swapped.csv").write_text("crop,lat,lon\nMaize,-94.9,43.1\n")
+    (tmp_path / "book.xlsx").write_bytes(b"PK")
+    (tmp_path / "codes.tif").write_bytes(b"II")
+    frame.to_file(tmp_path / "two.gpkg", layer="a")
+    frame.to_file(tmp_path / "two.gpkg", layer="b")
+    for said, path in cases.items():
+        found = problems(parsed(path))
+        assert any(line.startswith("labels.survey") and said in line for line in found), found
+
+
+def test_surveys_elsewhere_and_of_other_years_are_refused(tmp_path):
+    points().iloc[:188].assign(year=2018).to_file(tmp_path / "old.gpkg")
+    found = problems(parsed(tmp_path / "old.gpkg", date="year"))
+    assert "is of its season, 2021-03-01 to 2021-10-31; the column 'year' says 2018" in found[0]
+    points().iloc[:188].translate(200_000, 0).to_frame("geometry").assign(crop="Rye").to_file(
+        tmp_path / "away.gpkg"
+    )
+    found = problems(parsed(tmp_path / "away.gpkg"))
+    assert "areas.county: no feature of" in found[0] and "they lie at -92.4" in found[0]
+    points().iloc[:188].assign(crop="Rye").to_file(tmp_path / "rye.gpkg")
+    found = problems(parsed(tmp_path / "rye.gpkg"))
+    assert "has 1 class with 10 features (`min_samples`) in its areas (Rye 188)" in found[0]
+
+
+def test_a_sound_survey_has_no_problem(tmp_path):
+    points().to_file(tmp_path / "points.gpkg")
+    assert problems(parsed(tmp_path / "points.gpkg", date="year", group="farm")) == []
+
+
+# Config
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"label": "survey", "purity": 3}, "sets.crops.purity: 3 asks for labels around each"),
+        ({"label": "worldcover", "split": {"by": "group"}}, "group needs labels that have groups"),
+        (
+            {"label": "survey", "split": {"by": "group"}, "unlabelled": "keep"},
+            "keep makes samples without a group",
+        ),
+        ({"label": "surveys"}, "and `labels` has ['survey']"),
+    ],
+)
+def test_sets_that_no_survey_can_give_are_refused(changes, said):
+    labels = {"survey": {"kind": "points", "path": "p.gpkg", "column": "crop"}}
+    with pytest.raises(ConfigError, match="cannot be used") as refused:
+        parse(survey_config(labels, {"crops": changes}))
+    assert said in str(refused.value)
+
+
+def test_keys_and_names_that_mean_nothing_are_refused():
+    for name, survey, said in (
+        ("cdl", {}, "labels.cdl: 'cdl' is a layer of cubes"),
+        ("mine", {"erode": 5.0}, "erode: for `kind: polygons` alone"),
+        ("mine", {"kind": "lines"}, "unknown kind of labels 'lines'"),
+        ("mine", {"weight": "crop"}, "the column 'crop' is named for two things"),
+    ):
+        labels = {name: {"kind": "points", "path": "p.gpkg", "column": "crop"} | survey}
+        with pytest.raises(ConfigError) as refused:
+            parse(survey_config(labels, {"crops": {"label": name}}))
+        assert said in str(refused.value)
+
+
+def test_every_pixel_of_a_survey_is_a_sample_unless_the_set_says_how_many():
+    labels = {"survey": {"kind": "points", "path": "p.gpkg", "column": "crop"}}
+    sets = {
+        "every": {"label": "survey"},
+        "some": {"label": "survey", "per_tile": 7},
+        "land": {"label": "worldcover"},
+    }
+    chosen = parse(survey_config(labels, sets)).sets
+    assert [chosen[name].per_tile for name in sets] == ["all", 7, 1000]
+
+
+def test_an_area_of_rasters_has_the_labels_of_its_section_unless_it_says_which():
+    raster = {"path": "a.tif", "legend": "worldcover"}
+    common = {"source": "rasters", "bounds": [3, 50, 3.1, 50.1], "start": date(2018, 3, 1)}
+    common["end"] = date(2018, 10, 1)
+    assert Area(**common, rasters={"path": "x"}).labels == ()
+    assert Area(**common, rasters={"path": "x", "labels": {"a": raster}}).labels == ("a",)
+
+
+# Columns
+
+
+@pytest.mark.parametrize(
+    ("cell", "fits"),
+    [
+        ("", (True, True)),
+        ("2021", (True, False)),
+        ("2021.0", (True, False)),
+        ("2022", (False, True)),
+        ("2021-06-30", (True, False)),
+        ("2021-06-30T12:00:00", (True, False)),
+        ("20210630", (True, False)),
+        ("2021-12-24", (False, True)),
+        ("2021/2022", (False, True)),
+        ("2021/22", (False, True)),
+        ("2021-2022", (False, True)),
+        ("2020/21", (False, False)),
+    ],
+)
+def test_seasons_of_labels(cell, fits):
+    summer = Area.model_validate(AREA)
+    winter = Area.model_validate(AREA | {"start": "2021-11-01", "end": "2022-07-31"})
+    (season,) = entries.seasons([cell], "here")
+    assert (season.fits(summer), season.fits(winter)) == fits
+
+
+def test_classes_come_from_names_whatever_their_capitals(caplog):
+    code, legend = entries.classes(["Maize", "maize", "Rye", "", "Maize"], None, "here")
+    assert code.tolist() == [1, 1, 2, -1, 1]
+    assert legend.names == ("Maize", "Rye") and len(set(legend.colours)) == 2
+    assert "Maize and maize are taken for one class" in caplog.text
+
+
+def test_codes_are_kept_and_zero_is_a_class():
+    code, legend = entries.classes(["0", "600", "7.0"], None, "here")
+    assert code.tolist() == [0, 600, 7]
+    assert legend.codes == (0, 7, 600) and legend.no_label == 255 and legend.dtype == np.uint16
+
+
+def test_many_classes_have_colours_of_their_own():
+    assert len(set(entries.colours(60))) == 60
+
+
+def test_a_product_names_codes_and_colours(tmp_path):
+    path = save(tmp_path / "a.gpkg", [at(1, 1), at(2, 2)], crop=[1, 5])
+    found, _ = placed(path, legend="cdl")
+    assert dict(zip(found.legend.codes, found.legend.names, strict=True))[5] == "Soybeans"
+
+
+def test_classes_of_a_set_may_name_entries():
+    legend = Legend("crops", (1, 2, 7), ("Winter wheat", "Rye", "Maize"), ("#000000",) * 3)
+    found = group(legend, {"cereals": ("winter wheat", 2), "maize": ("7",)})
+    assert found.codes == ((1, 2), (7,))
+    with pytest.raises(ConfigError, match=r"unknown label 'Mais'.*did you mean 'Maize'"):
+        group(legend, {"maize": ("Mais",)})
+
+
+# Pixels
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 3), st.integers(0, 3), st.sampled_from("ab"), st.sampled_from([1, 2])
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_points_in_one_pixel_are_settled_by_weight_then_by_order(tmp_path_factory, drawn):
+    path = tmp_path_factory.mktemp("points") / "a.gpkg"
+    save(
+        path,
+        [at(c, r, 1 + k / 2, 9 - k / 2) for k, (c, r, _, _) in enumerate(drawn)],
+        crop=[name for _, _, name, _ in drawn],
+        sure=[weight for *_, weight in drawn],
+    )
+    _, found = placed(path, weight="sure")
+    for pixel in {(c, r) for c, r, _, _ in drawn}:
+        here = [k for k, (c, r, _, _) in enumerate(drawn) if (c, r) == pixel]
+        most = max(drawn[k][3] for k in here)
+        winners = {drawn[k][2] for k in here if drawn[k][3] == most}
+        expected = 0
+        if len(winners) == 1:
+            expected = min(k for k in here if drawn[k][2] in winners) + 1
+        assert found.feature[pixel[1], pixel[0]] == expected
+        for k in here:
+            if k + 1 != expected:
+                same = len(winners) == 1 and drawn[k][2] in winners
+                assert found.lost[k + 1] == {"duplicate" if same else "conflict": 1}
+    assert (found.feature > 0).sum() + len(found.lost) == len(drawn)
+
+
+def test_edges_of_pixels_belong_to_one_pixel_and_to_one_tile(tmp_path):
+    corner = Point(TILE.west + 600, TILE.north - 600)
+    path = save(tmp_path / "a.gpkg", [corner, at(0, 0, 0, 10)], crop=["a", "b"])
+    there = [placed(path, tile)[1].feature for tile in area_tiles()]
+    assert sum(int((feature == 1).sum()) for feature in there) == 1
+    assert there[0][0, 0] == 2
+
+
+def test_polygons_ask_for_the_pixels_well_inside(tmp_path):
+    shape = Polygon([(0, 0), (170, 20), (140, 160), (20, 120)])
+    moved = Polygon([(TILE.west + 40 + x, TILE.north - 300 + y) for x, y in shape.exterior.coords])
+    path = save(tmp_path / "a.gpkg", [moved], crop=["a"])
+    _, found = placed(path, kind="polygons", per_polygon="all", erode=12)
+    x, y = np.meshgrid(TILE.x, TILE.y)
+    centres = [Point(*place) for place in zip(x.ravel(), y.ravel(), strict=True)]
+    inside = np.array([moved.contains(one) for one in centres]).reshape(x.shape)
+    far = np.array([moved.exterior.distance(one) > 12 for one in centres]).reshape(x.shape)
+    assert ((found.feature == 1) == (inside & far)).all()
+    assert found.lost == {1: {"erosion": int((inside & ~far).sum())}}
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_field_in_two_tiles_gives_its_number_of_samples_once(tmp_path, size):
+    polygons().to_file(tmp_path / "a.gpkg")
+    half = size // 2
+    samples = 0
+    for tile in area_tiles():
+        _, found = placed(tmp_path / "a.gpkg", tile, size, kind="polygons", column="code")
+        whole = np.zeros(found.feature.shape, bool)
+        whole[half : len(whole) - half, half : len(whole) - half] = True
+        samples += int(((found.feature == 58) & whole).sum())
+    assert samples == (20 if size == 1 else 16)  # which has 7 x 4 pixels inside, two columns less
+
+
+def test_overlapping_fields_of_two_classes_lose_the_overlap(tmp_path):
+    shapes = [box(TILE.west + x, TILE.north - 100, TILE.west + x + 60, TILE.north) for x in (0, 40)]
+    path = save(tmp_path / "a.gpkg", shapes, crop=["a", "b"])
+    _, found = placed(path, kind="polygons", erode=0, per_polygon="all")
+    assert (found.feature[:10, :4] == 1).all() and (found.feature[:10, 6:10] == 2).all()
+    assert (found.feature[:10, 4:6] == 0).all()
+    assert found.lost == {1: {"conflict": 20}, 2: {"conflict": 20}}
+
+
+def test_shapes_that_are_not_polygons_are_named(tmp_path):
+    path = save(tmp_path / "a.gpkg", [LineString([(0, 0), (1, 1)])], crop=["a"])
+    with pytest.raises(ConfigError, match="feature 1 is a LineString, and `kind: points` takes"):
+        placed(path)
+
+
+# What became of them
+
+
+def test_every_reason_has_a_meaning_and_a_place():
+    assert set(REASONS) <= set(account.REASONS)
+    order = [name for name in account.REASONS if name in REASONS]
+    assert order == list(REASONS)
+
+
+def test_the_last_reason_is_the_outcome(tmp_path):
+    path = save(tmp_path / "a.gpkg", [at(1, 1), at(2, 2), at(3, 3), Point(0, 0)], crop=list("abcd"))
+    found, _ = placed(path)
+    counts = {1: {"kept": 3, "cloud": 2}, 2: {"edge": 5, "cloud": 1}, 3: {"split": 2, "edge": 1}}
+    table = account.table(found, counts)
+    assert table.outcome.tolist() == ["kept", "cloud", "split", "outside"]
+    assert table.samples.tolist() == [3, 0, 0, 0]
+    told = account.summary(table)
+    assert sum(told["kept"].values()) + sum(sum(d.values()) for d in told["dropped"].values()) == 4
+    assert told["pixels"] == {"outside": 1, "edge": 6, "split": 2, "cloud": 3}
+
+
+def test_a_costly_split_comes_with_remedies():
+    found = {"samples": 80, "pixels": {"split": 20, "edge": 2}}
+    (line,) = account.advice(found, "block", 5, 640.0)
+    assert "split cost 20 of 100" in line or "split cost 20 of 102" in line
+    for remedy in ("patches.size: 1", "split.block` above 640", "split.by: group"):
+        assert remedy in line
+    assert account.advice({"samples": 95, "pixels": {"split": 5}}, "block", 5, 640.0) == []
+
+
+# Groups
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 12), st.integers(0, 12)), max_size=14))
+def test_units_are_the_smallest_that_share_no_group_and_no_pixel(drawn):
+    members = np.array([g for g, _, _ in drawn], np.int64)
+    x, y = (np.array([10.0 * one[i] for one in drawn]) for i in (1, 2))
+    found = grouping.units(members, x, y, np.full(len(drawn), 32631), 30.0)
+    plain = list(range(len(drawn)))
+    for _ in drawn:  # the plainest way: repeat until nothing changes
+        for i in range(len(drawn)):
+            for j in range(len(drawn)):
+                near = max(abs(x[i] - x[j]), abs(y[i] - y[j])) < 30
+                if members[i] == members[j] or near:
+                    plain[i] = plain[j] = min(plain[i], plain[j])
+    for i in range(len(drawn)):
+        for j in range(len(drawn)):
+            assert (found[i] == found[j]) == (plain[i] == plain[j])
+
+
+def test_stragglers_leave_the_split_with_most_of_their_group():
+    members = np.array([1, 1, 1, 2, 2, -1])
+    split = np.array([0, 0, 2, 1, 1, 2], np.uint8)
+    assert grouping.stragglers(members, split).tolist() == [False, False, True, False, False, False]
