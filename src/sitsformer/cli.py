@@ -27,6 +27,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "baseline": "baseline:baseline",
         "evaluate": "evaluate:evaluate",
         "map": "map:map_command",
+        "mosaic": "map:mosaic",
         "report": "report:report",
     },
     "Looking inside": {

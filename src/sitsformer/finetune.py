@@ -299,8 +299,9 @@ def run_standard(
     metrics = _test(found, samples.label[parts[2]])
     data = {"samples": store.name, "training samples": str(len(parts[0]))}
     origin = Origin(
-        "classification", data, identity, inputs, settings.seed, metrics, samples.classes.colours
-    )
+        "classification", data, identity, inputs, settings.seed, metrics, samples.classes.colours,
+        samples.classes.codes,
+    )  # fmt: skip
     save_model(out, model, origin, history)
     return metrics
 

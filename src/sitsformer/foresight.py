@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
 
-from sitsformer.config import PARTS, Config, ConfigError, SampleSet, Split, expand
+from sitsformer.config import PARTS, Config, ConfigError, MaskRaster, SampleSet, Split, expand
 from sitsformer.grid import Tile
 
 Tiles = Callable[[str], Sequence[Tile]]
@@ -33,6 +33,8 @@ def split_problems(config: Config, tiles: Tiles) -> Iterator[str]:
                     f"{chosen.split.block:g} m, and {', '.join(wanted)} need one each; use smaller "
                     "blocks or more tiles"
                 )
+    if not config.learns:
+        return
     chosen = config.sets[config.fewshot.set]
     numbers = [shots for shots in config.fewshot.shots if shots != "all"]
     if chosen.areas and chosen.per_tile != "all" and numbers:
@@ -94,7 +96,14 @@ def polygon_problems(config: Config, tiles: Tiles, *, learned: bool) -> Iterator
 
 
 def map_problems(config: Config, tiles: Tiles) -> Iterator[str]:
-    """Tiles of maps that an area has not."""
+    """Tiles of maps that an area has not, and a mask that does not exist."""
+    mask = config.maps.mask
+    if isinstance(mask, MaskRaster):
+        try:
+            if not expand(mask.path).is_file():
+                yield f"maps.mask.path: {expand(mask.path)} is not a file"
+        except ConfigError as error:
+            yield f"maps.mask.path: {error}"
     for area, wanted in config.maps.tiles.items():
         known = [tile.name for tile in tiles(area)]
         if isinstance(wanted, int) and wanted > len(known):

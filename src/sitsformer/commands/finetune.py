@@ -59,11 +59,13 @@ def fewshot(
     from sitsformer import finetune as stage
     from sitsformer import modelstore, provenance
     from sitsformer.commands import training_options as options
-    from sitsformer.samples import load_samples
+    from sitsformer.config import load
+    from sitsformer.samples import about, load_samples, open_samples
 
     options.set_threads(threads)
     model_settings, settings = options.finetuning(config_path)
     samples = load_samples(options.sample_store(store))
+    layer = about(open_samples(store)).label
     inputs = {"samples": store} | ({} if init_model is None else {"init": init_model})
     # Before the training: what has no record is refused at once.
     digests = {name: provenance.digest(path) for name, path in inputs.items()}
@@ -87,9 +89,12 @@ def fewshot(
         contract.write_cells(out, cells, samples.classes.names, samples.classes.colours, made_by)
     if save_model is not None:
         data = {"samples": store.name, "init": learner.name, "shots": shots}
+        patches = load(config_path).patches
         origin = modelstore.Origin(
-            "classification", data, config, inputs, chosen[0], {}, samples.classes.colours
-        )
+            "classification", data, config, inputs, chosen[0], {}, samples.classes.colours,
+            samples.classes.codes, layer,
+            patches.model_dump(mode="json", exclude={"memory_gb", "scheduler"}),
+        )  # fmt: skip
         modelstore.save_model(save_model, model, origin)
 
 

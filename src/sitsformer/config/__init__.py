@@ -29,6 +29,7 @@ from sitsformer.config.learning import (
 from sitsformer.config.outcome import (
     Evaluation,
     Maps,
+    MaskRaster,
 )
 from sitsformer.config.root import (
     Config,
@@ -56,6 +57,7 @@ __all__ = [
     "Init",
     "LabelRaster",
     "Maps",
+    "MaskRaster",
     "Model",
     "ObjectiveName",
     "Optimiser",

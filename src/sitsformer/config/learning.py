@@ -8,15 +8,16 @@ from pydantic import Field, model_validator
 
 from sitsformer.baselines import shipped
 from sitsformer.config.base import (
+    NO_SET,
     AdaptationName,
     BaselineName,
     Init,
     LossName,
-    Name,
     ObjectiveName,
     Rate,
     Section,
     Seed,
+    SetName,
     Shots,
 )
 from sitsformer.fewshot.adaptations import adaptations
@@ -137,8 +138,8 @@ class Augment(Section):
 class Pretrain(Section):
     """Pretraining."""
 
-    set: Name
-    """Sample set to learn from."""
+    set: SetName = NO_SET
+    """Sample set to learn from; must be given, unless the config only maps (`maps.model`)."""
     overlap: Literal["none", "series", "labels"] = "none"
     """What may be learned of the ground that the few-shot set tests on, in whatever year. `none`:
     nothing; `series`: its reflectances, so objectives `ssl` alone; `labels`: its land cover too.
@@ -247,8 +248,8 @@ def _with_options(schema: dict[str, Any]) -> None:
 class FewShot(Section):
     """The few-shot sweep."""
 
-    set: Name
-    """Sample set with crop labels."""
+    set: SetName = NO_SET
+    """Sample set with crop labels; must be given, unless the config only maps (`maps.model`)."""
     shots: tuple[Shots, ...] = Field((1, 5, 10, 20, 50, 100, "all"), min_length=1)
     """Labelled samples a class, for training and again for validation."""
     seeds: int = Field(5, ge=1, le=1000)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ValidationError, model_validator
 
 from sitsformer.config.areas import (
     Area,
@@ -58,15 +58,21 @@ class Config(Section):
     """Folder of every output, relative to the working directory; `~` and `$VAR` are expanded."""
     areas: dict[Name, Area] = {}
     """Regions and seasons by name; may be left out when every set is an existing `store`."""
-    sets: dict[Name, SampleSet] = Field(min_length=1)
+    sets: dict[Name, SampleSet] = {}
+    """Sets of samples by name; a config that only maps, with `maps.model`, has none."""
     patches: Patches = Patches()
     model: Model = Model()
-    pretrain: Pretrain
-    fewshot: FewShot
+    pretrain: Pretrain = Pretrain()
+    fewshot: FewShot = FewShot()
     evaluation: Evaluation = Evaluation()
     maps: Maps = Maps()
     synthetic: Synthetic = Synthetic()
     earthengine: EarthEngine = EarthEngine()
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything is learned; else areas are mapped with a model that is there."""
+        return self.maps.model is None or bool(self.sets or self.pretrain.set or self.fewshot.set)
 
     @model_validator(mode="after")
     def _check(self) -> Config:

@@ -118,6 +118,8 @@ def store_problems(config: Config) -> list[str]:
     They must be sample stores, with samples where pretraining and the sweep look for them and
     patches of one size; two of them must not share ground that the config keeps apart.
     """
+    if not config.learns:
+        return []
     stores = {n: expand(one.store) for n, one in config.sets.items() if one.store is not None}
     sides: dict[str, int] = dict.fromkeys(config.sets, config.patches.size)
     found = []

@@ -92,32 +92,18 @@ class ClearDates:
         return dates
 
 
-def clear_strips(path: Path, settings: Patches) -> Iterator[tuple[int, NDArray[np.bool_]]]:
-    """Clear dates of all pixels, a strip of rows at a time.
+def clear_patches(score: NDArray[np.uint8], settings: Patches) -> NDArray[np.bool_]:
+    """On which dates the patch around each pixel is clear.
 
     Args:
-        path: of the cube.
-        settings: see `ClearDates`.
+        score: (time, y, x) cloud scores, with half a patch around the pixels asked for.
+        settings: `size`, `clear_score` and `clear_share` are used.
 
-    Yields:
-        The first row, and (time, y, x) bool.
+    Returns:
+        (time, y - size + 1, x - size + 1).
     """
-    scores = _Scores(path, settings)
-    times, height, width = scores.clear.shape
-    # A strip of all dates takes half of the memory, the blocks it is made of the other half.
-    fitting = int(settings.memory_gb * 1e9 / 2 / (times * width))
-    rows = min(scores.rows(settings.memory_gb / 2), scores.whole(fitting))
-    for top in range(0, height, rows):
-        strip = np.empty((times, min(rows, height - top), width), bool)
-
-        def put(
-            first: int, _: int, clear: NDArray[np.bool_], strip: NDArray[np.bool_] = strip
-        ) -> None:
-            strip[first : first + len(clear)] = clear
-
-        for _ in scores.each(put, rows, [top]):
-            pass
-        yield top, strip
+    good = (score >= settings.clear_score) & (score != CLEAR_MISSING)
+    return _enough(good, settings)
 
 
 class _Scores:
@@ -137,12 +123,12 @@ class _Scores:
         step = self.clear.chunks[1]
         return max(step, rows // step * step)
 
-    def each(self, work: Block[R], rows: int, tops: list[int] | None = None) -> Iterator[R]:
+    def each(self, work: Block[R], rows: int) -> Iterator[R]:
         """What `work(first date, first row, clear)` returns for each block, run by threads."""
         times, height, _ = self.clear.shape
         places = [
             (first, top)
-            for top in (range(0, height, rows) if tops is None else tops)
+            for top in range(0, height, rows)
             for first in range(0, times, self.clear.chunks[0])
         ]
 
@@ -158,7 +144,7 @@ class _Scores:
         """Clear dates (time, y, x) of a chunk of dates and some rows."""
         times, height, width = self.clear.shape
         dates, tall, wide = self.clear.chunks
-        size, half = self.settings.size, self.settings.size // 2
+        half = self.settings.size // 2
         dates = min(dates, times - first)
         good = np.zeros((dates, bottom - top + 2 * half, width + 2 * half), bool)
         low, high = max(0, top - half), min(height, bottom + half)
@@ -172,9 +158,14 @@ class _Scores:
                 target = target[:, :, x * wide + half : x * wide + half + columns]
                 np.greater_equal(score, self.settings.clear_score, out=target)
                 target &= score != CLEAR_MISSING
-        least = int(np.ceil(self.settings.clear_share * size**2 - 1e-9))
-        clear: NDArray[np.bool_] = _windows(good.view(np.uint8), size) >= least
-        return clear
+        return _enough(good, self.settings)
+
+
+def _enough(good: NDArray[np.bool_], settings: Patches) -> NDArray[np.bool_]:
+    """Whether patches (time, y, x) of clear pixels are clear enough."""
+    least = int(np.ceil(settings.clear_share * settings.size**2 - 1e-9))
+    clear: NDArray[np.bool_] = _windows(good.view(np.uint8), settings.size) >= least
+    return clear
 
 
 def _windows(values: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

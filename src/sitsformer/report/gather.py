@@ -29,7 +29,7 @@ class Material:
         cubes: paths.
         stores: sample stores by the name of their set.
         models: pretrained models by name (`dual-p0`).
-        maps: GeoTIFFs of classes.
+        maps: GeoTIFFs of classes of areas.
         benchmarks: of the rules; see `read_benchmarks`.
     """
 
@@ -70,7 +70,7 @@ def gather(
     config = load(config_path)
     kinds: dict[str, list[Path]] = {"cube": [], "samples": [], "model": [], "map": []}
     # The page finds them beside the map of classes, which stands first.
-    beside = tuple(product.ending for product in [*mapproducts.products().values()][1:])
+    beside = tuple([*mapproducts.area_endings(config.maps.layers).values()][1:])
     for path in sorted(path for path in artefacts if not path.name.endswith(beside)):
         kind = "map" if path.suffix == ".tif" else str(provenance.read(path)["kind"])
         if kind not in kinds:
