@@ -119,7 +119,7 @@ def estimate(pixels: Ints, sample: Reference) -> Estimate:
     hit = of_map * inside
     vague = (stratum**2 * LARGEST_VARIANCE)[count < 2].sum()
     own = np.where(count < 2, stratum**2 * LARGEST_VARIANCE, 0)
-    found = np.maximum(share, 1e-300)
+    found = np.where(share > 0, share, 1.0)
     producers = right / found
     with np.errstate(invalid="ignore"):
         users = np.where(known, np.diagonal(shares), np.nan)
