@@ -34,6 +34,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "inspect": "patches:inspect",
         "trace": "patches:trace",
         "check": "check:check",
+        "assess": "assess:assess",
         "picture": "picture:picture",
         "view": "earthengine:view",
     },

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from sitsformer.config.areas import (
     Area,
@@ -63,7 +63,8 @@ class Config(Section):
     patches: Patches = Patches()
     model: Model = Model()
     pretrain: Pretrain = Pretrain()
-    fewshot: FewShot = FewShot()
+    # Made when wanted: its defaults are looked up among modules that read configs.
+    fewshot: FewShot = Field(default_factory=FewShot)
     evaluation: Evaluation = Evaluation()
     maps: Maps = Maps()
     synthetic: Synthetic = Synthetic()

@@ -145,7 +145,7 @@ def make_area(
         out=out,
         pieces=tuple(pieces[first.name]),
         codes=codes,
-        table=_table(out, codes, name, level, store, predictor, season),
+        table=_table(out, codes, name, level, store, predictor, season, cubes),
         level=level,
         cubes=tuple(cubes),
         layer="" if predictor is None else predictor.layer,
@@ -167,6 +167,7 @@ def _table(
     store: Path | None,
     predictor: Predictor | None,
     season: int | None,
+    cubes: Sequence[Path],
 ) -> pd.DataFrame:
     from sitsformer.maps import reference
 
@@ -177,9 +178,37 @@ def _table(
 
     if store is None:
         return table(None, COUNTED)
-    found = reference.look_up(store, raster, codes, area, season)
+    found = reference.look_up(
+        store, raster, codes, area, season, lambda layer: labelled(raster, codes, cubes, layer)
+    )
     frame = table(found.sample, found.basis)
     if found.sample is not None or predictor is None or not (found.truth >= 0).any():
         return frame
     mapped, truth, weight = reference.predicted(store, found, predictor.predict)
     return areas.carried_over(frame, mapped, truth, weight, found.basis)
+
+
+def labelled(raster: Path, codes: MapCodes, cubes: Sequence[Path], layer: str) -> float | None:
+    """Share of the mapped pixels that have a label of a class of the map; None without labels.
+
+    Args:
+        raster: map of the area.
+        codes: of the map.
+        cubes: of its tiles.
+        layer: of labels.
+    """
+    import rasterio
+    from rasterio.windows import from_bounds
+
+    mapped = known = 0
+    with rasterio.open(raster) as source:
+        for path in cubes:
+            cube = open_cube(path)
+            if layer not in cube:
+                return None
+            window = from_bounds(*tile_of(cube).bounds, source.transform)
+            values = source.read(1, window=window, boundless=True, fill_value=codes.nodata)
+            has_class = codes.decode(values) > 0
+            label = codes.classes.index(layer_values(cube[layer]))
+            mapped, known = mapped + has_class.sum(), known + (has_class & (label >= 0)).sum()
+    return float(known / mapped) if mapped else None

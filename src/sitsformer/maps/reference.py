@@ -8,7 +8,7 @@ they say is carried over from elsewhere, and the table says so instead of giving
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from sitsformer.samples import About
 
 LEAST_COVERED = 0.95
-"""Share of the area that may have been drawn at least; the rest has no label, none of a class, or
-one that is not pure or sure enough."""
+"""Share of the map that might have been drawn at least; the rest has no label of a class, or one
+that is not pure or sure enough."""
 
 LEAST_BLOCKS = 2
 """Blocks that an interval over blocks needs."""
@@ -55,7 +55,12 @@ class TestSamples:
 
 
 def look_up(
-    store: Path, raster: Path, codes: MapCodes, area: str, season: int | None
+    store: Path,
+    raster: Path,
+    codes: MapCodes,
+    area: str,
+    season: int | None,
+    labelled: Callable[[str], float | None],
 ) -> TestSamples:
     """Look the test samples of a store up in the map of an area.
 
@@ -65,6 +70,8 @@ def look_up(
         codes: of the map.
         area: its name.
         season: year in which the season of the map starts; None: not known.
+        labelled: of a label layer, the share of the mapped pixels with a label of a class; None
+            where nobody knows.
     """
     from sitsformer.samples import SPLITS, about, open_samples, read_manifest
 
@@ -82,7 +89,7 @@ def look_up(
         mine = dataset.area.values[rows] == common.areas.index(area)
         if not mine.any():
             reasons.append("none of them lies in it")
-        reasons += _unknown_chances(common, counts, area, known)
+        reasons += _unknown_chances(common, counts, area, known, labelled(common.label))
     if (found.truth < 0).any():
         reasons.append("they have classes that the map has not")
     if not reasons:
@@ -128,7 +135,9 @@ def _elsewhere(common: About, area: str, season: int | None) -> list[str]:
     return [] if season in (None, year) else [f"they are of {year}, the map of {season}"]
 
 
-def _unknown_chances(common: About, counts: Mapping[str, Any], area: str, known: bool) -> list[str]:
+def _unknown_chances(
+    common: About, counts: Mapping[str, Any], area: str, known: bool, labelled: float | None
+) -> list[str]:
     if common.split_by == "polygons":
         return ["their polygons were chosen by hand"]
     if not known:
@@ -139,8 +148,10 @@ def _unknown_chances(common: About, counts: Mapping[str, Any], area: str, known:
         return sum(sum(one["dropped"].get(why, {}).values()) for one in mine for why in reasons)
 
     drawn = sum(sum(one["kept"].values()) for one in mine) + pixels("quota", "missing")
-    left_out = pixels("unlabelled", "other_class", "purity", "confidence")
-    covered = drawn / max(drawn + left_out, 1)
+    unsure, without = pixels("purity", "confidence"), pixels("unlabelled", "other_class")
+    if labelled is None:
+        labelled = (drawn + unsure) / max(drawn + unsure + without, 1)
+    covered = labelled * drawn / max(drawn + unsure, 1)
     if covered < LEAST_COVERED:
         return [
             f"{1 - covered:.0%} of its pixels could not be drawn (no label, none of a class, or "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -153,5 +154,28 @@ def png(mapped: MappedArea) -> bytes:
     drawn = io.BytesIO()
     with lettering({**RC, **white}, f"picture of {mapped.name}"):
         shown = picture(mapped)
+        shown.savefig(drawn, format="png", dpi=130, metadata={"Software": None})
+    return drawn.getvalue()
+
+
+def areas_png(table: pd.DataFrame, raster: Path) -> bytes:
+    """The areas of an assessed map as a PNG, on white, in the colours of the map."""
+    from sitsformer.maps.codes import read_codes
+
+    rows = table[table["class"] != ALL]
+    own = read_codes(raster).classes
+    more = len(rows) - len(own.names)
+    classes = Classes(tuple(rows["class"]), (*own.colours, *[MUTED] * more), ((),) * len(rows))
+    white = {"figure.facecolor": "white", "savefig.facecolor": "white"}
+    drawn = io.BytesIO()
+    with lettering({**RC, **white}, f"areas of {raster.name}"):
+        shown = figure(3.6)
+        _bars(shown.subplots(), rows, classes)
+        total = table.iloc[-1]
+        shown.suptitle(
+            f"{raster.stem}: overall accuracy {total.users_accuracy:.2f} ± "
+            f"{total.users_variance**0.5:.2f} (standard error)",
+            x=0.01, ha="left", fontsize=10, fontweight="bold",
+        )  # fmt: skip
         shown.savefig(drawn, format="png", dpi=130, metadata={"Software": None})
     return drawn.getvalue()
