@@ -46,6 +46,7 @@ CONTENTS: dict[str, dict[str, str]] = {
     },
     "Beside the workflow": {
         "finetune": "finetune:finetune",
+        "embed": "embed:embed",
         "convert": "convert:convert",
         "config": "config:config",
     },

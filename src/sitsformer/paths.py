@@ -78,7 +78,9 @@ class Paths:
         ]
 
     def model(self, objective: str, seed: int | str) -> str:
-        """Artefact of a pretrained model."""
+        """Artefact of a pretrained model: the user's own, or one that is trained."""
+        if objective in self.config.pretrain.models:
+            return str(expand(self.config.pretrain.models[objective]))
         return f"{self.results}/models/{objective}-p{seed}"
 
     def learners(self) -> Iterator[Learner]:
@@ -208,6 +210,7 @@ def problems(config: Config, *, learned: bool = True) -> list[str]:
     """
     found = [*outlook(config), *_missing(config), *_class_problems(config)]
     found += foresight.baseline_problems(config)
+    found += foresight.model_problems(config)
     return list(dict.fromkeys([*found, *_tile_problems(config, learned)]))
 
 

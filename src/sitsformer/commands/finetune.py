@@ -69,31 +69,33 @@ def fewshot(
     inputs = {"samples": store} | ({} if init_model is None else {"init": init_model})
     # Before the training: what has no record is refused at once.
     digests = {name: provenance.digest(path) for name, path in inputs.items()}
+    config = load(config_path)
     if init_model is not None:
-        modelstore.refuse_other_start(init_model, init, pretrain_seed)
+        # Whoever names a model in the config knows which run it is.
+        seed = -1 if init in config.pretrain.models else pretrain_seed
+        modelstore.refuse_other_start(init_model, init, seed)
     learner = contract.Learner(contract.NETWORK, init, adaptation, pretrain_seed)
     count, chosen = contract.parse_shots(shots), contract.parse_seeds(seeds)
     cells, model = stage.run_cells(
         samples, init_model, learner, count, chosen, model_settings, settings
     )
     sweep = {"shots", "seeds", "seeds_per_job", "inits", "adaptations", "baselines", "options"}
-    config = {
+    made_with = {
         "fewshot": settings.model_dump(mode="json", exclude=sweep),
         "model": model_settings.model_dump(mode="json"),
     }
     made_by = {
-        "config": config,
+        "config": made_with,
         "inputs": digests,
     }
     if out is not None:
         contract.write_cells(out, cells, samples.classes.names, samples.classes.colours, made_by)
     if save_model is not None:
         data = {"samples": store.name, "init": learner.name, "shots": shots}
-        patches = load(config_path).patches
         origin = modelstore.Origin(
-            "classification", data, config, inputs, chosen[0], {}, samples.classes.colours,
+            "classification", data, made_with, inputs, chosen[0], {}, samples.classes.colours,
             samples.classes.codes, layer,
-            patches.model_dump(mode="json", exclude={"memory_gb", "scheduler"}),
+            config.patches.model_dump(mode="json", exclude={"memory_gb", "scheduler"}),
         )  # fmt: skip
         modelstore.save_model(save_model, model, origin)
 

@@ -148,6 +148,9 @@ class Pretrain(Section):
     """`ssl` reconstruction, `sl` land cover, `dual` both; docs/extending.md adds others."""
     seeds: tuple[Seed, ...] = Field((0,), min_length=1)
     """One model is trained per objective and seed."""
+    models: dict[ObjectiveName, str] = {}
+    """Objective -> a pretrained model (folder) that is taken as it is instead of training one, as
+    `dual: models/dual-p0` (docs/reuse.md). `$VAR` is expanded."""
     epochs: int = Field(50, ge=1)
     """Passes over the training split."""
     batch_size: int = Field(512, ge=2)
@@ -186,6 +189,16 @@ class Pretrain(Section):
             raise ValueError(
                 "decoder: light leaves hidden steps out of the encoder, but mask: bands hides no "
                 "whole step: use mask: steps or spans, or decoder: none"
+            )
+        for name in self.models:
+            if name not in self.objectives:
+                raise ValueError(
+                    f"models.{name}: no effect, since {name!r} is not among the objectives "
+                    f"{list(self.objectives)}"
+                )
+        if self.models and len(self.seeds) > 1:
+            raise ValueError(
+                f"models: a given model is one run, and seeds has {len(self.seeds)}: keep one seed"
             )
         for name, given in self.weights.items():
             if name not in self.objectives:

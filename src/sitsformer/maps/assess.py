@@ -2,8 +2,8 @@
 
 The sample is the user's: points with a class, or a raster that has one where somebody looked. How
 it was drawn only its maker knows: at random within each class of the map (`stratified`), or at
-random (`simple`). A simple random sample is stratified by map class afterwards, which is at least as exact
-since the size of each mapped class is known (Olofsson et al. 2014, section 3.2).
+random (`simple`). A simple random sample is stratified by map class afterwards, which is at least
+as exact, since the size of each mapped class is known (Olofsson et al. 2014, section 3.2).
 """
 
 from __future__ import annotations

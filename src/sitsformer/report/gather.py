@@ -82,10 +82,18 @@ def gather(
         tables={name: tables.read(folder, name) for name in tables.TABLES},
         cubes=tuple(kinds["cube"]),
         stores=_stores(config, kinds["samples"]),
-        models={path.name: path for path in kinds["model"]},
+        models={_model_name(config, path): path for path in kinds["model"]},
         maps=tuple(kinds["map"]),
         benchmarks=read_benchmarks(benchmarks),
     )
+
+
+def _model_name(config: Config, path: Path) -> str:
+    """Name of a pretrained model: that of its folder, but for one that the config names."""
+    for objective, given in config.pretrain.models.items():
+        if expand(given).resolve() == path.resolve():
+            return f"{objective}-p{config.pretrain.seeds[0]}"
+    return path.name
 
 
 def _stores(config: Config, paths: Iterable[Path]) -> dict[str, Path]:
