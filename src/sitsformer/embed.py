@@ -199,8 +199,10 @@ def _store(dataset: xr.Dataset, out: Path, inputs: Mapping[str, Path]) -> None:
 
     for variable in dataset.variables.values():
         variable.encoding.clear()
-    with provenance.create(out, KIND, config={}, inputs=inputs) as partial:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Consolidated metadata")
-            warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification")
-            dataset.to_zarr(partial, mode="w", zarr_format=3, consolidated=True)
+    with (
+        provenance.create(out, KIND, config={}, inputs=inputs) as partial,
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", message="Consolidated metadata")
+        warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification")
+        dataset.to_zarr(partial, mode="w", zarr_format=3, consolidated=True)

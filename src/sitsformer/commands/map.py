@@ -81,6 +81,7 @@ def _patches(config: Config | None, predictor: Predictor, path: Path) -> Patches
     from sitsformer.config import Patches
 
     if config is None:
+        # A model of before it knew more has the defaults.
         own: Mapping[str, Any] = {"size": predictor.patch, **predictor.patches}
         return Patches.model_validate(own)
     if config.patches.size != predictor.patch:

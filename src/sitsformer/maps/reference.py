@@ -90,8 +90,8 @@ def look_up(
         if not mine.any():
             reasons.append("none of them lies in it")
         reasons += _unknown_chances(common, counts, area, known, labelled(common.label))
-    if (found.truth < 0).any():
-        reasons.append("they have classes that the map has not")
+    if set(common.classes.names) != set(codes.classes.names):
+        reasons.append("their classes are not those of the map")
     if not reasons:
         sample = _on_map(dataset, found, mine, raster, codes, common.split_by == "block")
         blocks = None if sample.cluster is None else len(np.unique(sample.cluster))
@@ -209,7 +209,9 @@ def values_at(raster: Path, x: Floats, y: Floats, nodata: int) -> npt.NDArray[np
     from rasterio.windows import Window
 
     with rasterio.open(raster) as source:
-        column, row = (np.floor(part).astype(np.int64) for part in ~source.transform * (x, y))
+        shift = source.transform
+        column = np.floor((x - shift.c) / shift.a).astype(np.int64)
+        row = np.floor((y - shift.f) / shift.e).astype(np.int64)
         found = np.full(len(x), nodata, source.dtypes[0])
         inside = (column >= 0) & (row >= 0) & (column < source.width) & (row < source.height)
         tall, wide = source.block_shapes[0]

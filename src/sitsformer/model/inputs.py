@@ -26,12 +26,18 @@ NAMES = ("sample", "time", "band", "py", "px")
 HIGHEST = 6.5
 """Reflectance that stored integers hold at most, nearly; clouds and snow reach about 1.5."""
 
+LOWEST = 0.002
+"""Largest of the reflectances given that is less is none: integers were scaled twice."""
+
 FAR = 1.5
 """Distance from the model's statistics, in their standard deviations, up to which nothing is
 said: another landscape may be that far."""
 
 CLOSER = 1 / 3
 """A change of scale, offset or order that brings the values so much closer was left out before."""
+
+BRIGHTEST = 1.5
+"""Mean reflectance of a band that no ground has: fresh snow stays below 1."""
 
 LOOKED_AT = 4096
 """Samples that plausibility is judged by, evenly over all."""
@@ -108,7 +114,7 @@ def _integers(values: npt.NDArray[Any]) -> Stored:
         raise SitsError("reflectance holds infinite values; give NaN where nothing was seen")
     highest = float(values.max(where=seen, initial=0))
     lowest = float(values.min(where=seen, initial=0))
-    if highest > HIGHEST or lowest < -1:
+    if highest > HIGHEST or lowest < -1 or (seen.any() and highest < LOWEST):
         raise SitsError(
             f"floats are reflectance, 0 to about 1; found {lowest:g} to {highest:g}: divide by the "
             "scale of the values (10,000 for most Sentinel-2 products), subtract their offset, and "
@@ -207,14 +213,13 @@ def refuse_means(
     # What is far too small is near in standard deviations: zero is not far from most means.
     dark = bool((found < mean / 5).all())
     slips = {
-        "they are 10 times too large: divide them": found / 10,
         "they are 10 times too small: check their scale": found * 10,
-        "they are 10,000 times too small: integers are reflectance x 10,000, floats are "
-        "reflectance": found * 1e4,
         "they have an offset of 0.1 (1000 in stored integers: Sentinel-2 products since January "
         "2022): subtract it": found - 0.1,
         "their bands stand in the reverse order": found[::-1],
     }
+    if found.max() > BRIGHTEST:
+        slips["they are 10 times too large: divide them"] = found / 10
     best = min(slips, key=lambda slip: distance(slips[slip]))
     if distance(slips[best]) < CLOSER * usual and (usual > FAR or dark):
         shown = ", ".join(f"{value:.3f}" for value in found)
