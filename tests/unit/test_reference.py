@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_area_maps import CLASSES, make_scene, tile_at, write_cube
+from test_area_maps import CLASSES, SETTINGS, make_scene, tile_at, write_cube
 
-from sitsformer import cube, maps
+from cubes import make_config
+from sitsformer import cube, mapproducts, maps
 from sitsformer.maps import predictor, reference
-from sitsformer.maps.area import labelled
+from sitsformer.maps.area import labelled, make_area
+from sitsformer.patches import make_tile_store, tile_store
+from sitsformer.patches.merge import merge
 
 SIDE = 120
 
@@ -24,11 +27,50 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     scene["label"][scene["label"] == 20] = 10
     tile = tile_at(0, 0, SIDE)
     path = write_cube(folder / "c.zarr", tile, scene)
+    truth = CLASSES.index(scene["label"]).astype(int)
+    wrong = np.random.default_rng(3).random(truth.shape) < 0.3
+    classes = (np.where(wrong & (truth == 1), 0, truth) + 1).astype(np.uint16)
+    empty = np.zeros_like(classes)
+    found = maps.CropMap(classes, (empty + 50).astype(np.uint8), empty.astype(np.uint8), empty + 9)
+    mapped = mapproducts.Mapped(
+        found=found, classes=CLASSES, cube=cube.open_cube(path), patches=SETTINGS
+    )
+    mapproducts.write(mapped, folder / "t.tif")
+    return {"folder": folder, "cube": path, "tile": folder / "t.tif"}
+
+
+def store(world: dict[str, Path], out: Path, **chosen: object) -> Path:
+    """Samples of the tile, cut and merged as the workflow does it."""
+    classes = dict(zip(CLASSES.names, CLASSES.codes, strict=True))
+    split = {"by": "block", "block": 150, "fractions": [0.3, 0.2, 0.5]}
+    config = make_config(
+        areas={"county": {}}, patches={"size": 3, "min_dates": 2},
+        chosen={"classes": classes, "per_tile": 900, "split": split, **chosen},
+    )  # fmt: skip
+    tile, parts = cube.tile_of(cube.open_cube(world["cube"])), out.with_name("part.zarr")
+    with pytest.MonkeyPatch.context() as patch:
+        # The tile is not of the config's bounds.
+        patch.setattr(tile_store, "find_tile", lambda *_: tile)
+        make_tile_store(config, "land", "county", tile.name, world["cube"], parts)
+    merge(config, "land", out, [parts])
+    return out
+
+
+def look(world: dict[str, Path], path: Path, out: Path, **options: object):
+    return make_area([world["tile"]], out, store=path, cubes=[world["cube"]], **options)
+
+
+def test_samples_of_the_area_correct_its_map(world, tmp_path: Path) -> None:
+    path = store(world, tmp_path / "s.zarr")
+    mapped = look(world, path, tmp_path / "county.tif")
+    table = mapped.table
+    assert " blocks drawn at random, weighted by tile and class" in table.basis[0]
     truth = CLASSES.index(cube.open_cube(world["cube"]).worldcover.values)
     hectares = np.bincount(truth.ravel() + 1, minlength=4)[1:] / 100
     # The map loses a third of the second class; the samples give it back.
     assert table.mapped_ha[1] < 0.8 * hectares[1]
-    assert (table.low_ha[:3] <= hectares).all() and (hectares <= table.high_ha[:3]).all()
+    low, high = table.low_ha[:3] - 1e-6, table.high_ha[:3] + 1e-6
+    assert (low <= hectares).all() and (hectares <= high).all()
     assert abs(table.estimated_ha[1] - hectares[1]) < 0.12 * hectares[1]
     assert 0.6 < table.producers_accuracy[1] < 0.8 and table.users_accuracy[1] > 0.99
     assert labelled(tmp_path / "county.tif", mapped.codes, [world["cube"]], "worldcover") == 1

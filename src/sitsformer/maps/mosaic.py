@@ -6,6 +6,7 @@ centre, also where it reaches over the border of the zone (`grid.py`): its map i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,7 +207,7 @@ def _band_xml(
 def _source_xml(number: int, piece: Piece, grid: Grid, beside: Path | None) -> str:
     column, row = grid.place(piece)
     path = piece.path.absolute()
-    name = path.as_posix() if beside is None else path.relative_to(beside.absolute()).as_posix()
+    name = str(path) if beside is None else os.path.relpath(path, beside.absolute())
     frame = f'xSize="{piece.size}" ySize="{piece.size}"'
     return (
         "<SimpleSource>\n"
