@@ -96,9 +96,3 @@ rule mosaic:
     shell:
         "job {resources.attempt} {log:q} mosaic --config $SITSFORMER_CONFIG --model {input.model:q}"
         " {params.samples:q} {params.cubes:q} --out {output.classes:q} -- {input.tiles:q}"
-
-
-# `snakemake maps`: the maps alone, without tables and report.
-rule maps:
-    input:
-        PATHS.maps(),
