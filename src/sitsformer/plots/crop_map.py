@@ -112,6 +112,7 @@ def _classes(
 def _confidence(axes: Axes, confidence: Values, metres: float) -> None:
     values = np.where(confidence == 0, np.nan, confidence.astype(float))
     image = axes.imshow(values, cmap="cividis", vmin=0, vmax=100, interpolation="nearest")
+    axes.set_facecolor(EMPTY)
     _frame(axes, "Confidence", values.shape, metres)
     bar = axes.figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02)
     bar.set_label("probability of the class, %")
