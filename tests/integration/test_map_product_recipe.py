@@ -43,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recipe")
     package = recipes.copy(folder)
     (module,) = recipes.blocks("A map product")
-    (package / "mapproducts" / "clear.py").write_text(module)
+    (package / "mapproducts" / "seen.py").write_text(module)
     (package / "mapproducts" / "blank.py").write_text(PICTURE)
     made_run.make(folder)
     return folder
@@ -70,14 +70,14 @@ def test_the_product_is_made_listed_and_checked(run: Path) -> None:
     )  # fmt: skip
     # A map of before has no such file.
     done = command(run, *report)
-    assert done.returncode == 3 and "_clear.tif is missing" in done.stderr
+    assert done.returncode == 3 and "_seen.tif is missing" in done.stderr
 
     options = ("--config", run / "config.yaml", "--model", results / "models" / "crop")
     done = command(run, "map", *options, "--cube", tile, "--out", tif)
     assert done.returncode == 0, done.stderr
     done = command(run, "mosaic", *options, "--samples", store, "--out", area, tif)
     assert done.returncode == 0, done.stderr
-    dates = area.with_name("county_clear.tif")
+    dates = area.with_name("county_seen.tif")
     found = cube.open_cube(tile)
     score = found.clear.values
     with rasterio.open(dates) as source:
@@ -100,12 +100,12 @@ def test_the_product_is_made_listed_and_checked(run: Path) -> None:
 
 def test_two_products_of_one_file_are_refused(run: Path) -> None:
     other = run / "src" / "sitsformer" / "mapproducts" / "other.py"
-    module = (other.parent / "clear.py").read_text()
-    other.write_text(module.replace('name="clear"', 'name="days"'))
+    module = (other.parent / "seen.py").read_text()
+    other.write_text(module.replace('name="seen"', 'name="days"'))
     done = command(run, "check", run / "results" / "maps")
     other.unlink()
     assert done.returncode == 3 and "Traceback" not in done.stderr
-    assert "'clear' and 'days' would be one file, _clear.tif" in done.stderr
+    assert "'seen' and 'days' would be one file, _seen.tif" in done.stderr
 
 
 def test_the_workflow_makes_it(run: Path, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_the_workflow_makes_it(run: Path, tmp_path: Path) -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     mapped = parse(values).maps.tiles
-    assert done.stdout.count("_clear.tif") == done.stdout.count("_confidence.tif") >= len(mapped)
+    assert done.stdout.count("_seen.tif") == done.stdout.count("_confidence.tif") >= len(mapped)
     planned = subprocess.run(
         [
             *(sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1"),
@@ -133,4 +133,4 @@ def test_the_workflow_makes_it(run: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     said = planned.stdout + planned.stderr
     assert planned.returncode == 0, said
-    assert "_clear.tif" in said and "_blank.png" in said
+    assert "_seen.tif" in said and "_blank.png" in said

@@ -67,6 +67,7 @@ class _Product:
             "a name is a small letter, then small letters, digits or '_'": re.fullmatch(
                 r"[a-z][a-z0-9_]*", self.name
             ),
+            "Snakemake keeps this name for itself; take another": not hasattr(list, self.name),
             f"its ending {self.ending!r} is none such as '.tif' or '_dates.tif'": re.fullmatch(
                 r"(_[a-z0-9_]+)?(\.[a-z0-9]+)+", self.ending
             ),
