@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sitsformer.config import Area, Config, expand
+from sitsformer.config import Area, Config, MaskRaster, expand
 from sitsformer.grid import geometry_file
 from sitsformer.legends import legend_path
 from sitsformer.sources import source_of
@@ -25,6 +25,17 @@ def named(config: Config) -> Iterator[tuple[str, str]]:
             yield f"sets.{name}.store", sample_set.store
         if sample_set.split.polygons is not None:
             yield f"sets.{name}.split.polygons", sample_set.split.polygons
+    yield from _learned_by_others(config)
+
+
+def _learned_by_others(config: Config) -> Iterator[tuple[str, str]]:
+    """Models and a mask that a config names: key, and path as written."""
+    for objective, path in config.pretrain.models.items():
+        yield f"pretrain.models.{objective}", path
+    if config.maps.model is not None:
+        yield "maps.model", config.maps.model
+    if isinstance(config.maps.mask, MaskRaster):
+        yield "maps.mask.path", config.maps.mask.path
 
 
 def recorded(area: Area) -> dict[str, Path]:

@@ -13,7 +13,9 @@ STAGES = {
     "fewshot": 2,
     "baseline": 1,
     "evaluate": 2,
-    "map": 1,
+    "crop_model": 3,
+    "map": 2,
+    "mosaic": 1,
     "report": 2,
 }
 """Command of the stage -> version of what it makes."""

@@ -44,7 +44,7 @@ def checked(values: dict) -> Config:
             or export.season_problems(parsed)
             or store_problems(parsed)
         )
-        mapproducts.products()  # two that are one file, or one that cannot be imported
+        mapproducts.area_products()  # two that are one file, or one that cannot be imported
     except SitsError as error:
         raise WorkflowError(str(error)) from None
     if found:
@@ -62,7 +62,10 @@ def stored(parsed: Config) -> str:
 
     The name is a hash of the content; no rule takes it as an input, `params` tell what changed.
     """
-    text = yaml.safe_dump(parsed.model_dump(mode="json"), sort_keys=False)
+    unused = set() if parsed.learns else {"sets", "pretrain", "fewshot"}
+    text = yaml.safe_dump(
+        parsed.model_dump(mode="json", exclude=unused), sort_keys=False
+    )
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     path = Path(".snakemake") / "sitsformer" / f"{name}.yaml"
     if not path.exists():
@@ -152,12 +155,18 @@ def targets() -> list[str]:
     What is made on the way is named too, so that a deleted artefact is made again though nothing
     else misses it.
     """
+    mapped = [
+        *PATHS.maps(),
+        *(path for area in CONFIG.maps.tiles for path in PATHS.tile_maps(area)),
+        *([PATHS.map_model()] if CONFIG.maps.tiles else []),
+    ]
+    if not CONFIG.learns:
+        return [*mapped, *PATHS.cubes()]
     return [
         f"{RESULTS}/report.html",
         *(f"{RESULTS}/figures/{name}.svg" for name in plots.names(CONFIG)),
         *(f"{RESULTS}/tables/{name}" for name in tables.NAMES),
-        *PATHS.maps(),
-        *([f"{RESULTS}/models/crop"] if CONFIG.maps.tiles else []),
+        *mapped,
         *PATHS.cells(),
         *PATHS.pretrained(),
         *(PATHS.samples(name) for name in CONFIG.sets if CONFIG.sets[name].areas),
@@ -256,17 +265,35 @@ def figure(name: str):
     )
 
 
+def options(name: str, paths) -> list[str]:
+    """Files as a command takes them that are given one by one."""
+    given = [paths] if isinstance(paths, str) else paths
+    return [word for path in given for word in (name, path)]
+
+
+def mask_files() -> list[str]:
+    """The user's raster that says which pixels are mapped."""
+    raster = getattr(CONFIG.maps.mask, "path", None)
+    return [] if raster is None else [str(expand(raster))]
+
+
 def map_products() -> dict:
-    """Files of the map of a tile; pictures are shown in the Snakemake report."""
+    """Files of the map of a tile."""
+    known = mapproducts.products(CONFIG.maps.layers)
+    return {name: PATHS.map("{area}", "{tile}", name) for name in known}
+
+
+def area_products() -> dict:
+    """Files of the map of an area; pictures are shown in the Snakemake report."""
     found = {}
-    for name, product in mapproducts.products().items():
-        path = PATHS.map("{area}", "{tile}", name)
-        if product.picture:
+    for name, ending in mapproducts.area_endings(CONFIG.maps.layers).items():
+        path = PATHS.area_map("{area}", name)
+        if ending.endswith(".png"):
             path = report(
                 path,
                 category="Maps",
                 caption="../report/map.rst",
-                labels={"area": "{area}", "tile": "{tile}", "product": name},
+                labels={"area": "{area}", "product": name},
             )
         found[name] = path
     return found

@@ -45,7 +45,7 @@ def check(path: Path) -> None:
     click.echo(
         f"{path}: {len(loaded.areas)} areas, {len(layout.cubes())} cubes, {len(loaded.sets)} sets, "
         f"{len(layout.pretrained())} pretrainings, {len(layout.cells())} jobs of the few-shot "
-        f"sweep, {len(layout.mapped_tiles())} maps"
+        f"sweep, {len(layout.maps('classes'))} maps"
     )
 
 

@@ -88,7 +88,15 @@ class OneOf:
         return value
 
 
+def _is_set(value: str) -> str:
+    return value if value == NO_SET else _is_name(value)
+
+
+NO_SET = ""
+"""Set of the sections about learning in a config that only maps."""
+
 Name = Annotated[str, AfterValidator(_is_name)]
+SetName = Annotated[str, AfterValidator(_is_set)]
 BaselineName = Annotated[str, AfterValidator(_is_baseline)]
 ObjectiveName = Annotated[str, OneOf("objective", objectives)]
 LossName = Annotated[str, OneOf("loss", losses)]

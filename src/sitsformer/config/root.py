@@ -50,15 +50,22 @@ class Config(Section):
     labels: dict[Name, Survey] = {}
     """Labels of your own by name, points and polygons, usable with every source of imagery: name
     one as the `label` of a set (docs/labels.md)."""
-    sets: dict[Name, SampleSet] = Field(min_length=1)
+    sets: dict[Name, SampleSet] = {}
+    """Sets of samples by name; a config that only maps, with `maps.model`, has none."""
     patches: Patches = Patches()
     model: Model = Model()
-    pretrain: Pretrain
-    fewshot: FewShot
+    pretrain: Pretrain = Pretrain()
+    # Made when wanted: its defaults are looked up among modules that read configs.
+    fewshot: FewShot = Field(default_factory=FewShot)
     evaluation: Evaluation = Evaluation()
     maps: Maps = Maps()
     synthetic: Synthetic = Synthetic()
     earthengine: EarthEngine = EarthEngine()
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything is learned; else areas are mapped with a model that is there."""
+        return self.maps.model is None or bool(self.sets or self.pretrain.set or self.fewshot.set)
 
     @model_validator(mode="before")
     @classmethod

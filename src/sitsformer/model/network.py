@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 from sitsformer.errors import SitsError
 from sitsformer.model.embedding import ConvEmbedding, LinearEmbedding
 from sitsformer.model.encoder import Encoder, Layer
-from sitsformer.model.steps import Steps, StepTable, make_series, subset, to_device
+from sitsformer.model.steps import Series, Steps, StepTable, make_series, subset, to_device
 
 
 @dataclass(frozen=True)
@@ -121,10 +122,14 @@ class SITSFormer(nn.Module):
         """Put a fresh classifier in; its first logits are small."""
         self.architecture = Architecture(**{**asdict(self.architecture), "classes": classes})
         self.class_names = tuple(class_names)
-        width = self.architecture.hidden * (2 if self.architecture.pooling == "mean_max" else 1)
-        self.classifier = nn.Linear(width, classes).to(self.mask_token.device)
+        self.classifier = nn.Linear(self.width, classes).to(self.mask_token.device)
         nn.init.normal_(self.classifier.weight, std=0.02)
         nn.init.zeros_(self.classifier.bias)
+
+    @property
+    def width(self) -> int:
+        """Features of an embedding, which the classifier reads."""
+        return self.architecture.hidden * (2 if self.architecture.pooling == "mean_max" else 1)
 
     def train(self, mode: bool = True) -> SITSFormer:
         """Set training mode; a frozen encoder stays in evaluation mode, norms and dropout too."""
@@ -250,17 +255,18 @@ class SITSFormer(nn.Module):
         return out
 
     def predict(
-        self,
-        reflectance: npt.NDArray[np.uint16],
-        doy: npt.NDArray[np.integer],
-        batch_size: int = 1024,
+        self, reflectance: Any, doy: Any, batch_size: int = 1024, *, check: bool = True
     ) -> npt.NDArray[np.float32]:
-        """Class probabilities of raw samples.
+        """Class probabilities of samples.
 
         Args:
-            reflectance: (sample, time, band, py, px) uint16, 65535 = missing.
-            doy: (sample, time) day of year 1-366, 0 = padding at the end.
+            reflectance: (sample, time, band, py, px): stored integers (reflectance x 10,000, 65535
+                missing), or floats of reflectance (NaN missing). A numpy array, a list, or an
+                xarray DataArray, whose dimensions of these names may stand in any order and whose
+                `band` may be in another order than the model's.
+            doy: (sample, time) day of year 1-366, 0 or NaN = no step; or dates (datetime64, NaT).
             batch_size: samples a batch.
+            check: refuse reflectances that cannot be: of another scale, offset or order of bands.
 
         Returns:
             (sample, class) float32; rows sum to 1.
@@ -273,25 +279,45 @@ class SITSFormer(nn.Module):
                 "this model has no classifier (it was pretrained by reconstruction alone): "
                 "fine-tune it first"
             )
-        self._check(reflectance, doy)
-        try:
-            series = make_series(reflectance, doy, self.mean.cpu().numpy(), self.std.cpu().numpy())
-        except ValueError as error:
-            raise SitsError(f"these samples cannot be predicted: {error}") from None
         from sitsformer.model.prediction import probabilities
 
-        return probabilities(self, series, np.arange(len(reflectance)), batch_size)
+        series = self._series(reflectance, doy, check)
+        return probabilities(self, series, np.arange(len(series.lengths)), batch_size)
 
-    def _check(self, reflectance: npt.NDArray[np.uint16], doy: npt.NDArray[np.integer]) -> None:
+    def embed(
+        self, reflectance: Any, doy: Any, batch_size: int = 1024, *, check: bool = True
+    ) -> npt.NDArray[np.float32]:
+        """Embeddings of samples: the vectors that the classifier reads, or would read.
+
+        Args:
+            reflectance: see `predict`.
+            doy: see `predict`.
+            batch_size: samples a batch.
+            check: see `predict`.
+
+        Returns:
+            (sample, H) float32, or (sample, 2 H) where `mean_max` pools.
+
+        Raises:
+            SitsError: the samples do not fit the model.
+        """
+        from sitsformer.model.prediction import embeddings
+
+        series = self._series(reflectance, doy, check)
+        return embeddings(self, series, np.arange(len(series.lengths)), batch_size)
+
+    def _series(self, reflectance: Any, doy: Any, check: bool) -> Series:
+        from sitsformer.model.inputs import as_stored, refuse_implausible
+
         a = self.architecture
-        found = reflectance.shape
-        wanted = f"(sample, time, {a.bands}, {a.patch}, {a.patch}) uint16"
-        if len(found) != 5 or found[2:] != (a.bands, a.patch, a.patch):
-            raise SitsError(f"the model reads {wanted}, bands {list(self.bands)}; found {found}")
-        if reflectance.dtype != np.uint16:
-            raise SitsError(f"the model reads {wanted}; found {reflectance.dtype}")
-        if doy.shape != found[:2]:
-            raise SitsError(f"days of year are {doy.shape}, but the samples are {found[:2]}")
+        values, days = as_stored(reflectance, doy, self.bands, (a.bands, a.patch, a.patch))
+        mean, std = self.mean.cpu().numpy(), self.std.cpu().numpy()
+        if check:
+            refuse_implausible(values, days, mean, std)
+        try:
+            return make_series(values, days, mean, std)
+        except ValueError as error:
+            raise SitsError(f"these samples cannot be used: {error}") from None
 
 
 def _vector(values: npt.ArrayLike | None, size: int, default: float) -> Tensor:

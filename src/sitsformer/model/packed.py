@@ -203,7 +203,7 @@ class PackedModel:
     """A model that can only predict.
 
     Args:
-        model: with a classifier; not changed. Layers of another kind than `encoder.Layer` are used
+        model: not changed. Layers of another kind than `encoder.Layer` are used
             as they are.
     """
 
@@ -218,8 +218,8 @@ class PackedModel:
         plain = isinstance(first, PackedLayer) and not first.pre_norm
         self.entry = Entry(model.embedding, cast(PackedLayer, first) if plain else None)
 
-    def logits(self, steps: Steps) -> Tensor:
-        """Class logits (B, classes) of a batch, which may have rows that belong to no sample."""
+    def encode(self, steps: Steps) -> Tensor:
+        """Encoded steps (N, H) of a batch, which may have rows that belong to no sample."""
         x, projected = self.entry(steps)
         for layer in self.layers:
             if isinstance(layer, PackedLayer):
@@ -228,7 +228,7 @@ class PackedModel:
                 x = layer(x, steps.layout)
             projected = None
         norm = self.model.transformer_encoder.norm
-        return self.model.classify(norm(x), steps.layout)
+        return cast(Tensor, norm(x))
 
 
 def _linear(linear: nn.Linear) -> PackedLinear:

@@ -1,4 +1,4 @@
-"""Class probabilities of many samples, in batches of the size that a machine likes.
+"""Class probabilities or embeddings of many samples, in batches that a machine likes.
 
 Axes: B samples of a batch, N steps of a batch.
 """
@@ -34,12 +34,36 @@ def probabilities(
     Returns:
         (n, class) float32; rows sum to 1.
     """
+    return _by_batches(model, series, index, most, embedded=False)
+
+
+def embeddings(
+    model: SITSFormer, series: Series, index: Ints, most: int
+) -> npt.NDArray[np.float32]:
+    """The vectors that the classifier reads (or would read) of some samples.
+
+    Args:
+        model: with or without a classifier, in any mode; it is not changed.
+        series: samples.
+        index: (n,) which of them.
+        most: samples of a batch at most.
+
+    Returns:
+        (n, H) float32, or (n, 2 H) where `mean_max` pools.
+    """
+    return _by_batches(model, series, index, most, embedded=True)
+
+
+def _by_batches(
+    model: SITSFormer, series: Series, index: Ints, most: int, embedded: bool
+) -> npt.NDArray[np.float32]:
     lengths = series.lengths[index]
     fast = can_pack(model) and int(lengths.sum()) >= LEAST_STEPS
     packed = PackedModel(model) if fast else None
-    out = np.empty((len(index), model.architecture.classes), np.float32)
+    width = model.width if embedded else model.architecture.classes
+    out = np.empty((len(index), width), np.float32)
     for part in portions(model, lengths, most):
-        out[part] = predict_batch(model, series, index[part], packed)
+        out[part] = predict_batch(model, series, index[part], packed, embedded)
     return out
 
 
@@ -68,15 +92,20 @@ def _usual_steps(model: SITSFormer) -> int:
 
 
 def predict_batch(
-    model: SITSFormer, series: Series, index: Ints, packed: PackedModel | None = None
+    model: SITSFormer,
+    series: Series,
+    index: Ints,
+    packed: PackedModel | None = None,
+    embedded: bool = False,
 ) -> npt.NDArray[np.float32]:
-    """Class probabilities (B, classes) float32 of one batch.
+    """Class probabilities (B, classes), or embeddings, of one batch as float32.
 
     Args:
-        model: with a classifier.
+        model: with a classifier where it predicts.
         series: samples.
         index: (B,) which of them.
         packed: made of `model`; predicts in its place.
+        embedded: give the vectors that the classifier reads.
     """
     was_training = model.training
     model.eval()
@@ -84,11 +113,14 @@ def predict_batch(
         steps = pack(series, index)
         if steps.values.device != model.mean.device:
             steps = _move(steps, model.mean.device)
-        if packed is None:
-            logits = model.classify(model.encode(steps), steps.layout)
+        if packed is not None:
+            steps = rounded(steps)
+        encoded = model.encode(steps) if packed is None else packed.encode(steps)
+        if embedded:
+            out = model.pool(encoded, steps.layout).float()
         else:
-            logits = packed.logits(rounded(steps))
-        found: npt.NDArray[np.float32] = torch.softmax(logits.float(), 1).cpu().numpy()
+            out = torch.softmax(model.classify(encoded, steps.layout).float(), 1)
+        found: npt.NDArray[np.float32] = out.cpu().numpy()
     model.train(was_training)
     return found
 
