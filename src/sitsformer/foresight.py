@@ -10,12 +10,22 @@ from pathlib import Path
 
 from sitsformer.config import PARTS, Config, ConfigError, SampleSet, Split, expand
 from sitsformer.grid import Tile
+from sitsformer.sources import source_of
 
 Tiles = Callable[[str], Sequence[Tile]]
 """Name of an area -> its tiles."""
 
 LEARNED: tuple[Split, Split] = ("train", "validation")
 """Splits that pretraining looks at."""
+
+
+def season_problems(config: Config) -> list[str]:
+    """What sources know against areas without a look at a file: seasons, labels, places."""
+    return [
+        problem
+        for name, area in config.areas.items()
+        for problem in source_of(area).early(name, area)
+    ]
 
 
 def split_problems(config: Config, tiles: Tiles) -> Iterator[str]:

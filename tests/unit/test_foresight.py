@@ -11,7 +11,7 @@ import yaml
 import phenology
 from sitsformer.config import ConfigError, parse
 from sitsformer.evaluation.seen import store_problems
-from sitsformer.export import season_problems
+from sitsformer.foresight import season_problems
 from sitsformer.paths import Paths, problems
 
 TINY = Path(__file__).parents[1] / "integration" / "tiny.yaml"

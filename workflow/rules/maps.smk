@@ -4,8 +4,8 @@ MAP_LEARNER = PATHS.map_learner().name
 
 rule crop_model:
     input:
-        samples=lambda wildcards: learnable(CONFIG.fewshot.set),
-        init=init_model(MAP_LEARNER),
+        samples=fewshot_samples,
+        init=model_of(MAP_LEARNER),
     output:
         directory(f"{RESULTS}/models/crop"),
     log:
@@ -13,22 +13,21 @@ rule crop_model:
     benchmark:
         f"{RESULTS}/benchmarks/crop_model.tsv"
     conda:
-        "../../envs/train.yaml"
+        "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
-        runtime=240,
-        attempt=attempt_number,
+        **HANDED,
+        mem_mb=growing(6000),
+        runtime=growing(240),
     params:
-        version=STAGES["fewshot"],
-        model=section("model"),
-        sweep=sweep_params(MAP_LEARNER),
-        init=init_options(MAP_LEARNER),
+        version=stage("fewshot"),
+        settings=decisive.leaves(decisive.finetune(CONFIG, PATHS.map_learner())),
+        init=options_of(MAP_LEARNER),
         shots=CONFIG.maps.shots,
     message:
         "Fine-tuning the model of the maps (log: {log})"
     shell:
-        "job {resources.attempt} {log:q} fewshot --config $SITSFORMER_CONFIG"
+        "{resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
         " --samples {input.samples:q} {params.init:q}"
         " --shots {params.shots} --seeds 0-0 --save-model {output:q}"
 
@@ -45,18 +44,17 @@ rule map:
     benchmark:
         f"{RESULTS}/benchmarks/map/{{area}}/{{tile}}.tsv"
     conda:
-        "../../envs/train.yaml"
+        "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
-        runtime=240,
-        attempt=attempt_number,
+        **HANDED,
+        mem_mb=growing(6000),
+        runtime=growing(240),
     params:
-        version=STAGES["map"],
-        maps=section("maps", "tiles", "init", "adaptation", "shots"),
-        patches=section("patches", "memory_gb", "scheduler"),
+        version=stage("map"),
+        settings=decisive.leaves(decisive.mapping(CONFIG)),
     message:
         "Crop map of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
-        "job {resources.attempt} {log:q} map --config $SITSFORMER_CONFIG --model {input.model:q}"
+        "{resources.job} {resources.attempt} {log:q} map --config {resources.config:q} --model {input.model:q}"
         " --cube {input.cube:q} --samples {input.samples:q} --out {output.classes:q}"

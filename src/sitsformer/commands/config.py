@@ -20,8 +20,7 @@ def check(path: Path) -> None:
     """Say whether a config can be used, and what it asks for."""
     from sitsformer.config import ConfigError, load
     from sitsformer.evaluation.seen import store_problems
-    from sitsformer.export import season_problems
-    from sitsformer.foresight import notes
+    from sitsformer.foresight import notes, season_problems
     from sitsformer.paths import Paths, problems
     from sitsformer.sources import source_of
 
