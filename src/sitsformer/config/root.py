@@ -59,7 +59,8 @@ class Config(Section):
     keep: Literal["all", "cubes", "none"] = "all"
     """Intermediate stores that are made again when they are missing. `cubes`: those of samples a
     tile may be deleted once their set is made; `none`: cubes too, once they are mapped, and the
-    report shows no figure of them. What needs a deleted one again, makes it again."""
+    report shows no figure of them. What reads a deleted one later makes it again, with all that
+    was made of it."""
     areas: dict[Name, Area] = {}
     """Regions and seasons by name; may be left out when every set is an existing `store`."""
     sets: dict[Name, SampleSet] = Field(min_length=1)
