@@ -283,6 +283,7 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
             "rate": (3.0, {}),
             "deadline": (300.0, {}),
             "attempts": (2, {}),
+            "patience": (1.0, {}),
             "min_clear": (0.1, {}),
             "clear_score": (50, {}),
             "cloud_score": ("cs", {}),

@@ -15,6 +15,8 @@ rule cube:
     threads: 1
     resources:
         **HANDED,
+        # The share of a job in the requests that the project may have under way (the profiles).
+        earthengine_requests=earthengine_requests,
         mem_mb=growing(3000),
         runtime=growing(240),
     params:
@@ -24,4 +26,5 @@ rule cube:
         "Cube of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
         "{resources.job} {resources.attempt} {log:q} cube --config {resources.config:q}"
+        " --requests {resources.earthengine_requests}"
         " -- {wildcards.area} {wildcards.tile} {output:q}"

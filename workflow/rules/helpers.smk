@@ -37,6 +37,12 @@ def area_files(wildcards):
     return [str(path) for path in watched_of(CONFIG.areas[wildcards.area])]
 
 
+def earthengine_requests(wildcards):
+    """Requests to Earth Engine that an export has under way at once."""
+    asks = CONFIG.areas[wildcards.area].source == "earthengine"
+    return CONFIG.earthengine.concurrent if asks else 0
+
+
 def split_files(wildcards):
     """Polygons of the user that decide which samples are cut."""
     split = CONFIG.sets[wildcards.set].split
