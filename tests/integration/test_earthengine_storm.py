@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -20,13 +21,24 @@ CHOSEN = in_place(fixtures.FRANCE, labels=("worldcover",))
 @pytest.mark.long
 def test_eight_exports_of_twenty_requests_share_forty_slots(tmp_path: Path) -> None:
     """Eight jobs that know nothing of each other ask for four times what the project may have."""
-    with LocalEarthEngine([fixtures.FRANCE], concurrent=SLOTS, latency=0.5) as server:
+    everybody = threading.Barrier(PROCESSES)
+
+    def together(path: str, _: bytes) -> None:
+        """Hold the lists of images until all have asked: computers differ in how fast they start."""
+        if path.endswith("value:compute"):
+            everybody.wait()
+
+    with LocalEarthEngine(
+        [fixtures.FRANCE], concurrent=SLOTS, latency=2.0, fault=together
+    ) as server:
         server.byte_limit = 120_000  # one date a request: splitting makes many of them
         running = []
         for number in range(PROCESSES):
             folder = tmp_path / str(number)
             folder.mkdir()
-            settings = fixtures.settings(server.url, folder / "cache", concurrent=20, rate=100.0)
+            settings = fixtures.settings(
+                server.url, folder / "cache", concurrent=20, rate=100.0, deadline=900
+            )
             config = fixtures.write_config(
                 folder / "config.yaml", fixtures.config({"here": CHOSEN}, settings)
             )
