@@ -14,7 +14,7 @@ attempt=$1 log=$2 status=0
 shift 2
 note=.snakemake/sitsformer/refused-$(cksum <<<"$log" | tr ' ' -)
 if ((attempt > 1)) && [[ -s $note ]]; then
-  tee -- "$log" <"$note"
+  cp -- "$note" "$log"
   exit "$(tail -n 1 -- "$note" | tr -cd 0-9)"
 fi
 rm -f -- "$note"
@@ -25,12 +25,12 @@ kept=$log.attempt$attempt
 trap : INT TERM
 "$SITSFORMER_PYTHON" -m sitsformer "$@" 2>&1 | (
   trap '' INT TERM
-  exec tee -- "$log" "$kept"
+  exec tee -- "$kept" >"$log"
 ) || status=$?
 if ((status == 0)); then
   rm -f -- "$kept"
 else
-  echo "exit status $status" | tee -a -- "$log" "$kept"
+  echo "exit status $status" | tee -a -- "$kept" >>"$log"
 fi
 if ((status == 2 || status == 3)); then
   mkdir -p -- "${note%/*}" && cp -- "$log" "$note"

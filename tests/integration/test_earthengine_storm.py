@@ -24,7 +24,7 @@ def test_eight_exports_of_twenty_requests_share_forty_slots(tmp_path: Path) -> N
     everybody = threading.Barrier(PROCESSES)
 
     def together(path: str, _: bytes) -> None:
-        """Hold the lists of images until all have asked: computers differ in how fast they start."""
+        """Hold the lists of images until all have asked: some processes start slowly."""
         if path.endswith("value:compute"):
             everybody.wait()
 

@@ -19,7 +19,7 @@ except ImportError:
         "install it there, `python -m pip install sitsformer` or `-e` with a checkout"
     ) from None
 from sitsformer import config as definitions
-from sitsformer import foresight, mapproducts, provenance
+from sitsformer import console, foresight, mapproducts, provenance
 from sitsformer.config import Config
 from sitsformer.config.base import BASELINE, NAME
 from sitsformer.errors import SitsError
@@ -29,6 +29,8 @@ from sitsformer.grid import TILE_NAME
 from sitsformer.paths import Paths, problems
 from sitsformer.training.objectives import SCRATCH, objectives
 from sitsformer.versions import STAGES
+
+console.install(logger)
 
 
 def beside(path: str) -> str:
