@@ -43,6 +43,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "cache": "earthengine:cache",
     },
     "Beside the workflow": {
+        "init": "init:init",
         "finetune": "finetune:finetune",
         "convert": "convert:convert",
         "config": "config:config",

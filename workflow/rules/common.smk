@@ -159,7 +159,10 @@ def last_words(log: str) -> list[str]:
         lines = Path(log).read_text(errors="replace").splitlines()
     except OSError:
         return ["it left no log"]
-    return [line for line in lines if "error:" in line][-3:] or lines[-3:]
+    return [
+        *([line for line in lines if "error:" in line][-3:] or lines[-3:-1]),
+        *lines[-1:],
+    ]
 
 
 onerror:
@@ -169,8 +172,15 @@ onerror:
         for job in workflow.scheduler.failed
         for item in getattr(job, "jobs", [job])
     ]
-    for path in sorted({str(path) for job in failed for path in job.log}):
-        logger.error("\n    ".join([f"Failed: {path}", *last_words(path)]))
+    stopped = "exit status 130"  # by Ctrl-C, and not for a reason of its own
+    said = {str(path): last_words(str(path)) for job in failed for path in job.log}
+    for path, words in sorted(said.items()):
+        if stopped not in words:
+            logger.error("\n    ".join([f"Failed: {path}", *words]))
+    if any(stopped in words for words in said.values()):
+        logger.error(
+            "Interrupted. The same command goes on where this one stopped."
+        )
 
 
 wildcard_constraints:
