@@ -46,6 +46,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "cache": "earthengine:cache",
     },
     "Beside the workflow": {
+        "init": "init:init",
         "finetune": "finetune:finetune",
         "embed": "embed:embed",
         "convert": "convert:convert",

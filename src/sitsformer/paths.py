@@ -9,13 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
 from sitsformer import mapproducts
-from sitsformer.baselines import shipped
 from sitsformer.config import Config, ConfigError, expand
-from sitsformer.fewshot import NETWORK, Learner, parse_learner, seed_jobs
-from sitsformer.fewshot.adaptations import adaptations
+from sitsformer.fewshot import NETWORK, Learner, seed_jobs
 from sitsformer.grid import Tile, tiles
 from sitsformer.sensors import PIXEL
 from sitsformer.training.objectives import SCRATCH
@@ -57,6 +54,17 @@ class Paths:
             for area in self.config.sets[name].areas
             for tile in self.tiles(area)
         ]
+
+    def kept(self) -> list[str]:
+        """Intermediate stores that are made again when they are missing (`keep`)."""
+        stores = [path for name in self.config.sets for path in self.tile_stores(name)]
+        return {"all": [*stores, *self.cubes()], "cubes": self.cubes(), "none": []}[
+            self.config.keep
+        ]
+
+    def shown_cubes(self) -> list[str]:
+        """Cubes that the report shows."""
+        return [] if self.config.keep == "none" else self.cubes()
 
     def samples(self, name: str) -> str:
         """Sample store of a set: made by the workflow, or the user's own."""
@@ -100,17 +108,6 @@ class Paths:
             for shots in sweep.shots
             for seeds in seed_jobs(sweep.seeds, sweep.seeds_per_job)
         ]
-
-    def in_steps(self, name: str) -> bool:
-        """Whether a learner is trained in steps, and depends on what the config says of them."""
-        learner = parse_learner(name)
-        if learner.method == NETWORK:
-            return adaptations()[learner.adaptation].gradient
-        options = self.config.fewshot.options.get(name, {})
-        if "features" in options:
-            return False
-        # What is in a file of the user's is not known before it is run.
-        return "file" in options or name not in shipped() or shipped()[name].gradient
 
     def map_learner(self) -> Learner:
         """Whose model draws the maps: the first pretraining seed of `maps.init`."""
@@ -176,18 +173,3 @@ class Paths:
         """A product of the map of an area."""
         ending = mapproducts.area_endings(self.config.maps.layers)[product]
         return f"{self.results}/maps/{area}/{area}{ending}"
-
-
-def leaves(values: Any, prefix: str = "") -> list[str]:
-    """`key=value` of every leaf of nested config values: the form in which rules take params."""
-    if isinstance(values, dict):
-        items = values.items()
-    elif isinstance(values, (list, tuple)) and any(isinstance(item, dict) for item in values):
-        items = enumerate(values)  # type: ignore[assignment]
-    else:
-        return [f"{prefix}={values}"]
-    return [
-        leaf
-        for key, item in items
-        for leaf in leaves(item, f"{prefix}.{key}" if prefix else str(key))
-    ]

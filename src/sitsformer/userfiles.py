@@ -41,9 +41,10 @@ def _learned_by_others(config: Config) -> Iterator[tuple[str, str]]:
 def recorded(area: Area) -> dict[str, Path]:
     """Outline, label rasters and legends that cubes are made from, by the key that names them.
 
-    Cubes record the size and the hash of these; acquisitions may be as large as a disk.
+    Cubes record the size and the hash of these; acquisitions may be as large as a disk. The outline
+    is among them where a source looks at more of it than the tiles that touch it.
     """
-    outline = geometry_file(area)
+    outline = geometry_file(area) if source_of(area).outline else None
     found = {} if outline is None else {"geometry": outline}
     for layer, label in (area.rasters.labels if area.rasters else {}).items():
         found[f"labels.{layer}"] = expand(label.path)

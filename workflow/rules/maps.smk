@@ -6,8 +6,8 @@ if CONFIG.maps.model is None:
 
     rule crop_model:
         input:
-            samples=lambda wildcards: learnable(CONFIG.fewshot.set),
-            init=init_model(MAP_LEARNER),
+            samples=fewshot_samples,
+            init=model_of(MAP_LEARNER),
         output:
             directory(f"{RESULTS}/models/crop"),
         log:
@@ -15,22 +15,21 @@ if CONFIG.maps.model is None:
         benchmark:
             f"{RESULTS}/benchmarks/crop_model.tsv"
         conda:
-            "../../envs/train.yaml"
+            "../envs/train.yaml"
         threads: 1
         resources:
-            mem_mb=6000,
-            runtime=240,
-            attempt=attempt_number,
+            **HANDED,
+            mem_mb=growing(6000),
+            runtime=growing(240),
         params:
-            version=STAGES["crop_model"],
-            model=section("model"),
-            sweep=sweep_params(MAP_LEARNER),
-            init=init_options(MAP_LEARNER),
+            version=stage("crop_model"),
+            settings=decisive.leaves(decisive.finetune(CONFIG, PATHS.map_learner())),
+            init=options_of(MAP_LEARNER),
             shots=CONFIG.maps.shots,
         message:
             "Fine-tuning the model of the maps (log: {log})"
         shell:
-            "job {resources.attempt} {log:q} fewshot --config $SITSFORMER_CONFIG"
+            "{resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
             " --samples {input.samples:q} {params.init:q}"
             " --shots {params.shots} --seeds 0-0 --save-model {output:q}"
 
@@ -39,7 +38,7 @@ rule map:
     input:
         model=PATHS.map_model(),
         cube=f"{RESULTS}/cubes/{{area}}/{{tile}}.zarr",
-        neighbours=lambda wildcards: PATHS.neighbours(wildcards.area, wildcards.tile),
+        neighbours=neighbours,
         mask=mask_files(),
     output:
         **map_products(),
@@ -48,30 +47,30 @@ rule map:
     benchmark:
         f"{RESULTS}/benchmarks/map/{{area}}/{{tile}}.tsv"
     conda:
-        "../../envs/train.yaml"
+        "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
-        runtime=240,
-        attempt=attempt_number,
+        **HANDED,
+        mem_mb=growing(6000),
+        runtime=growing(240),
     params:
-        version=STAGES["map"],
-        maps=section("maps", "tiles", "model", "init", "adaptation", "shots"),
-        patches=section("patches", "memory_gb", "scheduler"),
-        neighbours=lambda wildcards, input: options("--neighbour", input.neighbours),
+        version=stage("map"),
+        settings=decisive.leaves(decisive.mapping(CONFIG)),
+        neighbours=neighbour_options,
     message:
         "Crop map of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
-        "job {resources.attempt} {log:q} map --config $SITSFORMER_CONFIG --model {input.model:q}"
-        " --cube {input.cube:q} {params.neighbours:q} --out {output.classes:q}"
+        "{resources.job} {resources.attempt} {log:q} map --config {resources.config:q}"
+        " --model {input.model:q} --cube {input.cube:q} {params.neighbours:q}"
+        " --out {output.classes:q}"
 
 
 rule mosaic:
     input:
         model=PATHS.map_model(),
-        tiles=lambda wildcards: PATHS.tile_maps(wildcards.area, "classes"),
-        layers=lambda wildcards: PATHS.tile_maps(wildcards.area),
-        cubes=lambda wildcards: PATHS.mapped_cubes(wildcards.area),
+        tiles=mapped_tiles,
+        layers=mapped_layers,
+        cubes=mapped_cubes,
         samples=PATHS.samples(CONFIG.fewshot.set) if CONFIG.learns else [],
     output:
         **area_products(),
@@ -80,19 +79,20 @@ rule mosaic:
     benchmark:
         f"{RESULTS}/benchmarks/mosaic/{{area}}.tsv"
     conda:
-        "../../envs/train.yaml"
+        "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
-        runtime=60,
-        attempt=attempt_number,
+        **HANDED,
+        mem_mb=growing(6000),
+        runtime=growing(60),
     params:
-        version=STAGES["mosaic"],
-        level=CONFIG.evaluation.level,
-        cubes=lambda wildcards, input: options("--cube", input.cubes),
-        samples=lambda wildcards, input: options("--samples", input.samples),
+        version=stage("mosaic"),
+        settings=decisive.leaves(decisive.mosaic(CONFIG)),
+        cubes=cube_options,
+        samples=samples_options,
     message:
         "Map of the area {wildcards.area} (log: {log})"
     shell:
-        "job {resources.attempt} {log:q} mosaic --config $SITSFORMER_CONFIG --model {input.model:q}"
-        " {params.samples:q} {params.cubes:q} --out {output.classes:q} -- {input.tiles:q}"
+        "{resources.job} {resources.attempt} {log:q} mosaic --config {resources.config:q}"
+        " --model {input.model:q} {params.samples:q} {params.cubes:q}"
+        " --out {output.classes:q} -- {input.tiles:q}"

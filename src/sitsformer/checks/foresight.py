@@ -12,6 +12,7 @@ from sitsformer.config import PARTS, Config, ConfigError, SampleSet, Split, expa
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 from sitsformer.sensors import BANDS
+from sitsformer.sources import source_of
 from sitsformer.training.objectives import objectives
 
 Tiles = Callable[[str], Sequence[Tile]]
@@ -19,6 +20,15 @@ Tiles = Callable[[str], Sequence[Tile]]
 
 LEARNED: tuple[Split, Split] = ("train", "validation")
 """Splits that pretraining looks at."""
+
+
+def season_problems(config: Config) -> list[str]:
+    """What sources know against areas without a look at a file: seasons, labels, places."""
+    return [
+        problem
+        for name, area in config.areas.items()
+        for problem in source_of(area).early(name, area)
+    ]
 
 
 def split_problems(config: Config, tiles: Tiles) -> Iterator[str]:

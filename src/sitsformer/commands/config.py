@@ -18,11 +18,10 @@ def config() -> None:
 @_CONFIG
 def check(path: Path) -> None:
     """Say whether a config can be used, and what it asks for."""
-    from sitsformer.checks.foresight import notes
+    from sitsformer.checks.foresight import notes, season_problems
     from sitsformer.checks.problems import problems
     from sitsformer.config import ConfigError, load
     from sitsformer.evaluation.seen import store_problems
-    from sitsformer.export import season_problems
     from sitsformer.paths import Paths
     from sitsformer.sources import source_of
 

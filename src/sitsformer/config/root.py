@@ -11,7 +11,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -45,6 +45,11 @@ class Config(Section):
 
     results: Annotated[str, AfterValidator(_folder)] = "results"
     """Folder of every output, relative to the working directory; `~` and `$VAR` are expanded."""
+    keep: Literal["all", "cubes", "none"] = "all"
+    """Intermediate stores that are made again when they are missing. `cubes`: those of samples a
+    tile may be deleted once their set is made; `none`: cubes too, once they are mapped, and the
+    report shows no figure of them. What reads a deleted one later makes it again, with all that
+    was made of it."""
     areas: dict[Name, Area] = {}
     """Regions and seasons by name; may be left out when every set is an existing `store`."""
     labels: dict[Name, Survey] = {}
