@@ -14,13 +14,21 @@ help:  ## What there is to run
 
 env: $(READY)  ## The environment: .venv, pinned by constraints.txt
 
+# An environment that is there is brought up to date, never wiped; one that is a link is used as it is.
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "error: Python 3.11 or later is needed, found $$($(PYTHON) --version)"; exit 1; }
-	@echo "Making the environment in $(VENV) (a few minutes, once) ..."
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
-	@touch $@
+	@if [ -L $(VENV) ]; then \
+	  $(BIN)/python -c 'import sitsformer, snakemake' \
+	    || { echo "error: $(VENV) is a link to an environment without sitsformer: install it there," \
+	      "or remove the link"; exit 1; }; \
+	  echo "$(VENV) is a link: it is used as it is"; exit 0; \
+	fi; \
+	base=$(PYTHON); if [ -x $(BIN)/python ]; then base=$(BIN)/python; fi; \
+	$$base -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "error: Python 3.11 or later is needed, found $$($$base --version)"; exit 1; }; \
+	echo "Making the environment in $(VENV) (a few minutes, once) ..."; \
+	if [ ! -x $(BIN)/python ]; then $(PYTHON) -m venv $(VENV) || exit 1; fi; \
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]" \
+	  && touch $@
 
 demo: env  ## From the embedded landscape to results/report.html, a few minutes
 	$(BIN)/python -m snakemake --cores $(CORES)

@@ -13,7 +13,7 @@ import phenology
 from sitsformer import cube
 from sitsformer.classes import Classes, Legend
 from sitsformer.commands.evaluate import evaluate
-from sitsformer.commands.map import map_command
+from sitsformer.commands.map import map_command, mosaic
 from sitsformer.commands.report import report
 from sitsformer.grid import Tile
 from sitsformer.model import Architecture, SITSFormer
@@ -85,7 +85,9 @@ def make_model(path: Path, task: str, classes: tuple[str, ...] = ()) -> None:
         )
         for i in range(6)
     ]
-    save_model(path, model, Origin(task, classes=Classes(classes, phenology.COLOURS)), history)
+    codes = tuple((k + 1,) for k in range(len(classes)))
+    origin = Origin(task, classes=Classes(classes, phenology.COLOURS, codes), layer="cdl")
+    save_model(path, model, origin, history)
 
 
 def run(command: object, *options: object) -> None:
@@ -113,14 +115,16 @@ def make(folder: Path) -> Path:
     benchmark.parent.mkdir(parents=True)
     benchmark.write_text("s\th:m:s\tmax_rss\tcpu_time\n12.5\t0:00:12\t431.2\t11.9\n")
     tables = results / "tables"
-    tif = results / "maps" / "county" / "32632_499980_5599980.tif"
+    tif = results / "maps" / "county" / "tiles" / "32632_499980_5599980.tif"
+    area = results / "maps" / "county" / "county.tif"
     options = ("--config", config, "--samples", store)
     run(evaluate, *options, "--pretrain-samples", store, "--out", tables, *cells)
     crop = results / "models" / "crop"
-    run(map_command, *options, "--model", crop, "--cube", tile, "--out", tif)
+    run(map_command, "--config", config, "--model", crop, "--cube", tile, "--out", tif)
+    run(mosaic, *options, "--model", crop, "--cube", tile, "--out", area, tif)
     page = results / "report.html"
     run(
         report, "--config", config, "--tables", tables, "--benchmarks", results / "benchmarks",
-        "--figures", results / "figures", "--out", page, tif, tile, store, *models,
+        "--figures", results / "figures", "--out", page, area, tile, store, *models,
     )  # fmt: skip
     return page

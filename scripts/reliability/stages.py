@@ -57,7 +57,10 @@ def stages(run: Path) -> list[Stage]:
     model = run / layout.model("dual", 0)
     cells = tuple(run / path for path in layout.cells())
     tables = run / layout.results / "tables"
-    maps = run / layout.maps()[0]
+    mapped = next(iter(load(run / "config.yaml").maps.tiles))
+    tile_map = run / layout.tile_maps(mapped, "classes")[0]
+    area_map = run / layout.area_map(mapped, "classes")
+    mapped_cube = run / layout.mapped_cubes(mapped)[0]
     learner = parse_learner("dual-p0-full")
     sweep = ["fewshot", *config, "--init", "dual", "--pretrain-seed", "0"]
     sweep += ["--adaptation", learner.adaptation, "--shots", "2"]
@@ -97,12 +100,17 @@ def stages(run: Path) -> list[Stage]:
                           str(i[1]), "--out", str(o), *map(str, i[2:])],
         ),
         Stage(
-            "map", (run / layout.results / "models" / "crop", cube, samples), maps,
-            lambda i, o: ["map", *config, "--model", str(i[0]), "--cube", str(i[1]), "--samples",
-                          str(i[2]), "--out", str(o)],
+            "map", (run / layout.results / "models" / "crop", mapped_cube), tile_map,
+            lambda i, o: ["map", *config, "--model", str(i[0]), "--cube", str(i[1]), "--out",
+                          str(o)],
         ),
         Stage(
-            "report", (tables, cube, samples, land, model, maps),
+            "mosaic", (run / layout.results / "models" / "crop", samples, tile_map), area_map,
+            lambda i, o: ["mosaic", *config, "--model", str(i[0]), "--samples", str(i[1]), "--out",
+                          str(o), str(i[2])],
+        ),
+        Stage(
+            "report", (tables, cube, samples, land, model, area_map),
             run / layout.results / "report.html",
             lambda i, o: ["report", *config, "--tables", str(i[0]), "--figures",
                           str(o.parent / "figures"), "--out", str(o), *map(str, i[1:])],

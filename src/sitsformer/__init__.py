@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["load_model"]
 
 
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
+
+
 def __getattr__(name: str) -> Any:
     if name == "load_model":
         from sitsformer.modelstore import load_model

@@ -27,6 +27,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "baseline": "baseline:baseline",
         "evaluate": "evaluate:evaluate",
         "map": "map:map_command",
+        "mosaic": "map:mosaic",
         "report": "report:report",
     },
     "Looking inside": {
@@ -34,6 +35,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "trace": "patches:trace",
         "check": "check:check",
         "labels": "labels:labels",
+        "assess": "assess:assess",
         "picture": "picture:picture",
         "view": "earthengine:view",
     },
@@ -44,7 +46,9 @@ CONTENTS: dict[str, dict[str, str]] = {
         "cache": "earthengine:cache",
     },
     "Beside the workflow": {
+        "init": "init:init",
         "finetune": "finetune:finetune",
+        "embed": "embed:embed",
         "convert": "convert:convert",
         "config": "config:config",
     },

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sitsformer import cube, userfiles
+from sitsformer import cube, decisive, userfiles
 from sitsformer.config import Area, Config, ConfigError, expand
 from sitsformer.errors import SitsError, no_room
-from sitsformer.grid import find_tile, tiles
+from sitsformer.grid import find_tile
 from sitsformer.sources import source_of
 
 logger = logging.getLogger("sitsformer")
@@ -32,7 +32,7 @@ def export(config: Config, area_name: str, tile_name: str, out: Path) -> None:
         cube.write(
             dataset,
             out,
-            config=settings(config, area_name),
+            config=decisive.cube(config, area_name),
             inputs=userfiles.recorded(area),
             seed=source.settings(config).get(source.name, {}).get("seed"),
         )
@@ -66,26 +66,3 @@ def find_area(config: Config, name: str) -> Area:
     if name not in config.areas:
         raise ConfigError(f"no area {name!r} in the config; it has {', '.join(config.areas)}")
     return config.areas[name]
-
-
-def season_problems(config: Config) -> list[str]:
-    """Seasons and labels of Earth Engine areas that no request could bring; nothing is asked."""
-    from sitsformer.imagery.earthengine import collections
-
-    found = []
-    for name, area in config.areas.items():
-        try:
-            for tile in tiles(name, area) if area.source == "earthengine" else ():
-                collections.check_area(name, area, tile)
-        except SitsError as error:
-            found.append(str(error))
-    return found
-
-
-def settings(config: Config, area_name: str) -> dict[str, object]:
-    """The config values that decide what the cubes of an area hold (not how they are fetched)."""
-    area = config.areas[area_name]
-    values: dict[str, object] = {
-        "area": area.model_dump(mode="json", exclude={"tiles": {"count", "seed"}})
-    }
-    return values | source_of(area).settings(config)

@@ -29,7 +29,7 @@ from sitsformer.fewshot.adaptations import Adaptation, Choice, adaptations
 from sitsformer.fewshot.adaptations.full import all_weights
 from sitsformer.fewshot.refine import Pool, best, scale, standardised
 from sitsformer.model import SITSFormer
-from sitsformer.model.prediction import pooled, probabilities
+from sitsformer.model.prediction import embeddings, probabilities
 from sitsformer.model.steps import Series, make_series
 from sitsformer.modelstore import Origin, load_model, save_model
 from sitsformer.registry import find
@@ -141,7 +141,7 @@ class Job:
         kind = model.architecture.pooling
         if self.init is None or kind not in self.known:
             everything = np.arange(len(self.samples))
-            found = pooled(model, self.series, everything, PREDICT_BATCH)
+            found = embeddings(model, self.series, everything, PREDICT_BATCH)
             result = found, *scale(found, self.samples.split == TRAIN)
             if self.init is None:
                 return result
@@ -162,7 +162,7 @@ class Job:
         return pool
 
     def _space(self, model: SITSFormer) -> npt.NDArray[np.floating]:
-        found = pooled(model, self.series, np.arange(len(self.samples)), PREDICT_BATCH)
+        found = embeddings(model, self.series, np.arange(len(self.samples)), PREDICT_BATCH)
         return standardised(found, self.samples.split == TRAIN)
 
     @cached_property

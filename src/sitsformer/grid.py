@@ -31,6 +31,9 @@ ZONE_MARGIN = 1.0
 """Degrees that an area may reach out of the UTM zone of its centre. At 4 degrees from the central
 meridian the scale error is below 0.2 %, a fifth of a pixel over a 1 km tile."""
 
+TILE_NAME = r"\d+_-?\d+_-?\d+"
+"""Names of tiles: `{epsg}_{west}_{north}`."""
+
 ROUNDING = 0.5
 """Metres by which an outline may reach over a line of the lattice and still lie on it: an outline
 that was drawn along the lattice comes back from degrees of six decimals, and from straight lines

@@ -27,11 +27,9 @@ from sitsformer import artefacts
 from sitsformer.classes import Classes
 from sitsformer.errors import SitsError
 from sitsformer.model import Architecture, SITSFormer
+from sitsformer.modelfiles import CONFIG, FORMAT, describe, refuse_damaged
 
-FORMAT = 1
-"""Version of the artefact; a reader refuses what it does not know."""
-
-WEIGHTS, CONFIG, HISTORY, CARD = "model.safetensors", "config.json", "history.csv", "README.md"
+WEIGHTS, HISTORY, CARD = "model.safetensors", "history.csv", "README.md"
 KIND = "model"
 
 
@@ -47,6 +45,8 @@ class Origin:
         seed: seed of the run.
         metrics: results by name.
         classes: that the model tells apart.
+        layer: label layer that the classes are of.
+        patches: section `patches` of the config: what its samples look like.
     """
 
     task: str
@@ -56,6 +56,8 @@ class Origin:
     seed: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     classes: Classes = field(default_factory=Classes)
+    layer: str = ""
+    patches: Mapping[str, Any] = field(default_factory=dict)
 
 
 def save_model(
@@ -91,6 +93,9 @@ def _description(model: SITSFormer, origin: Origin) -> dict[str, Any]:
         "std": model.std.tolist(),
         "classes": list(model.class_names),
         "class_colours": list(origin.classes.colours),
+        "class_codes": [list(codes) for codes in origin.classes.codes],
+        "layer": origin.layer,
+        "patches": dict(origin.patches),
         "data": dict(origin.data),
         "metrics": dict(origin.metrics),
     }
@@ -110,41 +115,10 @@ def read_history(path: Path) -> list[dict[str, float]]:
     Raises:
         SitsError: the model is damaged.
     """
-    _refuse_damaged(path)
+    refuse_damaged(path)
     with (path / HISTORY).open(newline="") as stream:
         rows = csv.DictReader(stream)
         return [{k: float(v) for k, v in row.items() if v} for row in rows]
-
-
-def describe(path: Path) -> dict[str, Any]:
-    """The `config.json` of a model artefact; every file of the model is checked.
-
-    Raises:
-        SitsError: there is no model at `path`, or it is damaged or of another format.
-    """
-    if path.is_dir() and (path / CONFIG).exists() | artefacts.has_record(path):
-        _refuse_damaged(path)
-    try:
-        found: dict[str, Any] = json.loads((path / CONFIG).read_text())
-    except (OSError, ValueError) as error:
-        raise SitsError(
-            f"{path} is no model of sitsformer ({CONFIG}: {error}): give the directory that "
-            "`sitsformer pretrain` or `sitsformer finetune` wrote"
-        ) from None
-    if found.get("format") != FORMAT:
-        raise SitsError(
-            f"{path} has format {found.get('format')!r}, this version reads {FORMAT}: "
-            "install the version that wrote it (see provenance.json), or train again"
-        )
-    return found
-
-
-def _refuse_damaged(path: Path) -> None:
-    problems = artefacts.glance(path)
-    if problems:
-        raise SitsError(
-            f"{path} is damaged ({problems[0]}): copy it again from where it came, or train again"
-        )
 
 
 def refuse_other_start(path: Path, objective: str, seed: int) -> None:
@@ -259,9 +233,9 @@ def _card(model: SITSFormer, origin: Origin, history: Sequence[Mapping[str, floa
         '    model = sitsformer.load_model("path/of/this/directory")',
         "    probabilities = model.predict(reflectance, doy)",
         "",
-        "Normalisation is part of the model: feed stored integers (reflectance x 10,000, 65535 = "
-        "missing). It was trained on the seasons and areas above and should not be trusted far "
-        "from them without a test.",
+        "Normalisation is part of the model: feed reflectance (floats, NaN = missing) or stored "
+        "integers (reflectance x 10,000, 65535 = missing). It was trained on the seasons and areas "
+        "above and should not be trusted far from them without a test.",
         "",
     ]
     return "\n".join(lines)

@@ -9,14 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
 from sitsformer import mapproducts
-from sitsformer.baselines import shipped
 from sitsformer.config import Config, ConfigError, expand
-from sitsformer.fewshot import NETWORK, NO_ADAPTATION, Learner, parse_learner, seed_jobs
-from sitsformer.fewshot.adaptations import adaptations
+from sitsformer.fewshot import NETWORK, NO_ADAPTATION, Learner, seed_jobs
 from sitsformer.grid import Tile, tiles
+from sitsformer.sensors import PIXEL
 from sitsformer.training.objectives import SCRATCH, objectives
 
 
@@ -43,10 +41,11 @@ class Paths:
     def cubes(self, *sets: str) -> list[str]:
         """Cubes that the named sets are cut from, each once; all cubes by default."""
         areas = [area for name in sets or self.config.sets for area in self.config.sets[name].areas]
-        areas += [] if sets else list(self.config.maps.tiles)
-        return [
-            self.cube(area, tile.name) for area in dict.fromkeys(areas) for tile in self.tiles(area)
-        ]
+        found = [self.cube(area, tile.name) for area in areas for tile in self.tiles(area)]
+        for area in () if sets else self.config.maps.tiles:
+            for tile in self.mapped_tiles(area):
+                found += [self.cube(area, tile.name), *self.neighbours(area, tile.name)]
+        return list(dict.fromkeys(found))
 
     def tile_stores(self, name: str) -> list[str]:
         """Tile stores that a set is merged from."""
@@ -56,6 +55,17 @@ class Paths:
             for tile in self.tiles(area)
         ]
 
+    def kept(self) -> list[str]:
+        """Intermediate stores that are made again when they are missing (`keep`)."""
+        stores = [path for name in self.config.sets for path in self.tile_stores(name)]
+        return {"all": [*stores, *self.cubes()], "cubes": self.cubes(), "none": []}[
+            self.config.keep
+        ]
+
+    def shown_cubes(self) -> list[str]:
+        """Cubes that the report shows."""
+        return [] if self.config.keep == "none" else self.cubes()
+
     def samples(self, name: str) -> str:
         """Sample store of a set: made by the workflow, or the user's own."""
         store = self.config.sets[name].store
@@ -63,6 +73,8 @@ class Paths:
 
     def pretrained(self) -> list[str]:
         """Every pretrained model."""
+        if not self.config.learns:
+            return []
         return [
             self.model(objective, seed)
             for objective in self.config.pretrain.objectives
@@ -70,12 +82,16 @@ class Paths:
         ]
 
     def model(self, objective: str, seed: int | str) -> str:
-        """Artefact of a pretrained model."""
+        """Artefact of a pretrained model: the user's own, or one that is trained."""
+        if objective in self.config.pretrain.models:
+            return str(expand(self.config.pretrain.models[objective]))
         return f"{self.results}/models/{objective}-p{seed}"
 
     def learners(self) -> Iterator[Learner]:
         """Everyone who takes part in the sweep."""
         sweep = self.config.fewshot
+        if not self.config.learns:
+            return
         for init in sweep.inits:
             for run in (-1,) if init == SCRATCH.name else self.config.pretrain.seeds:
                 for adaptation in sweep.adaptations:
@@ -101,60 +117,67 @@ class Paths:
             for seeds in seed_jobs(sweep.seeds, sweep.seeds_per_job)
         ]
 
-    def in_steps(self, name: str) -> bool:
-        """Whether a learner is trained in steps, and depends on what the config says of them."""
-        learner = parse_learner(name)
-        if learner.method == NETWORK:
-            return adaptations()[learner.adaptation].gradient
-        name = learner.method
-        options = self.config.fewshot.options.get(name, {})
-        if "features" in options:
-            return False
-        # What is in a file of the user's is not known before it is run.
-        return "file" in options or name not in shipped() or shipped()[name].gradient
-
     def map_learner(self) -> Learner:
         """Whose model draws the maps: the first pretraining seed of `maps.init`."""
         maps = self.config.maps
         run = -1 if maps.init == SCRATCH.name else self.config.pretrain.seeds[0]
         return Learner(NETWORK, maps.init, maps.adaptation, run)
 
-    def mapped_tiles(self) -> list[tuple[str, str]]:
-        """(area, tile) of every map."""
-        found = []
-        for area, wanted in self.config.maps.tiles.items():
-            names = [tile.name for tile in self.tiles(area)]
-            if isinstance(wanted, int):
-                names = names[:wanted]
-            elif wanted != "all":
-                names = list(wanted)
-            found += [(area, name) for name in names]
-        return found
+    def map_model(self) -> str:
+        """The model that draws the maps: the user's own, or the one that is fine-tuned for it."""
+        own = self.config.maps.model
+        return f"{self.results}/models/crop" if own is None else str(expand(own))
 
-    def maps(self, *products: str) -> list[str]:
-        """Products of every map by name (`classes`, `areas`), all by default."""
-        known = mapproducts.products()
+    def mapped_tiles(self, area: str) -> list[Tile]:
+        """Tiles of an area that are mapped."""
+        wanted, found = self.config.maps.tiles[area], self.tiles(area)
+        if wanted == "all":
+            return found
+        if isinstance(wanted, int):
+            return found[:wanted]
+        return [tile for tile in found if tile.name in wanted]
+
+    def neighbours(self, area: str, name: str) -> list[str]:
+        """Cubes of the tiles of an area that touch one of them, whose patches reach into them."""
+        known = {(tile.west, tile.north): tile for tile in self.tiles(area)}
+        tile = next(one for one in known.values() if one.name == name)
+        side = tile.size * PIXEL
+        places = [
+            (tile.west + right * side, tile.north + up * side)
+            for up in (1, 0, -1)
+            for right in (-1, 0, 1)
+            if up or right
+        ]
+        return [self.cube(area, known[place].name) for place in places if place in known]
+
+    def mapped_cubes(self, area: str) -> list[str]:
+        """Cubes of the mapped tiles of an area."""
+        return [self.cube(area, tile.name) for tile in self.mapped_tiles(area)]
+
+    def tile_maps(self, area: str, *products: str) -> list[str]:
+        """Products of the mapped tiles of an area by name, all by default."""
+        known = mapproducts.products(self.config.maps.layers)
         return [
-            self.map(area, tile, name)
+            self.map(area, tile.name, name)
             for name in products or known
-            for area, tile in self.mapped_tiles()
+            for tile in self.mapped_tiles(area)
         ]
 
     def map(self, area: str, tile: str, product: str) -> str:
         """A product of the map of a tile."""
-        return f"{self.results}/maps/{area}/{tile}{mapproducts.products()[product].ending}"
+        ending = mapproducts.products(self.config.maps.layers)[product].ending
+        return f"{self.results}/maps/{area}/tiles/{tile}{ending}"
 
+    def maps(self, *products: str) -> list[str]:
+        """Products of the map of every mapped area by name (`classes`, `areas`), all by default."""
+        known = mapproducts.area_endings(self.config.maps.layers)
+        return [
+            self.area_map(area, name)
+            for name in products or known
+            for area in self.config.maps.tiles
+        ]
 
-def leaves(values: Any, prefix: str = "") -> list[str]:
-    """`key=value` of every leaf of nested config values: the form in which rules take params."""
-    if isinstance(values, dict):
-        items = values.items()
-    elif isinstance(values, (list, tuple)) and any(isinstance(item, dict) for item in values):
-        items = enumerate(values)  # type: ignore[assignment]
-    else:
-        return [f"{prefix}={values}"]
-    return [
-        leaf
-        for key, item in items
-        for leaf in leaves(item, f"{prefix}.{key}" if prefix else str(key))
-    ]
+    def area_map(self, area: str, product: str) -> str:
+        """A product of the map of an area."""
+        ending = mapproducts.area_endings(self.config.maps.layers)[product]
+        return f"{self.results}/maps/{area}/{area}{ending}"

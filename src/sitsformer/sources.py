@@ -37,6 +37,10 @@ def _nothing(_: Area) -> tuple[()]:
     return ()
 
 
+def _no_problem(_name: str, _area: Area) -> tuple[()]:
+    return ()
+
+
 def _daily(_: Config) -> int:
     return 1
 
@@ -53,6 +57,8 @@ class Source:
         section: where its settings stand: in the `area`, in the `config` beside the areas, or
             nowhere. An area has the section of its own source and of no other.
         decisive: keys of a section of the `config` that change what cubes hold; None: all.
+        outline: cubes depend on the outline of their area, beside the tiles that touch it.
+        early: what is known against an area without a look at a file, asked at every start.
         foresees: its module has `problems(area_name, area)`, what can be known against an area
             before a pixel is read, as `path.of.key: message`.
         files: files and folders of the user that an area names: (key within the area, path as
@@ -68,6 +74,8 @@ class Source:
     confidences: bool = False
     section: Literal["area", "config"] | None = None
     decisive: tuple[str, ...] | None = None
+    outline: bool = False
+    early: Callable[[str, Area], Iterable[str]] = _no_problem
     foresees: bool = False
     files: Callable[[Area], Iterable[tuple[str, str]]] = _nothing
     acquisitions: Callable[[Area], Iterable[Path]] = _nothing

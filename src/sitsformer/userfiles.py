@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sitsformer.config import Area, Config, expand
+from sitsformer.config import Area, Config, MaskRaster, expand
 from sitsformer.grid import geometry_file
 from sitsformer.legends import legend_path
 from sitsformer.sources import source_of
@@ -25,14 +25,26 @@ def named(config: Config) -> Iterator[tuple[str, str]]:
             yield f"sets.{name}.store", sample_set.store
         if sample_set.split.polygons is not None:
             yield f"sets.{name}.split.polygons", sample_set.split.polygons
+    yield from _learned_by_others(config)
+
+
+def _learned_by_others(config: Config) -> Iterator[tuple[str, str]]:
+    """Models and a mask that a config names: key, and path as written."""
+    for objective, path in config.pretrain.models.items():
+        yield f"pretrain.models.{objective}", path
+    if config.maps.model is not None:
+        yield "maps.model", config.maps.model
+    if isinstance(config.maps.mask, MaskRaster):
+        yield "maps.mask.path", config.maps.mask.path
 
 
 def recorded(area: Area) -> dict[str, Path]:
     """Outline, label rasters and legends that cubes are made from, by the key that names them.
 
-    Cubes record the size and the hash of these; acquisitions may be as large as a disk.
+    Cubes record the size and the hash of these; acquisitions may be as large as a disk. The outline
+    is among them where a source looks at more of it than the tiles that touch it.
     """
-    outline = geometry_file(area)
+    outline = geometry_file(area) if source_of(area).outline else None
     found = {} if outline is None else {"geometry": outline}
     for layer, label in (area.rasters.labels if area.rasters else {}).items():
         found[f"labels.{layer}"] = expand(label.path)

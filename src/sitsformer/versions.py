@@ -13,7 +13,9 @@ STAGES = {
     "fewshot": 3,
     "baseline": 2,
     "evaluate": 3,
-    "map": 1,
+    "crop_model": 4,
+    "map": 2,
+    "mosaic": 1,
     "report": 2,
 }
 """Command of the stage -> version of what it makes."""

@@ -40,8 +40,9 @@ def http(status: int, message: str, **fields: str) -> Exception:
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (http(429, "Too many concurrent aggregations."), "transient"),
-        (http(429, "Quota exceeded", **{"retry-after": "7"}), "transient"),
+        (http(429, "Too many concurrent aggregations."), "quota"),
+        (http(429, "Quota exceeded", **{"retry-after": "7"}), "quota"),
+        (http(429, "Quota exceeded: EECU-hours per month"), "permanent"),
         (http(500, "Internal error."), "transient"),
         (http(503, "unavailable"), "transient"),
         (http(503, "Earth Engine capacity exceeded."), "transient"),
@@ -77,6 +78,7 @@ def test_retry_after_is_heard() -> None:
         ("Earth Engine API has not been used in project 12 before", "earthengine.project"),
         ("Image.load: Image asset 'X' not found (does not exist...)", "does not exist"),
         ("Permission denied", "roles"),
+        ("Quota exceeded for quota metric 'EECU-seconds' and limit 'per month'", "another tier"),
     ],
 )
 def test_a_message_says_what_was_asked_what_was_said_and_what_to_do(
@@ -124,6 +126,42 @@ def test_what_may_pass_is_tried_again_and_counted() -> None:
     assert limiter.retries == 3
     with pytest.raises(EarthEngineError, match="it failed 4 times"):
         limiter.run(failing([http(503, "x")] * 9), "it")
+
+
+def test_a_refusal_for_the_quota_is_waited_out_by_the_clock_not_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sitsformer.imagery.earthengine.limiter._sleep", lambda seconds, stop: None)
+    limiter = Limiter(8, 1000, 2)
+    assert limiter.run(failing([http(429, "Too many concurrent")] * 30), "it") == "done"
+    now = [100.0]
+    monkeypatch.setattr("sitsformer.imagery.earthengine.limiter.time.monotonic", lambda: now[0])
+
+    def refused() -> None:
+        now[0] += 100
+        raise http(429, "Too many concurrent")
+
+    with pytest.raises(EarthEngineError, match="refused for 10 minutes"):
+        Limiter(8, 1000, 2, patience=600).run(refused, "it")
+    assert now[0] == 800
+
+
+def test_refusals_halve_what_is_asked_at_once_and_answers_raise_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("sitsformer.imagery.earthengine.limiter.time.monotonic", lambda: now[0])
+    limiter = Limiter(8, 1000, 2)
+    limiter.less()
+    limiter.less()  # at the same time: the same refusal
+    assert limiter.share == 4
+    for _ in range(5):
+        now[0] += 2
+        limiter.less()
+    assert limiter.share == 1
+    for _ in range(100):
+        limiter.more()
+    assert limiter.share == 8
 
 
 @pytest.mark.usefixtures("fast")

@@ -18,7 +18,7 @@ from sitsformer import cube
 from sitsformer.config import parse
 
 PICTURE = """
-from sitsformer.mapproducts.product import MapProduct
+from sitsformer.mapproducts.product import AreaProduct
 
 
 def _make(mapped):
@@ -31,7 +31,9 @@ def _make(mapped):
     return drawn.getvalue()
 
 
-PRODUCT = MapProduct(name="blank", title="nothing", ending="_blank.png", kind="picture", make=_make)
+PRODUCT = AreaProduct(
+    name="blank", title="nothing", ending="_blank.png", kind="picture", make=_make
+)
 """
 
 
@@ -41,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recipe")
     package = recipes.copy(folder)
     (module,) = recipes.blocks("A map product")
-    (package / "mapproducts" / "dates.py").write_text(module)
+    (package / "mapproducts" / "seen.py").write_text(module)
     (package / "mapproducts" / "blank.py").write_text(PICTURE)
     made_run.make(folder)
     return folder
@@ -58,22 +60,24 @@ def command(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
 def test_the_product_is_made_listed_and_checked(run: Path) -> None:
     results = run / "results"
     store, tile = results / "patches" / "crops.zarr", next(results.glob("cubes/*/*.zarr"))
-    tif = next(results.glob("maps/*/*_confidence.tif")).parent / f"{tile.stem}.tif"
+    tif = next(results.glob("maps/*/tiles/*_confidence.tif")).parent / f"{tile.stem}.tif"
+    area = tif.parents[1] / "county.tif"
     models = [results / "models" / name for name in ("ssl-p0", "dual-p0")]
     report = (
         "report", "--config", run / "config.yaml", "--tables", results / "tables", "--figures",
-        run / "figures", "--out", run / "new.html", *tif.parent.glob("*.tif"), tile, store, *models,
+        run / "figures", "--out", run / "new.html", *area.parent.glob("*.tif"), tile, store,
+        *models,
     )  # fmt: skip
     # A map of before has no such file.
     done = command(run, *report)
-    assert done.returncode == 3 and "_blank.png is missing" in done.stderr
+    assert done.returncode == 3 and "_seen.tif is missing" in done.stderr
 
-    done = command(
-        run, "map", "--config", run / "config.yaml", "--model", results / "models" / "crop",
-        "--cube", tile, "--samples", store, "--out", tif,
-    )  # fmt: skip
+    options = ("--config", run / "config.yaml", "--model", results / "models" / "crop")
+    done = command(run, "map", *options, "--cube", tile, "--out", tif)
     assert done.returncode == 0, done.stderr
-    dates = tif.with_name(f"{tile.stem}_dates.tif")
+    done = command(run, "mosaic", *options, "--samples", store, "--out", area, tif)
+    assert done.returncode == 0, done.stderr
+    dates = area.with_name("county_seen.tif")
     found = cube.open_cube(tile)
     score = found.clear.values
     with rasterio.open(dates) as source:
@@ -83,25 +87,25 @@ def test_the_product_is_made_listed_and_checked(run: Path) -> None:
     done = command(run, *report)
     assert done.returncode == 0, done.stderr
     page = (run / "new.html").read_text()
-    assert f"<code>{dates.name}</code> number of clear dates" in page
+    assert f"<code>{dates.name}</code> number of clear dates of the pixel" in page
     assert page.count('<img src="data:image/png') == 2
 
-    done = command(run, "check", tif.parent)
+    done = command(run, "check", area.parent)
     assert done.returncode == 0 and f"{dates}: map, whole" in done.stdout
     content = dates.read_bytes()
     dates.write_bytes(content[:-1])
-    assert command(run, "check", tif.parent).returncode == 3
+    assert command(run, "check", area.parent).returncode == 3
     dates.write_bytes(content)
 
 
 def test_two_products_of_one_file_are_refused(run: Path) -> None:
     other = run / "src" / "sitsformer" / "mapproducts" / "other.py"
-    module = (other.parent / "dates.py").read_text()
-    other.write_text(module.replace('name="dates"', 'name="days"'))
+    module = (other.parent / "seen.py").read_text()
+    other.write_text(module.replace('name="seen"', 'name="days"'))
     done = command(run, "check", run / "results" / "maps")
     other.unlink()
     assert done.returncode == 3 and "Traceback" not in done.stderr
-    assert "'dates' and 'days' would be one file, _dates.tif" in done.stderr
+    assert "'seen' and 'days' would be one file, _seen.tif" in done.stderr
 
 
 def test_the_workflow_makes_it(run: Path, tmp_path: Path) -> None:
@@ -116,7 +120,7 @@ def test_the_workflow_makes_it(run: Path, tmp_path: Path) -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     mapped = parse(values).maps.tiles
-    assert done.stdout.count("_dates.tif") == done.stdout.count("_confidence.tif") >= len(mapped)
+    assert done.stdout.count("_seen.tif") == done.stdout.count("_confidence.tif") >= len(mapped)
     planned = subprocess.run(
         [
             *(sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1"),
@@ -129,4 +133,4 @@ def test_the_workflow_makes_it(run: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     said = planned.stdout + planned.stderr
     assert planned.returncode == 0, said
-    assert "_dates.tif" in said and "_blank.png" in said
+    assert "_seen.tif" in said and "_blank.png" in said

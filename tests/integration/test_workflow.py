@@ -22,7 +22,7 @@ from sitsformer.paths import Paths
 pytestmark = pytest.mark.long
 
 AFTER_SWEEP = {"evaluate": 1, "report": 1}
-AFTER_PRETRAIN = {"fewshot": 2, "crop_model": 1, "map": 1, **AFTER_SWEEP}
+AFTER_PRETRAIN = {"fewshot": 2, "crop_model": 1, "map": 1, "mosaic": 1, **AFTER_SWEEP}
 
 
 @pytest.fixture(scope="module")
@@ -103,12 +103,12 @@ def test_stores_show_what_the_readme_says(finished: Path) -> None:
         ({"fewshot__seeds": 3}, {"fewshot": 4, "baseline": 2, **AFTER_SWEEP}),
         (
             {"fewshot__steps": 11},
-            {"fewshot": 4, "crop_model": 1, "map": 1, **AFTER_SWEEP},
+            {"fewshot": 4, "crop_model": 1, "map": 1, "mosaic": 1, **AFTER_SWEEP},
         ),
         ({"pretrain__epochs": 3}, {"pretrain": 2, **AFTER_PRETRAIN}),
         ({"pretrain__seeds": [0, 1]}, {"pretrain": 2, "fewshot": 2, **AFTER_SWEEP}),
         ({"evaluation__bootstrap": 60}, AFTER_SWEEP),
-        ({"maps__batch_size": 512}, {"map": 1, "report": 1}),
+        ({"maps__batch_size": 512}, {"map": 1, "mosaic": 1, "report": 1}),
         ({"pretrain__loader": "memory", "pretrain__checkpoint_every": 7}, {}),
         ({"patches__memory_gb": 0.5, "earthengine__concurrent": 3}, {}),
         (
@@ -120,6 +120,7 @@ def test_stores_show_what_the_readme_says(finished: Path) -> None:
                 "baseline": 2,
                 "crop_model": 1,
                 "map": 1,
+                "mosaic": 1,
                 **AFTER_SWEEP,
             },
         ),
@@ -154,7 +155,8 @@ def test_whatever_is_deleted_is_made_again(finished: Path, tmp_path: Path) -> No
         "pretrain": paths.model("ssl", 0),
         "fewshot": paths.cells()[0],
         "crop_model": "results/models/crop",
-        "map": paths.maps("confidence")[0],
+        "map": paths.tile_maps("south", "confidence")[0],
+        "mosaic": paths.maps("areas")[0],
         "evaluate": "results/tables/fewshot.parquet",
         "report": "results/figures",
     }

@@ -95,9 +95,11 @@ def test_geemap_is_imported_where_people_look_and_nowhere_else() -> None:
 def test_what_snakemake_loads_at_every_start_is_light() -> None:
     code = (
         "import sys\n"
-        "from sitsformer import export, paths, plots\n"
+        "from sitsformer import artefacts, decisive, mapproducts, paths, plots\n"
+        "from sitsformer.checks import foresight, problems\n"
         "from sitsformer.evaluation import seen, tables\n"
-        "print(sorted({'torch', 'sklearn', 'matplotlib', 'ee', 'geemap'} & set(sys.modules)))"
+        "heavy = {'torch', 'sklearn', 'matplotlib', 'ee', 'geemap', 'xarray', 'pandas', 'zarr'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 import phenology
-from sitsformer import fewshot
+from sitsformer import decisive, fewshot
 from sitsformer.baselines import ShippedBaseline, series, shipped
 from sitsformer.baselines.fitting import run
 from sitsformer.config import FewShot, parse
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import metrics
-from sitsformer.fewshot import Learner
-from sitsformer.paths import Paths
+from sitsformer.fewshot import Learner, parse_learner
 
 SETTINGS = FewShot(set="crops", steps=60, batch_size=32, validation=5)
 
@@ -193,13 +192,13 @@ def test_what_depends_on_the_steps_of_training(tmp_path: Path) -> None:
         "pretrain": {"set": "crops"},
         "fewshot": {"set": "crops", "baselines": names, "options": options},
     }
-    paths = Paths(parse(config))
-    in_steps = {name for name in names if paths.in_steps(name)}
+    parsed = parse(config)
+    in_steps = {name for name in names if decisive.in_steps(parsed, Learner(name))}
     assert in_steps == {"temporal_cnn", "ltae", "mine", "random_forest"}
     del config["fewshot"]["options"]["random_forest"]
-    assert not Paths(parse(config)).in_steps("random_forest")
-    assert paths.in_steps("none-full")
-    assert paths.in_steps("dual-p0-linear")
+    assert not decisive.in_steps(parse(config), Learner("random_forest"))
+    assert decisive.in_steps(parsed, parse_learner("none-full"))
+    assert decisive.in_steps(parsed, parse_learner("dual-p0-linear"))
 
 
 def test_every_baseline_is_told_apart_in_figures() -> None:

@@ -110,7 +110,11 @@ def refused(values: dict[str, Any]) -> str:
         ("sets.crops", {"store": "x", "per_tile": 5}, "sets.crops: per_tile: no effect beside"),
         ("patches.min_dates", 31, "patches: min_dates 31 is more than max_length 30"),
         ("areas.county_2021.end", "2021-03-20", "patches.min_dates: 6 dates asked for; the season"),
-        ("maps.mask", "cropland ", "maps.mask: Input should be 'none' or 'cropland', found"),
+        (
+            "maps.mask",
+            "cropland ",
+            "maps.mask: Input should be 'none' or 'cropland' or a section of keys, found",
+        ),
         (
             "areas.county_2021.labels",
             ["cdl"],

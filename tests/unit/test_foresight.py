@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 import phenology
+from sitsformer.checks.foresight import season_problems
 from sitsformer.checks.problems import problems
 from sitsformer.config import ConfigError, parse
 from sitsformer.evaluation.seen import store_problems
-from sitsformer.export import season_problems
 from sitsformer.paths import Paths
 
 TINY = Path(__file__).parents[1] / "integration" / "tiny.yaml"

@@ -1,4 +1,4 @@
-"""Wall-to-wall maps of a made cube, and areas against the worked example of Olofsson et al."""
+"""Wall-to-wall maps of a made cube: what each pixel is predicted from, and the files."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import rasterio.transform
+import rasterio.warp
 
+import gdal
 from cubes import make_config, make_cube, tiles
 from sitsformer import cube, mapproducts, maps
 from sitsformer.classes import Classes
-from sitsformer.config import Patches
+from sitsformer.config import MaskRaster, Patches
 from sitsformer.errors import SitsError
-from sitsformer.evaluation import areas
 from sitsformer.grid import Tile
 from sitsformer.legends import load_legend
+from sitsformer.maps import mask, tile
+from sitsformer.maps.ground import Ground
 from sitsformer.patches import make_tile_store
 from sitsformer.samples import load_samples, open_samples
 
@@ -58,7 +62,7 @@ def oracle(reflectance: np.ndarray, doy: np.ndarray) -> np.ndarray:
 
 
 def never_clear(path: Path, size: int) -> np.ndarray:
-    """Pixels whose patch is wholly clear and seen on no date; the edge is like its neighbour."""
+    """Pixels without a whole patch, or whose patch is wholly clear and seen on no date."""
     dataset, half = cube.open_cube(path), size // 2
     good = (dataset.clear.values >= 60) & (dataset.reflectance.values[:, 0] != cube.MISSING)
     found = np.ones((SIZE, SIZE), bool)
@@ -66,7 +70,7 @@ def never_clear(path: Path, size: int) -> np.ndarray:
         for j in range(half, SIZE - half):
             window = good[:, i - half : i + half + 1, j - half : j + half + 1]
             found[i, j] = not window.all((1, 2)).any()
-    return np.pad(found[half : SIZE - half, half : SIZE - half], half, "edge")
+    return found
 
 
 @pytest.mark.parametrize(("size", "batch"), [(1, 1000), (3, 77), (5, 1000)])
@@ -77,12 +81,15 @@ def test_every_pixel_is_predicted_from_its_own_patch(tmp_path: Path, size: int, 
     expected = CLASSES.index(truth) + 1
     cloudy = never_clear(tmp_path / "c.zarr", size)
     assert cloudy[20:24, 20:24].all()
-    assert cloudy.mean() < 0.2
+    inner = slice(size // 2, SIZE - size // 2)
+    assert cloudy[inner, inner].mean() < 0.2
     np.testing.assert_array_equal(found.classes[~cloudy], expected[~cloudy])
     assert (found.classes[cloudy] == maps.NONE).all()
-    np.testing.assert_array_equal(
-        found.confidence[~cloudy], np.where(expected[~cloudy] == 1, 90, 80)
-    )
+    corn = expected[~cloudy] == 1
+    np.testing.assert_array_equal(found.confidence[~cloudy], np.where(corn, 90, 80))
+    np.testing.assert_array_equal(found.margin[~cloudy], np.where(corn, 80, 60))
+    assert (found.confidence[cloudy] == 0).all() and (found.margin[cloudy] == 255).all()
+    assert (found.dates[inner, inner] <= 6).all() and (found.dates[~cloudy] > 0).all()
 
 
 def test_a_batch_is_what_the_samples_would_be(tmp_path: Path) -> None:
@@ -91,7 +98,8 @@ def test_a_batch_is_what_the_samples_would_be(tmp_path: Path) -> None:
     dataset = cube.open_cube(tmp_path / "c.zarr")
     days = dataset.time.dt.dayofyear.values
     checked = 0
-    for row, column, reflectance, doy in maps._pixels(dataset, tmp_path / "c.zarr", settings, 500):
+    ground = Ground(tmp_path / "c.zarr", (), 1)
+    for row, column, reflectance, doy in tile._pixels(ground, ground.whole, settings, 500):
         for i in range(0, len(row), 97):
             for t in np.flatnonzero(doy[i]):
                 window = (slice(row[i] - 1, row[i] + 2), slice(column[i] - 1, column[i] + 2))
@@ -107,22 +115,21 @@ def test_a_batch_is_what_the_samples_would_be(tmp_path: Path) -> None:
 def test_a_pixel_of_a_map_is_the_stored_sample_bit_for_bit(tmp_path: Path, seed: int) -> None:
     """More clear dates than fit, and gaps: the same dates are kept whatever the seed of the set."""
     config = make_config(chosen={"seed": seed, "split": {"block": 600.0}}, patches={"size": 3})
-    tile = tiles(config)[0]
-    path = make_cube(tmp_path / "c.zarr", tile, dates=40, clear=0.8, missing=0.002)
-    make_tile_store(config, "land", "farm", tile.name, path, tmp_path / "s.zarr")
+    place = tiles(config)[0]
+    path = make_cube(tmp_path / "c.zarr", place, dates=40, clear=0.8, missing=0.002)
+    make_tile_store(config, "land", "farm", place.name, path, tmp_path / "s.zarr")
     stored, dataset = load_samples(tmp_path / "s.zarr"), open_samples(tmp_path / "s.zarr")
     assert ((stored.doy > 0).sum(1) == config.patches.max_length).sum() > 100
-    row = np.rint((tile.north - dataset.y.values) / 10 - 0.5).astype(int)
-    column = np.rint((dataset.x.values - tile.west) / 10 - 0.5).astype(int)
-    where = {place: k for k, place in enumerate(zip(row, column, strict=True))}
+    row = np.rint((place.north - dataset.y.values) / 10 - 0.5).astype(int)
+    column = np.rint((dataset.x.values - place.west) / 10 - 0.5).astype(int)
+    where = {pixel: k for k, pixel in enumerate(zip(row, column, strict=True))}
     found = 0
-    for rows, columns, reflectance, doy in maps._pixels(
-        cube.open_cube(path), path, config.patches, 300
-    ):
-        for i, place in enumerate(zip(rows, columns, strict=True)):
-            if place in where:
-                np.testing.assert_array_equal(doy[i], stored.doy[where[place]])
-                np.testing.assert_array_equal(reflectance[i], stored.reflectance[where[place]])
+    ground = Ground(path, (), 1)
+    for rows, columns, reflectance, doy in tile._pixels(ground, ground.whole, config.patches, 300):
+        for i, pixel in enumerate(zip(rows, columns, strict=True)):
+            if pixel in where:
+                np.testing.assert_array_equal(doy[i], stored.doy[where[pixel]])
+                np.testing.assert_array_equal(reflectance[i], stored.reflectance[where[pixel]])
                 found += 1
     assert found == len(stored) > 100
 
@@ -136,111 +143,115 @@ def test_pixels_with_too_few_dates_stay_empty(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.classes == maps.NONE, found.confidence == 0)
 
 
-def write(found, dataset, classes, path, labels=None) -> None:
-    """Every product of a map, with one test sample a class."""
-    count = len(classes.names)
-    each = np.arange(count)
-    table = areas.estimate(found.pixels(count), each, each, np.ones(count), classes.names, 0.95)
-    mapproducts.write(
-        mapproducts.Mapped(
-            found=found,
-            classes=classes,
-            cube=dataset,
-            labels=labels,
-            areas=table,
-            config=make_config(),
-        ),
-        path,
-    )
+def write(found, path: Path, classes=CLASSES, layers=()) -> None:
+    """Every product of a map of `c.zarr` beside it."""
+    dataset = cube.open_cube(path.with_name("c.zarr"))
+    mapped = mapproducts.Mapped(found=found, classes=classes, cube=dataset, patches=Patches())
+    mapproducts.write(mapped, path, layers)
 
 
-def test_the_geotiff_has_grid_colours_and_names(tmp_path: Path) -> None:
+def test_the_geotiff_has_grid_codes_colours_and_names(tmp_path: Path) -> None:
     truth = made_cube(tmp_path / "c.zarr")
-    dataset = cube.open_cube(tmp_path / "c.zarr")
     found = maps.predict(tmp_path / "c.zarr", Patches(size=1, min_dates=1), oracle, 500)
     path = tmp_path / "map.tif"
-    write(found, dataset, CLASSES, path)
+    write(found, path)
     with rasterio.open(path) as source:
-        assert source.crs.to_epsg() == 32614
-        assert source.transform == cube.tile_of(dataset).transform
+        assert source.crs.to_epsg() == 32614 and source.nodata == 0
+        assert source.transform == cube.tile_of(cube.open_cube(tmp_path / "c.zarr")).transform
         assert source.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
         assert source.colormap(1)[1] == (0xFF, 0xD3, 0x00, 255)
-        assert source.colormap(1)[2] == (0x26, 0x70, 0x00, 255)
-        assert source.tags(1)["CLASS_2"] == "soybeans"
-        np.testing.assert_array_equal(source.read(1), found.classes)
-        assert ((source.read(1) == 1) <= (truth == 1)).all()
-    with rasterio.open(path.with_name("map_confidence.tif")) as source:
-        np.testing.assert_array_equal(source.read(1), found.confidence)
-        assert source.tags(1)["UNITS"] == "percent"
+        assert source.colormap(1)[5] == (0x26, 0x70, 0x00, 255)
+        assert source.tags(1)["CLASS_5"] == "soybeans"
+        assert source.tags()["START"] == "2021-04-01" and source.tags()["AREA"] == "county"
+        values = source.read(1)
+    np.testing.assert_array_equal(values, np.array([0, 1, 5])[found.classes])
+    # The codes are those of the labels.
+    np.testing.assert_array_equal(values[values > 0], truth[values > 0])
+    for layer, tags in (("confidence", "percent"), ("margin", "percent"), ("dates", None)):
+        with rasterio.open(path.with_name(f"map_{layer}.tif")) as source:
+            np.testing.assert_array_equal(source.read(1), getattr(found, layer))
+            assert source.tags(1).get("UNITS") == tags
     assert sorted(item.name for item in tmp_path.iterdir()) == [
-        *(".provenance", "c.zarr", "map.png", "map.tif", "map_areas.csv", "map_confidence.tif")
+        *(".provenance", "c.zarr", "map.tif", "map.tif.aux.xml"),
+        *("map_confidence.tif", "map_dates.tif", "map_margin.tif"),
     ]
+
+
+def test_layers_on_request_are_half_floats(tmp_path: Path) -> None:
+    made_cube(tmp_path / "c.zarr")
+
+    def embed(reflectance: np.ndarray, doy: np.ndarray) -> np.ndarray:
+        return np.stack([doy.max(1), reflectance[:, 0].mean((1, 2, 3))], 1).astype(np.float32)
+
+    found = maps.predict(
+        tmp_path / "c.zarr", Patches(size=3, min_dates=2), oracle, 500,
+        probabilities=2, embed=embed, features=2,
+    )  # fmt: skip
+    write(found, tmp_path / "map.tif", layers=("probabilities", "embeddings"))
+    for name, names in (
+        ("probabilities", ("corn", "soybeans")),
+        ("embeddings", ("feature 0", "feature 1")),
+    ):
+        with rasterio.open(tmp_path / f"map_{name}.tif") as source:
+            assert source.descriptions == names and np.isnan(source.nodata)
+            assert source.tags(1, ns="IMAGE_STRUCTURE")["NBITS"] == "16"
+            values = source.read()
+        np.testing.assert_array_equal(values, getattr(found, name).astype(np.float32))
+        assert (np.isnan(values).all(0) == (found.classes == 0)).all()
+    best = np.nan_to_num(found.probabilities, nan=-1).argmax(0) + 1
+    np.testing.assert_array_equal(best[found.classes > 0], found.classes[found.classes > 0])
 
 
 def test_cropland_mask(tmp_path: Path) -> None:
     made_cube(tmp_path / "c.zarr")
     dataset = cube.open_cube(tmp_path / "c.zarr")
-    found = maps.predict(tmp_path / "c.zarr", Patches(size=1, min_dates=1), oracle, 500)
-    masked = maps.only_cropland(found, dataset)
-    assert (masked.classes[10:] == maps.NONE).all()
+    settings = Patches(size=1, min_dates=1)
+    found = maps.predict(tmp_path / "c.zarr", settings, oracle, 500)
+    masked = maps.predict(
+        tmp_path / "c.zarr", settings, oracle, 500, inside=maps.mask_of("cropland")
+    )
+    assert (masked.classes[10:] == maps.NONE).all() and (masked.dates[10:] == 65535).all()
     np.testing.assert_array_equal(masked.classes[:10], found.classes[:10])
     with pytest.raises(SitsError, match="needs the label layer `worldcover`"):
-        maps.only_cropland(found, dataset.drop_vars("worldcover"))
+        mask.cropland(dataset.drop_vars("worldcover"))
     # Under another name its legend tells; beside one of the right name it does not count.
     renamed = dataset.rename(worldcover="cover")
-    np.testing.assert_array_equal(maps.only_cropland(found, renamed).classes, masked.classes)
+    np.testing.assert_array_equal(mask.cropland(renamed), mask.cropland(dataset))
     renamed["worldcover"] = dataset.worldcover * np.uint8(0)
     renamed.worldcover.attrs.update(dataset.worldcover.attrs)
-    assert (maps.only_cropland(found, renamed).classes == maps.NONE).all()
+    assert not mask.cropland(renamed).any()
 
 
-# Olofsson et al. 2014, table 8: map (rows) by reference (columns), and pixels of 30 m by class.
-COUNTS = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])
-PIXELS = np.array([200_000, 150_000, 3_200_000, 6_450_000])
-
-
-def test_areas_are_those_of_the_worked_example() -> None:
-    mapped = np.repeat(np.arange(4), COUNTS.sum(1))
-    reference = np.concatenate([np.repeat(np.arange(4), row) for row in COUNTS])
-    names = ("deforestation", "gain", "forest", "other")
-    found = areas.estimate(PIXELS, mapped, reference, np.ones(len(mapped)), names, 0.95)
-    scale = 0.09 / areas.HECTARES
-    # Section 5.1 of the paper: hectares and half widths (with 1.96).
-    np.testing.assert_allclose(
-        found.estimated_ha * scale, [21_158, 11_686, 285_770, 581_386], rtol=1e-4
+@pytest.mark.parametrize("nodata", [None, 255])
+def test_a_mask_of_the_user_on_any_grid(tmp_path: Path, nodata: int | None) -> None:
+    made_cube(tmp_path / "c.zarr")
+    dataset = cube.open_cube(tmp_path / "c.zarr")
+    place = cube.tile_of(dataset)
+    # In degrees, over the western half of the tile: 1 in the north, 3 below, then 0.
+    west, south, east, north = rasterio.warp.transform_bounds(
+        "EPSG:32614", "EPSG:4326", *place.bounds
     )
-    half = (found.high_ha - found.low_ha) / 2 * scale
-    np.testing.assert_allclose(half, [6_158, 3_756, 15_510, 16_282], rtol=2e-3)
-    np.testing.assert_allclose(found.users_accuracy, [0.88, 0.7333, 0.9273, 0.9631], atol=1e-3)
-    np.testing.assert_allclose(found.producers_accuracy, [0.75, 0.85, 0.93, 0.96], atol=0.01)
-
-
-def test_weights_undo_a_balanced_draw() -> None:
-    # 90 % of the land is corn; the map calls 10 % of corn and 10 % of soy wrongly.
-    rng = np.random.default_rng(0)
-    truth = (rng.random(200_000) > 0.9).astype(np.int64)
-    guess = np.where(rng.random(200_000) < 0.1, 1 - truth, truth)
-    pixels = np.bincount(guess, minlength=2)
-    drawn = np.concatenate([rng.choice(np.flatnonzero(truth == k), 500, False) for k in (0, 1)])
-    manifest = {"kept": {"corn": 500, "soy": 500}, "dropped": {"quota": {
-        "corn": int((truth == 0).sum()) - 500, "soy": int((truth == 1).sum()) - 500}}}  # fmt: skip
-    weight = areas.class_weights(truth[drawn], ("corn", "soy"), manifest)[truth[drawn]]
-    names = ("corn", "soy")
-    found = areas.estimate(pixels, guess[drawn], truth[drawn], weight, names, 0.95)
-    soy = (truth == 1).sum() * areas.HECTARES
-    assert found.low_ha[1] <= soy <= found.high_ha[1]
-    assert found.estimated_ha[1] == pytest.approx(soy, rel=0.1)
-    plain = areas.estimate(pixels, guess[drawn], truth[drawn], np.ones(1000), names, 0.95)
-    assert plain.estimated_ha[1] > 1.5 * soy
-
-
-def test_a_class_that_is_never_mapped_has_no_area_of_its_own() -> None:
-    found = areas.estimate(
-        np.array([100, 0]), np.zeros(10, np.int64), np.array([0] * 8 + [1] * 2), np.ones(10),
-        ("a", "b"), 0.95,
-    )  # fmt: skip
-    assert found.estimated_ha.tolist() == pytest.approx([0.8, 0.2])
-    assert found.test_samples.tolist() == [10, 0]
+    values = np.zeros((60, 30), np.uint8)
+    values[:20], values[20:40] = 1, 3
+    path = tmp_path / "mask.tif"
+    transform = rasterio.transform.from_bounds(west, south, west + (east - west) / 2, north, 30, 60)
+    with rasterio.open(
+        path, "w", driver="GTiff", width=30, height=60, count=1, dtype="uint8",
+        crs="EPSG:4326", transform=transform, nodata=nodata,
+    ) as target:  # fmt: skip
+        target.write(values, 1)
+    every = mask.of_raster(dataset, MaskRaster(path=str(path)))
+    some = mask.of_raster(dataset, MaskRaster(path=str(path), values=(3,)))
+    assert not every[:, 17:].any() and every[:18, :13].all() and not every[22:, :].any()
+    assert some[12:18, :13].all() and not some[:8].any()
+    with pytest.raises(SitsError, match=r"maps\.mask\.band: .* has 1 bands, not 2"):
+        mask.of_raster(dataset, MaskRaster(path=str(path), band=2))
+    with pytest.raises(SitsError, match="cannot be read as a raster"):
+        mask.of_raster(dataset, MaskRaster(path=str(tmp_path / "none.tif")))
+    with rasterio.open(path, "r+") as target:
+        target.transform = rasterio.transform.from_bounds(10, 50, 11, 51, 30, 60)
+    with pytest.raises(SitsError, match="does not reach tile 32614"):
+        mask.of_raster(dataset, MaskRaster(path=str(path)))
 
 
 ODD = ("a$^{$b", "$\\frac{$", "冬小麦 🌾", "_hidden", "a=b; <i>&amp;", 'x,"y"', "NA", "w" * 300)
@@ -255,7 +266,6 @@ def odd_classes(count: int) -> Classes:
 @pytest.mark.parametrize(("count", "dtype"), [(8, "uint8"), (255, "uint8"), (300, "uint16")])
 def test_a_map_of_any_number_of_classes_with_any_names(tmp_path: Path, count, dtype) -> None:
     made_cube(tmp_path / "c.zarr")
-    dataset = cube.open_cube(tmp_path / "c.zarr")
     classes = odd_classes(count)
 
     def last(reflectance: np.ndarray, doy: np.ndarray) -> np.ndarray:
@@ -264,9 +274,8 @@ def test_a_map_of_any_number_of_classes_with_any_names(tmp_path: Path, count, dt
 
     found = maps.predict(tmp_path / "c.zarr", Patches(size=1, min_dates=1), last, 500)
     assert set(np.unique(found.classes).tolist()) == {0, 3, count}
-    labels = np.where(found.classes > 0, np.arange(SIZE) % count + 1, 0).astype(np.uint16)
     path = tmp_path / "map.tif"
-    write(found, dataset, classes, path, labels)
+    write(found, path, classes)
     with rasterio.open(path) as source:
         assert source.dtypes == (dtype,)
         np.testing.assert_array_equal(source.read(1), found.classes)
@@ -274,18 +283,27 @@ def test_a_map_of_any_number_of_classes_with_any_names(tmp_path: Path, count, dt
     for k, (name, colour) in enumerate(zip(classes.names, classes.colours, strict=True)):
         assert tags[f"CLASS_{k + 1}"] == name
         assert "#{:02x}{:02x}{:02x}".format(*colours[k + 1][:3]) == colour
-    with rasterio.open(path.with_name("map_confidence.tif")) as source:
-        assert source.dtypes == ("uint8",)
-    assert (tmp_path / "map.png").stat().st_size > 10_000
+    again = maps.read_codes(path)
+    assert (again.classes.names, again.values) == (classes.names, tuple(range(1, count + 1)))
+    assert gdal.categories(path) == ("", *classes.names)
 
 
-def test_labels_of_hundreds_of_classes_are_those_of_the_layer(tmp_path: Path) -> None:
-    made_cube(tmp_path / "c.zarr")
-    dataset = cube.open_cube(tmp_path / "c.zarr")
-    codes = tuple(range(1, 301))
-    dataset["crops"] = (("y", "x"), (np.arange(SIZE * SIZE) % 301).reshape(SIZE, SIZE))
-    names = tuple(map(str, codes))
-    classes = Classes(names, names, tuple((c,) for c in codes))
-    labels = maps.reference(dataset, "crops", classes)
-    np.testing.assert_array_equal(labels, dataset.crops.values)
-    assert maps.reference(dataset, "none", CLASSES) is None
+@pytest.mark.parametrize(
+    ("codes", "values", "nodata"),
+    [
+        (((24,), (1, 5), (36,)), (24, 1, 36), 0),
+        (((0,), (1,)), (0, 1), 255),
+        (((0,), (255,)), (0, 255), 65535),
+        (((1,), (70_000,)), (1, 2), 0),
+        (((), ()), (1, 2), 0),
+        (((3,), (3,)), (1, 2), 0),
+    ],
+)
+def test_values_are_codes_and_nodata_is_none_of_them(codes, values, nodata) -> None:
+    names, colours = ("a", "b", "c"), ("#000000", "#102030", "#ffffff")
+    count = len(codes)
+    found = maps.map_codes(Classes(names[:count], colours[:count], codes))
+    assert (found.values, found.nodata) == (values, nodata)
+    index = np.array([0, *range(1, count + 1)], np.uint16)
+    assert found.encode(index).tolist() == [nodata, *values]
+    assert found.decode(found.encode(index)).tolist() == index.tolist()

@@ -65,6 +65,6 @@ def test_every_rule_knows_the_version_of_its_stage() -> None:
     for text in rules.split("\nrule ")[1:]:
         name = text.split(":")[0]
         stage = {"crop_model": "fewshot"}.get(name, name)
-        assert f'version=STAGES["{stage}"]' in text, name
+        assert f'version=stage("{stage}")' in text, name
         assert stage in STAGES
         assert "retries:" not in text, f"{name} would try a refusal again on one machine"

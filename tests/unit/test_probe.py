@@ -21,7 +21,7 @@ from sitsformer.fewshot.adaptations.blend import BLEND
 from sitsformer.fewshot.adaptations.lp_ft import LP_FT, tuned
 from sitsformer.fewshot.adaptations.probe import PROBE, STRENGTHS, UNSEEN, probed
 from sitsformer.finetune import Job, _series, run_cells
-from sitsformer.model.prediction import pooled, probabilities
+from sitsformer.model.prediction import embeddings, probabilities
 from sitsformer.training.tasks import ClassifyTask
 
 SHAPE = config.Model(embedding="linear", hidden=16, layers=1, heads=2)
@@ -46,7 +46,7 @@ def test_a_probe_is_a_regression_on_standardised_seasons() -> None:
     found = probabilities(model, j.series, everything, 64)
     plain = j.start(0)
     plain.new_classifier(4, (), "seasons")
-    features = pooled(plain, j.series, everything, 64)
+    features = embeddings(plain, j.series, everything, 64)
     scaler = StandardScaler().fit(features[j.samples.split == TRAIN])
     regression = LogisticRegression(C=0.03, max_iter=1000, tol=1e-6)
     regression.fit(scaler.transform(features[draw.train]), j.samples.label[draw.train])

@@ -14,7 +14,16 @@ from sitsformer.training.recipe import Plan
 from sitsformer.training.tasks import ClassifySettings, PretrainSettings
 
 ELSEWHERE = {
-    Pretrain: {"set", "overlap", "objectives", "seeds", "class_balanced", "loader", "recipe"},
+    Pretrain: {
+        "set",
+        "overlap",
+        "objectives",
+        "seeds",
+        "class_balanced",
+        "loader",
+        "recipe",
+        "models",
+    },
     FewShot: {
         *(
             "set",

@@ -1,28 +1,53 @@
-# The checked config, and the few things that every stage needs.
+# The checked config, what every job is handed, and what is said when jobs fail.
 import hashlib
+import os
 import shlex
 import sys
-from functools import cache
 from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
+from snakemake.sourcecache import LocalSourceFile
 
-from sitsformer import artefacts, export, mapproducts, plots
-from sitsformer.checks.problems import problems
-from sitsformer.evaluation import tables
-from sitsformer.evaluation.seen import store_problems
+try:
+    import sitsformer
+except ImportError:
+    raise WorkflowError(
+        f"the package sitsformer is not installed beside Snakemake ({sys.executable}): "
+        "install it there, `python -m pip install sitsformer` or `-e` with a checkout"
+    ) from None
 from sitsformer import config as definitions
-from sitsformer.config import Config, expand
+from sitsformer import artefacts, console, mapproducts
+from sitsformer.checks import foresight
+from sitsformer.checks.problems import problems
+from sitsformer.config import Config
+from sitsformer.config.base import BASELINE, NAME
 from sitsformer.errors import SitsError
-from sitsformer.fewshot import parse_learner
+from sitsformer.evaluation.seen import store_problems
 from sitsformer.fewshot.adaptations import adaptations
-from sitsformer.paths import Paths, leaves
+from sitsformer.grid import TILE_NAME
+from sitsformer.paths import Paths
 from sitsformer.training.objectives import SCRATCH, objectives
-from sitsformer.userfiles import watched, watched_of, watched_of_survey
 from sitsformer.versions import STAGES
+
+console.install(logger)
+
+
+def beside(path: str) -> str:
+    """A file of this workflow by its path from here; one from the web is fetched."""
+    found = workflow.current_basedir.join(path)
+    if isinstance(found, LocalSourceFile):
+        return os.path.normpath(found.get_path_or_uri(secret_free=False))
+    return workflow.source_path(path)
+
+
+if not (workflow.overwrite_configfiles or workflow.modifier.skip_configfile):
+    # Snakemake would merge a user's config into the demo's; only one of the two is wanted.
+    own = "config/config.yaml"
+
+    configfile: own if os.path.exists(own) else beside("../../config/config.yaml")
 
 
 def checked(values: dict) -> Config:
@@ -38,13 +63,20 @@ def checked(values: dict) -> Config:
                 [Path(file) for file in files], workflow.config_settings.config
             )
         else:
+            values = {key: value for key, value in values.items() if key != "pathvars"}
             parsed = definitions.parse(values)
+        # A workflow that imports this one may name the folder by Snakemake's own means, too.
+        folder = workflow.pathvars.get("results")
+        if folder != "results":
+            parsed = definitions.parse(
+                parsed.model_dump(exclude_unset=True) | {"results": folder}
+            )
         found = (
             problems(parsed, learned=False)
-            or export.season_problems(parsed)
+            or foresight.season_problems(parsed)
             or store_problems(parsed)
         )
-        mapproducts.products()  # two that are one file, or one that cannot be imported
+        mapproducts.area_products()  # two that are one file, or one that cannot be imported
     except SitsError as error:
         raise WorkflowError(str(error)) from None
     if found:
@@ -62,7 +94,10 @@ def stored(parsed: Config) -> str:
 
     The name is a hash of the content; no rule takes it as an input, `params` tell what changed.
     """
-    text = yaml.safe_dump(parsed.model_dump(mode="json"), sort_keys=False)
+    unused = set() if parsed.learns else {"sets", "pretrain", "fewshot"}
+    text = yaml.safe_dump(
+        parsed.model_dump(mode="json", exclude=unused), sort_keys=False
+    )
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     path = Path(".snakemake") / "sitsformer" / f"{name}.yaml"
     if not path.exists():
@@ -76,36 +111,51 @@ def stored(parsed: Config) -> str:
     return str(path)
 
 
-CONFIG = checked(config)
-PATHS = Paths(CONFIG)
-RESULTS = PATHS.results
-CONFIG_FILE = stored(CONFIG)
-OBJECTIVES = "|".join(objectives())
+def runner() -> str:
+    """How a job calls a command: the Python that has the package, and job.sh.
 
-# With `--sdm conda` the job's own Python runs the package from this checkout; otherwise the Python
-# that runs Snakemake does. The config's name is no param: its hash would re-run everything.
-USES_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
-PYTHON = (
-    f"PYTHONPATH={shlex.quote(str(Path(workflow.basedir) / 'src'))} python"
-    if USES_CONDA
-    else shlex.quote(sys.executable)
-)
-# A prefix replaces Snakemake's own, so it begins with the same: a failure in a pipe is a failure.
-# Braces are doubled since Snakemake formats the prefix.
-shell.prefix(
-    (
-        f"set -euo pipefail; export SITSFORMER_CONFIG={CONFIG_FILE}; "
-        f'sitsformer() {{ {PYTHON} -m sitsformer "$@"; }}; '
-        f". {shlex.quote(str(Path(workflow.basedir) / 'workflow' / 'job.sh'))}; "
-    )
-    .replace("{", "{{")
-    .replace("}", "}}")
-)
+    With `--sdm conda` or `apptainer` the job's own Python runs this package, seen through a folder
+    that holds nothing else; otherwise the Python that runs Snakemake does.
+    """
+    script = shlex.quote(beside("../job.sh"))
+    methods = workflow.deployment_settings.deployment_method
+    if not {DeploymentMethod.CONDA, DeploymentMethod.APPTAINER} & set(methods):
+        return f"SITSFORMER_PYTHON={shlex.quote(sys.executable)} bash {script}"
+    package = Path(sitsformer.__file__).parent
+    name = hashlib.sha256(str(package).encode()).hexdigest()[:16]
+    link = Path(".snakemake") / "sitsformer" / name / "sitsformer"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(package)
+    folder = shlex.quote(str(link.parent.absolute()))
+    return f"SITSFORMER_PYTHON=python PYTHONPATH={folder} bash {script}"
 
 
 def attempt_number(wildcards, attempt):
     """As a resource: which attempt a job is, so that a refused one is not run again."""
     return attempt
+
+
+def growing(amount: int):
+    """A resource that grows with the attempts of a job: what was too little is not tried again."""
+
+    def of_attempt(wildcards, attempt):
+        return amount * attempt
+
+    return of_attempt
+
+
+CONFIG = checked(config)
+PATHS = Paths(CONFIG)
+RESULTS = PATHS.results
+
+# What every job is handed. As resources, since these do not decide what a job makes: a changed one
+# runs nothing again. `params` name the values that do.
+HANDED = {
+    "attempt": attempt_number,
+    "config": stored(CONFIG),
+    "job": runner(),
+}
 
 
 def last_words(log: str) -> list[str]:
@@ -114,7 +164,10 @@ def last_words(log: str) -> list[str]:
         lines = Path(log).read_text(errors="replace").splitlines()
     except OSError:
         return ["it left no log"]
-    return [line for line in lines if "error:" in line][-3:] or lines[-3:]
+    return [
+        *([line for line in lines if "error:" in line][-3:] or lines[-3:-1]),
+        *lines[-1:],
+    ]
 
 
 onerror:
@@ -124,155 +177,22 @@ onerror:
         for job in workflow.scheduler.failed
         for item in getattr(job, "jobs", [job])
     ]
-    for path in sorted({str(path) for job in failed for path in job.log}):
-        logger.error("\n    ".join([f"Failed: {path}", *last_words(path)]))
+    stopped = "exit status 130"  # by Ctrl-C, and not for a reason of its own
+    said = {str(path): last_words(str(path)) for job in failed for path in job.log}
+    for path, words in sorted(said.items()):
+        if stopped not in words:
+            logger.error("\n    ".join([f"Failed: {path}", *words]))
+    if any(stopped in words for words in said.values()):
+        logger.error(
+            "Interrupted. The same command goes on where this one stopped."
+        )
 
 
 wildcard_constraints:
-    area="[A-Za-z][A-Za-z0-9_]*",
-    set="[A-Za-z][A-Za-z0-9_]*",
-    tile=r"\d+_-?\d+_-?\d+",
-    objective=OBJECTIVES,
+    area=NAME,
+    set=NAME,
+    tile=TILE_NAME,
+    objective="|".join(objectives()),
     run=r"\d+",
     shots=r"\d+|all",
     seeds=r"\d+-\d+",
-
-
-def section(name: str, *skip: str) -> list[str]:
-    """Leaf values of a section of the config, as params; `skip` are keys that change no output."""
-    values = CONFIG.model_dump(mode="json")
-    for key in name.split("."):
-        values = values[key]
-    return leaves({key: value for key, value in values.items() if key not in skip})
-
-
-def targets() -> list[str]:
-    """Everything that `snakemake` without a target makes.
-
-    What is made on the way is named too, so that a deleted artefact is made again though nothing
-    else misses it.
-    """
-    return [
-        f"{RESULTS}/report.html",
-        *(f"{RESULTS}/figures/{name}.svg" for name in plots.names(CONFIG)),
-        *(f"{RESULTS}/tables/{name}" for name in tables.NAMES),
-        *PATHS.maps(),
-        *([f"{RESULTS}/models/crop"] if CONFIG.maps.tiles else []),
-        *PATHS.cells(),
-        *PATHS.pretrained(),
-        *(PATHS.samples(name) for name in CONFIG.sets if CONFIG.sets[name].areas),
-        *(path for name in CONFIG.sets for path in PATHS.tile_stores(name)),
-        *PATHS.cubes(),
-    ]
-
-
-def area_files(wildcards):
-    """Files of the user that a cube is made from."""
-    return [str(path) for path in watched_of(CONFIG.areas[wildcards.area])]
-
-
-def survey_files(wildcards):
-    """Files of the user that a set has its labels from, where they are in no cube."""
-    label = CONFIG.sets[wildcards.set].label
-    return [str(path) for path in watched_of_survey(CONFIG, str(label))]
-
-
-def set_files(wildcards):
-    """Files of the user that decide which samples are cut: polygons of splits, surveys."""
-    split = CONFIG.sets[wildcards.set].split
-    polygons = watched(expand(split.polygons)) if split.by == "polygons" else []
-    return [*(str(path) for path in polygons), *survey_files(wildcards)]
-
-
-def survey_params(name: str) -> list[str]:
-    """Values of the survey that a set has its labels from; none where they are in the cubes."""
-    survey = CONFIG.labels.get(str(CONFIG.sets[name].label))
-    return [] if survey is None else leaves(survey.model_dump(mode="json"))
-
-
-@cache
-def learnable(name: str) -> str:
-    """The samples of a set, once the whole config is known to allow learning from them.
-
-    Asked as an input of what learns: who wants cubes and samples alone needs no polygons for
-    every split.
-    """
-    if found := problems(CONFIG):
-        raise WorkflowError(unusable(found))
-    return PATHS.samples(name)
-
-
-SWEEP_PARAMS = (
-    "steps",
-    "passes",
-    "batch_size",
-    "recipe",
-    "learning_rates",
-    "label_smoothing",
-    "augment",
-    "validation",
-    "refine",
-)
-
-
-def sweep_params(learner: str) -> list[str]:
-    """Values of the sweep that a learner depends on; some know no steps or batches."""
-    values = CONFIG.fewshot.model_dump(mode="json")
-    keys = SWEEP_PARAMS if PATHS.in_steps(learner) else ("validation", "refine")
-    return leaves({key: values[key] for key in keys})
-
-
-def baseline_files(learner: str) -> list[str]:
-    """Files of the user that a baseline is made of: its module, or the features of a peer."""
-    options = CONFIG.fewshot.options.get(parse_learner(learner).method, {})
-    return [str(expand(options[key])) for key in ("file", "features") if key in options]
-
-
-def init_model(learner: str) -> list[str]:
-    """The pretrained model that a learner starts from; none for `none`."""
-    parsed = parse_learner(learner)
-    return (
-        []
-        if parsed.init == SCRATCH.name
-        else [PATHS.model(parsed.init, parsed.pretrain_seed)]
-    )
-
-
-def land_cover_option(learner: str) -> list[str]:
-    """The pretrained model whose land cover a control is given; nothing for a plain baseline."""
-    return [part for path in init_model(learner) for part in ("--land-cover", path)]
-
-
-def init_options(learner: str) -> list[str]:
-    """How a learner is named on the command line."""
-    parsed = parse_learner(learner)
-    options = ["--init", parsed.init, "--adaptation", parsed.adaptation]
-    for path in init_model(learner):
-        options += ["--pretrain-seed", str(parsed.pretrain_seed), "--init-model", path]
-    return options
-
-
-def figure(name: str):
-    """A figure of the Snakemake report, with its caption and category."""
-    return report(
-        f"{RESULTS}/figures/{name}.svg",
-        category=plots.FIGURES[name].category,
-        labels={"figure": plots.FIGURES[name].title},
-        caption="../report/figure.rst",
-    )
-
-
-def map_products() -> dict:
-    """Files of the map of a tile; pictures are shown in the Snakemake report."""
-    found = {}
-    for name, product in mapproducts.products().items():
-        path = PATHS.map("{area}", "{tile}", name)
-        if product.picture:
-            path = report(
-                path,
-                category="Maps",
-                caption="../report/map.rst",
-                labels={"area": "{area}", "tile": "{tile}", "product": name},
-            )
-        found[name] = path
-    return found

@@ -11,17 +11,20 @@ rule cube:
     benchmark:
         f"{RESULTS}/benchmarks/cube/{{area}}/{{tile}}.tsv"
     conda:
-        "../../envs/data.yaml"
+        "../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=240,
-        attempt=attempt_number,
+        **HANDED,
+        # The share of a job in the requests that the project may have under way (the profiles).
+        earthengine_requests=earthengine_requests,
+        mem_mb=growing(3000),
+        runtime=growing(240),
     params:
-        version=STAGES["cube"],
-        settings=lambda wildcards: leaves(export.settings(CONFIG, wildcards.area)),
+        version=stage("cube"),
+        settings=cube_settings,
     message:
         "Cube of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
-        "job {resources.attempt} {log:q} cube --config $SITSFORMER_CONFIG"
+        "{resources.job} {resources.attempt} {log:q} cube --config {resources.config:q}"
+        " --requests {resources.earthengine_requests}"
         " -- {wildcards.area} {wildcards.tile} {output:q}"

@@ -7,25 +7,25 @@ rule evaluate:
         pretrain=PATHS.samples(CONFIG.pretrain.set),
         cells=PATHS.cells(),
     output:
-        [f"{RESULTS}/tables/{name}" for name in tables.NAMES],
+        [table(name) for name in tables.NAMES],
     log:
         f"{RESULTS}/logs/evaluate.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
-        attempt=attempt_number,
+        **HANDED,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
-        version=STAGES["evaluate"],
-        evaluation=section("evaluation"),
-        folder=lambda wildcards, output: str(Path(output[0]).parent),
+        version=stage("evaluate"),
+        settings=decisive.leaves(decisive.evaluate(CONFIG)),
+        folder=folder_of_output,
     message:
         "Tables of the few-shot sweep (log: {log})"
     shell:
-        "job {resources.attempt} {log:q} evaluate --config $SITSFORMER_CONFIG"
+        "{resources.job} {resources.attempt} {log:q} evaluate --config {resources.config:q}"
         " --samples {input.samples:q} --pretrain-samples {input.pretrain:q}"
         " --out {params.folder:q} -- {input.cells:q}"

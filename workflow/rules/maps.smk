@@ -1,43 +1,45 @@
 # A fine-tuned model -> wall-to-wall crop maps.
-MAP_LEARNER = PATHS.map_learner().name
 
 
-rule crop_model:
-    input:
-        samples=lambda wildcards: learnable(CONFIG.fewshot.set),
-        init=init_model(MAP_LEARNER),
-    output:
-        directory(f"{RESULTS}/models/crop"),
-    log:
-        f"{RESULTS}/logs/crop_model.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/crop_model.tsv"
-    conda:
-        "../../envs/train.yaml"
-    threads: 1
-    resources:
-        mem_mb=6000,
-        runtime=240,
-        attempt=attempt_number,
-    params:
-        version=STAGES["fewshot"],
-        model=section("model"),
-        sweep=sweep_params(MAP_LEARNER),
-        init=init_options(MAP_LEARNER),
-        shots=CONFIG.maps.shots,
-    message:
-        "Fine-tuning the model of the maps (log: {log})"
-    shell:
-        "job {resources.attempt} {log:q} fewshot --config $SITSFORMER_CONFIG"
-        " --samples {input.samples:q} {params.init:q}"
-        " --shots {params.shots} --seeds 0-0 --save-model {output:q}"
+if CONFIG.maps.model is None:
+    MAP_LEARNER = PATHS.map_learner().name
+
+    rule crop_model:
+        input:
+            samples=fewshot_samples,
+            init=model_of(MAP_LEARNER),
+        output:
+            directory(f"{RESULTS}/models/crop"),
+        log:
+            f"{RESULTS}/logs/crop_model.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/crop_model.tsv"
+        conda:
+            "../envs/train.yaml"
+        threads: 1
+        resources:
+            **HANDED,
+            mem_mb=growing(6000),
+            runtime=growing(240),
+        params:
+            version=stage("crop_model"),
+            settings=decisive.leaves(decisive.finetune(CONFIG, PATHS.map_learner())),
+            init=options_of(MAP_LEARNER),
+            shots=CONFIG.maps.shots,
+        message:
+            "Fine-tuning the model of the maps (log: {log})"
+        shell:
+            "{resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
+            " --samples {input.samples:q} {params.init:q}"
+            " --shots {params.shots} --seeds 0-0 --save-model {output:q}"
 
 
 rule map:
     input:
-        model=f"{RESULTS}/models/crop",
+        model=PATHS.map_model(),
         cube=f"{RESULTS}/cubes/{{area}}/{{tile}}.zarr",
-        samples=PATHS.samples(CONFIG.fewshot.set),
+        neighbours=neighbours,
+        mask=mask_files(),
     output:
         **map_products(),
     log:
@@ -45,18 +47,52 @@ rule map:
     benchmark:
         f"{RESULTS}/benchmarks/map/{{area}}/{{tile}}.tsv"
     conda:
-        "../../envs/train.yaml"
+        "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
-        runtime=240,
-        attempt=attempt_number,
+        **HANDED,
+        mem_mb=growing(6000),
+        runtime=growing(240),
     params:
-        version=STAGES["map"],
-        maps=section("maps", "tiles", "init", "adaptation", "shots"),
-        patches=section("patches", "memory_gb", "scheduler"),
+        version=stage("map"),
+        settings=decisive.leaves(decisive.mapping(CONFIG)),
+        neighbours=neighbour_options,
     message:
         "Crop map of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
-        "job {resources.attempt} {log:q} map --config $SITSFORMER_CONFIG --model {input.model:q}"
-        " --cube {input.cube:q} --samples {input.samples:q} --out {output.classes:q}"
+        "{resources.job} {resources.attempt} {log:q} map --config {resources.config:q}"
+        " --model {input.model:q} --cube {input.cube:q} {params.neighbours:q}"
+        " --out {output.classes:q}"
+
+
+rule mosaic:
+    input:
+        model=PATHS.map_model(),
+        tiles=mapped_tiles,
+        layers=mapped_layers,
+        cubes=mapped_cubes,
+        samples=PATHS.samples(CONFIG.fewshot.set) if CONFIG.learns else [],
+    output:
+        **area_products(),
+    log:
+        f"{RESULTS}/logs/mosaic/{{area}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/mosaic/{{area}}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        **HANDED,
+        mem_mb=growing(6000),
+        runtime=growing(60),
+    params:
+        version=stage("mosaic"),
+        settings=decisive.leaves(decisive.mosaic(CONFIG)),
+        cubes=cube_options,
+        samples=samples_options,
+    message:
+        "Map of the area {wildcards.area} (log: {log})"
+    shell:
+        "{resources.job} {resources.attempt} {log:q} mosaic --config {resources.config:q}"
+        " --model {input.model:q} {params.samples:q} {params.cubes:q}"
+        " --out {output.classes:q} -- {input.tiles:q}"

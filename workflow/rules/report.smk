@@ -4,7 +4,7 @@
 rule report:
     input:
         tables=[f"{RESULTS}/tables/{name}" for name in tables.NAMES],
-        cubes=PATHS.cubes(),
+        cubes=PATHS.shown_cubes(),
         samples=sorted({PATHS.samples(name) for name in CONFIG.sets}),
         models=PATHS.pretrained(),
         maps=PATHS.maps("classes"),
@@ -19,24 +19,22 @@ rule report:
     benchmark:
         f"{RESULTS}/benchmarks/report.tsv"
     conda:
-        "../../envs/report.yaml"
+        "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
-        runtime=60,
-        attempt=attempt_number,
+        **HANDED,
+        mem_mb=growing(6000),
+        runtime=growing(60),
     params:
-        version=STAGES["report"],
-        tables=lambda wildcards, input: str(Path(input.tables[0]).parent),
-        figures=lambda wildcards, output: str(Path(output.figures[0]).parent),
-        benchmarks=lambda wildcards, output: str(
-            Path(output.page).parent / "benchmarks"
-        ),
-        evaluation=section("evaluation"),
+        version=stage("report"),
+        settings=decisive.leaves(decisive.report(CONFIG)),
+        tables=folder_of_tables,
+        figures=folder_of_figures,
+        benchmarks=folder_of_benchmarks,
     message:
         "The report (log: {log})"
     shell:
-        "job {resources.attempt} {log:q} report --config $SITSFORMER_CONFIG"
+        "{resources.job} {resources.attempt} {log:q} report --config {resources.config:q}"
         " --tables {params.tables:q} --benchmarks {params.benchmarks:q}"
         " --figures {params.figures:q} --out {output.page:q}"
         " -- {input.cubes:q} {input.samples:q} {input.models:q} {input.maps:q}"

@@ -21,7 +21,8 @@ CHECKPOINT = "checkpoint.safetensors"
 _HEARTS = ("zarr.json", "model.safetensors")
 _ALONE = {
     *(".csv", ".html", ".parquet", ".png", ".svg"),
-    *(Path(product.ending).suffix for product in mapproducts.products().values()),
+    *(Path(item.ending).suffix for item in mapproducts.products().values()),
+    *(Path(item.ending).suffix for item in mapproducts.area_products().values()),
 }
 """Endings of files that are artefacts by themselves."""
 

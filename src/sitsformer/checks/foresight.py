@@ -9,13 +9,26 @@ from itertools import product
 from pathlib import Path
 
 from sitsformer.config import PARTS, Config, ConfigError, SampleSet, Split, expand
+from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
+from sitsformer.sensors import BANDS
+from sitsformer.sources import source_of
+from sitsformer.training.objectives import objectives
 
 Tiles = Callable[[str], Sequence[Tile]]
 """Name of an area -> its tiles."""
 
 LEARNED: tuple[Split, Split] = ("train", "validation")
 """Splits that pretraining looks at."""
+
+
+def season_problems(config: Config) -> list[str]:
+    """What sources know against areas without a look at a file: seasons, labels, places."""
+    return [
+        problem
+        for name, area in config.areas.items()
+        for problem in source_of(area).early(name, area)
+    ]
 
 
 def split_problems(config: Config, tiles: Tiles) -> Iterator[str]:
@@ -33,6 +46,8 @@ def split_problems(config: Config, tiles: Tiles) -> Iterator[str]:
                     f"{chosen.split.block:g} m, and {', '.join(wanted)} need one each; use smaller "
                     "blocks or more tiles"
                 )
+    if not config.learns:
+        return
     chosen = config.sets[config.fewshot.set]
     numbers = [shots for shots in config.fewshot.shots if shots != "all"]
     if chosen.areas and chosen.per_tile != "all" and numbers:
@@ -118,6 +133,46 @@ def map_problems(config: Config, tiles: Tiles) -> Iterator[str]:
         for tile in wanted if isinstance(wanted, tuple) else ():
             if tile not in known:
                 yield (f"maps.tiles.{area}: no tile {tile!r}; `sitsformer config tiles` lists them")
+
+
+def model_problems(config: Config) -> Iterator[str]:
+    """Models of the user that do not fit what the config makes of its samples."""
+    given = {f"pretrain.models.{name}": path for name, path in config.pretrain.models.items()}
+    if config.maps.model is not None:
+        given["maps.model"] = config.maps.model
+    for key, text in given.items():
+        try:
+            path = expand(text)
+            if path.exists():
+                yield from (f"{key}: {path} {line}" for line in _misfits(config, key, path))
+        except SitsError as error:
+            yield f"{key}: {error}"
+
+
+def _misfits(config: Config, key: str, path: Path) -> Iterator[str]:
+    from sitsformer.modelfiles import describe
+
+    found = describe(path)
+    shape = found["architecture"]
+    if shape["patch"] != config.patches.size:
+        yield (
+            f"reads patches of {shape['patch']} pixels, and patches.size is "
+            f"{config.patches.size}: set it to {shape['patch']}, or give another model"
+        )
+    if config.areas and tuple(found["bands"]) != BANDS:
+        yield f"reads the bands {found['bands']}, and cubes have {list(BANDS)}"
+    if key == "maps.model":
+        if not found["classes"]:
+            yield "has no classes: give a model that was fine-tuned on labelled samples"
+        return
+    objective = key.rpartition(".")[2]
+    if found["task"] != objective and found["task"] in {*objectives(), "classification"}:
+        yield f"was made for {found['task']}, not for {objective}: give a model of {objective}"
+    if shape["hidden"] != config.model.hidden:
+        yield (
+            f"has the hidden size {shape['hidden']}, and model.hidden is {config.model.hidden}: "
+            f"set that to {shape['hidden']}, so that all learners are of one size"
+        )
 
 
 def results_problems(folder: Path) -> Iterator[str]:

@@ -30,7 +30,7 @@ _CORNERS = np.array([[0, 1], [2, 1], [2, 3], [0, 3]])
 
 def overlap_problems(config: Config, tiles: Tiles) -> Iterator[str]:
     """What `pretrain.overlap` does not allow, as `path.of.key: message`."""
-    if set(config.fewshot.inits) <= {SCRATCH.name}:
+    if not config.learns or set(config.fewshot.inits) <= {SCRATCH.name}:
         return  # nothing pretrained takes part
     shared = next(shared_areas(config, tiles), None)
     if shared is None:

@@ -27,6 +27,7 @@ def problems(config: Config, *, learned: bool = True) -> list[str]:
     """
     found = [*outlook(config), *_missing(config), *_class_problems(config)]
     found += foresight.baseline_problems(config)
+    found += foresight.model_problems(config)
     return list(dict.fromkeys([*found, *_tile_problems(config, learned)]))
 
 

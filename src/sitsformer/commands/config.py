@@ -18,11 +18,10 @@ def config() -> None:
 @_CONFIG
 def check(path: Path) -> None:
     """Say whether a config can be used, and what it asks for."""
-    from sitsformer.checks.foresight import notes
+    from sitsformer.checks.foresight import notes, season_problems
     from sitsformer.checks.problems import problems
     from sitsformer.config import ConfigError, load
     from sitsformer.evaluation.seen import store_problems
-    from sitsformer.export import season_problems
     from sitsformer.paths import Paths
     from sitsformer.sources import source_of
 
@@ -45,7 +44,7 @@ def check(path: Path) -> None:
     click.echo(
         f"{path}: {len(loaded.areas)} areas, {len(layout.cubes())} cubes, {len(loaded.sets)} sets, "
         f"{len(layout.pretrained())} pretrainings, {len(layout.cells())} jobs of the few-shot "
-        f"sweep, {len(layout.mapped_tiles())} maps"
+        f"sweep, {len(layout.maps('classes'))} maps"
     )
 
 

@@ -9,10 +9,16 @@ import click
 
 @click.command()
 @click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
+@click.option(
+    "--requests",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Requests under way at once, of an Earth Engine area; 0: earthengine.concurrent.",
+)
 @click.argument("area")
 @click.argument("tile")
 @click.argument("out", type=click.Path(path_type=Path))
-def cube(config_path: Path, area: str, tile: str, out: Path) -> None:
+def cube(config_path: Path, requests: int, area: str, tile: str, out: Path) -> None:
     """Export the cube of one tile: reflectance, clear-sky score, labels.
 
     AREA is a name of the config, TILE a name as `sitsformer config tiles` lists them, OUT the Zarr
@@ -21,4 +27,9 @@ def cube(config_path: Path, area: str, tile: str, out: Path) -> None:
     from sitsformer import export
     from sitsformer.config import load
 
-    export.export(load(config_path), area, tile, out)
+    config = load(config_path)
+    if requests:
+        settings = config.earthengine
+        shared = {"concurrent": requests, "rate": settings.rate * requests / settings.concurrent}
+        config = config.model_copy(update={"earthengine": settings.model_copy(update=shared)})
+    export.export(config, area, tile, out)

@@ -59,16 +59,21 @@ def fewshot(
     from sitsformer import fewshot as contract
     from sitsformer import finetune as stage
     from sitsformer.commands import training_options as options
-    from sitsformer.samples import load_samples
+    from sitsformer.config import load
+    from sitsformer.samples import about, load_samples, open_samples
 
     options.set_threads(threads)
     model_settings, settings = options.finetuning(config_path)
     samples = load_samples(options.sample_store(store))
+    layer = about(open_samples(store)).label
     inputs = {"samples": store} | ({} if init_model is None else {"init": init_model})
     # Before the training: what has no record is refused at once.
     digests = {name: artefacts.digest(path) for name, path in inputs.items()}
+    config = load(config_path)
     if init_model is not None:
-        modelstore.refuse_other_start(init_model, init, pretrain_seed)
+        # Whoever names a model in the config knows which run it is.
+        seed = -1 if init in config.pretrain.models else pretrain_seed
+        modelstore.refuse_other_start(init_model, init, seed)
     learner = contract.Learner(contract.NETWORK, init, adaptation, pretrain_seed)
     count, chosen = contract.parse_shots(shots), contract.parse_seeds(seeds)
     cells, model = stage.run_cells(
@@ -76,12 +81,12 @@ def fewshot(
     )
     sweep = {"shots", "seeds", "seeds_per_job", "inits", "adaptations"}
     sweep |= {"baselines", "controls", "options"}
-    config = {
+    made_with = {
         "fewshot": settings.model_dump(mode="json", exclude=sweep),
         "model": model_settings.model_dump(mode="json"),
     }
     made_by = {
-        "config": config,
+        "config": made_with,
         "inputs": digests,
     }
     if out is not None:
@@ -89,7 +94,15 @@ def fewshot(
     if save_model is not None:
         data = {"samples": store.name, "init": learner.name, "shots": shots}
         origin = modelstore.Origin(
-            "classification", data, config, inputs, chosen[0], {}, samples.classes
+            "classification",
+            data,
+            made_with,
+            inputs,
+            chosen[0],
+            {},
+            samples.classes,
+            layer,
+            config.patches.model_dump(mode="json", exclude={"memory_gb", "scheduler"}),
         )
         modelstore.save_model(save_model, model, origin)
 

@@ -1,64 +1,140 @@
-"""`sitsformer map`: a crop map of one tile and its other products."""
+"""`sitsformer map`: a crop map of one tile; `sitsformer mosaic`: that of an area."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from sitsformer.config import Config, Patches
+    from sitsformer.maps import Predictor
+
+PATH = click.Path(path_type=Path)
+
 
 @click.command("map")
-@click.option("--config", "config_path", type=Path, required=True, help="YAML config.")
-@click.option("--model", "model_path", type=Path, required=True, help="Fine-tuned model.")
-@click.option("--cube", "cube_path", type=Path, required=True, help="Cube of the tile.")
-@click.option("--samples", "store", type=Path, required=True, help="Sample store with test split.")
-@click.option("--out", type=Path, required=True, help="GeoTIFF of classes.")
+@click.option("--config", "config_path", type=PATH, help="YAML config; default: the model's own.")
+@click.option("--model", "model_path", type=PATH, required=True, help="Fine-tuned model.")
+@click.option("--cube", "cube_path", type=PATH, required=True, help="Cube of the tile.")
+@click.option(
+    "--neighbour", "neighbours", type=PATH, multiple=True,
+    help="Cube of a tile around it: maps of both then meet without a seam.",
+)  # fmt: skip
+@click.option(
+    "--layer", "layers", type=click.Choice(["probabilities", "embeddings"]), multiple=True,
+    help="A layer beside classes, confidence, margin and dates; default: of the config.",
+)  # fmt: skip
+@click.option("--out", type=PATH, required=True, help="GeoTIFF of classes.")
 def map_command(
-    config_path: Path, model_path: Path, cube_path: Path, store: Path, out: Path
+    config_path: Path | None,
+    model_path: Path,
+    cube_path: Path,
+    neighbours: tuple[Path, ...],
+    layers: tuple[str, ...],
+    out: Path,
 ) -> None:
-    """Predict a whole tile: classes, confidence, a picture, and crop areas with intervals."""
-    from sitsformer import mapproducts, maps, modelstore
-    from sitsformer.config import load
+    """Predict a whole tile: classes as codes of the legend, confidence, margin, dates."""
+    from sitsformer import mapproducts, maps
+    from sitsformer.config import Maps, load
     from sitsformer.cube import open_cube
-    from sitsformer.errors import SitsError
-    from sitsformer.evaluation import areas
-    from sitsformer.samples import about, load_samples, open_samples, read_manifest
     from sitsformer.sensors import BANDS
 
-    config = load(config_path)
-    common = about(open_samples(store))
-    classes = common.classes
-    if common.bands != BANDS:
-        raise SitsError(
-            f"{store} has the bands {list(common.bands)}, but cubes have {list(BANDS)}: a map "
-            "needs a model that was fine-tuned on samples with the bands of the cubes"
-        )
-    model = modelstore.load_model(model_path, bands=common.bands, patch=config.patches.size)
-    if model.class_names != classes.names:
+    config = None if config_path is None else load(config_path)
+    settings = Maps() if config is None else config.maps
+    predictor = maps.load_predictor(model_path, settings.batch_size)
+    if predictor.bands != BANDS:
         raise click.UsageError(
-            f"{model_path} knows the classes {list(model.class_names)}, {store} has "
-            f"{list(classes.names)}: give the model that was fine-tuned on these samples"
+            f"{model_path} reads the bands {list(predictor.bands)}, and cubes have {list(BANDS)}: "
+            "a map needs a model that was fine-tuned on samples with the bands of the cubes"
         )
+    patches = _patches(config, predictor, model_path)
+    layers = layers or settings.layers
+    found = maps.predict(
+        cube_path,
+        patches,
+        predictor.predict,
+        settings.batch_size,
+        neighbours=neighbours,
+        inside=maps.mask_of(settings.mask),
+        refuse_means=predictor.refuse_means,
+        probabilities=len(predictor.classes.names) if "probabilities" in layers else 0,
+        embed=predictor.embed if "embeddings" in layers else None,
+        features=predictor.features if "embeddings" in layers else 0,
+    )
+    mapped = mapproducts.Mapped(
+        found=found, classes=predictor.classes, cube=open_cube(cube_path), patches=patches
+    )
+    mapproducts.write(mapped, out, layers)
+    share = float((found.classes != maps.NONE).mean())
+    click.echo(f"{out}: {share:.0%} of the tile has a class", err=True)
 
-    size = config.maps.batch_size
-    found = maps.predict(cube_path, config.patches, lambda r, d: model.predict(r, d, size), size)
-    cube = open_cube(cube_path)
-    if config.maps.mask == "cropland":
-        found = maps.only_cropland(found, cube)
-    test = load_samples(store, "test")
-    test = test.take(test.label >= 0)
-    guess = model.predict(test.reflectance, test.doy, size).argmax(1)
-    weight = areas.class_weights(test.label, classes.names, read_manifest(store))[test.label]
-    table = areas.estimate(
-        found.pixels(len(classes.names)), guess, test.label, weight, classes.names,
-        config.evaluation.level,
-    )  # fmt: skip
-    mapproducts.write(
-        mapproducts.Mapped(
-            found=found, classes=classes, cube=cube, areas=table, config=config,
-            labels=maps.reference(cube, common.label, classes, store),
-        ),
+
+def _patches(config: Config | None, predictor: Predictor, path: Path) -> Patches:
+    """What samples look like: as the config says, else as the model was made with.
+
+    Raises:
+        UsageError: the model reads other patches.
+    """
+    from sitsformer.config import Patches
+
+    if config is None:
+        # A model of before it knew more has the defaults.
+        own: Mapping[str, Any] = {"size": predictor.patch, **predictor.patches}
+        return Patches.model_validate(own)
+    if config.patches.size != predictor.patch:
+        raise click.UsageError(
+            f"{path} reads patches of {predictor.patch} pixels, and patches.size is "
+            f"{config.patches.size}: set it to {predictor.patch}, or give another model"
+        )
+    return config.patches
+
+
+@click.command()
+@click.option("--config", "config_path", type=PATH, help="YAML config: level, layers, seasons.")
+@click.option("--model", "model_path", type=PATH, help="The model that drew the map.")
+@click.option("--samples", "store", type=PATH, help="Sample store with a test split.")
+@click.option("--cube", "cubes", type=PATH, multiple=True, help="Cube of a tile, for its labels.")
+@click.option("--out", type=PATH, required=True, help="GeoTIFF of classes of the area.")
+@click.argument("tiles", nargs=-1, required=True, type=PATH)
+def mosaic(
+    config_path: Path | None,
+    model_path: Path | None,
+    store: Path | None,
+    cubes: tuple[Path, ...],
+    out: Path,
+    tiles: tuple[Path, ...],
+) -> None:
+    """Put the maps of TILES together: one map of the area, its areas and its picture.
+
+    With SAMPLES the areas are corrected by its test samples, where these are a sample of the area;
+    elsewhere the table says what the model reached there, and that it is not valid here.
+    """
+    from sitsformer import maps
+    from sitsformer.config import Evaluation, Maps, load
+    from sitsformer.maps.area import make_area
+    from sitsformer.maps.mosaic import read_pieces
+
+    config = None if config_path is None else load(config_path)
+    settings = Maps() if config is None else config.maps
+    level = Evaluation().level if config is None else config.evaluation.level
+    season = None
+    if config is not None:
+        area = config.areas.get(read_pieces(tiles[:1])[0].about.get("AREA", ""))
+        season = None if area is None else area.start.year
+    predictor = None
+    if model_path is not None:
+        predictor = maps.load_predictor(model_path, settings.batch_size)
+    mapped = make_area(
+        tiles,
         out,
-    )  # fmt: skip
-    mapped = float((found.classes != maps.NONE).mean())
-    click.echo(f"{out}: {mapped:.0%} of the tile has a class", err=True)
+        level=level,
+        layers=settings.layers,
+        store=store,
+        predictor=predictor,
+        season=season,
+        cubes=cubes,
+    )
+    click.echo(f"{out}: {len(tiles)} tiles; {mapped.table.basis.iloc[0]}", err=True)

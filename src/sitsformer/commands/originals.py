@@ -94,7 +94,7 @@ def check_network(model: Path, given: Mapping[str, Any]) -> None:
     Raises:
         SitsError: they differ.
     """
-    from sitsformer.modelstore import describe
+    from sitsformer.modelfiles import describe
 
     found = describe(model)["architecture"]
     for name, key in NETWORK.items():

@@ -30,6 +30,7 @@ from sitsformer.config.learning import (
 from sitsformer.config.outcome import (
     Evaluation,
     Maps,
+    MaskRaster,
 )
 from sitsformer.config.root import (
     Config,
@@ -57,6 +58,7 @@ __all__ = [
     "Init",
     "LabelRaster",
     "Maps",
+    "MaskRaster",
     "Model",
     "ObjectiveName",
     "Optimiser",

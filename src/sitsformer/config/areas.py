@@ -306,13 +306,17 @@ class EarthEngine(Section):
     batch_timeout: float = Field(24.0, gt=0, le=8760)
     """`batch`: hours to wait for the tasks."""
     concurrent: int = Field(20, ge=1, le=40)
-    """Requests under way at once."""
+    """Requests under way at once, of one export; all of the workflow together are kept under the
+    resource `earthengine_requests` of the profile."""
     rate: float = Field(40.0, gt=0, le=100)
     """Requests started per second."""
-    deadline: float = Field(120.0, gt=0, le=86_400)
-    """Seconds after which one request is given up (and tried again or split)."""
+    deadline: float = Field(330.0, gt=0, le=86_400)
+    """Seconds after which one request is given up (and tried again or split); Earth Engine itself
+    gives up after 300."""
     attempts: int = Field(8, ge=1, le=20)
-    """Tries of one request before the export fails."""
+    """Tries of one request before the export fails; refusals for the quota are not counted."""
+    patience: float = Field(60.0, gt=0, le=10_080)
+    """Minutes that a request is tried again while the project's quota is used up (429)."""
     min_clear: Fraction = 0.05
     """Dates with a smaller clear share of the tile are left out before their pixels are fetched."""
     clear_score: int = Field(60, ge=0, le=100)

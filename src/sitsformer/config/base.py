@@ -39,12 +39,14 @@ Rate = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 """What NumPy, torch and scikit-learn all take as a seed."""
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_BASELINE = re.compile(r"[a-z][a-z0-9_]*")
+NAME = "[A-Za-z][A-Za-z0-9_]*"
+"""Names of areas, sets and layers, which become file names and wildcards of the workflow."""
+BASELINE = "[a-z][a-z0-9_]*"
+"""Names of baselines; no learner of the network is called so, since its name has a hyphen."""
 
 
 def _is_name(value: str) -> str:
-    if not _NAME.fullmatch(value):
+    if not re.fullmatch(NAME, value):
         raise ValueError(
             f"{value!r} is not a name: use a letter, then letters, digits or '_' "
             "(names become file names and wildcards of the workflow)"
@@ -53,7 +55,7 @@ def _is_name(value: str) -> str:
 
 
 def _is_baseline(value: str) -> str:
-    if not _BASELINE.fullmatch(value):
+    if not re.fullmatch(BASELINE, value):
         raise ValueError(
             f"{value!r} is not a name of a baseline: use a small letter, then small letters, "
             "digits or '_' (the workflow tells baselines from networks by that)"
@@ -88,7 +90,15 @@ class OneOf:
         return value
 
 
+def _is_set(value: str) -> str:
+    return value if value == NO_SET else _is_name(value)
+
+
+NO_SET = ""
+"""Set of the sections about learning in a config that only maps."""
+
 Name = Annotated[str, AfterValidator(_is_name)]
+SetName = Annotated[str, AfterValidator(_is_set)]
 BaselineName = Annotated[str, AfterValidator(_is_baseline)]
 ObjectiveName = Annotated[str, OneOf("objective", objectives)]
 LossName = Annotated[str, OneOf("loss", losses)]

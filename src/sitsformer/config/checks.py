@@ -33,16 +33,30 @@ def cross_checks(config: Config) -> Iterator[str]:
         yield from _survey_name(name, config)
     for name, sample_set in config.sets.items():
         yield from _set_checks(f"sets.{name}", sample_set, config)
-    yield from _unknown("pretrain.set", (config.pretrain.set,), config.sets)
-    yield from _unknown("fewshot.set", (config.fewshot.set,), config.sets)
-    yield from _learners(config)
-    yield from _baselines(config.fewshot)
-    yield from _controls(config)
+    if config.learns:
+        yield from _sets(config)
+        yield from _learners(config)
+        yield from _baselines(config.fewshot)
+        yield from _controls(config)
     yield from _maps(config)
+
+
+def _sets(config: Config) -> Iterator[str]:
+    """What is learned from."""
+    if not config.sets:
+        yield "sets: this key must be given (only beside maps.model there may be no set)"
+    for section in ("pretrain", "fewshot"):
+        name = getattr(config, section).set
+        if name:
+            yield from _unknown(f"{section}.set", (name,), config.sets)
+        else:
+            yield f"{section}.set: this key must be given"
 
 
 def outlook(config: Config) -> Iterator[str]:
     """What pretraining and the sweep ask of their sets and do not find."""
+    if not config.learns:
+        return
     for name, sample_set in config.sets.items():
         yield from _prospects(f"sets.{name}", sample_set, config)
     wanted: dict[str, dict[Split, str]] = {}
@@ -137,8 +151,14 @@ def _shipped_options(path: str, name: str, options: Mapping[str, Any]) -> Iterat
 def _maps(config: Config) -> Iterator[str]:
     yield from _unknown("maps.tiles", config.maps.tiles, config.areas)
     if not config.maps.tiles:
+        if not config.learns:
+            yield "maps.tiles: a config with maps.model alone maps areas; say which"
         return
-    for key, among in (("init", "inits"), ("adaptation", "adaptations"), ("shots", "shots")):
+    for key, among in (
+        ()
+        if config.maps.model is not None
+        else (("init", "inits"), ("adaptation", "adaptations"), ("shots", "shots"))
+    ):
         value, known = getattr(config.maps, key), getattr(config.fewshot, among)
         if value not in known:
             yield f"maps.{key}: {value!r} is not among fewshot.{among} {list(known)}"

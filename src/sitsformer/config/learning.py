@@ -8,15 +8,16 @@ from pydantic import Field, model_validator
 
 from sitsformer.baselines import shipped
 from sitsformer.config.base import (
+    NO_SET,
     AdaptationName,
     BaselineName,
     Init,
     LossName,
-    Name,
     ObjectiveName,
     Rate,
     Section,
     Seed,
+    SetName,
     Shots,
 )
 from sitsformer.fewshot.adaptations import adaptations
@@ -145,8 +146,8 @@ class Augment(Section):
 class Pretrain(Section):
     """Pretraining."""
 
-    set: Name
-    """Sample set to learn from."""
+    set: SetName = NO_SET
+    """Sample set to learn from; must be given, unless the config only maps (`maps.model`)."""
     overlap: Literal["none", "series", "labels"] = "none"
     """What may be learned of the ground that the few-shot set tests on, in whatever year. `none`:
     nothing; `series`: its reflectances, so objectives `ssl` alone; `labels`: its land cover too.
@@ -156,6 +157,9 @@ class Pretrain(Section):
     `dual_sits_former` (docs/model.md); docs/extending.md adds others."""
     seeds: tuple[Seed, ...] = Field((0,), min_length=1)
     """One model is trained per objective and seed."""
+    models: dict[ObjectiveName, str] = {}
+    """Objective -> a pretrained model (folder) that is taken as it is instead of training one, as
+    `dual: models/dual-p0` (docs/reuse.md). `$VAR` is expanded."""
     epochs: int = Field(50, ge=1)
     """Passes over the training split."""
     batch_size: int = Field(512, ge=2)
@@ -194,6 +198,16 @@ class Pretrain(Section):
             raise ValueError(
                 "decoder: light leaves hidden steps out of the encoder, but mask: bands hides no "
                 "whole step: use mask: steps or spans, or decoder: none"
+            )
+        for name in self.models:
+            if name not in self.objectives:
+                raise ValueError(
+                    f"models.{name}: no effect, since {name!r} is not among the objectives "
+                    f"{list(self.objectives)}"
+                )
+        if self.models and len(self.seeds) > 1:
+            raise ValueError(
+                f"models: a given model is one run, and seeds has {len(self.seeds)}: keep one seed"
             )
         for name, given in self.weights.items():
             if name not in self.objectives:
@@ -257,8 +271,8 @@ def _with_options(schema: dict[str, Any]) -> None:
 class FewShot(Section):
     """The few-shot sweep."""
 
-    set: Name
-    """Sample set with crop labels."""
+    set: SetName = NO_SET
+    """Sample set with crop labels; must be given, unless the config only maps (`maps.model`)."""
     shots: tuple[Shots, ...] = Field((1, 5, 10, 20, 50, 100, "all"), min_length=1)
     """Labelled samples a class, for training and again for validation."""
     seeds: int = Field(5, ge=1, le=1000)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -45,20 +45,32 @@ class Config(Section):
 
     results: Annotated[str, AfterValidator(_folder)] = "results"
     """Folder of every output, relative to the working directory; `~` and `$VAR` are expanded."""
+    keep: Literal["all", "cubes", "none"] = "all"
+    """Intermediate stores that are made again when they are missing. `cubes`: those of samples a
+    tile may be deleted once their set is made; `none`: cubes too, once they are mapped, and the
+    report shows no figure of them. What reads a deleted one later makes it again, with all that
+    was made of it."""
     areas: dict[Name, Area] = {}
     """Regions and seasons by name; may be left out when every set is an existing `store`."""
     labels: dict[Name, Survey] = {}
     """Labels of your own by name, points and polygons, usable with every source of imagery: name
     one as the `label` of a set (docs/labels.md)."""
-    sets: dict[Name, SampleSet] = Field(min_length=1)
+    sets: dict[Name, SampleSet] = {}
+    """Sets of samples by name; a config that only maps, with `maps.model`, has none."""
     patches: Patches = Patches()
     model: Model = Model()
-    pretrain: Pretrain
-    fewshot: FewShot
+    pretrain: Pretrain = Pretrain()
+    # Made when wanted: its defaults are looked up among modules that read configs.
+    fewshot: FewShot = Field(default_factory=FewShot)
     evaluation: Evaluation = Evaluation()
     maps: Maps = Maps()
     synthetic: Synthetic = Synthetic()
     earthengine: EarthEngine = EarthEngine()
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything is learned; else areas are mapped with a model that is there."""
+        return self.maps.model is None or bool(self.sets or self.pretrain.set or self.fewshot.set)
 
     @model_validator(mode="before")
     @classmethod

@@ -1,17 +1,21 @@
-"""Crop areas with intervals, from a map and test samples.
+"""Accuracy of a map and areas of its classes, with intervals, from a probability sample.
 
 Counting the pixels of a map gives biased areas, since a map errs more one way than the other. The
-stratified estimator of Olofsson et al. (2014, Remote Sensing of Environment 148:42-57, equations
-9 to 11) corrects the counts by what the test samples say of each mapped class, and gives a
-standard error.
+estimators of Olofsson et al. (2014, Remote Sensing of Environment 148:42-57) correct the counts by
+what a sample with reference classes says of each mapped class: areas (their equations 9 to 11),
+overall, user's and producer's accuracy (1 to 3) with their variances (5 to 7).
 
-Shapes: K classes, N test samples; mapped class i (rows), reference class j (columns).
+All of them are ratios of weighted sums, so one rule gives every variance: each unit's share in the
+error of the linearised estimate (Saerndal et al. 1992, section 5.5), summed within what was drawn
+as one. For a sample stratified by map class these are the equations above, exactly.
+
+Shapes: K classes, N sampled units; mapped class i (rows), reference class j (columns).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -24,112 +28,220 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 HECTARES = PIXEL * PIXEL / 10_000
-"""Area of a pixel, hectares."""
+"""Area of a pixel of 10 m, hectares."""
 
 LARGEST_VARIANCE = 0.25
 """Variance of a share about which nothing is known: that of a fair coin."""
 
+ALL = "(all)"
+"""Class of the row that is about the whole map."""
 
-def class_weights(label: Ints, class_names: Sequence[str], manifest: Mapping[str, Any]) -> Floats:
-    """Pixels that one test sample of a class stands for.
+COLUMNS = (
+    *("class", "code", "pixels", "mapped_ha", "estimated_ha", "standard_error_ha", "low_ha"),
+    *("high_ha", "users_accuracy", "users_variance", "producers_accuracy", "producers_variance"),
+    *("samples", "basis"),
+)
+"""Columns of a table of areas."""
 
-    Samples are drawn by class, so a rare crop has as many of them as a common one. Without weights
-    the shares of reference classes within a mapped class would be those of the draw, not of the
-    land.
 
-    Args:
-        label: (N,) reference class of the test samples.
-        class_names: (K,).
-        manifest: counts of the sample store: `kept` by class, `dropped` by reason and class.
+@dataclass(frozen=True)
+class Reference:
+    """A sample of the mapped ground with its true classes.
 
-    Returns:
-        (K,) float64; all 1 where the manifest has no counts (a store made elsewhere).
+    Attributes:
+        mapped: (N,) class in the map.
+        truth: (N,) true class.
+        weight: (N,) pixels that a unit stands for, up to a factor within each mapped class.
+        cluster: (N,) what was drawn together (blocks); None: each unit was drawn by itself.
     """
-    counted: dict[str, int] = dict(manifest.get("kept", {}))
-    for counts in manifest.get("dropped", {}).values():
-        for name, count in counts.items():
-            counted[name] = counted.get(name, 0) + count
-    drawn = np.bincount(label, minlength=len(class_names))
-    pixels = np.array([counted.get(name, 0) for name in class_names], np.float64)
-    if not pixels.any():
-        return np.ones(len(class_names))
-    return np.where(drawn > 0, pixels / np.maximum(drawn, 1), 0)
+
+    mapped: Ints
+    truth: Ints
+    weight: Floats
+    cluster: Ints | None = None
+
+    @classmethod
+    def plain(cls, mapped: Ints, truth: Ints) -> Reference:
+        """Units that were drawn by themselves, with equal chances within each mapped class."""
+        return cls(mapped, truth, np.ones(len(mapped)))
 
 
-def shares_by_stratum(
-    mapped: Ints, reference: Ints, weight: Floats, classes: int
-) -> tuple[Floats, Floats]:
-    """Share of each reference class within each mapped class, and its variance.
+@dataclass(frozen=True)
+class Estimate:
+    """Numbers with their variances.
 
-    With equal weights these are n_ij / n_i and s (1 - s) / (n_i - 1), as in Olofsson et al.;
-    otherwise the ratio estimator with its linearised variance.
-
-    Args:
-        mapped: (N,) class that the model gives a test sample.
-        reference: (N,) its true class.
-        weight: (N,) pixels it stands for.
-        classes: K.
-
-    Returns:
-        (K, K) shares and (K, K) variances. A mapped class without test samples is taken to be
-        right, with the variance of not knowing.
+    Attributes:
+        share, share_variance: (K,) of the classes in the area.
+        users, users_variance: (K,); NaN for a class without a unit.
+        producers, producers_variance: (K,); NaN for a class that no unit has.
+        overall, overall_variance: of the map.
+        freedom: degrees of freedom of the intervals; infinite where units were drawn alone.
     """
-    shares = np.eye(classes)
-    variances = np.full((classes, classes), LARGEST_VARIANCE)
-    for i in range(classes):
-        inside = mapped == i
-        n, w = int(inside.sum()), weight[inside]
-        if n == 0 or not w.any():
-            continue
-        is_class = reference[inside][:, None] == np.arange(classes)
-        shares[i] = (w[:, None] * is_class).sum(0) / w.sum()
-        if n > 1:
-            spread = (w[:, None] ** 2 * (is_class - shares[i]) ** 2).sum(0)
-            variances[i] = spread / w.sum() ** 2 * n / (n - 1)
-    return shares, variances
+
+    share: Floats
+    share_variance: Floats
+    users: Floats
+    users_variance: Floats
+    producers: Floats
+    producers_variance: Floats
+    overall: float
+    overall_variance: float
+    freedom: float
 
 
-def estimate(
-    pixels: Ints,
-    mapped: Ints,
-    reference: Ints,
-    weight: Floats,
-    class_names: Sequence[str],
-    level: float,
-) -> pd.DataFrame:
-    """Area of each class by counting and by the stratified estimator.
+def estimate(pixels: Ints, sample: Reference) -> Estimate:
+    """Accuracy of a map and shares of its classes.
+
+    A mapped class without a unit is taken to be right, with the variance of not knowing; so is
+    one with a single unit, whose own variance cannot be told.
 
     Args:
         pixels: (K,) pixels of the map by class.
-        mapped: (N,) class that the model gives a test sample.
-        reference: (N,) its true class.
-        weight: (N,) pixels it stands for.
-        class_names: (K,).
-        level: of the interval.
+        sample: stratified by map class, or simple random and stratified afterwards.
+    """
+    classes = len(pixels)
+    each = np.arange(classes)
+    stratum = pixels / max(int(pixels.sum()), 1)
+    count = np.bincount(sample.mapped, minlength=classes)
+    total = np.bincount(sample.mapped, sample.weight, classes)
+    known = total > 0
+    is_class = sample.truth[:, None] == each
+    shares = np.eye(classes)
+    for i in np.flatnonzero(known):
+        shares[i] = sample.weight[sample.mapped == i] @ is_class[sample.mapped == i] / total[i]
+    joint = stratum[:, None] * shares
+    share, right = joint.sum(0), np.diagonal(joint)
+    # What a unit adds to the error of the share of each reference class in its mapped class, (N, K)
+    part = (sample.weight / np.where(known, total, 1)[sample.mapped])[:, None]
+    error = part * (is_class - shares[sample.mapped])
+    inside = sample.mapped[:, None] == each
+    of_map = stratum[sample.mapped][:, None] * error
+    hit = of_map * inside
+    vague = (stratum**2 * LARGEST_VARIANCE)[count < 2].sum()
+    own = np.where(count < 2, stratum**2 * LARGEST_VARIANCE, 0)
+    found = np.where(share > 0, share, 1.0)
+    producers = right / found
+    with np.errstate(invalid="ignore"):
+        users = np.where(known, np.diagonal(shares), np.nan)
+        producers = np.where(share > 0, producers, np.nan)
+    within = error * inside
+    about = (hit - np.nan_to_num(producers) * of_map) / found
+    doubt = (
+        own * (1 - np.nan_to_num(producers)) ** 2 + (vague - own) * np.nan_to_num(producers) ** 2
+    )
+    return Estimate(
+        share=share,
+        share_variance=_variance(of_map, sample) + vague,
+        users=users,
+        users_variance=np.where(
+            count > 1, _variance(within, sample), np.where(known, LARGEST_VARIANCE, np.nan)
+        ),
+        producers=producers,
+        producers_variance=np.where(share > 0, _variance(about, sample) + doubt / found**2, np.nan),
+        overall=float(right.sum()),
+        overall_variance=float(_variance(hit.sum(1, keepdims=True), sample)[0] + vague),
+        freedom=np.inf if sample.cluster is None else len(np.unique(sample.cluster)) - 1.0,
+    )
+
+
+def _variance(error: Floats, sample: Reference) -> Floats:
+    """Variance (M,) of estimates of which each unit has a part (N, M) in the error."""
+    if sample.cluster is not None:
+        _, member = np.unique(sample.cluster, return_inverse=True)
+        clusters = int(member.max(initial=-1)) + 1
+        sums = np.zeros((clusters, error.shape[1]))
+        np.add.at(sums, member, error)
+        spread = ((sums - sums.mean(0)) ** 2).sum(0)
+        return np.asarray(spread * clusters / max(clusters - 1, 1))
+    variance = np.zeros(error.shape[1])
+    for i in np.unique(sample.mapped):
+        own = error[sample.mapped == i]
+        if len(own) > 1:
+            variance += ((own - own.mean(0)) ** 2).sum(0) * len(own) / (len(own) - 1)
+    return variance
+
+
+def table(
+    pixels: Ints,
+    names: Sequence[str],
+    codes: Sequence[int],
+    sample: Reference | None,
+    level: float,
+    basis: str,
+    hectares: float = HECTARES,
+) -> pd.DataFrame:
+    """Areas by counting and by the estimators, accuracy, and what they rest on.
+
+    Args:
+        pixels: (K,) pixels of the map by class.
+        names: (K,).
+        codes: (K,) values in the map; -1 for a class that it has not.
+        sample: None: there is none, and only pixels are counted.
+        level: of the intervals.
+        basis: one sentence: which sample, of which design.
+        hectares: area of a pixel.
 
     Returns:
-        One row a class: pixels, mapped and estimated area with interval (hectares), user's and
-        producer's accuracy weighted by area, test samples of the mapped class.
+        One row a class and one for all of them, whose user's and producer's accuracy is the
+        overall one; columns as in `COLUMNS`.
     """
-    classes = len(class_names)
-    shares, variances = shares_by_stratum(mapped, reference, weight, classes)
     total = int(pixels.sum())
-    stratum = pixels / max(total, 1)
-    joint = stratum[:, None] * shares
-    share = joint.sum(0)
-    error = np.sqrt((stratum[:, None] ** 2 * variances).sum(0))
-    half = stats.norm.ppf((1 + level) / 2) * error
-    area = total * HECTARES
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         {
-            "class": list(class_names),
-            "pixels": pixels,
-            "mapped_ha": pixels * HECTARES,
-            "estimated_ha": share * area,
-            "low_ha": np.maximum(share - half, 0) * area,
-            "high_ha": np.minimum(share + half, 1) * area,
-            "users_accuracy": np.diagonal(shares),
-            "producers_accuracy": np.diagonal(joint) / np.maximum(share, 1e-12),
-            "test_samples": np.bincount(mapped, minlength=classes),
+            "class": [*names, ALL],
+            "code": [*codes, -1],
+            "pixels": [*pixels.tolist(), total],
+            "mapped_ha": np.append(pixels, total) * hectares,
         }
+    )
+    for name in COLUMNS[4:-2]:
+        frame[name] = np.nan
+    frame["samples"], frame["basis"] = 0, basis
+    if sample is not None:
+        found = estimate(pixels, sample)
+        _fill(frame, found, level, total * hectares)
+        frame["samples"] = [*np.bincount(sample.mapped, minlength=len(pixels)), len(sample.mapped)]
+    return frame[list(COLUMNS)]
+
+
+def _fill(frame: pd.DataFrame, found: Estimate, level: float, area: float) -> None:
+    error = np.sqrt(found.share_variance)
+    half = float(stats.t.ppf((1 + level) / 2, found.freedom)) * error
+    for name, values in {
+        "estimated_ha": found.share * area,
+        "standard_error_ha": error * area,
+        "low_ha": np.maximum(found.share - half, 0) * area,
+        "high_ha": np.minimum(found.share + half, 1) * area,
+    }.items():
+        frame[name] = np.append(values, area if name == "estimated_ha" else np.nan)
+    for name in ("users", "producers"):
+        own, spread = getattr(found, name), getattr(found, f"{name}_variance")
+        frame[f"{name}_accuracy"] = np.append(own, found.overall)
+        frame[f"{name}_variance"] = np.append(spread, found.overall_variance)
+
+
+def carried_over(
+    frame: pd.DataFrame, mapped: Ints, truth: Ints, weight: Floats, basis: str
+) -> pd.DataFrame:
+    """A table of counted pixels with the accuracy that was measured elsewhere, without intervals.
+
+    Args:
+        frame: of `table`, without a sample.
+        mapped: (N,) class that the model gives a unit of the other sample.
+        truth: (N,) its true class.
+        weight: (N,) pixels that it stands for there.
+        basis: where it was measured, and why it is not valid here.
+    """
+    classes = len(frame) - 1
+    right = mapped == truth
+    hit = np.bincount(mapped, weight * right, classes)
+    called, there = np.bincount(mapped, weight, classes), np.bincount(truth, weight, classes)
+    overall = hit.sum() / max(float(weight.sum()), 1e-300)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        users, producers = hit / called, hit / there
+    return frame.assign(
+        users_accuracy=np.append(users, overall),
+        producers_accuracy=np.append(producers, overall),
+        samples=[*np.bincount(mapped, minlength=classes), len(mapped)],
+        basis=basis,
     )

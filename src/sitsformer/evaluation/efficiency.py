@@ -21,9 +21,7 @@ def sentence(summary: pd.DataFrame, arm: str, other: str, titles: tuple[str, str
         A sentence; None where the other reaches nothing that the arm reaches with fewer labels.
     """
     part = summary[(summary.score == HEADLINE[0]) & (summary.shots != FEW)]
-    one, two = (
-        part[part.arm == name].set_index("shots")["mean"].to_dict() for name in (arm, other)
-    )
+    one, two = (_means(part[part.arm == name]) for name in (arm, other))
     for wanted in sorted(two, key=shots_order, reverse=True):
         enough = [s for s in sorted(one, key=shots_order) if one[s] >= two[wanted]]
         if enough and shots_order(enough[0]) < shots_order(wanted):
@@ -33,3 +31,8 @@ def sentence(summary: pd.DataFrame, arm: str, other: str, titles: tuple[str, str
                 f"with {enough[0]} ({one[enough[0]]:.2f})."
             )
     return None
+
+
+def _means(part: pd.DataFrame) -> dict[str, float]:
+    """Shots -> mean score."""
+    return dict(zip(part.shots.astype(str), part["mean"].astype(float), strict=True))

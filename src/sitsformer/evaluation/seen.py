@@ -103,6 +103,15 @@ def check_seen(config: Config, store: Path, pretraining: Path) -> Seen:
 
 def sentence(config: Config, found: Seen) -> str:
     """What every claim has to say about the ground that is tested on; nothing if it is unseen."""
+    said = [_of_this_run(config, found)]
+    if given := sorted(config.pretrain.models):
+        said.append(
+            f"What the given models ({', '.join(given)}) have seen of it is not known here."
+        )
+    return " ".join(text for text in said if text)
+
+
+def _of_this_run(config: Config, found: Seen) -> str:
     if found.count == 0 or (found.count is None and config.pretrain.overlap == "none"):
         return ""
     what = "reflectances and land cover" if label_learners(config) else "reflectances"
@@ -118,6 +127,8 @@ def store_problems(config: Config) -> list[str]:
     They must be sample stores, with samples where pretraining and the sweep look for them and
     patches of one size; two of them must not share ground that the config keeps apart.
     """
+    if not config.learns:
+        return []
     stores = {n: expand(one.store) for n, one in config.sets.items() if one.store is not None}
     sides: dict[str, int] = dict.fromkeys(config.sets, config.patches.size)
     found = []

@@ -1,14 +1,19 @@
-"""Areas of the classes with intervals, as a table."""
+"""Areas of the classes with intervals and the accuracy of the map, as a table of the area."""
 
-from sitsformer.mapproducts.product import Mapped, MapProduct
+from typing import TYPE_CHECKING
+
+from sitsformer.mapproducts.product import AreaProduct
+
+if TYPE_CHECKING:
+    from sitsformer.maps.area import MappedArea
 
 
-def _make(mapped: Mapped) -> bytes:
-    text: str = mapped.areas.to_csv(index=False, float_format="%.6g")
+def _make(mapped: "MappedArea") -> bytes:
+    text: str = mapped.table.to_csv(index=False, float_format="%.6g")
     return text.encode()
 
 
-PRODUCT = MapProduct(
-    name="areas", title="areas of the classes", ending="_areas.csv", kind="areas", make=_make,
-    order=4,
+PRODUCT = AreaProduct(
+    name="areas", title="areas of the classes and accuracy", ending="_areas.csv", kind="areas",
+    make=_make, order=11,
 )  # fmt: skip

@@ -1,22 +1,23 @@
-"""The map: a GeoTIFF of classes, with their colours, and their names as tags of the band.
+"""The map: a GeoTIFF of the legend's codes, with their colours and names.
 
-uint8, or uint16 where there are more than 255 classes; class k is k + 1, 0 none.
+A class of several codes has the first of them. uint8, or uint16 where there are codes above 255.
 """
 
 from sitsformer.mapproducts.product import Mapped, MapProduct
 
 
 def _make(mapped: Mapped) -> bytes:
-    import numpy as np
-
     from sitsformer.geotiff import geotiff
+    from sitsformer.maps import map_codes
 
-    names, found = mapped.classes.names, mapped.found.classes
-    dtype = np.uint8 if len(names) <= np.iinfo(np.uint8).max else np.uint16
-    tags = {f"CLASS_{k + 1}": name for k, name in enumerate(names)}
-    return geotiff(found.astype(dtype), mapped.cube, "crop", tags, mapped.classes.colours)
+    codes = map_codes(mapped.classes)
+    return geotiff(
+        codes.encode(mapped.found.classes), mapped.cube, "crop", codes.tags,
+        nodata=codes.nodata, colours=codes.colours, resampling="mode",
+    )  # fmt: skip
 
 
 PRODUCT = MapProduct(
-    name="classes", title="predicted classes", ending=".tif", kind="map", make=_make, order=1
-)
+    name="classes", title="predicted classes, as codes of the legend", ending=".tif", kind="map",
+    make=_make, order=1, resampling="mode",
+)  # fmt: skip

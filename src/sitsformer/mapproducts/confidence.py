@@ -9,7 +9,8 @@ from sitsformer.mapproducts.product import Mapped, MapProduct
 def _make(mapped: Mapped) -> bytes:
     from sitsformer.geotiff import geotiff
 
-    return geotiff(mapped.found.confidence, mapped.cube, "confidence", {"UNITS": "percent"})
+    tags = {"UNITS": "percent"}
+    return geotiff(mapped.found.confidence, mapped.cube, "confidence", tags, resampling="average")
 
 
 PRODUCT = MapProduct(
@@ -19,4 +20,5 @@ PRODUCT = MapProduct(
     kind="map",
     make=_make,
     order=2,
+    resampling="average",
 )

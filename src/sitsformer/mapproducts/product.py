@@ -1,9 +1,13 @@
-"""What the workflow knows of a product of a map: one record, which everything else reads."""
+"""What the workflow knows of a product of a map: records, which everything else reads.
+
+A `MapProduct` is made of a predicted tile; where it is a GeoTIFF, that of the area is put together
+of those of its tiles. An `AreaProduct` is made of the map of a whole area.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +17,14 @@ from sitsformer.errors import SitsError
 from sitsformer.registry import records
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-    import pandas as pd
     import xarray as xr
 
     from sitsformer.classes import Classes
-    from sitsformer.config import Config
+    from sitsformer.config import Patches
     from sitsformer.maps import CropMap
+    from sitsformer.maps.area import MappedArea
+
+TIF = ".tif"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -28,37 +32,27 @@ class Mapped:
     """A predicted tile, and what its products are made from.
 
     Attributes:
-        found: classes and their probability.
+        found: classes, their probability, number of dates.
         classes: those of the map.
         cube: of the tile, with raw integers.
-        labels: (y, x) uint16, labels of the tile in the classes of the map, 0 none; None without.
-        areas: of each class, from `evaluation.areas.estimate`.
-        config: of the run.
+        patches: what a sample looks like.
     """
 
     found: CropMap
     classes: Classes
     cube: xr.Dataset
-    labels: npt.NDArray[np.uint16] | None
-    areas: pd.DataFrame
-    config: Config
-
-    @property
-    def title(self) -> str:
-        """Area and tile."""
-        return f"{self.cube.attrs['area']}, tile {self.cube.attrs['tile']}"
+    patches: Patches
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class MapProduct:
-    """A file that is made of a predicted tile.
+class _Product:
+    """What both kinds have.
 
     Attributes:
         name: of the product: small letters, digits and `_`.
         title: what the report calls it.
-        ending: of the file, behind the name of the tile: `_dates.tif`.
+        ending: of the file, behind the name of the tile or the area: `_dates.tif`.
         kind: of the artefact, in its record.
-        make: the bytes of the file. In memory, since some libraries hide that a disk is full.
         order: of files in lists; records with one order are sorted by name.
     """
 
@@ -66,7 +60,6 @@ class MapProduct:
     title: str
     ending: str
     kind: str
-    make: Callable[[Mapped], bytes]
     order: int = 100
 
     def __post_init__(self) -> None:
@@ -74,8 +67,9 @@ class MapProduct:
             "a name is a small letter, then small letters, digits or '_'": re.fullmatch(
                 r"[a-z][a-z0-9_]*", self.name
             ),
+            "Snakemake keeps this name for itself; take another": not hasattr(list, self.name),
             f"its ending {self.ending!r} is none such as '.tif' or '_dates.tif'": re.fullmatch(
-                r"(_[a-z0-9_]+)?\.[a-z0-9]+", self.ending
+                r"(_[a-z0-9_]+)?(\.[a-z0-9]+)+", self.ending
             ),
         }
         problems = [text for text, right in said.items() if not right]
@@ -87,35 +81,101 @@ class MapProduct:
         """Whether it is a picture, which reports show."""
         return self.ending.endswith(".png")
 
+    @property
+    def raster(self) -> bool:
+        """Whether it is a GeoTIFF."""
+        return self.ending.endswith(TIF)
+
     def path(self, classes: Path) -> Path:
         """The file beside that of the classes; a GeoTIFF has its suffix (`.tiff`)."""
-        ending = self.ending
-        if ending.endswith(".tif") and classes.suffix:
-            ending = ending.removesuffix(".tif") + classes.suffix
-        return classes.with_name(f"{classes.stem}{ending}")
+        before, tif, after = self.ending.partition(TIF)
+        suffix = classes.suffix if tif and classes.suffix else tif
+        return classes.with_name(f"{classes.stem}{before}{suffix}{after}")
 
 
-def products() -> Mapping[str, MapProduct]:
-    """Every product by name, in the order of lists; the first one is the map of classes.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MapProduct(_Product):
+    """A file that is made of a predicted tile.
+
+    Attributes:
+        make: the bytes of the file. In memory, since some libraries hide that a disk is full.
+        wanted: it is made only where `maps.layers` has its name.
+        resampling: of the overviews, in words of GDAL.
+    """
+
+    make: Callable[[Mapped], bytes]
+    wanted: bool = False
+    resampling: str = "nearest"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AreaProduct(_Product):
+    """A file that is made of the map of an area.
+
+    Attributes:
+        make: the bytes of the file.
+    """
+
+    make: Callable[[MappedArea], bytes]
+
+
+def products(layers: Collection[str] = ()) -> Mapping[str, MapProduct]:
+    """Products of a tile by name, in the order of lists; the first one is the map of classes.
+
+    Args:
+        layers: those that are made only where they are asked for.
 
     Raises:
         SitsError: two have one ending.
     """
     found = records("sitsformer.mapproducts", MapProduct)
-    endings: dict[str, str] = {}
-    for name, product in found.items():
-        other = endings.setdefault(product.ending, name)
-        if other != name:
-            raise SitsError(
-                f"the map products {other!r} and {name!r} would be one file, {product.ending}: "
-                "give one another ending"
-            )
+    _refuse_doubles(found.values())
+    return {name: item for name, item in found.items() if not item.wanted or name in layers}
+
+
+def area_products() -> Mapping[str, AreaProduct]:
+    """Products of an area by name, beside the rasters of its tiles, in the order of lists.
+
+    Raises:
+        SitsError: two have one ending, or one has that of a raster of tiles.
+    """
+    found = records("sitsformer.mapproducts", AreaProduct)
+    rasters = records("sitsformer.mapproducts", MapProduct)
+    _refuse_doubles([*(item for item in rasters.values() if item.raster), *found.values()])
     return found
 
 
-def write(mapped: Mapped, classes: Path) -> None:
-    """Write every product of a tile; none before all are made."""
-    made = [(product, product.make(mapped)) for product in products().values()]
+def area_endings(layers: Collection[str] = ()) -> dict[str, str]:
+    """Name and ending of every file of an area; the first one is the map of classes."""
+    rasters = {
+        # Those on request have many bands: of the area there is a VRT over its tiles.
+        name: item.ending.replace(TIF, ".vrt") if item.wanted else item.ending
+        for name, item in products(layers).items()
+        if item.raster
+    }
+    return rasters | {name: item.ending for name, item in area_products().items()}
+
+
+def _refuse_doubles(found: Iterable[_Product]) -> None:
+    endings: dict[str, _Product] = {}
+    for product in found:
+        other = endings.setdefault(product.ending, product)
+        if other is not product:
+            raise SitsError(
+                f"the map products {other.name!r} and {product.name!r} would be one file, "
+                f"{product.ending}: give one another ending"
+            )
+
+
+def write(mapped: Mapped, classes: Path, layers: Collection[str] = ()) -> None:
+    """Write every product of a tile; none before all are made.
+
+    Args:
+        mapped: the tile.
+        classes: where the map of classes goes; the others go beside it.
+        layers: products that are made only where they are asked for.
+    """
+    made = [(product, product.make(mapped)) for product in products(layers).values()]
     for product, content in made:
         with artefacts.create_file(product.path(classes), product.kind) as path:
             path.write_bytes(content)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ from sitsformer.errors import SitsError
 from sitsformer.model import pooling
 from sitsformer.model.embedding import ConvEmbedding, LinearEmbedding
 from sitsformer.model.encoder import Encoder, Layer
-from sitsformer.model.steps import Steps, StepTable, make_series, subset, to_device
+from sitsformer.model.steps import Series, Steps, StepTable, make_series, subset, to_device
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class SITSFormer(nn.Module):
         if a.projection:
             wide = 2 * a.hidden
             self.projection = nn.Sequential(
-                nn.Linear(self.pooled_width, wide), nn.ReLU(), nn.Linear(wide, a.hidden)
+                nn.Linear(self.width, wide), nn.ReLU(), nn.Linear(wide, a.hidden)
             )
         self.classifier: nn.Linear | None = None
         if a.classes:
@@ -134,13 +135,13 @@ class SITSFormer(nn.Module):
         a = self.architecture
         self.architecture = replace(a, classes=classes, pooling=pooling or a.pooling)
         self.class_names = tuple(class_names)
-        self.classifier = nn.Linear(self.pooled_width, classes).to(self.mask_token.device)
+        self.classifier = nn.Linear(self.width, classes).to(self.mask_token.device)
         nn.init.normal_(self.classifier.weight, std=0.02)
         nn.init.zeros_(self.classifier.bias)
 
     @property
-    def pooled_width(self) -> int:
-        """Values that a series is pooled to."""
+    def width(self) -> int:
+        """Features of an embedding, which the classifier reads."""
         return self.architecture.hidden * pooling.PARTS[self.architecture.pooling]
 
     def train(self, mode: bool = True) -> SITSFormer:
@@ -253,11 +254,11 @@ class SITSFormer(nn.Module):
         return out
 
     def pool(self, encoded: Tensor, layout: StepTable, doy: Tensor) -> Tensor:
-        """One vector a sample, (B, `pooled_width`), of encoded steps (N, H) and their days (N,)."""
+        """One vector a sample, (B, `width`), of encoded steps (N, H) and their days (N,)."""
         return pooling.pool(self.architecture.pooling, encoded, layout, doy)
 
     def project(self, pooled: Tensor) -> Tensor:
-        """Projection (B, H) of pooled series (B, `pooled_width`), for a loss of contrast."""
+        """Projection (B, H) of pooled series (B, `width`), for a loss of contrast."""
         assert self.projection is not None, "this model has no projection"
         out: Tensor = self.projection(pooled)
         return out
@@ -273,17 +274,18 @@ class SITSFormer(nn.Module):
         return self.classify(self.encode(steps), steps.layout, steps.doy)
 
     def predict(
-        self,
-        reflectance: npt.NDArray[np.uint16],
-        doy: npt.NDArray[np.integer],
-        batch_size: int = 1024,
+        self, reflectance: Any, doy: Any, batch_size: int = 1024, *, check: bool = True
     ) -> npt.NDArray[np.float32]:
-        """Class probabilities of raw samples.
+        """Class probabilities of samples.
 
         Args:
-            reflectance: (sample, time, band, py, px) uint16, 65535 = missing.
-            doy: (sample, time) day of year 1-366, 0 = padding at the end.
+            reflectance: (sample, time, band, py, px): stored integers (reflectance x 10,000, 65535
+                missing), or floats of reflectance (NaN missing). A numpy array, a list, or an
+                xarray DataArray, whose dimensions of these names may stand in any order and whose
+                `band` may be in another order than the model's.
+            doy: (sample, time) day of year 1-366, 0 or NaN = no step; or dates (datetime64, NaT).
             batch_size: samples a batch.
+            check: refuse reflectances that cannot be: of another scale, offset or order of bands.
 
         Returns:
             (sample, class) float32; rows sum to 1.
@@ -296,25 +298,45 @@ class SITSFormer(nn.Module):
                 "this model has no classifier (it was pretrained by reconstruction alone): "
                 "fine-tune it first"
             )
-        self._check(reflectance, doy)
-        try:
-            series = make_series(reflectance, doy, self.mean.cpu().numpy(), self.std.cpu().numpy())
-        except ValueError as error:
-            raise SitsError(f"these samples cannot be predicted: {error}") from None
         from sitsformer.model.prediction import probabilities
 
-        return probabilities(self, series, np.arange(len(reflectance)), batch_size)
+        series = self._series(reflectance, doy, check)
+        return probabilities(self, series, np.arange(len(series.lengths)), batch_size)
 
-    def _check(self, reflectance: npt.NDArray[np.uint16], doy: npt.NDArray[np.integer]) -> None:
+    def embed(
+        self, reflectance: Any, doy: Any, batch_size: int = 1024, *, check: bool = True
+    ) -> npt.NDArray[np.float32]:
+        """Embeddings of samples: the vectors that the classifier reads, or would read.
+
+        Args:
+            reflectance: see `predict`.
+            doy: see `predict`.
+            batch_size: samples a batch.
+            check: see `predict`.
+
+        Returns:
+            (sample, H) float32, or (sample, 2 H) where `mean_max` pools.
+
+        Raises:
+            SitsError: the samples do not fit the model.
+        """
+        from sitsformer.model.prediction import embeddings
+
+        series = self._series(reflectance, doy, check)
+        return embeddings(self, series, np.arange(len(series.lengths)), batch_size)
+
+    def _series(self, reflectance: Any, doy: Any, check: bool) -> Series:
+        from sitsformer.model.inputs import as_stored, refuse_implausible
+
         a = self.architecture
-        found = reflectance.shape
-        wanted = f"(sample, time, {a.bands}, {a.patch}, {a.patch}) uint16"
-        if len(found) != 5 or found[2:] != (a.bands, a.patch, a.patch):
-            raise SitsError(f"the model reads {wanted}, bands {list(self.bands)}; found {found}")
-        if reflectance.dtype != np.uint16:
-            raise SitsError(f"the model reads {wanted}; found {reflectance.dtype}")
-        if doy.shape != found[:2]:
-            raise SitsError(f"days of year are {doy.shape}, but the samples are {found[:2]}")
+        values, days = as_stored(reflectance, doy, self.bands, (a.bands, a.patch, a.patch))
+        mean, std = self.mean.cpu().numpy(), self.std.cpu().numpy()
+        if check:
+            refuse_implausible(values, days, mean, std)
+        try:
+            return make_series(values, days, mean, std)
+        except ValueError as error:
+            raise SitsError(f"these samples cannot be used: {error}") from None
 
 
 def _vector(values: npt.ArrayLike | None, size: int, default: float) -> Tensor:

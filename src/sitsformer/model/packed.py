@@ -203,7 +203,7 @@ class PackedModel:
     """A model that can only predict.
 
     Args:
-        model: with a classifier; not changed. Layers of another kind than `encoder.Layer` are used
+        model: not changed. Layers of another kind than `encoder.Layer` are used
             as they are.
     """
 

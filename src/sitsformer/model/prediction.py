@@ -1,4 +1,4 @@
-"""Class probabilities, or pooled encodings, of many samples, in batches that a machine likes.
+"""Class probabilities or embeddings of many samples, in batches that a machine likes.
 
 Axes: B samples of a batch, N steps of a batch.
 """
@@ -44,15 +44,17 @@ def probabilities(
     return out
 
 
-def pooled(model: SITSFormer, series: Series, index: Ints, most: int) -> npt.NDArray[np.float32]:
-    """Pooled encodings of some samples: what a classifier would read.
+def embeddings(
+    model: SITSFormer, series: Series, index: Ints, most: int
+) -> npt.NDArray[np.float32]:
+    """The vectors that the classifier reads (or would read) of some samples.
 
     Arguments as for `probabilities`.
 
     Returns:
-        (n, `model.pooled_width`) float32.
+        (n, `model.width`) float32.
     """
-    out = np.empty((len(index), model.pooled_width), np.float32)
+    out = np.empty((len(index), model.width), np.float32)
     _by_batches(model, series, index, most, model.pool, out)
     return out
 
@@ -98,7 +100,10 @@ def _usual_steps(model: SITSFormer) -> int:
 
 
 def predict_batch(
-    model: SITSFormer, series: Series, index: Ints, packed: PackedModel | None = None
+    model: SITSFormer,
+    series: Series,
+    index: Ints,
+    packed: PackedModel | None = None,
 ) -> npt.NDArray[np.float32]:
     """Class probabilities (B, classes) float32 of one batch; arguments as for `batch_of`."""
     return batch_of(model, series, index, partial(_probabilities, model), packed)

@@ -74,37 +74,16 @@ class ClearDates:
             pass
         return dates
 
-    def strips(self) -> Iterator[tuple[int, NDArray[np.bool_]]]:
-        """The first row and the clear dates (time, y, x) of strips of rows, from the top down."""
-        times, height, width = self._scores.shape
-        # A strip of all dates takes half of the memory, the blocks it is made of the other half.
-        fitting = int(self._settings.memory_gb * 1e9 / 2 / (times * width))
-        rows = min(self._whole(self._rows // 2), self._whole(fitting))
-        for top in range(0, height, rows):
-            strip = np.empty((times, min(rows, height - top), width), bool)
-
-            def put(
-                first: int, _: int, clear: NDArray[np.bool_], strip: NDArray[np.bool_] = strip
-            ) -> None:
-                strip[first : first + len(clear)] = clear
-
-            for _ in self._each(put, [range(top, min(top + rows, height))]):
-                pass
-            yield top, strip
-
     def _whole(self, rows: int) -> int:
         """Rows of whole chunks, at least one."""
         step = self._scores.chunks[1]
         return max(step, rows // step * step)
 
-    def _each(
-        self, work: Callable[[int, int, NDArray[np.bool_]], R], strips: list[range] | None = None
-    ) -> Iterator[R]:
+    def _each(self, work: Callable[[int, int, NDArray[np.bool_]], R]) -> Iterator[R]:
         """What `work(first date, first row, clear)` returns for each block, run by threads."""
         times, height, _ = self._scores.shape
-        if strips is None:
-            tops = range(0, height, self._rows)
-            strips = [range(top, min(top + self._rows, height)) for top in tops]
+        tops = range(0, height, self._rows)
+        strips = [range(top, min(top + self._rows, height)) for top in tops]
         dates = range(0, times, self._scores.chunks[0])
         workers = shards.threads()
         with ThreadPoolExecutor(workers) as pool:
@@ -118,7 +97,7 @@ class ClearDates:
     def _block(self, rows: range, first: int) -> NDArray[np.bool_]:
         """Clear dates (time, y, x) of a chunk of dates and some rows."""
         times, height, width = self._scores.shape
-        size, half = self._settings.size, self._settings.size // 2
+        half = self._settings.size // 2
         dates = min(self._scores.chunks[0], times - first)
         low, high = max(0, rows.start - half), min(height, rows.stop + half)
         score = self._scores.read(slice(first, first + dates), slice(low, high), slice(None))
@@ -126,9 +105,28 @@ class ClearDates:
         inner = good[:, low - rows.start + half : high - rows.start + half, half : half + width]
         np.greater_equal(score, self._settings.clear_score, out=inner)
         inner &= score != CLEAR_MISSING
-        least = int(np.ceil(self._settings.clear_share * size**2 - 1e-9))
-        clear: NDArray[np.bool_] = _windows(good.view(np.uint8), size) >= least
-        return clear
+        return _enough(good, self._settings)
+
+
+def clear_patches(score: NDArray[np.uint8], settings: Patches) -> NDArray[np.bool_]:
+    """On which dates the patch around each pixel is clear.
+
+    Args:
+        score: (time, y, x) cloud scores, with half a patch around the pixels asked for.
+        settings: `size`, `clear_score` and `clear_share` are used.
+
+    Returns:
+        (time, y - size + 1, x - size + 1).
+    """
+    good = (score >= settings.clear_score) & (score != CLEAR_MISSING)
+    return _enough(good, settings)
+
+
+def _enough(good: NDArray[np.bool_], settings: Patches) -> NDArray[np.bool_]:
+    """Whether patches (time, y, x) of clear pixels are clear enough."""
+    least = int(np.ceil(settings.clear_share * settings.size**2 - 1e-9))
+    clear: NDArray[np.bool_] = _windows(good.view(np.uint8), settings.size) >= least
+    return clear
 
 
 def _windows(values: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -105,7 +105,8 @@ FIGURES = {
 def names(config: Config) -> list[str]:
     """Figures that a config can give."""
     left_out = set()
-    if not any(chosen.areas for chosen in config.sets.values()):
+    made = any(chosen.areas for chosen in config.sets.values())
+    if not made or config.keep == "none":
         left_out |= {"phenology", "clear_observations"}
     if not config.sets[config.fewshot.set].areas:
         left_out.add("phenology")

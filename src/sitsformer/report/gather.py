@@ -30,7 +30,7 @@ class Material:
         cubes: paths.
         stores: sample stores by the name of their set.
         models: pretrained models by name (`dual-p0`).
-        maps: GeoTIFFs of classes.
+        maps: GeoTIFFs of classes of areas.
         benchmarks: of the rules; see `read_benchmarks`.
     """
 
@@ -65,7 +65,7 @@ def gather(
     config = load(config_path)
     kinds: dict[str, list[Path]] = {"cube": [], "samples": [], "model": [], "map": []}
     # The page finds them beside the map of classes, which stands first.
-    beside = tuple(product.ending for product in [*mapproducts.products().values()][1:])
+    beside = tuple([*mapproducts.area_endings(config.maps.layers).values()][1:])
     for path in sorted(path for path in artefacts if not path.name.endswith(beside)):
         kind = "map" if path.suffix == ".tif" else str(read(path)["kind"])
         if kind not in kinds:
@@ -77,10 +77,18 @@ def gather(
         tables={name: tables.read(folder, name) for name in tables.TABLES},
         cubes=tuple(kinds["cube"]),
         stores=_stores(config, kinds["samples"]),
-        models={path.name: path for path in kinds["model"]},
+        models={_model_name(config, path): path for path in kinds["model"]},
         maps=tuple(kinds["map"]),
         benchmarks=read_benchmarks(benchmarks),
     )
+
+
+def _model_name(config: Config, path: Path) -> str:
+    """Name of a pretrained model: that of its folder, but for one that the config names."""
+    for objective, given in config.pretrain.models.items():
+        if expand(given).resolve() == path.resolve():
+            return f"{objective}-p{config.pretrain.seeds[0]}"
+    return path.name
 
 
 def _stores(config: Config, paths: Iterable[Path]) -> dict[str, Path]:

@@ -14,6 +14,7 @@ import pandas as pd
 from sitsformer import artefacts, mapproducts, plots
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import seen
+from sitsformer.evaluation.areas import COLUMNS
 from sitsformer.evaluation.efficiency import sentence
 from sitsformer.evaluation.evaluate import FEW
 from sitsformer.fewshot import BESIDE_SETTINGS, shots_order
@@ -30,6 +31,7 @@ def render(material: Material, drawings: Mapping[str, str]) -> str:
         loader=jinja2.BaseLoader(), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
+    environment.filters["number"] = lambda value, form: form % value if value == value else ""
     template = environment.from_string((files(__package__) / "page.html").read_text("utf-8"))
     return template.render(
         headline=_headline(material),
@@ -38,7 +40,7 @@ def render(material: Material, drawings: Mapping[str, str]) -> str:
         table=_table(material),
         sections=_sections(drawings),
         surveys=sections.surveys(material),
-        maps=[_map(path) for path in material.maps],
+        maps=[_map(material, path) for path in material.maps],
         rules=material.benchmarks.fillna(0).to_dict("records"),
         leakage=_cells(material.tables["leakage"]),
         seen=_seen(material),
@@ -148,25 +150,35 @@ def _sections(drawings: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-def _map(path: Path) -> dict[str, Any]:
-    known = mapproducts.products()
-    files = {name: product.path(path) for name, product in known.items()}
+def _map(m: Material, path: Path) -> dict[str, Any]:
+    """The map of an area: pictures, table of areas, files."""
+    endings = mapproducts.area_endings(m.config.maps.layers)
+    files = {name: path.with_name(f"{path.stem}{ending}") for name, ending in endings.items()}
     for one in files.values():
         if not one.is_file():
             raise SitsError(f"{one} is missing: delete {path} too and make the map again")
         artefacts.refuse_altered(one, f"delete {path} too and make the map again")
+    titles = {
+        name: product.title
+        for known in (mapproducts.products(m.config.maps.layers), mapproducts.area_products())
+        for name, product in known.items()
+    }
     # A class may be called NA or null.
-    areas = pd.read_csv(files["areas"], dtype={"class": str}, keep_default_na=False)
+    table = pd.read_csv(files["areas"], dtype={"class": str}, keep_default_na=False)
+    numbers = [name for name in COLUMNS if name not in ("class", "basis")]
+    table[numbers] = table[numbers].apply(pd.to_numeric)
     return {
-        "name": f"{path.parent.name}, tile {path.stem}",
+        "name": path.stem,
         "picture": _embedded(files["picture"]),
         "pictures": [
-            {"title": product.title, "picture": _embedded(files[name])}
-            for name, product in known.items()
-            if product.picture and name != "picture"
+            {"title": titles[name], "picture": _embedded(file)}
+            for name, file in files.items()
+            if file.suffix == ".png" and name != "picture"
         ],
-        "files": [(files[name].name, product.title) for name, product in known.items()],
-        "areas": areas.to_dict("records"),
+        "files": [(file.name, titles[name]) for name, file in files.items()],
+        "areas": table.to_dict("records"),
+        "basis": table.basis.iloc[0],
+        "measured": bool(table.low_ha[:-1].notna().all()),
     }
 
 

@@ -92,6 +92,10 @@ class TileCache:
         with artefacts.create_file(self.path / "listing.json") as partial:
             partial.write_text(json.dumps(listing))
 
+    def drop_listing(self) -> None:
+        """Forget the listing: what it lists is not all there any more."""
+        (self.path / "listing.json").unlink(missing_ok=True)
+
     def load_listing(self) -> dict[str, Any] | None:
         """The listing, unless it is missing or old."""
         path = self.path / "listing.json"

@@ -13,10 +13,12 @@ from typing import Any, Literal
 
 from sitsformer.errors import SitsError, TemporaryError
 
-Kind = Literal["transient", "timeout", "too big", "permanent"]
+Kind = Literal["transient", "quota", "timeout", "too big", "permanent"]
+"""`quota`: the project has too many requests under way, ours and those of others."""
 
-TRANSIENT_STATUS = {408, 429, 500, 502, 503, 504}
-"""Statuses after which the same request may succeed (429: quota; the others: the service)."""
+QUOTA_STATUS = 429
+TRANSIENT_STATUS = {408, 500, 502, 503, 504}
+"""Statuses after which the same request may succeed."""
 
 _TOO_BIG = re.compile(
     r"memory limit exceeded|computation timed out|total request size"
@@ -24,11 +26,19 @@ _TOO_BIG = re.compile(
     r"|too large",
     re.IGNORECASE,
 )
-_TRANSIENT = re.compile(
-    r"too many (concurrent|requests)|quota exceeded|capacity exceeded|try again", re.IGNORECASE
-)
+_QUOTA = re.compile(r"too many (concurrent|requests)|quota exceeded", re.IGNORECASE)
+_TRANSIENT = re.compile(r"capacity exceeded|try again", re.IGNORECASE)
+_USED_UP = r"eecu|(per|this) (month|day)|monthly|daily|allowance"
+"""Words of a quota that is not free again in minutes."""
+_VANISHED = re.compile(r"image asset .* not found", re.IGNORECASE)
 
 _REMEDIES = (
+    (
+        _USED_UP,
+        "the project's allowance of compute is used up: wait until it is renewed, name another "
+        "project (earthengine.project), or move this one to another tier "
+        "(docs/earthengine.md#limits-quotas-tiers); what was fetched is kept",
+    ),
     (
         r"authorize access|invalid_grant|unauthenticated|invalid authentication|reauth|401",
         "log in with `sitsformer auth`, or give earthengine.service_account_key; "
@@ -55,6 +65,10 @@ _REMEDIES = (
 
 class EarthEngineError(SitsError):
     """A request that is refused, now and later; the message says what to do."""
+
+
+class VanishedError(EarthEngineError):
+    """An image of the listing is not there any more: it was processed again since."""
 
 
 class UnavailableError(TemporaryError, EarthEngineError):
@@ -97,6 +111,9 @@ def sort_failure(error: BaseException) -> Failure:
         return Failure("transient", message)
     if isinstance(error, TimeoutError):
         return Failure("timeout", message)
+    if status == QUOTA_STATUS or _QUOTA.search(message):
+        used_up = re.search(_USED_UP, message, re.IGNORECASE)
+        return Failure("permanent" if used_up else "quota", message, wait)
     if status in TRANSIENT_STATUS:
         return Failure("timeout" if status == 504 else "transient", message, wait)
     if status == 413 or _TOO_BIG.search(message):
@@ -113,7 +130,10 @@ def explain(what: str, message: str, may_pass: bool = False) -> EarthEngineError
         "`sitsformer doctor` shows which part answers",
     )
     said = " ".join(message.split()).rstrip(".")
-    kind = UnavailableError if may_pass else EarthEngineError
+    if may_pass:
+        kind: type[EarthEngineError] = UnavailableError
+    else:
+        kind = VanishedError if _VANISHED.search(message) else EarthEngineError
     return kind(f"{what}: Earth Engine said: {said}; {remedy}")
 
 

@@ -1,7 +1,10 @@
 """How fast Earth Engine is asked: one limiter a process, and when to ask again.
 
 Google's default quota is 40 requests at once and 100 a second for a project, shared by everything
-that runs on it; the defaults here are half of that.
+that runs on it; the defaults here are half of that. Nobody tells how much the others use: where a
+request is refused for the quota, half as many are sent at once, and a little more after each that
+passes (additive increase, multiplicative decrease: Chiu and Jain, Computer Networks and ISDN
+Systems 17, 1989), so that several jobs come to share it.
 """
 
 from __future__ import annotations
@@ -29,6 +32,9 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 32.0
 """Bounds of the backoff, seconds: the n-th wait is uniform in 0 to min(LONGEST, FIRST x 2^n)
 ("full jitter": Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015)."""
 
+PAUSE = 1.0
+"""Seconds between two halvings at least: requests sent together are refused together."""
+
 TIMEOUTS_BEFORE_SPLIT = 2
 """A request that ran out of time this often is split instead of tried again."""
 
@@ -41,28 +47,60 @@ class StoppedError(Exception):
 
 @dataclass
 class Limiter:
-    """Bounds on the requests under way at once, and on those started per second."""
+    """Bounds on the requests under way at once, and on those started per second.
+
+    A request has so many attempts; while it is refused for the quota it is tried again for
+    `patience` seconds, and these tries do not count.
+    """
 
     concurrent: int
     rate: float
     attempts: int
+    patience: float = 3600.0
     retries: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _next: float = 0.0
     _random: random.Random = field(default_factory=random.Random)
+    _busy: int = 0
+    _halved: float = -PAUSE
 
     def __post_init__(self) -> None:
-        self._slots = threading.Semaphore(self.concurrent)
+        self._free = threading.Condition()
+        self.share = float(self.concurrent)
+        """Requests under way at once for now; from 1 to `concurrent`."""
 
     @contextmanager
     def turn(self, stop: threading.Event) -> Iterator[None]:
         """Wait for a free slot and for the rate, then hold the slot."""
-        with self._slots:
+        with self._free:
+            while self._busy >= int(self.share):
+                self._free.wait(0.2)
+                if stop.is_set():
+                    raise StoppedError
+            self._busy += 1
+        try:
             with self._lock:
                 start = max(self._next, time.monotonic())
                 self._next = start + 1 / self.rate
             _sleep(start - time.monotonic(), stop)
             yield
+        finally:
+            with self._free:
+                self._busy -= 1
+                self._free.notify()
+
+    def more(self) -> None:
+        """A request passed: one more at once after as many as are under way now."""
+        with self._free:
+            self.share = min(float(self.concurrent), self.share + 1 / self.share)
+
+    def less(self) -> None:
+        """A request was refused for the quota: half as many at once, but at least one."""
+        with self._free:
+            now = time.monotonic()
+            if now - self._halved >= PAUSE:
+                self._halved = now
+                self.share = max(1.0, self.share / 2)
 
     def hold(self, seconds: float) -> None:
         """Start no request for so long: the service asked for a pause."""
@@ -89,11 +127,14 @@ class Limiter:
             StoppedError: `stop` was set meanwhile.
         """
         stop = stop or threading.Event()
-        timeouts = 0
-        for number in range(self.attempts):
+        timeouts = failures = refusals = 0
+        refused_since = 0.0
+        while True:
             try:
                 with self.turn(stop):
-                    return call()
+                    answer = call()
+                self.more()
+                return answer
             except (StoppedError, EarthEngineError):
                 raise
             except Exception as error:
@@ -108,13 +149,23 @@ class Limiter:
                     raise explain(what, failure.message)
             if failure.kind == "permanent":
                 raise explain(what, failure.message)
-            if number + 1 < self.attempts:
-                self._note_retry(failure.wait)
-                wait = self._random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2**number))
-                wait = max(wait, failure.wait)
-                logger.debug("%s: %s; again in %.1f s", what, failure.message, wait)
-                _sleep(wait, stop)
-        raise explain(f"{what} failed {self.attempts} times", failure.message, may_pass=True)
+            if failure.kind == "quota":
+                self.less()
+                refused_since = refused_since or time.monotonic()
+                number, refusals = refusals, refusals + 1
+                if time.monotonic() - refused_since >= self.patience:
+                    minutes = self.patience / 60
+                    raise explain(f"{what} was refused for {minutes:g} minutes", failure.message,
+                                  may_pass=True)  # fmt: skip
+            else:
+                number, failures = failures, failures + 1
+                if failures >= self.attempts:
+                    raise explain(f"{what} failed {failures} times", failure.message, may_pass=True)
+            self._note_retry(failure.wait)
+            wait = self._random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(number, 16)))
+            wait = max(wait, failure.wait)
+            logger.debug("%s: %s; again in %.1f s", what, failure.message, wait)
+            _sleep(wait, stop)
 
     def _note_retry(self, asked: float) -> None:
         with self._lock:

@@ -66,7 +66,7 @@ def connect(settings: EarthEngine) -> Session:
 def _connect(settings: EarthEngine) -> Session:
     import ee
 
-    limiter = Limiter(settings.concurrent, settings.rate, settings.attempts)
+    limiter = Limiter(settings.concurrent, settings.rate, settings.attempts, settings.patience * 60)
     credentials, kind = limiter.run(lambda: find_credentials(settings), "finding credentials")
     project = find_project(settings, credentials)
     if project is None:

@@ -27,7 +27,7 @@ from sitsformer.imagery.earthengine.collections import (
     outside,
     wanted,
 )
-from sitsformer.imagery.earthengine.errors import EarthEngineError
+from sitsformer.imagery.earthengine.errors import EarthEngineError, VanishedError
 from sitsformer.imagery.earthengine.fetch import fetch
 from sitsformer.imagery.earthengine.listing import Listing, Observation
 from sitsformer.imagery.earthengine.plan import announce
@@ -56,6 +56,14 @@ class EarthEngineSource:
         """
         check_area(area_name, area, tile)
         group = open_group(expand(self.settings.cache), area_name, area, tile)
+        try:
+            return self._cube(group, area_name, area, tile)
+        except VanishedError as error:
+            logger.warning("%s; listing the images anew", error)
+            group.drop_listing()
+            return self._cube(group, area_name, area, tile)
+
+    def _cube(self, group: TileCache, area_name: str, area: Area, tile: Tile) -> xr.Dataset:
         trim(expand(self.settings.cache), self.settings.cache_gb * GIGABYTE)
         session = partial(connect, self.settings)
         labels = requests.label_requests(tile, area)

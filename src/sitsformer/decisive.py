@@ -1,0 +1,232 @@
+"""What of a config decides the outputs of each stage: the values that its rule takes as `params`.
+
+Snakemake runs a job again when one of them differs from what made its outputs. Each function gives
+the settings of one stage, nested as in the config and without what changes nothing in its result:
+where a job runs and with how much memory, keys that belong to another source, objective or learner,
+and keys that another key idles (the decay of a schedule that has none). Names and order of files
+are no settings: Snakemake knows the inputs of a job itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sitsformer.baselines import OWN, shipped
+from sitsformer.config import Config, Recipe
+from sitsformer.config.checks import label_learners
+from sitsformer.fewshot import NETWORK, Learner
+from sitsformer.fewshot.adaptations import adaptations
+from sitsformer.sources import source_of
+from sitsformer.training.objectives import SCRATCH, objectives
+
+Settings = dict[str, Any]
+"""Values of a config, nested as there."""
+
+WHERE_IT_RUNS = {
+    "patches": {"memory_gb", "scheduler"},
+    "pretrain": {"loader", "checkpoint_every"},
+}
+"""Keys of sections that say how a job is run, not what it makes."""
+
+_SPLIT_KEYS = {
+    "block": ("fractions", "seed"),
+    "group": ("fractions", "seed"),
+    "area": ("train", "validation", "test"),
+    "year": ("train", "validation", "test"),
+    "polygons": (),
+}
+"""How samples are kept apart -> keys that give them to splits; polygons stand in a file."""
+
+_CLOUD_KEYS = {
+    "scl": ("band", "scl_clear"),
+    "mask": ("band", "mask_clear"),
+    "probability": ("band", "probability_max"),
+    "simple": ("blue_max", "swir_min"),
+    "none": (),
+}
+
+_STEPS = ("steps", "passes", "batch_size", "learning_rates", "label_smoothing")
+
+
+def cube(config: Config, area_name: str) -> Settings:
+    """Of a cube of an area; of its outline only what the source looks at beside the tiles."""
+    area = config.areas[area_name]
+    source = source_of(area)
+    outline = set() if source.outline else {"bounds", "geometry"}
+    values = area.model_dump(mode="json", exclude={"tiles": {"count", "seed"}, **_all(outline)})
+    values["labels"] = sorted(values["labels"])
+    if area.rasters is not None:
+        clouds = area.rasters.clouds
+        values["rasters"]["clouds"] = {
+            key: values["rasters"]["clouds"][key] for key in ("by", *_CLOUD_KEYS[clouds.by])
+        }
+    return {"area": values, **source.settings(config)}
+
+
+def patches(config: Config, set_name: str) -> Settings:
+    """Of a tile store of a set: what a sample looks like, which are drawn."""
+    chosen = config.sets[set_name]
+    values = chosen.model_dump(mode="json", exclude={"areas", "store", "split"})
+    if chosen.per_tile == "all":
+        del values["quota"]
+    # The merge gives samples to splits; the cutting keeps their patches within one.
+    values["split"] = {"by": chosen.split.by, "block": chosen.split.block}
+    return {"set": values, "patches": _patches(config), **_survey(config, set_name)}
+
+
+def merge(config: Config, set_name: str) -> Settings:
+    """Of a sample store: how its samples are kept apart, which classes of a survey are too rare."""
+    split = config.sets[set_name].split
+    values = split.model_dump(mode="json", include={"by", *_SPLIT_KEYS[split.by]})
+    parts = {"train", "validation", "test"} & set(values)
+    values |= {part: sorted(values[part]) for part in parts}
+    return {"split": values, **_survey(config, set_name)}
+
+
+def pretrain(config: Config, objective: str) -> Settings:
+    """Of a model pretrained on an objective."""
+    section, of = config.pretrain, objectives()[objective]
+    others = {"set", "overlap", "objectives", "seeds", "weights", *WHERE_IT_RUNS["pretrain"]}
+    if not of.hides or of.views:
+        others |= {"mask", "mask_rate", "decoder"}
+    if not of.labelled:
+        others.add("class_balanced")
+    values = section.model_dump(mode="json", exclude=others)
+    values |= {"recipe": _recipe(section.recipe), "weights": section.losses(objective)}
+    return {"model": config.model.model_dump(mode="json"), "pretrain": values}
+
+
+def finetune(config: Config, learner: Learner) -> Settings:
+    """Of the cells of a network: its size where no pretrained model gives it, and the recipe."""
+    values = _sweep(config, learner)
+    if learner.init == SCRATCH.name:
+        values["model"] = config.model.model_dump(mode="json")
+    return values
+
+
+def baseline(config: Config, learner: Learner) -> Settings:
+    """Of the cells of a baseline: its options, and the recipe where it is trained in steps."""
+    name = learner.method
+    given = config.fewshot.options.get(name, {})
+    ships = None if set(OWN) & set(given) else shipped().get(name)
+    defaults = {key: option.default for key, option in ships.options.items()} if ships else {}
+    options = {key: value for key, value in given.items() if key not in OWN}
+    return {**_sweep(config, learner), "options": defaults | options}
+
+
+def in_steps(config: Config, learner: Learner) -> bool:
+    """Whether a learner is trained in steps, and depends on what the config says of them."""
+    if learner.method == NETWORK:
+        return adaptations()[learner.adaptation].gradient
+    name = learner.method
+    options = config.fewshot.options.get(name, {})
+    if "features" in options:
+        return False
+    # What is in a file of the user's is not known before it is run.
+    return "file" in options or name not in shipped() or shipped()[name].gradient
+
+
+def evaluate(config: Config) -> Settings:
+    """Of the tables: intervals, and what every claim is about and has to say."""
+    overlap = config.pretrain.overlap
+    return {
+        "evaluation": config.evaluation.model_dump(mode="json"),
+        "claims": {
+            "adaptation": config.fewshot.adaptations[0],
+            "overlap": overlap,
+            "land_cover": overlap != "none" and bool(label_learners(config)),
+        },
+    }
+
+
+def mapping(config: Config) -> Settings:
+    """Of the map of a tile."""
+    return {
+        "maps": config.maps.model_dump(mode="json", include={"batch_size", "mask", "layers"}),
+        "patches": _patches(config),
+    }
+
+
+def mosaic(config: Config) -> Settings:
+    """Of the map of an area and the areas of crops on it."""
+    return {"evaluation": {"level": config.evaluation.level}}
+
+
+def report(config: Config) -> Settings:
+    """Of the page: what it takes from the config itself, beside what its inputs are made of."""
+    sweep, learned = config.fewshot, config.pretrain
+    return {
+        "evaluation": {"level": config.evaluation.level},
+        "model": config.model.model_dump(mode="json", include={"layers", "hidden", "heads"}),
+        "patches": _patches(config),
+        "pretrain": {
+            "set": learned.set,
+            "overlap": learned.overlap,
+            "objectives": sorted(learned.objectives),
+            "seeds": len(learned.seeds),
+            "mask": learned.mask,
+            "mask_rate": learned.mask_rate,
+        },
+        "fewshot": {
+            "set": sweep.set,
+            "inits": sorted(sweep.inits),
+            "adaptations": sorted(sweep.adaptations),
+            "first": sweep.adaptations[0],
+            "baselines": sorted(sweep.baselines),
+            "controls": sorted(sweep.controls),
+            "shots": sorted(map(str, sweep.shots)),
+            "seeds": sweep.seeds,
+        },
+        "label": config.sets[sweep.set].label,
+    }
+
+
+def leaves(values: Any, prefix: str = "") -> list[str]:
+    """`key=value` of every leaf of nested config values: the form in which rules take params."""
+    if isinstance(values, dict):
+        items = values.items()
+    elif isinstance(values, (list, tuple)) and any(isinstance(item, dict) for item in values):
+        items = enumerate(values)  # type: ignore[assignment]
+    else:
+        return [f"{prefix}={values}"]
+    return [
+        leaf
+        for key, item in items
+        for leaf in leaves(item, f"{prefix}.{key}" if prefix else str(key))
+    ]
+
+
+def _all(keys: set[str]) -> dict[str, bool]:
+    """Keys to leave out whole, beside others of which a part is left out."""
+    return dict.fromkeys(keys, True)
+
+
+def _survey(config: Config, set_name: str) -> Settings:
+    """The survey that a set has its labels from; nothing where they are in the cubes."""
+    survey = config.labels.get(str(config.sets[set_name].label))
+    return {} if survey is None else {"labels": survey.model_dump(mode="json", exclude={"path"})}
+
+
+def _patches(config: Config) -> Settings:
+    return config.patches.model_dump(mode="json", exclude=WHERE_IT_RUNS["patches"])
+
+
+def _sweep(config: Config, learner: Learner) -> Settings:
+    """What learners take from the sweep: validation samples, and the recipe if they have steps."""
+    section = config.fewshot
+    # Without a pretrained model there is no land cover to refine by.
+    known = learner.init != SCRATCH.name and objectives()[learner.init].classifies
+    refine = [name for name in sorted(section.refine) if known or name != "land_cover"]
+    if not in_steps(config, learner):
+        return {"fewshot": {"validation": section.validation, "refine": refine}}
+    values = section.model_dump(mode="json", include={"validation", "augment", *_STEPS})
+    values["refine"] = refine
+    return {"fewshot": values | {"recipe": _recipe(section.recipe)}}
+
+
+def _recipe(recipe: Recipe) -> Settings:
+    """A recipe without the keys that its optimiser or schedule does not look at."""
+    idle = set() if recipe.optimiser == "adamw" else {"weight_decay"}
+    if getattr(recipe, "schedule", None) != "exponential":
+        idle.add("decay")
+    return recipe.model_dump(mode="json", exclude=idle)

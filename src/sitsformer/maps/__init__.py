@@ -1,0 +1,19 @@
+"""Maps: prediction of tiles, and areas put together of them."""
+
+from sitsformer.maps.codes import MapCodes, map_codes, read_codes
+from sitsformer.maps.mask import mask_of
+from sitsformer.maps.predictor import Predictor, load_predictor
+from sitsformer.maps.tile import NONE, CropMap, Predict, predict
+
+__all__ = [
+    "NONE",
+    "CropMap",
+    "MapCodes",
+    "Predict",
+    "Predictor",
+    "load_predictor",
+    "map_codes",
+    "mask_of",
+    "predict",
+    "read_codes",
+]

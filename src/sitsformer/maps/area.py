@@ -1,0 +1,233 @@
+"""The map of an area: rasters of its tiles, areas of its classes, and what shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from sitsformer import artefacts, mapproducts
+from sitsformer.cube import layer_values, open_cube, tile_of
+from sitsformer.evaluation import areas
+from sitsformer.maps.codes import MapCodes, read_codes
+from sitsformer.maps.mosaic import Grid, Piece, cog, count, grid_of, read_pieces, thinned, vrt
+from sitsformer.maps.predictor import Predictor
+from sitsformer.sensors import PIXEL
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+SIDE = 1400
+"""Pixels along the longer side of a picture at most."""
+
+COUNTED = (
+    "counted pixels alone: no reference sample was given, and counts are biased where the map errs "
+    "more one way than the other (sitsformer assess)"
+)
+
+
+@dataclass(frozen=True)
+class MappedArea:
+    """The map of an area, and what its products are made from.
+
+    Attributes:
+        name: of the area.
+        out: where the map of classes goes.
+        pieces: maps of classes of its tiles.
+        codes: what stands in them.
+        table: of `evaluation.areas.table`.
+        level: of its intervals.
+        cubes: of its tiles, for the labels of a picture.
+        layer: label layer that the classes are of; empty where nobody said.
+        store: sample store; labels of a survey are in no cube, and its samples are shown.
+        endings: name -> ending of every file of the area.
+    """
+
+    name: str
+    out: Path
+    pieces: tuple[Piece, ...]
+    codes: MapCodes
+    table: pd.DataFrame
+    level: float
+    cubes: tuple[Path, ...] = ()
+    layer: str = ""
+    store: Path | None = None
+    endings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def grid(self) -> Grid:
+        """The frame of the tiles."""
+        return grid_of(self.pieces)
+
+    @property
+    def season(self) -> tuple[str, str]:
+        """First and last acquisition, YYYY-MM-DD."""
+        starts, ends = (
+            [piece.about.get(key, "") for piece in self.pieces] for key in ("START", "END")
+        )
+        return min(starts), max(ends)
+
+    def shown(self, name: str) -> npt.NDArray[np.unsignedinteger]:
+        """A raster of the area, made smaller for a picture."""
+        return thinned(self.out.with_name(f"{self.out.stem}{self.endings[name]}"), SIDE)
+
+    def labels(self) -> npt.NDArray[np.uint16] | None:
+        """Labels of the cubes in the classes of the map (index + 1, 0 none), as `shown`."""
+        grid = self.grid
+        step = max(1, -(-max(grid.height, grid.width) // SIDE))
+        shape = (-(-grid.height // step), -(-grid.width // step))
+        found = np.zeros(shape, np.uint16)
+        seen = False
+        for path in self.cubes:
+            cube = open_cube(path)
+            label = self._label(cube)
+            if label is None:
+                continue
+            seen, tile = True, tile_of(cube)
+            index = label.astype(np.int32) + 1
+            row, column = (grid.north - tile.north) // PIXEL, (tile.west - grid.west) // PIXEL
+            rows = np.arange(-(-row // step), -(-(row + tile.size) // step))
+            columns = np.arange(-(-column // step), -(-(column + tile.size) // step))
+            # Tiles that are not mapped have cubes too.
+            rows = rows[(rows >= 0) & (rows < shape[0])]
+            columns = columns[(columns >= 0) & (columns < shape[1])]
+            part = index[np.ix_(rows * step - row, columns * step - column)]
+            found[np.ix_(rows, columns)] = part
+        return found if seen else None
+
+    def _label(self, cube: xr.Dataset) -> npt.NDArray[np.int16] | None:
+        """Class indices (y, x) of the map that a tile is labelled with, -1 none."""
+        from sitsformer.maps.reference import positions
+        from sitsformer.samples import about, open_samples
+        from sitsformer.samples.onmap import label_map
+
+        if self.layer in cube:
+            return self.codes.classes.index(layer_values(cube[self.layer]))
+        if self.store is None or "feature" not in open_samples(self.store):
+            return None
+        # The last place serves label -1.
+        table = np.append(positions(self.codes, about(open_samples(self.store))), -1)
+        return table.astype(np.int16)[label_map(self.store, cube)]
+
+
+def make_area(
+    tiles: Sequence[Path],
+    out: Path,
+    *,
+    level: float = 0.95,
+    layers: Sequence[str] = (),
+    store: Path | None = None,
+    predictor: Predictor | None = None,
+    season: int | None = None,
+    cubes: Sequence[Path] = (),
+) -> MappedArea:
+    """Put the map of an area together of the maps of its tiles.
+
+    Args:
+        tiles: maps of classes of its tiles; their other rasters lie beside them.
+        out: where the map of classes goes; everything else goes beside it.
+        level: of intervals.
+        layers: rasters that are made only where they are asked for.
+        store: sample store whose test samples tell how good the map is.
+        predictor: whose map it is; needed to carry over what they say elsewhere.
+        season: year in which the season of the map starts.
+        cubes: of the tiles, for the labels of the picture.
+
+    Raises:
+        SitsError: a file cannot be read, or the tiles do not belong together.
+    """
+    rasters = [item for item in mapproducts.products(layers).values() if item.raster]
+    pieces = {item.name: read_pieces([item.path(tile) for tile in tiles]) for item in rasters}
+    first = rasters[0]
+    codes = read_codes(tiles[0])
+    name = pieces[first.name][0].about.get("AREA", out.stem)
+    # All are made before the first is written, but for the map, which the others are made of.
+    made = {
+        item.name: vrt(pieces[item.name], out.parent).encode()
+        if item.wanted
+        else cog(vrt(pieces[item.name], None, codes if item is first else None), item.resampling)
+        for item in rasters
+    }
+    endings = mapproducts.area_endings(layers)
+    for item in rasters:
+        path = out.with_name(f"{out.stem}{endings[item.name]}")
+        with artefacts.create_file(path, item.kind) as partial:
+            partial.write_bytes(made[item.name])
+    mapped = MappedArea(
+        name=name,
+        out=out,
+        pieces=tuple(pieces[first.name]),
+        codes=codes,
+        table=_table(out, codes, name, level, store, predictor, season, cubes),
+        level=level,
+        cubes=tuple(cubes),
+        layer="" if predictor is None else predictor.layer,
+        store=store,
+        endings=endings,
+    )
+    products = mapproducts.area_products().values()
+    contents = [(product, product.make(mapped)) for product in products]
+    for product, content in contents:
+        with artefacts.create_file(product.path(out), product.kind) as partial:
+            partial.write_bytes(content)
+    return mapped
+
+
+def _table(
+    raster: Path,
+    codes: MapCodes,
+    area: str,
+    level: float,
+    store: Path | None,
+    predictor: Predictor | None,
+    season: int | None,
+    cubes: Sequence[Path],
+) -> pd.DataFrame:
+    from sitsformer.maps import reference
+
+    pixels = count(raster, max(*codes.values, codes.nodata))[list(codes.values)]
+
+    def table(sample: areas.Reference | None, basis: str) -> pd.DataFrame:
+        return areas.table(pixels, codes.classes.names, codes.values, sample, level, basis)
+
+    if store is None:
+        return table(None, COUNTED)
+    found = reference.look_up(
+        store, raster, codes, area, season, lambda layer: labelled(raster, codes, cubes, layer)
+    )
+    frame = table(found.sample, found.basis)
+    if found.sample is not None or predictor is None or not (found.truth >= 0).any():
+        return frame
+    mapped, truth, weight = reference.predicted(store, found, predictor.predict)
+    return areas.carried_over(frame, mapped, truth, weight, found.basis)
+
+
+def labelled(raster: Path, codes: MapCodes, cubes: Sequence[Path], layer: str) -> float | None:
+    """Share of the mapped pixels that have a label of a class of the map; None without labels.
+
+    Args:
+        raster: map of the area.
+        codes: of the map.
+        cubes: of its tiles.
+        layer: of labels.
+    """
+    import rasterio
+    from rasterio.windows import from_bounds
+
+    mapped = known = 0
+    with rasterio.open(raster) as source:
+        for path in cubes:
+            cube = open_cube(path)
+            if layer not in cube:
+                return None
+            window = from_bounds(*tile_of(cube).bounds, source.transform)
+            values = source.read(1, window=window, boundless=True, fill_value=codes.nodata)
+            has_class = codes.decode(values) > 0
+            label = codes.classes.index(layer_values(cube[layer]))
+            mapped, known = mapped + has_class.sum(), known + (has_class & (label >= 0)).sum()
+    return float(known / mapped) if mapped else None

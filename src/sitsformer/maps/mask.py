@@ -1,0 +1,103 @@
+"""Which pixels of a tile are mapped: all, cropland, or those of the user's raster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from sitsformer.config import MaskRaster, expand
+from sitsformer.cube import label_layers, layer_values, tile_of
+from sitsformer.errors import SitsError
+from sitsformer.labels import products
+
+Inside = Callable[[xr.Dataset], NDArray[np.bool_]]
+"""Cube -> (y, x) which of its pixels are mapped."""
+
+
+def mask_of(setting: str | MaskRaster) -> Inside | None:
+    """The mask that `maps.mask` asks for; None where every pixel is mapped."""
+    if isinstance(setting, MaskRaster):
+        return lambda cube: of_raster(cube, setting)
+    return cropland if setting == "cropland" else None
+
+
+def cropland(cube: xr.Dataset) -> NDArray[np.bool_]:
+    """Where a label product that knows cropland says so.
+
+    Raises:
+        SitsError: the cube has no layer of such a product.
+    """
+    knowing = {name: item.cropland for name, item in products().items() if item.cropland}
+    # In an area of rasters the layer may be called as its user likes: its legend tells the product.
+    known = [
+        (layer, codes)
+        for name, codes in knowing.items()
+        for layer, legend in label_layers(cube).items()
+        if name in (layer, legend.name)
+    ]
+    if not known:
+        raise SitsError(
+            f"maps.mask: cropland needs the label layer {' or '.join(f'`{n}`' for n in knowing)} "
+            "in the cube: add it to `labels` of the area, or set maps.mask: none"
+        )
+    layer, codes = min(known, key=lambda pair: pair[0] not in knowing)
+    return np.isin(layer_values(cube[layer]), codes)
+
+
+def of_raster(cube: xr.Dataset, setting: MaskRaster) -> NDArray[np.bool_]:
+    """Where a raster has one of the values asked for, by nearest neighbour; not beyond it.
+
+    Args:
+        cube: of the tile.
+        setting: file, band, values.
+
+    Raises:
+        SitsError: the file cannot be read, has no such band, or does not reach the tile.
+    """
+    import rasterio
+    from rasterio.enums import Resampling
+    from rasterio.errors import RasterioError
+    from rasterio.vrt import WarpedVRT
+
+    tile, path = tile_of(cube), expand(setting.path)
+    try:
+        with rasterio.open(path) as source:
+            if setting.band > source.count:
+                raise SitsError(
+                    f"maps.mask.band: {path} has {source.count} bands, not {setting.band}"
+                )
+            if source.crs is None:
+                raise SitsError(
+                    f"maps.mask.path: {path} has no coordinate system; give it one (gdal_translate "
+                    "-a_srs)"
+                )
+            with WarpedVRT(
+                source, crs=f"EPSG:{tile.epsg}", transform=tile.transform, width=tile.size,
+                height=tile.size, resampling=Resampling.nearest, add_alpha=source.nodata is None,
+            ) as view:  # fmt: skip
+                values = view.read(setting.band)
+                seen = view.read_masks(setting.band) > 0
+    except RasterioError as error:
+        raise SitsError(f"maps.mask.path: {path} cannot be read as a raster: {error}") from None
+    if not seen.any() and not _reaches(path, tile.epsg, tile.bounds):
+        raise SitsError(
+            f"maps.mask.path: {path} does not reach tile {tile.name} of {tile.area}: give a raster "
+            "that covers the area, or check its coordinate system"
+        )
+    chosen = values != 0 if setting.values is None else np.isin(values, setting.values)
+    inside: NDArray[np.bool_] = seen & chosen
+    return inside
+
+
+def _reaches(path: object, epsg: int, bounds: tuple[int, int, int, int]) -> bool:
+    """Whether the frame of a raster meets a box in a UTM zone."""
+    import rasterio
+    from rasterio.warp import transform_bounds
+
+    with rasterio.open(path) as source:
+        west, south, east, north = transform_bounds(source.crs, f"EPSG:{epsg}", *source.bounds)
+    left, low, right, high = bounds
+    return bool(west < right and east > left and south < high and north > low)

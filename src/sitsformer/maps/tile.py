@@ -1,0 +1,196 @@
+"""Wall-to-wall prediction of a tile: classes with confidence; `mapproducts` writes them.
+
+Each pixel is predicted from the patch around it, with the dates that its sample would have: the
+clear ones, thinned to the length of the sample store. At the edge of the tile the patch goes on in
+the cubes of its neighbours; a pixel whose patch reaches beyond all of them has no class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from sitsformer.config import Patches
+from sitsformer.cube import CHUNK
+from sitsformer.errors import SitsError
+from sitsformer.maps.ground import Ground
+from sitsformer.patches.clear import clear_patches
+from sitsformer.patches.thinning import thin
+from sitsformer.progress import Progress
+from sitsformer.stored import MISSING, SCALE
+
+Predict = Callable[[npt.NDArray[np.uint16], npt.NDArray[np.int64]], npt.NDArray[np.floating]]
+"""(sample, time, band, py, px) uint16 and (sample, time) days of year -> (sample, class)."""
+
+NONE = 0
+"""Value of a pixel without a prediction; class k is k + 1."""
+
+UNKNOWN = 255
+"""Margin of a pixel without one, which may be 0."""
+
+NO_DATES = 65535
+"""Dates of a pixel that nobody looked at: its patch is not whole, or the mask leaves it out."""
+
+_COLUMNS = 4 * CHUNK["x"]
+"""Columns that are read together at most, with the rows of a chunk."""
+
+
+@dataclass(frozen=True)
+class CropMap:
+    """A predicted tile.
+
+    Attributes:
+        classes: (y, x) uint16, class index + 1; 0 where nothing was predicted.
+        confidence: (y, x) uint8, probability of the class in percent; 0 where there is none.
+        margin: (y, x) uint8, by how many percent it exceeds the next class's; 255 none.
+        dates: (y, x) uint16, dates that the prediction is made of, or would be but for being too
+            few; 65535 where nobody looked.
+        probabilities: (class, y, x) float16, NaN where there are none; None if not asked for.
+        embeddings: (feature, y, x) float16, the same of the vector that the classifier reads.
+    """
+
+    classes: npt.NDArray[np.uint16]
+    confidence: npt.NDArray[np.uint8]
+    margin: npt.NDArray[np.uint8]
+    dates: npt.NDArray[np.uint16]
+    probabilities: npt.NDArray[np.float16] | None = None
+    embeddings: npt.NDArray[np.float16] | None = None
+
+    def pixels(self, classes: int) -> npt.NDArray[np.int64]:
+        """(class,) number of pixels of each class."""
+        return np.bincount(self.classes.ravel(), minlength=classes + 1)[1:].astype(np.int64)
+
+
+def predict(
+    path: Path,
+    settings: Patches,
+    model: Predict,
+    batch_size: int,
+    *,
+    neighbours: Sequence[Path] = (),
+    inside: Callable[[xr.Dataset], npt.NDArray[np.bool_]] | None = None,
+    refuse_means: Callable[[npt.NDArray[np.floating]], None] | None = None,
+    probabilities: int = 0,
+    embed: Predict | None = None,
+    features: int = 0,
+) -> CropMap:
+    """Predict every pixel of a cube.
+
+    Args:
+        path: of the cube.
+        settings: what a sample looks like.
+        model: raw samples -> probabilities.
+        batch_size: pixels predicted at once.
+        neighbours: cubes of the tiles around it.
+        inside: of the cube, which pixels (y, x) are to be mapped; default: all.
+        refuse_means: refuses mean reflectances (band,) that samples of the model cannot have.
+        probabilities: number of classes, whose probabilities are then kept too; 0: they are not.
+        embed: raw samples -> embeddings, which are then kept too.
+        features: length of an embedding.
+
+    Raises:
+        SitsError: the tile is smaller than a patch, a cube cannot be used, or its values cannot be
+            right.
+    """
+    ground = Ground(path, neighbours, settings.size // 2)
+    size = ground.tile.size
+    if size < settings.size:
+        raise SitsError(f"{path} is {size} x {size} px, smaller than a patch of {settings.size} px")
+    wanted = ground.whole if inside is None else ground.whole & inside(ground.cube)
+    classes = np.zeros((size, size), np.uint16)
+    confidence = np.zeros((size, size), np.uint8)
+    margin = np.full((size, size), UNKNOWN, np.uint8)
+    dates = np.full((size, size), NO_DATES, np.uint16)
+    layers = {
+        name: np.full((width, size, size), np.nan, np.float16)
+        for name, width in (("probabilities", probabilities), ("embeddings", features))
+        if width
+    }
+    sums, steps = np.zeros(ground.cube.sizes["band"]), 0
+    with Progress(total=int(wanted.sum()), unit="px", desc="map") as bar:
+        for row, column, reflectance, doy in _pixels(ground, wanted, settings, batch_size):
+            bar.update(len(row))
+            count = (doy > 0).sum(1)
+            dates[row, column] = count
+            enough = count >= settings.min_dates
+            if not enough.any():
+                continue
+            middle = reflectance[:, :, :, settings.size // 2, settings.size // 2][doy > 0]
+            sums, steps = sums + middle.sum(0, dtype=np.float64), steps + len(middle)
+            found = model(reflectance[enough], doy[enough])
+            place = row[enough], column[enough]
+            classes[place] = found.argmax(1) + 1
+            # At least 1: zero percent means that nothing was predicted.
+            confidence[place] = np.clip(np.rint(100 * found.max(1)), 1, 100)
+            margin[place] = _margin(found)
+            if probabilities:
+                layers["probabilities"][(slice(None), *place)] = found.T
+            if embed is not None:
+                vectors = embed(reflectance[enough], doy[enough])
+                layers["embeddings"][(slice(None), *place)] = vectors.T
+    if refuse_means is not None and steps:
+        refuse_means(sums / steps * SCALE)
+    return CropMap(classes, confidence, margin, dates, **layers)
+
+
+def _margin(found: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Percent between the two highest probabilities; the only class's own."""
+    if found.shape[1] == 1:
+        return np.asarray(np.rint(100 * found[:, 0]))
+    second, first = np.partition(found, -2, axis=1)[:, -2:].T
+    return np.asarray(np.rint(100 * (first - second)))
+
+
+Batch = tuple[
+    npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint16], npt.NDArray[np.int64]
+]
+
+
+def _pixels(
+    ground: Ground, wanted: npt.NDArray[np.bool_], settings: Patches, batch_size: int
+) -> Iterator[Batch]:
+    """Rows, columns, patches and days of the wanted pixels, batch by batch."""
+    patch, size, epsg = settings.size, ground.tile.size, ground.tile.epsg
+    days = ground.cube.time.dt.dayofyear.values.astype(np.int64)
+    x, y = (np.floor(axis).astype(np.int64) for axis in (ground.tile.x, ground.tile.y))
+    for top in range(0, size, CHUNK["y"]):
+        for left in range(0, size, _COLUMNS):
+            rows = slice(top, min(top + CHUNK["y"], size))
+            columns = slice(left, min(left + _COLUMNS, size))
+            row, column = np.nonzero(wanted[rows, columns])
+            if not len(row):
+                continue
+            clear = clear_patches(ground.read("clear", rows, columns), settings)
+            values = ground.read("reflectance", rows, columns)
+            windows = np.lib.stride_tricks.sliding_window_view(values, (patch, patch), axis=(2, 3))
+            for start in range(0, len(row), batch_size):
+                r, c = row[start : start + batch_size], column[start : start + batch_size]
+                seen = np.ascontiguousarray(clear[:, r, c].T)
+                steps = thin(seen, settings.max_length, epsg, x[c + left], y[r + top])
+                yield r + top, c + left, *_gather(windows, steps, r, c, days)
+
+
+def _gather(
+    windows: npt.NDArray[np.uint16],
+    steps: npt.NDArray[np.int16],
+    row: npt.NDArray[np.int64],
+    column: npt.NDArray[np.int64],
+    days: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int64]]:
+    """Patches (n, length, band, py, px) and days (n, length) of some pixels, packed in front.
+
+    A date on which the patch has a missing value is left out, as it is from samples.
+    """
+    patches = windows[steps, :, row[:, None], column[:, None]]
+    whole = (steps >= 0) & (patches.max((2, 3, 4)) != MISSING)
+    order = np.argsort(~whole, axis=1, kind="stable")
+    each = np.arange(len(row))[:, None]
+    kept = whole[each, order]
+    doy = np.where(kept, days[steps[each, order]], 0)
+    packed = np.where(kept[:, :, None, None, None], patches[each, order], np.uint16(MISSING))
+    return packed, doy

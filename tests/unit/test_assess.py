@@ -1,0 +1,201 @@
+"""`sitsformer assess`: a map against points and rasters, in other systems, with odd classes."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+from click.testing import CliRunner
+from shapely.geometry import Point, box
+from test_area_maps import CLASSES, NORTH, SETTINGS, WEST, make_scene, tile_at, write_cube
+
+from sitsformer import mapproducts, maps
+from sitsformer.commands.assess import assess as command
+from sitsformer.errors import SitsError
+from sitsformer.evaluation import areas
+from sitsformer.grid import to_lonlat
+from sitsformer.maps.area import make_area
+from sitsformer.maps.assess import assess
+
+SIDE = 120
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray, np.ndarray]:
+    """A map, its classes (0 none) and the truth (index in the classes of the map)."""
+    folder = tmp_path_factory.mktemp("assess")
+    rng = np.random.default_rng(0)
+    fields = rng.choice(3, (SIDE // 5, SIDE // 5), p=[0.6, 0.3, 0.1])
+    truth = fields.repeat(5, 0).repeat(5, 1)
+    wrong = rng.random(truth.shape) < 0.2
+    classes = np.where(wrong & (truth == 0), 1, truth) + 1
+    classes[:6] = 0
+    path = write_cube(folder / "c.zarr", tile_at(0, 0, SIDE), make_scene(SIDE))
+    empty = np.zeros_like(classes)
+    found = maps.CropMap(
+        classes.astype(np.uint16), (empty + 50).astype(np.uint8), empty.astype(np.uint8),
+        (empty + 9).astype(np.uint16),
+    )  # fmt: skip
+    from sitsformer.cube import open_cube
+
+    mapped = mapproducts.Mapped(
+        found=found, classes=CLASSES, cube=open_cube(path), patches=SETTINGS
+    )
+    mapproducts.write(mapped, folder / "tiles" / "t.tif")
+    make_area([folder / "tiles" / "t.tif"], folder / "county.tif")
+    return folder / "county.tif", classes, truth
+
+
+def draw(classes: np.ndarray, seed: int = 0, each: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of a sample stratified by map class."""
+    rng = np.random.default_rng(seed)
+    flat = [
+        rng.choice(np.flatnonzero(classes.ravel() == k), each, replace=False) for k in (1, 2, 3)
+    ]
+    return np.divmod(np.concatenate(flat), SIDE)
+
+
+def points(row: np.ndarray, column: np.ndarray, **columns: object) -> geopandas.GeoDataFrame:
+    x, y = WEST + 10 * column + 3.0, NORTH - 10 * row - 7.0
+    return geopandas.GeoDataFrame(columns, geometry=[*map(Point, x, y)], crs=32614)
+
+
+@pytest.mark.parametrize("form", ["gpkg-name", "geojson-code", "csv", "raster", "raster-degrees"])
+def test_every_form_of_a_sample_gives_one_table(ground, tmp_path: Path, form: str) -> None:
+    path, classes, truth = ground
+    row, column = draw(classes)
+    true = truth[row, column]
+    names = np.array(CLASSES.names)[true]
+    codes = np.array([10, 30, 50])[true]  # 30 is of the class whose first code is 40
+    if form == "gpkg-name":
+        reference = tmp_path / "r.gpkg"
+        points(row, column, crop=names).to_file(reference)
+    elif form == "geojson-code":
+        reference = tmp_path / "r.geojson"
+        points(row, column, crop=codes.astype(float)).to_crs(4326).to_file(reference)
+    elif form == "csv":
+        reference = tmp_path / "r.csv"
+        lon, lat = to_lonlat(32614, WEST + 10.0 * column + 3, NORTH - 10.0 * row - 7)
+        pd.DataFrame({"lon": lon, "lat": lat, "crop": names}).to_csv(reference, index=False)
+    else:
+        reference = tmp_path / "r.tif"
+        values = np.zeros((SIDE, SIDE), np.uint8)
+        values[row, column] = codes
+        transform, crs = rasterio.transform.from_origin(WEST, NORTH, 10, 10), "EPSG:32614"
+        if form == "raster-degrees":
+            # Finer than the map, so that the nearest neighbour of each of its pixels is its own.
+            crs, fine = "EPSG:4326", 4 * SIDE
+            bounds = rasterio.warp.transform_bounds(
+                "EPSG:32614", crs, WEST, NORTH - 10 * SIDE, WEST + 10 * SIDE, NORTH
+            )
+            source, values = values, np.zeros((fine, fine), np.uint8)
+            old = transform
+            transform = rasterio.transform.from_bounds(*bounds, fine, fine)
+            rasterio.warp.reproject(
+                source, values, src_transform=old, src_crs="EPSG:32614", dst_transform=transform,
+                dst_crs=crs, resampling=rasterio.warp.Resampling.nearest,
+            )  # fmt: skip
+        with rasterio.open(
+            reference, "w", driver="GTiff", width=values.shape[1], height=values.shape[0], count=1,
+            dtype="uint8", crs=crs, transform=transform,
+        ) as target:  # fmt: skip
+            target.write(values, 1)
+    chosen = None if form.startswith("raster") else "crop"
+    found = assess(path, reference, design="stratified", column=chosen)
+    pixels = np.bincount(classes.ravel(), minlength=4)[1:]
+    sample = areas.Reference.plain(classes[row, column] - 1, true)
+    expected = areas.table(pixels, CLASSES.names, (10, 40, 50), sample, 0.95, "")
+    same = [name for name in expected.columns if name != "basis"]
+    pd.testing.assert_frame_equal(found[same], expected[same])
+    assert found.basis[0].startswith(f"180 units of {reference.name}, drawn at random within each")
+
+
+def test_units_off_the_map_and_classes_it_has_not(ground, tmp_path: Path, caplog) -> None:
+    path, classes, truth = ground
+    row, column = draw(classes)
+    names = np.array(CLASSES.names, object)[truth[row, column]]
+    names[:5], names[5:8] = "vineyard", None
+    row[10:14] = 2  # where the map has no class
+    points(row, column, label=names).to_file(tmp_path / "r.gpkg")
+    with caplog.at_level(logging.WARNING, "sitsformer"):
+        found = assess(path, tmp_path / "r.gpkg", design="simple")
+    assert "classes that the map has not: vineyard" in caplog.text
+    assert found["class"].tolist() == [*CLASSES.names, "vineyard", "(all)"]
+    last = found.iloc[3]
+    assert last.pixels == 0 and last.estimated_ha > 0 and last.producers_accuracy == 0
+    assert found.samples.tolist()[-1] == 173
+    assert found.basis[0].endswith("afterwards; 4 more lie where the map has no class")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: points(np.array([1]), np.array([1]), label=["a"]).to_file(p), "no unit of"),
+        (
+            lambda p: points(np.array([50]), np.array([9]), crop=["a"]).to_file(p),
+            "has none of the columns class, label, code, reference; say with --column",
+        ),
+        (
+            lambda p: geopandas.GeoDataFrame(
+                {"label": ["a"]}, geometry=[box(0, 0, 1, 1)], crs=32614
+            ).to_file(p),
+            "holds Polygon: give points",
+        ),
+        (lambda p: p.write_text("x"), "cannot be read as points"),
+    ],
+)
+def test_what_cannot_be_a_sample_is_refused(ground, tmp_path: Path, make, message) -> None:
+    make(tmp_path / "r.gpkg")
+    with pytest.raises(SitsError, match=message):
+        assess(ground[0], tmp_path / "r.gpkg", design="simple")
+    (tmp_path / "r.csv").write_text("x,lat,label\n1,2,a\n")
+    with pytest.raises(SitsError, match="has no column lon"):
+        assess(ground[0], tmp_path / "r.csv", design="simple")
+
+
+def test_the_command_writes_a_table_and_a_picture(ground, tmp_path: Path) -> None:
+    path, classes, truth = ground
+    row, column = draw(classes)
+    points(row, column, code=np.array([10, 40, 50])[truth[row, column]]).to_file(
+        tmp_path / "r.gpkg"
+    )
+    out = tmp_path / "table.csv"
+    arguments = [str(path), str(tmp_path / "r.gpkg"), "--design", "stratified", "--out", str(out)]
+    done = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert done.exit_code == 0 and "overall accuracy 0." in done.output
+    assert pd.read_csv(out)["class"].tolist() == [*CLASSES.names, "(all)"]
+    assert out.with_suffix(".png").stat().st_size > 10_000
+    missing = CliRunner().invoke(command, arguments[:2])
+    assert missing.exit_code == 2 and "--design" in missing.output
+
+
+def test_intervals_hold_the_known_truth_of_the_ground(ground, tmp_path: Path) -> None:
+    """200 samples of one map: 95 % intervals hold the true area about as often as they say."""
+    path, classes, truth = ground
+    true = np.array([((truth == k) & (classes > 0)).sum() / 100 for k in range(3)])
+    held = np.zeros(3)
+    for seed in range(200):
+        row, column = draw(classes, seed, 40)
+        codes = np.array([10, 40, 50])[truth[row, column]]
+        x, y = WEST + 10.0 * column + 5, NORTH - 10.0 * row - 5
+        sample = areas.Reference.plain(classes[row, column] - 1, truth[row, column])
+        if seed:
+            table = areas.table(
+                np.bincount(classes.ravel(), minlength=4)[1:], CLASSES.names, (10, 40, 50),
+                sample, 0.95, "",
+            )  # fmt: skip
+        else:
+            lon, lat = to_lonlat(32614, x, y)
+            file = tmp_path / "r.csv"
+            pd.DataFrame({"lon": lon, "lat": lat, "code": codes}).to_csv(file, index=False)
+            table = assess(path, file, design="stratified")
+        held += (table.low_ha[:3].to_numpy() <= true + 1e-9) & (
+            true - 1e-9 <= table.high_ha[:3].to_numpy()
+        )
+    assert (held[:2] >= 180).all() and (held[:2] <= 199).all()
+    assert held[2] == 200  # never mapped or missed wrongly: its area is known

@@ -1,0 +1,269 @@
+# What rules ask of the config: targets, inputs and params of a job.
+from functools import cache
+
+from sitsformer import decisive, plots
+from sitsformer.config import expand
+from sitsformer.evaluation import tables
+from sitsformer.fewshot import parse_learner
+from sitsformer.userfiles import watched, watched_of, watched_of_survey
+
+
+def targets() -> list[str]:
+    """Everything that `snakemake` without a target makes.
+
+    What is made on the way is named too, so that a deleted artefact is made again though nothing
+    else misses it; `keep` names what may go.
+    """
+    mapped = [
+        *PATHS.maps(),
+        *(path for area in CONFIG.maps.tiles for path in PATHS.tile_maps(area)),
+        *([PATHS.map_model()] if CONFIG.maps.tiles else []),
+    ]
+    if not CONFIG.learns:
+        return [*mapped, *PATHS.kept()]
+    return [
+        f"{RESULTS}/report.html",
+        *(f"{RESULTS}/figures/{name}.svg" for name in plots.names(CONFIG)),
+        *(f"{RESULTS}/tables/{name}" for name in tables.NAMES),
+        *mapped,
+        *PATHS.cells(),
+        *PATHS.pretrained(),
+        *(PATHS.samples(name) for name in CONFIG.sets if CONFIG.sets[name].areas),
+        *PATHS.kept(),
+    ]
+
+
+def stage(name: str) -> str:
+    """Version of a stage, as a param: a raised number runs the stage again."""
+    return f"{name} version {STAGES[name]}"
+
+
+def area_files(wildcards):
+    """Files of the user that a cube is made from."""
+    return [str(path) for path in watched_of(CONFIG.areas[wildcards.area])]
+
+
+def earthengine_requests(wildcards):
+    """Requests to Earth Engine that an export has under way at once."""
+    asks = CONFIG.areas[wildcards.area].source == "earthengine"
+    return CONFIG.earthengine.concurrent if asks else 0
+
+
+def survey_files(wildcards):
+    """Files of the user that a set has its labels from, where they are in no cube."""
+    label = CONFIG.sets[wildcards.set].label
+    return [str(path) for path in watched_of_survey(CONFIG, str(label))]
+
+
+def set_files(wildcards):
+    """Files of the user that decide which samples are cut: polygons of splits, surveys."""
+    split = CONFIG.sets[wildcards.set].split
+    polygons = watched(expand(split.polygons)) if split.by == "polygons" else []
+    return [*(str(path) for path in polygons), *survey_files(wildcards)]
+
+
+def tile_stores(wildcards):
+    """Tile stores that a set is merged from."""
+    return PATHS.tile_stores(wildcards.set)
+
+
+@cache
+def learnable(name: str) -> str:
+    """The samples of a set, once the whole config is known to allow learning from them.
+
+    Asked as an input of what learns: who wants cubes and samples alone needs no polygons for
+    every split.
+    """
+    if found := problems(CONFIG):
+        raise WorkflowError(unusable(found))
+    return PATHS.samples(name)
+
+
+def pretrain_samples(wildcards):
+    """Samples that pretraining learns from."""
+    return learnable(CONFIG.pretrain.set)
+
+
+def fewshot_samples(wildcards):
+    """Samples with crop labels."""
+    return learnable(CONFIG.fewshot.set)
+
+
+def init_model(wildcards):
+    """The pretrained model that a learner starts from; none for `none`."""
+    return model_of(wildcards.learner)
+
+
+def model_of(learner: str) -> list[str]:
+    """The pretrained model that a learner starts from; none for `none`."""
+    parsed = parse_learner(learner)
+    if parsed.init == SCRATCH.name:
+        return []
+    return [PATHS.model(parsed.init, parsed.pretrain_seed)]
+
+
+def init_options(wildcards):
+    """How a learner is named on the command line."""
+    return options_of(wildcards.learner)
+
+
+def options_of(learner: str) -> list[str]:
+    """How a learner is named on the command line."""
+    parsed = parse_learner(learner)
+    options = ["--init", parsed.init, "--adaptation", parsed.adaptation]
+    for path in model_of(learner):
+        options += ["--pretrain-seed", str(parsed.pretrain_seed), "--init-model", path]
+    return options
+
+
+def baseline_files(wildcards):
+    """Files of the user that a baseline is made of: its module, or the features of a peer."""
+    options = CONFIG.fewshot.options.get(parse_learner(wildcards.learner).method, {})
+    return [str(expand(options[key])) for key in ("file", "features") if key in options]
+
+
+def land_cover_options(wildcards):
+    """The pretrained model whose land cover a control is given; nothing for a plain baseline."""
+    return [part for path in model_of(wildcards.learner) for part in ("--land-cover", path)]
+
+
+def cube_settings(wildcards):
+    """Values of the config that decide a cube."""
+    return decisive.leaves(decisive.cube(CONFIG, wildcards.area))
+
+
+def patches_settings(wildcards):
+    """Values of the config that decide a tile store."""
+    return decisive.leaves(decisive.patches(CONFIG, wildcards.set))
+
+
+def merge_settings(wildcards):
+    """Values of the config that decide how samples are split."""
+    return decisive.leaves(decisive.merge(CONFIG, wildcards.set))
+
+
+def pretrain_settings(wildcards):
+    """Values of the config that decide a pretrained model."""
+    return decisive.leaves(decisive.pretrain(CONFIG, wildcards.objective))
+
+
+def fewshot_settings(wildcards):
+    """Values of the config that decide the cells of a network."""
+    return decisive.leaves(decisive.finetune(CONFIG, parse_learner(wildcards.learner)))
+
+
+def baseline_settings(wildcards):
+    """Values of the config that decide the cells of a baseline."""
+    return decisive.leaves(decisive.baseline(CONFIG, parse_learner(wildcards.learner)))
+
+
+def folder_of_output(wildcards, output):
+    """Folder of the first output."""
+    return str(Path(output[0]).parent)
+
+
+def folder_of_tables(wildcards, input):
+    """Folder of the tables."""
+    return str(Path(input.tables[0]).parent)
+
+
+def folder_of_figures(wildcards, output):
+    """Folder of the figures."""
+    return str(Path(output.figures[0]).parent)
+
+
+def folder_of_benchmarks(wildcards, output):
+    """Folder of Snakemake's benchmark files."""
+    return str(Path(output.page).parent / "benchmarks")
+
+
+def figure(name: str):
+    """A figure of the Snakemake report, with its caption and category."""
+    return report(
+        f"{RESULTS}/figures/{name}.svg",
+        category=plots.FIGURES[name].category,
+        labels={"figure": plots.FIGURES[name].title},
+        caption="../report/figure.rst",
+    )
+
+
+def table(name: str):
+    """A table of the evaluation; those that a browser shows are in the Snakemake report."""
+    path = f"{RESULTS}/tables/{name}"
+    if not name.endswith(".csv"):
+        return path
+    return report(
+        path,
+        category="Tables",
+        labels={"table": name.removesuffix(".csv").replace("_", " ")},
+        caption="../report/table.rst",
+    )
+
+
+def options(name: str, paths) -> list[str]:
+    """Files as a command takes them that are given one by one."""
+    given = [paths] if isinstance(paths, str) else paths
+    return [word for path in given for word in (name, path)]
+
+
+def neighbours(wildcards):
+    """Cubes of the tiles around a mapped one."""
+    return PATHS.neighbours(wildcards.area, wildcards.tile)
+
+
+def neighbour_options(wildcards, input):
+    """How the cubes around a tile are named on the command line."""
+    return options("--neighbour", input.neighbours)
+
+
+def mask_files() -> list[str]:
+    """The user's raster that says which pixels are mapped."""
+    raster = getattr(CONFIG.maps.mask, "path", None)
+    return [] if raster is None else [str(expand(raster))]
+
+
+def mapped_tiles(wildcards):
+    """Maps of classes of the tiles of an area."""
+    return PATHS.tile_maps(wildcards.area, "classes")
+
+
+def mapped_layers(wildcards):
+    """Every file of the maps of the tiles of an area."""
+    return PATHS.tile_maps(wildcards.area)
+
+
+def mapped_cubes(wildcards):
+    """Cubes of the mapped tiles of an area."""
+    return PATHS.mapped_cubes(wildcards.area)
+
+
+def cube_options(wildcards, input):
+    """How the cubes of mapped tiles are named on the command line."""
+    return options("--cube", input.cubes)
+
+
+def samples_options(wildcards, input):
+    """How the samples that tell how good a map is are named on the command line, if there are."""
+    return options("--samples", input.samples)
+
+
+def map_products() -> dict:
+    """Files of the map of a tile."""
+    known = mapproducts.products(CONFIG.maps.layers)
+    return {name: PATHS.map("{area}", "{tile}", name) for name in known}
+
+
+def area_products() -> dict:
+    """Files of the map of an area; pictures are shown in the Snakemake report."""
+    found = {}
+    for name, ending in mapproducts.area_endings(CONFIG.maps.layers).items():
+        path = PATHS.area_map("{area}", name)
+        if ending.endswith(".png"):
+            path = report(
+                path,
+                category="Maps",
+                caption="../report/map.rst",
+                labels={"area": "{area}", "product": name},
+            )
+        found[name] = path
+    return found
