@@ -28,7 +28,8 @@ REFUSED = "refused"
 """The key cannot be changed alone: the config says so, and nothing runs."""
 
 TABLES = {"evaluate": 1, "report": 1}
-MAPS = {"crop_model": 1, "map": 1}
+MAPPED = {"map": 1, "mosaic": 1}
+MAPS = {"crop_model": 1, **MAPPED}
 SWEEP = {"fewshot": 8, **MAPS, **TABLES}
 ALL_CELLS = {"baseline": 4, **SWEEP}
 
@@ -152,6 +153,11 @@ RECIPE = {
 KEYS: dict[str, tuple[Any, Jobs | str]] = {
     "results": ("elsewhere", EVERYTHING),
     "keep": ("cubes", {}),
+    # No set takes its labels from there.
+    "labels": (
+        {"fields": {"kind": "polygons", "path": "split.geojson", "column": "split"}},
+        {},
+    ),
     **under("areas.river_2020", area("river_2020", RIVER)),
     **under("areas.plains_2021", area("plains_2021", PLAINS)),
     **under("areas.county_2021", area("county_2021", COUNTY)),
@@ -187,6 +193,7 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
     ),
     "pretrain.set": ("crops", pretrained(3)),
     "pretrain.overlap": ("labels", TABLES),
+    "pretrain.models": ({"dual": "nowhere"}, REFUSED),
     "pretrain.objectives": (
         {"pretrain.objectives": ["ssl", "dual"], "fewshot.inits": ["none", "ssl", "dual"]},
         TABLES,
@@ -241,19 +248,21 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
         {"baseline": 2, **TABLES},
     ),
     "fewshot.options": ({"random_forest": {"trees": 7}}, {"baseline": 2, **TABLES}),
-    "evaluation.level": (0.9, {"map": 1, **TABLES}),
+    "evaluation.level": (0.9, {"mosaic": 1, **TABLES}),
     "evaluation.bootstrap": (500, TABLES),
     "evaluation.bins": (5, TABLES),
     "evaluation.miscoverage": (0.2, TABLES),
-    "maps.tiles.county_2021": (2, {"map": 1, "report": 1}),
+    "maps.tiles.county_2021": (2, {**MAPPED, "report": 1}),
+    "maps.model": ("nowhere", REFUSED),
     "maps.init": ("ssl", {**MAPS, "report": 1}),
     "maps.adaptation": (
         {"fewshot.adaptations": ["full", "bias"], "maps.adaptation": "bias"},
         {"fewshot": 8, **MAPS, **TABLES},
     ),
     "maps.shots": (1, {**MAPS, "report": 1}),
-    "maps.batch_size": (512, {"map": 1, "report": 1}),
-    "maps.mask": ("none", {"map": 1, "report": 1}),
+    "maps.batch_size": (512, {**MAPPED, "report": 1}),
+    "maps.mask": ("none", {**MAPPED, "report": 1}),
+    "maps.layers": (["probabilities"], {**MAPPED, "report": 1}),
     **under(
         "synthetic",
         {
@@ -380,7 +389,8 @@ def after(rule: str, path: str) -> Jobs:
         "fewshot": {"fewshot": 1, **TABLES},
         "baseline": {"baseline": 1, **TABLES},
         "crop_model": {**MAPS, "report": 1},
-        "map": {"map": 1, "report": 1},
+        "map": {**MAPPED, "report": 1},
+        "mosaic": {"mosaic": 1, "report": 1},
         "evaluate": TABLES,
         "report": {"report": 1},
     }[rule]

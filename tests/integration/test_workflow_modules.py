@@ -19,7 +19,7 @@ from sitsformer.paths import Paths
 pytestmark = pytest.mark.long
 
 RULES = {"cube", "patches", "merge", "pretrain", "fewshot", "baseline", "evaluate", "crop_model",
-         "map", "report"}  # fmt: skip
+         "map", "mosaic", "report"}  # fmt: skip
 
 ONE = f"""
 configfile: "config/config.yaml"

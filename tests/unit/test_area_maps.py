@@ -129,7 +129,7 @@ def test_without_neighbours_and_without_their_date_the_edge_has_less(
     settings = SETTINGS.model_copy(update={"max_length": 14})
     alone = maps.predict(world["cube0"], settings, model, 300)
     assert (alone.classes[:, -2:] == 0).all() and (alone.classes[-2:] == 0).all()
-    east = write_cube(tmp_path / "east.zarr", tile_at(1, 0), make_scene(2 * SIDE), lacks=3)
+    east = write_cube(tmp_path / "east.zarr", tile_at(1, 0), make_scene(2 * SIDE), lacks=4)
     less = maps.predict(world["cube0"], settings, model, 300, neighbours=[east])
     np.testing.assert_array_equal(less.classes[:, :-2], alone.classes[:, :-2])
     whole = maps.predict(world["cube0"], settings, model, 300, neighbours=[world["cube1"]])
