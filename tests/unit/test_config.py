@@ -323,7 +323,7 @@ def test_a_split_by_polygons_needs_polygons_for_each_part(tmp_path: Path) -> Non
 def test_what_may_not_be_meant_is_noted() -> None:
     values = changed("areas.spare", DEMO["areas"]["county_2021"])
     values["sets"]["more"] = {"areas": ["county_2021"], "label": "cdl"}
-    values["fewshot"]["baselines"] = ["peer"]
+    values["fewshot"] |= {"baselines": ["peer"], "controls": []}
     values["fewshot"]["options"] = {"peer": {"features": "peer.npy"}}
     assert [note.split(":")[0] for note in notes(parse(values))] == [
         *("areas.spare", "fewshot.options.peer.features", "sets.more")
@@ -344,7 +344,7 @@ def test_one_learner_alone_is_compared_with_nobody() -> None:
         (["ssl"], ["ltae"], True),
     ):
         values = changed("fewshot.inits", inits)
-        values["fewshot"]["baselines"] = baselines
+        values["fewshot"] |= {"baselines": baselines, "controls": []}
         values["maps"] = {}
         assert parse(values).fewshot.comparable is comparable
 
@@ -411,7 +411,8 @@ def test_adding_a_seed_adds_cells_and_keeps_full_jobs(seeds, per_job, shots, run
         return set(Paths(Config.model_validate(values)).cells())
 
     before, after = cells(seeds), cells(seeds + 1)
-    learners = len(shots) * (1 + 3 * len(runs) + len(DEMO["fewshot"]["baselines"]))
+    others = len(DEMO["fewshot"]["baselines"]) + len(runs) * len(DEMO["fewshot"]["controls"])
+    learners = len(shots) * (1 + 3 * len(runs) + others)
     assert len(before) == learners * -(-seeds // per_job)
     lost = before - after
     assert len(after - before) == learners
