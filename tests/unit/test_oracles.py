@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rio_cogeo import cog_validate
 from scipy import stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.weightstats import DescrStatsW
-from test_maps import CLASSES, made_cube, oracle, write
 
-from sitsformer import cube, maps
-from sitsformer.config import Patches
-from sitsformer.evaluation import areas, intervals
-
-
-def test_a_map_is_a_cloud_optimised_geotiff(tmp_path: Path) -> None:
-    made_cube(tmp_path / "c.zarr")
-    found = maps.predict(tmp_path / "c.zarr", Patches(size=1, min_dates=1), oracle, 500)
-    path = tmp_path / "map.tif"
-    write(found, cube.open_cube(tmp_path / "c.zarr"), CLASSES, path)
-    for file in (path, path.with_name("map_confidence.tif")):
-        valid, errors, warnings = cog_validate(file, strict=True)
-        assert valid, (errors, warnings)
+from sitsformer.evaluation import intervals
 
 
 @given(st.integers(0, 10_000), st.integers(2, 12))
@@ -61,15 +45,3 @@ def test_crossed_intervals_come_from_the_mean_squares_of_statsmodels(seed: int) 
     half = stats.t.ppf(0.975, freedom) * np.sqrt(total / table.size)
     found = intervals.over_seeds(table, 0.95)
     assert (found.low, found.high) == pytest.approx((table.mean() - half, table.mean() + half))
-
-
-@given(st.integers(0, 10_000))
-def test_weighted_shares_are_those_of_statsmodels(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    mapped, reference = rng.integers(0, 3, (2, 200))
-    weight = rng.uniform(0.5, 20, 200)
-    shares, _ = areas.shares_by_stratum(mapped, reference, weight, 3)
-    for i in range(3):
-        inside = mapped == i
-        weighted = DescrStatsW(np.eye(3)[reference[inside]], weights=weight[inside])
-        np.testing.assert_allclose(shares[i], weighted.mean)

@@ -178,7 +178,7 @@ def test_samples_that_do_not_fit_are_refused():
     values, doy = samples(2, 3, least=3)
     with pytest.raises(SitsError, match=r"10, 5, 5"):
         model.predict(values[:, :, :8], doy)
-    with pytest.raises(SitsError, match="float32"):
+    with pytest.raises(SitsError, match="floats are reflectance"):
         model.predict(values.astype(np.float32), doy)
     with pytest.raises(SitsError, match="days of year"):
         model.predict(values, doy[:, :2])

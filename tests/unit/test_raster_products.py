@@ -235,7 +235,7 @@ def test_a_chunk_damaged_beyond_the_first_look_is_refused(
     monkeypatch.setattr(export, "find_area", lambda *_: own)
     monkeypatch.setattr(export, "find_tile", lambda *_: TILE)
     monkeypatch.setattr(Source, "settings", lambda *_: {})
-    monkeypatch.setattr(export, "settings", lambda *_: {})
+    monkeypatch.setattr(export.decisive, "cube", lambda *_: {})
     with pytest.raises(SitsError, match=r"two\.zarr cannot be read"):
         export.export(None, "farm", TILE.name, tmp_path / "out.zarr")  # type: ignore[arg-type]
     assert not list(tmp_path.glob("out*"))
