@@ -124,7 +124,9 @@ def baseline_files(wildcards):
 
 def land_cover_options(wildcards):
     """The pretrained model whose land cover a control is given; nothing for a plain baseline."""
-    return [part for path in model_of(wildcards.learner) for part in ("--land-cover", path)]
+    return [
+        part for path in model_of(wildcards.learner) for part in ("--land-cover", path)
+    ]
 
 
 def cube_settings(wildcards):
