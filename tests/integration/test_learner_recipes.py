@@ -96,7 +96,7 @@ def test_the_learners_are_in_figures_and_report(finished: Path) -> None:
     assert "#1b7837" in drawn
     assert re.search(r"stroke-dasharray: 4\.8,1\.6,1\.6,1\.6", drawn)
     page = (finished / "results" / "report.html").read_text()
-    for text in ("extra trees", "ssl (reconstruction), last_layer", "prototypes", "sharpness"):
+    for text in ("extra trees", "ssl (no labels), last_layer", "prototypes", "sharpness"):
         assert text in page
 
 
