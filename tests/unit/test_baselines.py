@@ -49,6 +49,24 @@ def test_seasons_across_new_year_run_on() -> None:
     np.testing.assert_array_equal(series.calendar_days(plain), [[100, 200, 300], [120, -1, -1]])
 
 
+@pytest.mark.parametrize(
+    "doy",
+    [
+        [[100, 200, 300], [120, 0, 0]],
+        [[300, 340, 5, 90, 0], [310, 360, 20, 100, 110], [10, 60, 110, 0, 0]],
+        # Most samples start after New Year.
+        [[10, 100, 200], [12, 90, 0], [360, 30, 150]],
+        [[340, 30, 300, 20, 80], [350, 10, 200, 350, 40]],
+    ],
+)
+def test_a_calendar_counts_a_batch_as_the_whole_store(doy: list[list[int]]) -> None:
+    every = np.array(doy)
+    days = series.calendar_days(every)
+    calendar = series.Calendar.of(every, days)
+    for row, expected in zip(every, days, strict=True):
+        np.testing.assert_array_equal(calendar.days(row[None])[0], expected)
+
+
 def test_phenology_finds_the_season() -> None:
     grid = np.arange(0, 365, 10)
     curve = np.exp(-(((grid - 180) / 40) ** 2))[None].astype(np.float32)

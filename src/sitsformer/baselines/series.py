@@ -53,12 +53,12 @@ class Calendar:
         valid = doy > 0
         grid = np.arange(int(day[valid].min()), int(day[valid].max()) + STEP, STEP)
         first, added = doy[:, 0].astype(np.int64), day[:, 0] - doy[:, 0]
-        late = int(np.median(added[first >= np.median(first)]))
-        others = first[added > late]
-        if not len(others):
+        late, early = int(added.min()), int(added.max())
+        if late == early:
             return cls(grid, late, late, 0)
-        turn = int(others.max() + first[added <= late].min(initial=others.max() + 1)) // 2 + 1
-        return cls(grid, int(added.max()), late, turn)
+        # Those that start after New Year have the small days; the turn is amid the gap.
+        turn = (first[added > late].max() + first[added == late].min()) // 2 + 1
+        return cls(grid, early, late, int(turn))
 
     def days(self, doy: Ints) -> Ints:
         """Days of year (B, T) counted on through New Year; 0 = padding becomes -1."""
