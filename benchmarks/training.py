@@ -30,8 +30,8 @@ from reference_model import Reference
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.training.determinism import deterministic, seed
 from sitsformer.training.objectives import objectives
+from sitsformer.training.pretraining import InMemory, PretrainSettings, PretrainTask
 from sitsformer.training.recipe import Plan, make_optimiser
-from sitsformer.training.tasks import InMemory, PretrainSettings, PretrainTask
 
 BATCH, MASK = 32, 0.3
 

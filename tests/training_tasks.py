@@ -9,7 +9,7 @@ import training_data
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.model.steps import make_series
 from sitsformer.training.objectives import objectives
-from sitsformer.training.tasks import InMemory, PretrainSettings, PretrainTask
+from sitsformer.training.pretraining import InMemory, PretrainSettings, PretrainTask
 
 MEAN, STD = np.full(10, 0.2), np.full(10, 0.1)
 

@@ -35,9 +35,9 @@ from sitsformer.modelstore import Origin, load_model, save_model
 from sitsformer.registry import find
 from sitsformer.samples import Samples, load_samples, statistics, statistics_of
 from sitsformer.training import distributed
+from sitsformer.training.classification import ClassifySettings, ClassifyTask
 from sitsformer.training.loop import Row, fit
 from sitsformer.training.observers import bar, observers
-from sitsformer.training.tasks import ClassifySettings, ClassifyTask
 
 logger = logging.getLogger("sitsformer")
 

@@ -39,7 +39,7 @@ from sitsformer.training import distributed
 from sitsformer.training.loop import Row, fit
 from sitsformer.training.objectives import objectives, without_labels
 from sitsformer.training.observers import bar, observers
-from sitsformer.training.tasks import InMemory, Ints, PretrainTask, Source
+from sitsformer.training.pretraining import InMemory, Ints, PretrainTask, Source
 
 logger = logging.getLogger("sitsformer")
 
@@ -208,7 +208,7 @@ class Streamed:
         self.count = loader.samples
 
     def batches(self, size: int, epoch: int, start: int) -> Iterator[tuple[Series, Ints, Ints]]:
-        """See `tasks.Source`."""
+        """See `pretraining.Source`."""
         if size != self.size:
             raise SitsError(
                 f"the set has {self.count} samples a process, fewer than a batch: use a smaller "

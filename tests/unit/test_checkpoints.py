@@ -13,11 +13,8 @@ from sitsformer.model.steps import make_series
 from sitsformer.training import checkpoint as checkpoints
 from sitsformer.training.augment import Strength
 from sitsformer.training.loop import fit
+from sitsformer.training.pretraining import InMemory, PretrainTask
 from sitsformer.training.recipe import Plan
-from sitsformer.training.tasks import (
-    InMemory,
-    PretrainTask,
-)
 from training_tasks import MEAN, SHAPE, STD, network, settings_of, task, weights
 
 

@@ -16,12 +16,8 @@ import training_data
 from sitsformer.model import SITSFormer
 from sitsformer.model.steps import make_series
 from sitsformer.training.augment import Strength
-from sitsformer.training.tasks import (
-    ClassifySettings,
-    ClassifyTask,
-    InMemory,
-    PretrainTask,
-)
+from sitsformer.training.classification import ClassifySettings, ClassifyTask
+from sitsformer.training.pretraining import InMemory, PretrainTask
 from training_tasks import MEAN, SHAPE, STD, settings_of
 
 COPIES = {torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default}

@@ -11,7 +11,7 @@ from sitsformer.errors import SitsError
 from sitsformer.model.steps import make_series
 from sitsformer.modelstore import load_model
 from sitsformer.samples import load_samples, statistics
-from sitsformer.training.tasks import InMemory
+from sitsformer.training.pretraining import InMemory
 
 CPU = torch.device("cpu")
 

@@ -22,7 +22,7 @@ from sitsformer.fewshot.adaptations.lp_ft import LP_FT, tuned
 from sitsformer.fewshot.adaptations.probe import PROBE, STRENGTHS, UNSEEN, probed
 from sitsformer.finetune import Job, _series, run_cells
 from sitsformer.model.prediction import embeddings, probabilities
-from sitsformer.training.tasks import ClassifyTask
+from sitsformer.training.classification import ClassifyTask
 
 SHAPE = config.Model(embedding="linear", hidden=16, layers=1, heads=2)
 SWEEP = config.FewShot(set="made", steps=30, batch_size=8, validation=5, learning_rates=(1e-2,))

@@ -10,8 +10,9 @@ import pytest
 from sitsformer.config import Augment, FewShot, Model, Optimiser, Pretrain, Tuning
 from sitsformer.model import Architecture
 from sitsformer.training.augment import Strength
+from sitsformer.training.classification import ClassifySettings
+from sitsformer.training.pretraining import PretrainSettings
 from sitsformer.training.recipe import Plan
-from sitsformer.training.tasks import ClassifySettings, PretrainSettings
 
 ELSEWHERE = {
     Pretrain: {

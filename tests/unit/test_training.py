@@ -16,11 +16,8 @@ from sitsformer.training import distributed
 from sitsformer.training.augment import Strength
 from sitsformer.training.loop import fit
 from sitsformer.training.observers import observers
+from sitsformer.training.pretraining import InMemory, PretrainTask
 from sitsformer.training.recipe import Plan, learning_rate, make_optimiser
-from sitsformer.training.tasks import (
-    InMemory,
-    PretrainTask,
-)
 from training_tasks import MEAN, SHAPE, STD, network, settings_of, shape_for, task, weights
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sitsformer.model import masking
+from sitsformer.training.classification import balanced_round
 from sitsformer.training.objectives.contrast import TEMPERATURE, info_nce
-from sitsformer.training.tasks import balanced_round
 from training_tasks import network, shape_for, task
 
 

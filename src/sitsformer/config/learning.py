@@ -27,8 +27,9 @@ from sitsformer.training.objectives import comparisons, objectives
 if TYPE_CHECKING:
     from sitsformer.model import Architecture
     from sitsformer.training.augment import Strength
+    from sitsformer.training.classification import ClassifySettings
+    from sitsformer.training.pretraining import PretrainSettings
     from sitsformer.training.recipe import Plan
-    from sitsformer.training.tasks import ClassifySettings, PretrainSettings
 
 
 class Model(Section):
@@ -229,7 +230,7 @@ class Pretrain(Section):
 
     def task(self, objective: str, seed: int) -> PretrainSettings:
         """What a run of an objective learns, and how."""
-        from sitsformer.training.tasks import PretrainSettings
+        from sitsformer.training.pretraining import PretrainSettings
 
         chosen = objectives()[objective]
         return self.made(
@@ -325,7 +326,7 @@ class FewShot(Section):
 
     def task(self, drawn: int, seed: int) -> ClassifySettings:
         """How a cell of so many training samples is fine-tuned."""
-        from sitsformer.training.tasks import ClassifySettings
+        from sitsformer.training.classification import ClassifySettings
 
         return self.made(
             ClassifySettings,

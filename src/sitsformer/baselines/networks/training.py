@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from sitsformer.baselines.baseline import Choice, Predict, Task
 from sitsformer.baselines.series import Calendar, PixelSeries
 from sitsformer.model.steps import Steps, pack
+from sitsformer.training.classification import ClassifyTask
 from sitsformer.training.loop import fit
-from sitsformer.training.tasks import ClassifyTask
 
 _PREDICT = 1024
 

@@ -1,4 +1,4 @@
-"""The two tasks: pretraining on an objective's losses, and classification.
+"""Pretraining on an objective's losses as a task of the loop.
 
 Batches from memory are drawn for all processes at once, from the seed and the number of the update,
 and each process packs its share: one process or four see the same samples, masks and augmentation.
@@ -16,12 +16,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from sitsformer.errors import SitsError
 from sitsformer.model import SITSFormer, masking
-from sitsformer.model.prediction import probabilities
 from sitsformer.model.steps import Change, Series, Steps, pack, to_device
 from sitsformer.registry import find
 from sitsformer.training import augment, distributed
@@ -33,8 +31,8 @@ Ints = npt.NDArray[np.int64]
 VALIDATION_SEED = 20220615
 """Seeds the masks of validation: the same in every epoch, run and process."""
 
-_EPOCH, _BATCH = 1, 2
-"""Keep the random numbers of the order of samples apart from those of a batch."""
+EPOCH, BATCH = 1, 2
+"""Keep the random numbers of the order of samples apart from those of a batch; see `generator`."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ class InMemory:
     ) -> None:
         self.series, self.label = series, label
         self.count = len(label)
-        self.order = order or (lambda epoch: _rng(_EPOCH, epoch).permutation(self.count))
+        self.order = order or (lambda epoch: generator(EPOCH, epoch).permutation(self.count))
 
     def batches(self, size: int, epoch: int, start: int) -> Iterator[tuple[Series, Ints, Ints]]:
         """See `Source`."""
@@ -171,7 +169,7 @@ class PretrainTask:
         s = self.settings
         index = self._usable(label, index)
         own = 0 if self.source.shared else distributed.rank()
-        rng = _rng(s.seed, _BATCH, number, micro, own)
+        rng = generator(s.seed, BATCH, number, micro, own)
         time, bands = series.doy.shape[1], series.mean.shape[0]
         change = augment.draw_changes(series.lengths[index], time, bands, s.augment, rng)
         mask = int(rng.integers(2**62))
@@ -216,7 +214,7 @@ class PretrainTask:
     def _hidden(self, lengths: Ints, bands: int, seed: int) -> npt.NDArray[np.bool_]:
         """(N,) or (N, C): what is hidden of series of these lengths."""
         strategy = masking.halves if self.views else masking.STRATEGIES[self.settings.mask]
-        hidden = strategy(lengths, bands, self.settings.mask_rate, _rng(seed))
+        hidden = strategy(lengths, bands, self.settings.mask_rate, generator(seed))
         if self.settings.decoder:
             # An encoder that sees no hidden step must see one.
             hidden &= np.repeat(lengths > 1, lengths)
@@ -299,131 +297,10 @@ def _rows_of(lengths: Ints, samples: Ints) -> Ints:
     return rows
 
 
-@dataclass(frozen=True)
-class ClassifyBatch:
-    """A batch of fine-tuning: the steps, class indices (B,), and the count of terms."""
-
-    steps: Steps
-    label: Tensor
-    counts: Mapping[str, float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassifySettings:
-    """How a classifier is fine-tuned.
-
-    Attributes:
-        updates: optimiser steps of an epoch.
-        batch_size: samples a step.
-        seed: of the order of samples and the augmentation.
-        label_smoothing: share of the target spread over all classes.
-        augment: changes to the series.
-    """
-
-    updates: int
-    batch_size: int
-    seed: int
-    label_smoothing: float = 0.0
-    augment: augment.Strength = augment.NOTHING
-
-
-class Classifier(Protocol):
-    """A network that tells classes apart."""
-
-    def logits(self, steps: Steps) -> Tensor:
-        """Class logits (B, classes) of a batch."""
-
-
-class ClassifyTask:
-    """Classes of labelled samples.
-
-    Every class is drawn as often as any other, whatever its share of the samples.
-
-    Args:
-        series: all samples.
-        label: (sample,) class index.
-        train: which samples to learn from.
-        settings: see `ClassifySettings`. One epoch is `settings.updates` optimiser steps;
-            samples come in shuffled rounds with equal shares of every class, and a batch is
-            never larger than all of them.
-        validation: which samples to validate on; None: no validation.
-    """
-
-    weights: Mapping[str, float] = {"classes": 1.0}
-
-    def __init__(
-        self,
-        series: Series,
-        label: Ints,
-        train: Ints,
-        settings: ClassifySettings,
-        validation: Ints | None = None,
-    ) -> None:
-        self.series, self.label, self.samples = series, label, train
-        self.settings, self.validation = settings, validation
-        self.updates = settings.updates
-
-    def batches(self, epoch: int, start: int) -> Iterator[list[ClassifyBatch]]:
-        """Batches out of shuffled rounds of the training samples."""
-        s = self.settings
-        size = min(s.batch_size, len(self.samples))
-        time, bands = self.series.doy.shape[1], self.series.mean.shape[0]
-        per_round = len(self.samples) // size
-        for update in range(start, self.updates):
-            number = epoch * self.updates + update
-            turn, place = divmod(number, per_round)
-            order = balanced_round(self.samples, self.label, _rng(s.seed, _EPOCH, turn))
-            index = order[place * size : (place + 1) * size]
-            rng = _rng(s.seed, _BATCH, number)
-            change = augment.draw_changes(self.series.lengths[index], time, bands, s.augment, rng)
-            steps = pack(self.series, index, change)
-            label = to_device(self.label[index], self.series.values.device)
-            yield [ClassifyBatch(steps, label, {"classes": float(len(index))})]
-
-    def sums(self, model: Classifier, batch: ClassifyBatch) -> dict[str, Tensor]:
-        """Cross-entropies with label smoothing."""
-        logits = model.logits(batch.steps).float()
-        smooth = self.settings.label_smoothing
-        loss = F.cross_entropy(logits, batch.label, label_smoothing=smooth, reduction="sum")
-        return {"classes": loss}
-
-    def validate(self, model: SITSFormer) -> Row:
-        """Cross-entropy and accuracy of the validation samples."""
-        if self.validation is None:
-            return {}
-        found = probabilities(model, self.series, self.validation, 1024)
-        truth = self.label[self.validation]
-        likelihood = found[np.arange(len(truth)), truth]
-        return {
-            "loss": float(-np.log(np.clip(likelihood, 1e-6, 1.0)).mean()),
-            "accuracy": float((found.argmax(1) == truth).mean()),
-        }
-
-
-def balanced_round(samples: Ints, label: Ints, rng: np.random.Generator) -> Ints:
-    """As many samples as there are, in random order, the same number (or one more) of each class.
-
-    A large class gives some of its samples, others each round; a small one is gone through again
-    and again. Of classes of equal size, it is all samples.
-
-    Args:
-        samples: (n,) positions.
-        label: class index of every position.
-        rng: random numbers.
-    """
-    classes = np.unique(label[samples])
-    shares = [len(part) for part in np.array_split(samples, len(classes))]
-    chosen = []
-    for k, share in zip(rng.permutation(classes), shares, strict=True):
-        own = samples[label[samples] == k]
-        rounds = [rng.permutation(own) for _ in range(-(-share // len(own)))]
-        chosen.append(np.concatenate(rounds)[:share])
-    return rng.permutation(np.concatenate(chosen))
-
-
 def _chunks(index: Ints, size: int) -> list[Ints]:
     return np.array_split(index, -(-len(index) // size))
 
 
-def _rng(*numbers: int) -> np.random.Generator:
+def generator(*numbers: int) -> np.random.Generator:
+    """Random numbers that are a function of some numbers."""
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(numbers)))
