@@ -5,6 +5,7 @@ Shapes: N packed steps, B samples of a batch, T acquisitions, C bands.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import numpy as np
@@ -21,12 +22,12 @@ from sitsformer.training.loop import fit
 _PREDICT = 1024
 
 
-class PixelNetwork(nn.Module):
+class PixelNetwork(nn.Module, ABC):
     """A network that reads the mean of each patch."""
 
+    @abstractmethod
     def logits(self, steps: Steps) -> Tensor:
         """Class logits (B, classes) of a batch."""
-        raise NotImplementedError
 
 
 Build = Callable[[int, Calendar, int], PixelNetwork]
