@@ -1,4 +1,4 @@
-"""Fine-tuning: few-shot cells of the sweep, and one model on all labels.
+"""Fine-tuning: few-shot cells of the sweep.
 
 A cell is one draw of labels; the cells of one job share a process and the samples in memory. How
 the network learns from a draw is an adaptation (`fewshot/adaptations/`). Every init gets the same;
@@ -24,20 +24,17 @@ import torch
 
 from sitsformer import config, fewshot
 from sitsformer.errors import SitsError
-from sitsformer.fewshot import TEST, TRAIN, VALIDATION, Cell, Draw, Learner, validation_score
+from sitsformer.fewshot import TEST, TRAIN, Cell, Draw, Learner, validation_score
 from sitsformer.fewshot.adaptations import Adaptation, Choice, adaptations
-from sitsformer.fewshot.adaptations.full import all_weights
 from sitsformer.fewshot.refine import Pool, best, scale, standardised
 from sitsformer.model import SITSFormer
 from sitsformer.model.prediction import embeddings, probabilities
 from sitsformer.model.steps import Series, make_series
-from sitsformer.modelstore import Origin, load_model, save_model
+from sitsformer.modelstore import load_model
 from sitsformer.registry import find
-from sitsformer.samples import Samples, load_samples, statistics, statistics_of
-from sitsformer.training import distributed
-from sitsformer.training.classification import ClassifySettings, ClassifyTask
-from sitsformer.training.loop import Row, fit
-from sitsformer.training.observers import bar, observers
+from sitsformer.samples import Samples, statistics_of
+from sitsformer.training.classification import ClassifyTask
+from sitsformer.training.loop import fit
 
 logger = logging.getLogger("sitsformer")
 
@@ -48,6 +45,7 @@ PREDICT_BATCH = 512
 """Samples a batch of prediction; activations of the default network then take some 200 MB."""
 
 
+_Encoder: TypeAlias = tuple[str, int | None]
 Pooled: TypeAlias = tuple[npt.NDArray[np.float32], Floats, Floats]
 
 
@@ -89,11 +87,11 @@ def run_cells(
     """
     adaptation = find(adaptations(), learner.adaptation, "adaptation")
     test = np.flatnonzero((samples.split == TEST) & (samples.label >= 0))
-    job = Job(samples, _series(samples, init), init, model_settings, settings)
+    job = Job(samples, series_of(samples, init), init, model_settings, settings)
     cells, models = [], []
     for seed in seeds:
         drawn, tuned = _tune(job, adaptation, shots, seed)
-        found, refined = _predicted(job, tuned.model, drawn)
+        found, refined = _predicted(job, tuned.model, drawn, seed)
         choice = {
             **tuned.choice,
             **({"refined": refined} if settings.refine else {}),
@@ -127,41 +125,50 @@ class Job:
     init: Path | None
     model_settings: config.Model
     settings: config.FewShot
-    known: dict[str, Pooled] = field(default_factory=dict)
-    """Pooled encodings by a pretrained encoder, which all draws share, by kind of pooling."""
-    pools: dict[str, Pool] = field(default_factory=dict)
+    known: dict[_Encoder, Pooled] = field(default_factory=dict)
+    """Pooled encodings by an encoder that has not moved: one at a time."""
+    pools: dict[_Encoder, Pool] = field(default_factory=dict)
 
-    def pooled(self, model: SITSFormer) -> Pooled:
+    def pooled(self, model: SITSFormer, seed: int) -> Pooled:
         """Pooled encodings of all samples by a network whose encoder is as it started.
+
+        Tries of a draw share them, and so do draws where the encoder is a pretrained one.
+
+        Args:
+            model: of `start(seed)`, on whichever pooling.
+            seed: it.
 
         Returns:
             (sample, feature) float32; mean and standard deviation (feature,) of each over the
             training split.
         """
-        kind = model.architecture.pooling
-        if self.init is None or kind not in self.known:
+        key = self._encoder(model, seed)
+        if key not in self.known:
+            self.known.clear()
             everything = np.arange(len(self.samples))
             found = embeddings(model, self.series, everything, PREDICT_BATCH)
-            result = found, *scale(found, self.samples.split == TRAIN)
-            if self.init is None:
-                return result
-            self.known[kind] = result
-        return self.known[kind]
+            self.known[key] = found, *scale(found, self.samples.split == TRAIN)
+        return self.known[key]
 
-    def pool(self, model: SITSFormer) -> Pool:
-        """All samples as the refinements see them with a model.
-
-        Draws that share an encoder share their neighbours.
-        """
-        key = model.architecture.pooling
+    def pool(self, model: SITSFormer, seed: int) -> Pool:
+        """All samples as the refinements see them with a model; a frozen one shares neighbours."""
+        key = self._encoder(model, seed)
         if model.frozen and key in self.pools:
             return self.pools[key]
-        pool = Pool(partial(self._space, model), self.land_cover)
-        if model.frozen and self.init is not None:
+        pool = Pool(partial(self._space, model, seed), self.land_cover)
+        if model.frozen:
+            self.pools.clear()
             self.pools[key] = pool
         return pool
 
-    def _space(self, model: SITSFormer) -> npt.NDArray[np.floating]:
+    def _encoder(self, model: SITSFormer, seed: int) -> _Encoder:
+        """What tells an encoder that has not moved from others of this job."""
+        return model.architecture.pooling, seed if self.init is None else None
+
+    def _space(self, model: SITSFormer, seed: int) -> npt.NDArray[np.floating]:
+        if model.frozen:
+            found, mean, std = self.pooled(model, seed)
+            return np.asarray(((found - mean) / std).astype(np.float32))
         found = embeddings(model, self.series, np.arange(len(self.samples)), PREDICT_BATCH)
         return standardised(found, self.samples.split == TRAIN)
 
@@ -174,7 +181,7 @@ class Job:
 
     def start(self, seed: int) -> SITSFormer:
         """The network as it starts, with a new classifier; all that is random is of the seed."""
-        return _start(self.samples, self.series, self.init, seed, self.model_settings)
+        return start_network(self.samples, self.series, self.init, seed, self.model_settings)
 
     def train(self, model: SITSFormer, drawn: Draw, seed: int, rate: float) -> SITSFormer:
         """Train the weights of a network that want a gradient, by the recipe of the sweep.
@@ -199,7 +206,9 @@ class Job:
         return model.eval()
 
 
-def _predicted(job: Job, model: SITSFormer, drawn: Draw) -> tuple[npt.NDArray[np.float32], str]:
+def _predicted(
+    job: Job, model: SITSFormer, drawn: Draw, seed: int
+) -> tuple[npt.NDArray[np.float32], str]:
     """Probabilities (sample, class) of all samples, and how they were refined.
 
     Without refinements those of the test split alone are computed; the others are NaN.
@@ -211,7 +220,7 @@ def _predicted(job: Job, model: SITSFormer, drawn: Draw) -> tuple[npt.NDArray[np
     found[wanted] = probabilities(model, job.series, wanted, PREDICT_BATCH)
     if not refine:
         return found, "none"
-    better, name = best(found, job.samples.label, drawn, job.pool(model), refine)
+    better, name = best(found, job.samples.label, drawn, job.pool(model, seed), refine)
     return better.astype(np.float32), name
 
 
@@ -231,7 +240,7 @@ def _tune(job: Job, adaptation: Adaptation, shots: config.Shots, seed: int) -> t
     return drawn, best
 
 
-def _start(
+def start_network(
     samples: Samples, series: Series, init: Path | None, seed: int, model_settings: config.Model
 ) -> SITSFormer:
     """The network before fine-tuning: everything random in it comes from the seed."""
@@ -252,10 +261,11 @@ def _start(
 
 def network_series(samples: Samples) -> Series:
     """Samples as networks without pretraining read them, by statistics of the training split."""
-    return _series(samples, None)
+    return series_of(samples, None)
 
 
-def _series(samples: Samples, init: Path | None, device: torch.device | str = "cpu") -> Series:
+def series_of(samples: Samples, init: Path | None, device: torch.device | str = "cpu") -> Series:
+    """Samples as a network reads them, by the statistics it was pretrained with, if it was."""
     if init is None:
         stats = statistics_of(samples)
         mean, std = stats.mean, stats.std
@@ -282,122 +292,4 @@ def land_cover(
     if model.classifier is None:
         return None
     everything = np.arange(len(samples))
-    return probabilities(model, series or _series(samples, init), everything, PREDICT_BATCH)
-
-
-@dataclass(frozen=True)
-class Standard:
-    """Settings of `run_standard`: SITS-Former's way of fine-tuning.
-
-    Attributes:
-        epochs: passes over the training split.
-        batch_size: samples a step.
-        recipe: of the optimiser.
-        seed: of the classifier's weights, the order of samples and dropout.
-        patience: epochs without a better validation loss before it stops; None: never.
-    """
-
-    epochs: int = 50
-    batch_size: int = 128
-    recipe: config.Optimiser = field(default_factory=config.Optimiser)
-    seed: int = 0
-    patience: int | None = None
-
-
-def run_standard(
-    store: Path,
-    init: Path | None,
-    out: Path,
-    checkpoint: Path,
-    model_settings: config.Model,
-    settings: Standard,
-    tensorboard: Path | None = None,
-    device_name: str = "auto",
-) -> dict[str, float]:
-    """Fine-tune one model on all labels of a set's training split, test it, write its artefact.
-
-    Args:
-        store: sample store with labels.
-        init: a pretrained model artefact; None: random weights.
-        out: the model artefact.
-        checkpoint: folder of the checkpoint.
-        model_settings: shape of the network where there is no pretrained one.
-        settings: the recipe.
-        tensorboard: folder of TensorBoard files.
-        device_name: `auto`, `cpu` or `cuda`.
-
-    Returns:
-        Overall accuracy, macro F1 and kappa on the test split.
-    """
-    from sitsformer import artefacts
-
-    device = distributed.start(device_name)
-    loaded = load_samples(store)
-    samples = loaded.take(loaded.label >= 0)
-    parts = [np.flatnonzero(samples.split == k) for k in (TRAIN, VALIDATION, TEST)]
-    if not len(parts[0]):
-        raise SitsError(f"{store} has no labelled sample in its training split")
-    if init is None:
-        stats = statistics(store)
-        series = make_series(samples.reflectance, samples.doy, stats.mean, stats.std, device)
-    else:
-        series = _series(samples, init, device)
-    model = _start(samples, series, init, settings.seed, model_settings)
-    all_weights(model)
-    model.to(device)
-    size = min(settings.batch_size, len(parts[0]))
-    task = ClassifyTask(
-        series,
-        samples.label,
-        parts[0],
-        ClassifySettings(updates=len(parts[0]) // size, batch_size=size, seed=settings.seed),
-        parts[1] if len(parts[1]) else None,
-    )
-    recipe = settings.recipe.plan(
-        epochs=settings.epochs,
-        seed=settings.seed,
-        patience=settings.patience,
-    )
-    inputs = {"samples": store} | ({} if init is None else {"init": init})
-    identity = {
-        "epochs": settings.epochs,
-        "batch_size": settings.batch_size,
-        "seed": settings.seed,
-        "recipe": settings.recipe.model_dump(mode="json"),
-        "model": vars(model.architecture),
-        "device": device.type,
-        "inputs": {name: artefacts.digest(path) for name, path in inputs.items()},
-    }
-    with bar("fine-tune", settings.epochs * task.updates) as progress:
-        history: list[Row] = fit(
-            model,
-            task,
-            recipe,
-            checkpoint=checkpoint,
-            settings=identity,
-            observers=observers(tensorboard, None, identity),
-            progress=progress,
-        )
-    model.eval()
-    found = probabilities(model, series, parts[2], PREDICT_BATCH)
-    metrics = _test(found, samples.label[parts[2]])
-    data = {"samples": store.name, "training samples": str(len(parts[0]))}
-    origin = Origin(
-        "classification", data, identity, inputs, settings.seed, metrics, samples.classes
-    )
-    save_model(out, model, origin, history)
-    return metrics
-
-
-def _test(probabilities: npt.NDArray[np.float32], truth: Ints) -> dict[str, float]:
-    """Overall accuracy, macro F1 and Cohen's kappa; nothing where there is no test sample."""
-    if not len(truth):
-        return {}
-    from sklearn.metrics import cohen_kappa_score, f1_score
-
-    found = probabilities.argmax(1)
-    return {
-        "test_accuracy": float((found == truth).mean()),
-        "test_macro_f1": float(f1_score(truth, found, average="macro", zero_division=0)),
-        "test_kappa": float(cohen_kappa_score(truth, found)),
-    }
+    return probabilities(model, series or series_of(samples, init), everything, PREDICT_BATCH)

@@ -12,11 +12,12 @@ from sitsformer.fewshot.adaptations import Adaptation
 from sitsformer.fewshot.adaptations.bias import vectors
 from sitsformer.fewshot.adaptations.full import all_weights
 from sitsformer.fewshot.adaptations.linear import classifier_alone
-from sitsformer.finetune import Standard, run_cells, run_standard
+from sitsformer.finetune import run_cells
 from sitsformer.modelstore import load_model, read_history
 from sitsformer.pretrain import Where
 from sitsformer.pretrain import run as pretrain
 from sitsformer.samples import load_samples
+from sitsformer.standardtuning import Standard, run_standard
 from training_tasks import network
 
 

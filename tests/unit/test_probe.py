@@ -20,7 +20,7 @@ from sitsformer.fewshot.adaptations.auto import AUTO
 from sitsformer.fewshot.adaptations.blend import BLEND
 from sitsformer.fewshot.adaptations.lp_ft import LP_FT, tuned
 from sitsformer.fewshot.adaptations.probe import PROBE, STRENGTHS, UNSEEN, probed
-from sitsformer.finetune import Job, _series, run_cells
+from sitsformer.finetune import Job, run_cells, series_of
 from sitsformer.model.prediction import embeddings, probabilities
 from sitsformer.training.classification import ClassifyTask
 
@@ -31,7 +31,7 @@ SWEEP = config.FewShot(set="made", steps=30, batch_size=8, validation=5, learnin
 def job(samples=None, **sweep) -> Job:
     samples = samples or phenology.make(240)
     settings = SWEEP.model_copy(update=sweep)
-    return Job(samples, _series(samples, None), None, SHAPE, settings)
+    return Job(samples, series_of(samples, None), None, SHAPE, settings)
 
 
 def drawn(j: Job, shots: int = 5) -> fewshot.Draw:
@@ -62,7 +62,7 @@ def test_a_probe_of_two_classes_is_the_same_regression() -> None:
     model = probed(j, draw, 0, 0.03)
     found = probabilities(model, j.series, np.arange(len(samples)), 64)
     assert (found[:, 2:] < 1e-6).all()
-    features, mean, std = j.pooled(model)
+    features, mean, std = j.pooled(model, 0)
     regression = LogisticRegression(C=0.03, max_iter=1000, tol=1e-6)
     scaled = (features - mean) / std
     regression.fit(scaled[draw.train], samples.label[draw.train])
@@ -76,6 +76,20 @@ def test_a_probe_moves_the_classifier_alone() -> None:
     start, model = j.start(0).state_dict(), probed(j, drawn(j), 0, 0.03).state_dict()
     changed = {name for name in start if not torch.equal(start[name], model[name])}
     assert changed <= {"classifier.weight", "classifier.bias"}
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_shared_encodings_are_those_of_the_encoder(seed: int) -> None:
+    j = job()
+    j.pooled(j.start(1 - seed), 1 - seed)
+    model = j.start(seed)
+    found, mean, std = j.pooled(model, seed)
+    again, _, _ = j.pooled(j.start(seed), seed)
+    assert again is found
+    everything = np.arange(len(j.samples))
+    np.testing.assert_array_equal(found, embeddings(model, j.series, everything, 512))
+    training = found[j.samples.split == TRAIN].astype(np.float64)
+    np.testing.assert_allclose((mean, std), (training.mean(0), training.std(0)))
 
 
 def test_a_blend_lies_half_way() -> None:

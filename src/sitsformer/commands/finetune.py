@@ -162,7 +162,7 @@ def finetune(
     Options of SITS-Former's finetuning.py are taken as they are, underscores included. A folder of
     .npz samples, or a checkpoint of SITS-Former, is converted first, into FINETUNE_PATH.
     """
-    from sitsformer import finetune as stage
+    from sitsformer import standardtuning as stage
     from sitsformer.commands import training_options as options
 
     options.set_threads(threads)

@@ -41,7 +41,7 @@ def probed(job: Job, draw: Draw, seed: int, strength: float) -> SITSFormer:
 
     model = job.start(seed)
     model.new_classifier(model.architecture.classes, model.class_names, "seasons")
-    features, mean, std = job.pooled(model)
+    features, mean, std = job.pooled(model, seed)
     regression = LogisticRegression(C=strength, max_iter=300, tol=1e-3, class_weight="balanced")
     regression.fit((features[draw.train] - mean) / std, job.samples.label[draw.train])
     _write(model, regression, mean, std)

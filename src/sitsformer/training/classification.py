@@ -1,0 +1,143 @@
+"""Classification as a task of the loop: balanced batches of labelled samples.
+
+Axes: B samples of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from sitsformer.model import SITSFormer
+from sitsformer.model.prediction import probabilities
+from sitsformer.model.steps import Series, Steps, pack, to_device
+from sitsformer.training import augment
+from sitsformer.training.loop import Row
+from sitsformer.training.pretraining import BATCH, EPOCH, Ints, generator
+
+
+@dataclass(frozen=True)
+class ClassifyBatch:
+    """A batch of fine-tuning: the steps, class indices (B,), and the count of terms."""
+
+    steps: Steps
+    label: Tensor
+    counts: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifySettings:
+    """How a classifier is fine-tuned.
+
+    Attributes:
+        updates: optimiser steps of an epoch.
+        batch_size: samples a step.
+        seed: of the order of samples and the augmentation.
+        label_smoothing: share of the target spread over all classes.
+        augment: changes to the series.
+    """
+
+    updates: int
+    batch_size: int
+    seed: int
+    label_smoothing: float = 0.0
+    augment: augment.Strength = augment.NOTHING
+
+
+class Classifier(Protocol):
+    """A network that tells classes apart."""
+
+    def logits(self, steps: Steps) -> Tensor:
+        """Class logits (B, classes) of a batch."""
+
+
+class ClassifyTask:
+    """Classes of labelled samples.
+
+    Every class is drawn as often as any other, whatever its share of the samples.
+
+    Args:
+        series: all samples.
+        label: (sample,) class index.
+        train: which samples to learn from.
+        settings: see `ClassifySettings`. One epoch is `settings.updates` optimiser steps;
+            samples come in shuffled rounds with equal shares of every class, and a batch is
+            never larger than all of them.
+        validation: which samples to validate on; None: no validation.
+    """
+
+    weights: Mapping[str, float] = {"classes": 1.0}
+
+    def __init__(
+        self,
+        series: Series,
+        label: Ints,
+        train: Ints,
+        settings: ClassifySettings,
+        validation: Ints | None = None,
+    ) -> None:
+        self.series, self.label, self.samples = series, label, train
+        self.settings, self.validation = settings, validation
+        self.updates = settings.updates
+
+    def batches(self, epoch: int, start: int) -> Iterator[list[ClassifyBatch]]:
+        """Batches out of shuffled rounds of the training samples."""
+        s = self.settings
+        size = min(s.batch_size, len(self.samples))
+        time, bands = self.series.doy.shape[1], self.series.mean.shape[0]
+        per_round = len(self.samples) // size
+        for update in range(start, self.updates):
+            number = epoch * self.updates + update
+            turn, place = divmod(number, per_round)
+            order = balanced_round(self.samples, self.label, generator(s.seed, EPOCH, turn))
+            index = order[place * size : (place + 1) * size]
+            rng = generator(s.seed, BATCH, number)
+            change = augment.draw_changes(self.series.lengths[index], time, bands, s.augment, rng)
+            steps = pack(self.series, index, change)
+            label = to_device(self.label[index], self.series.values.device)
+            yield [ClassifyBatch(steps, label, {"classes": float(len(index))})]
+
+    def sums(self, model: Classifier, batch: ClassifyBatch) -> dict[str, Tensor]:
+        """Cross-entropies with label smoothing."""
+        logits = model.logits(batch.steps).float()
+        smooth = self.settings.label_smoothing
+        loss = F.cross_entropy(logits, batch.label, label_smoothing=smooth, reduction="sum")
+        return {"classes": loss}
+
+    def validate(self, model: SITSFormer) -> Row:
+        """Cross-entropy and accuracy of the validation samples."""
+        if self.validation is None:
+            return {}
+        found = probabilities(model, self.series, self.validation, 1024)
+        truth = self.label[self.validation]
+        likelihood = found[np.arange(len(truth)), truth]
+        return {
+            "loss": float(-np.log(np.clip(likelihood, 1e-6, 1.0)).mean()),
+            "accuracy": float((found.argmax(1) == truth).mean()),
+        }
+
+
+def balanced_round(samples: Ints, label: Ints, rng: np.random.Generator) -> Ints:
+    """As many samples as there are, in random order, the same number (or one more) of each class.
+
+    A large class gives some of its samples, others each round; a small one is gone through again
+    and again. Of classes of equal size, it is all samples.
+
+    Args:
+        samples: (n,) positions.
+        label: class index of every position.
+        rng: random numbers.
+    """
+    classes = np.unique(label[samples])
+    shares = [len(part) for part in np.array_split(samples, len(classes))]
+    chosen = []
+    for k, share in zip(rng.permutation(classes), shares, strict=True):
+        own = samples[label[samples] == k]
+        rounds = [rng.permutation(own) for _ in range(-(-share // len(own)))]
+        chosen.append(np.concatenate(rounds)[:share])
+    return rng.permutation(np.concatenate(chosen))
