@@ -11,9 +11,11 @@ import yaml
 import phenology
 from sitsformer.checks.problems import problems
 from sitsformer.config import Config, parse
+from sitsformer.convert.table import table
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import seen
 from sitsformer.evaluation.seen import Seen, check_seen, seen_in_pretraining, sentence
+from sitsformer.samples import open_samples
 
 ROOT = Path(__file__).parents[2]
 TINY: dict[str, Any] = yaml.safe_load((ROOT / "tests" / "integration" / "tiny.yaml").read_text())
@@ -151,6 +153,28 @@ def test_samples_on_the_ground_of_the_test_are_counted(tmp_path: Path) -> None:
     tests = int((phenology.make(300).split == 2).sum())
     assert seen_in_pretraining(store, store).count == 0
     assert seen_in_pretraining(store, other).count == tests
+
+
+def test_samples_of_converted_tables_are_counted_by_longitude_and_latitude(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    count = 40
+    values = {
+        "x": rng.integers(100, 4000, (count, 8, 10)).astype(np.uint16),
+        "lon": np.repeat(np.linspace(-120, -110, 20), 2),
+        "lat": np.repeat(np.linspace(35, 40, 20), 2) + np.tile([0, 0.1], 20),
+        "dates": np.arange(8) * 10 + np.datetime64("2021-03-01"),
+        "label": np.arange(count) % 2,
+    }
+    for name, kept in (("all", slice(None)), ("even", slice(0, None, 2))):
+        columns = {k: v if k == "dates" else v[kept] for k, v in values.items()}
+        np.savez(tmp_path / f"{name}.npz", **columns)
+        shares = (0.4, 0.2, 0.4) if name == "all" else (0.8, 0.2, 0.0)
+        table(tmp_path / f"{name}.npz", tmp_path / f"{name}.zarr", fractions=shares, block=0.2)
+    tested = open_samples(tmp_path / "all.zarr")
+    even = np.isin(tested.lat.values, values["lat"][::2])
+    expected = int(((tested.split.values == 2) & even).sum())
+    found = seen_in_pretraining(tmp_path / "all.zarr", tmp_path / "even.zarr")
+    assert 1 < expected == found.count < int((tested.split.values == 2).sum())
 
 
 def test_what_only_the_samples_show_is_refused_too(tmp_path: Path) -> None:

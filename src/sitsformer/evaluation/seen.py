@@ -49,7 +49,7 @@ def seen_in_pretraining(store: Path, pretraining: Path) -> Seen:
         store: set store of the sweep.
         pretraining: set store of the pretraining; may be the same.
     """
-    from sitsformer.patches.leakage import compare, group
+    from sitsformer.patches.leakage import compare, distances, group
     from sitsformer.samples import SPLITS, open_samples
 
     tested, learned = open_samples(store), open_samples(pretraining)
@@ -59,10 +59,12 @@ def seen_in_pretraining(store: Path, pretraining: Path) -> Seen:
     found = compare(seen, test)
     # A converted table does not know its product: its layer is just called `label`.
     label = test.label if found.same_label and test.label != "label" else None
-    if found.nearest is None:
+    apart = distances(seen, test)
+    if apart is None:
         return Seen(None, label)
-    # Patches that overlap across the border of two UTM zones are not counted by `compare`.
-    near = int(found.nearest < (seen.side + test.side) / 2 - PIXEL / 2)
+    # Those that `compare` does not count: across the border of two UTM zones, and of converted
+    # tables, which have no grid.
+    near = int((apart < (seen.side + test.side) / 2 - PIXEL / 2).sum())
     return Seen(max(found.overlapping, near, _in_blocks(seen, test, tested)), label)
 
 

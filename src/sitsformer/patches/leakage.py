@@ -143,6 +143,17 @@ def compare(first: SampleGroup, second: SampleGroup) -> Leakage:
 
 def _nearest(first: SampleGroup, second: SampleGroup) -> float | None:
     """Smallest straight distance between centres, metres; also across UTM zones."""
+    found = distances(first, second)
+    return None if found is None else float(found.min())
+
+
+def distances(first: SampleGroup, second: SampleGroup) -> NDArray[np.float64] | None:
+    """Straight distance from each sample of the second group to the nearest of the first.
+
+    Returns:
+        (sample,) metres between the centres, of the samples whose places are known; None where one
+        group has none such.
+    """
     from scipy.spatial import cKDTree
 
     places = [_geocentric(group.lon, group.lat) for group in (first, second)]
@@ -151,7 +162,7 @@ def _nearest(first: SampleGroup, second: SampleGroup) -> float | None:
     if not all(map(len, known)):
         return None
     distance, _ = cKDTree(known[0]).query(known[1])
-    return float(distance.min())
+    return np.asarray(distance, dtype=np.float64)
 
 
 def _geocentric(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
