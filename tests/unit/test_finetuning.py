@@ -13,7 +13,7 @@ from sitsformer.fewshot.adaptations.bias import vectors
 from sitsformer.fewshot.adaptations.full import all_weights
 from sitsformer.fewshot.adaptations.linear import classifier_alone
 from sitsformer.finetune import run_cells
-from sitsformer.modelstore import load_model, read_history
+from sitsformer.modelstore import Origin, load_model, read_history, save_model
 from sitsformer.pretrain import Where
 from sitsformer.pretrain import run as pretrain
 from sitsformer.samples import load_samples
@@ -129,6 +129,23 @@ def test_a_model_pretrained_on_two_views_is_fine_tuned(store, tmp_path):
     cells, tuned = run_cells(samples, tmp_path / "model", learner, 10, range(2), shape, sweep)
     assert (fewshot.predicted(cells[0]) == cells[0].truth).mean() > 0.8
     assert all(not p.requires_grad for p in tuned.decoder.parameters())
+
+
+def test_a_probe_of_a_pretrained_model_is_stored_and_read(store, tmp_path):
+    """What the maps are drawn by: its pooling is another than pretraining's."""
+    shape = config.Model(embedding="linear", hidden=16, layers=1, heads=2, pooling="mean_max")
+    settings = config.Pretrain(set="made", epochs=1, batch_size=24)
+    pretrain(Where(store, tmp_path / "checkpoint", tmp_path / "dual"), "dual", 0, shape, settings)
+    sweep = config.FewShot(set="made", steps=20, validation=5)
+    samples = load_samples(store)
+    for adaptation in ("probe", "lp_ft", "blend", "linear"):
+        learner = fewshot.Learner(fewshot.NETWORK, "dual", adaptation, 0)
+        _, model = run_cells(samples, tmp_path / "dual", learner, 5, [0], shape, sweep)
+        save_model(tmp_path / adaptation, model, Origin("classification", classes=samples.classes))
+        again = load_model(tmp_path / adaptation)
+        assert again.architecture == model.architecture
+        values = samples.reflectance[:20], samples.doy[:20]
+        np.testing.assert_array_equal(model.predict(*values), again.predict(*values))
 
 
 def test_standard_fine_tuning_writes_a_model_that_predicts(store, tmp_path):

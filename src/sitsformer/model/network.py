@@ -131,8 +131,17 @@ class SITSFormer(nn.Module):
     def new_classifier(
         self, classes: int, class_names: Sequence[str] = (), pooling: str | None = None
     ) -> None:
-        """Put a fresh classifier in, if wanted on another pooling; its first logits are small."""
+        """Put a fresh classifier in; its first logits are small.
+
+        Args:
+            classes: of the classifier.
+            class_names: as many.
+            pooling: that it reads; None: as before. Another one ends the projection.
+        """
         a = self.architecture
+        if pooling not in (None, a.pooling):
+            # It was made for vectors of the other pooling, and for pretraining alone.
+            a, self.projection = replace(a, projection=False), None
         self.architecture = replace(a, classes=classes, pooling=pooling or a.pooling)
         self.class_names = tuple(class_names)
         self.classifier = nn.Linear(self.width, classes).to(self.mask_token.device)
