@@ -75,7 +75,7 @@ WITHOUT_A_GPU = {
     "fewshot": "--config C --samples S --init none --shots 1 --seeds 0 --out O",
     "baseline": "--config C --samples S --method random_forest --shots 1 --seeds 0 --out O",
     "map": "--model M --cube C --out O",
-    "embed": "S O.zarr",
+    "embed": "--model M S O.zarr",
 }
 
 
