@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 CORES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-fast lint format bench docs lock clean
+.PHONY: help env demo test test-fast test-slurm lint format bench docs lock clean
 
 help:  ## What there is to run
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,11 @@ test: env  ## The whole test suite
 
 test-fast: env  ## The tests that take seconds
 	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile -m "not long"
+
+test-slurm: env  ## The workflow by Slurm, on a node of its own (as root, in a container)
+	@$(BIN)/python -c 'import snakemake_executor_plugin_slurm' 2>/dev/null \
+	  || $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,cluster]"
+	TEST_SLURM=1 $(BIN)/python -m pytest tests/slurm
 
 lint: env  ## ruff, mypy, snakefmt, snakemake --lint
 	$(BIN)/python -m ruff check .

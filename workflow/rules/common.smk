@@ -195,10 +195,11 @@ def last_words(log: str, attempts: int) -> list[str]:
     if not any(path.exists() for path in kept):
         return ["it did not begin: what the cluster or the shell said is above"]
     try:
-        lines = Path(log).read_text(errors="replace").splitlines()
+        text = Path(log).read_text(errors="replace")
     except OSError:
         return ["it left no log"]
-    said = [line for line in lines if "error:" in line][-3:]
+    lines = [line for line in text.splitlines() if line.strip()]
+    said = [line for line in lines if "error:" in line or "terminated:" in line][-3:]
     if not lines or not lines[-1].startswith("exit status"):
         killed = "it was killed: out of memory, out of time or cancelled"
         return [*(said or lines[-2:]), killed]
