@@ -139,7 +139,8 @@ def main() -> None:
             while True:
                 time.sleep(3600)
         except KeyboardInterrupt:
-            pass
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)  # the daemons are stopped in peace
 
 
 if __name__ == "__main__":
