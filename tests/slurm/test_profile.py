@@ -21,14 +21,24 @@ def own_profile(run: Run, folder: Path) -> Path:
 
 
 def test_a_filled_in_profile_runs_a_part_of_the_workflow(run: Run, tmp_path: Path) -> None:
-    """Cubes are there from the login node; the rest is submitted, samples as a job array."""
+    """Cubes are there from the login node; the rest is submitted, samples as a job array.
+
+    A profile of the site adds to it; a key that both have is the workflow's.
+    """
     profile = own_profile(run, tmp_path / "profile")
-    status, said = run("--slurm-array-jobs", "patches", "--", MODEL, profile=profile)
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "config.yaml").write_text(
+        "slurm-jobname-prefix: site\ndefault-resources:\n  slurm_partition: gpu\n"
+    )
+    options = ("--profile", str(site), "--slurm-array-jobs", "patches", "--", MODEL)
+    status, said = run(*options, profile=profile)
     assert status == 0, said
     assert (run.folder / MODEL / "provenance.json").is_file()
     assert run.jobs("cube") == []
 
     (merge,) = run.jobs("merge")
+    assert merge.values["JobName"].startswith("site_")
     assert merge.values["Partition"] == "cpu"
     assert (merge.memory_mb, merge.minutes, merge.values["CPUs/Task"]) == (4000, 60, "1")
     assert "TresPerNode" not in merge.values
@@ -43,14 +53,3 @@ def test_a_filled_in_profile_runs_a_part_of_the_workflow(run: Run, tmp_path: Pat
     patches = run.jobs("patches")
     assert len(patches) == 2
     assert len({job.values["ArrayJobId"] for job in patches}) == 1
-
-
-def test_beside_the_profile_of_a_site_the_same_is_submitted(run: Run, tmp_path: Path) -> None:
-    """`--profile` for what a site says; the workflow's own has the last word."""
-    site = tmp_path / "site"
-    site.mkdir()
-    (site / "config.yaml").write_text("default-resources:\n  slurm_partition: gpu\n")
-    status, said = run("--profile", str(site), "--until", "patches", "--", MODEL)
-    assert status == 0, said
-    assert len(run.jobs("patches")) == 2
-    print({job.values["Partition"] for job in run.jobs("patches")})
