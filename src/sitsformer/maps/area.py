@@ -16,7 +16,6 @@ from sitsformer.evaluation import areas
 from sitsformer.maps.codes import MapCodes, read_codes
 from sitsformer.maps.mosaic import Grid, Piece, cog, count, grid_of, read_pieces, thinned, vrt
 from sitsformer.maps.predictor import Predictor
-from sitsformer.sensors import PIXEL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +89,8 @@ class MappedArea:
                 continue
             seen, tile = True, tile_of(cube)
             index = label.astype(np.int32) + 1
-            row, column = (grid.north - tile.north) // PIXEL, (tile.west - grid.west) // PIXEL
+            row = (grid.north - tile.north) // grid.pixel
+            column = (tile.west - grid.west) // grid.pixel
             rows = np.arange(-(-row // step), -(-(row + tile.size) // step))
             columns = np.arange(-(-column // step), -(-(column + tile.size) // step))
             # Tiles that are not mapped have cubes too.
