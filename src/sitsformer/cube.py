@@ -8,8 +8,8 @@
     spatial_ref                     CRS, for `rio.crs` with decode_coords="all"
 
 The bands and the grid are those of the sensor that the attribute `sensor` names; without it, of
-Sentinel-2. Sources build cubes with `build`, the export stage writes them with `write`, everything after reads
-them with `open_cube`, which checks the contract.
+Sentinel-2. Sources build cubes with `build`, the export stage writes them with `write`, everything
+after reads them with `open_cube`, which checks the contract.
 """
 
 from __future__ import annotations

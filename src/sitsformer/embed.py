@@ -50,7 +50,9 @@ def embed_samples(model_path: Path, store: Path, out: Path, batch_size: int = 10
     _check_ending(out)
     dataset = open_samples(store)
     common = about(dataset)
-    model = load_model(model_path, bands=common.bands, patch=dataset.sizes["py"])
+    model = load_model(
+        model_path, bands=common.bands, patch=dataset.sizes["py"], sensor=common.sensor
+    )
     rows = np.arange(dataset.sizes["sample"])
     doy = dataset.doy.values
     parts = []
@@ -104,11 +106,13 @@ def embed_tile(
     from sitsformer.model.inputs import refuse_means
     from sitsformer.modelfiles import describe
     from sitsformer.modelstore import load_model
-    from sitsformer.sensors import BANDS
+    from sitsformer.sensors import recorded
 
     _check_ending(out)
     settings = patches or own_patches(describe(model_path))
-    model = load_model(model_path, bands=BANDS, patch=settings.size)
+    cube = open_cube(cube_path)
+    sensor = recorded(cube.attrs)
+    model = load_model(model_path, bands=sensor.names, patch=settings.size, sensor=sensor)
     mean, std = model.mean.numpy(), model.std.numpy()
     found = predict(
         cube_path,
@@ -121,7 +125,6 @@ def embed_tile(
         refuse_means=lambda means: refuse_means(means, mean, std),
     )
     assert found.embeddings is not None
-    cube = open_cube(cube_path)
     inputs = {"model": model_path, "cube": cube_path}
     row, column = np.nonzero(found.classes)
     if out.suffix == ".zarr":

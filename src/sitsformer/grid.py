@@ -73,6 +73,11 @@ class Tile:
         return Affine(self.pixel, 0, self.west, 0, -self.pixel, self.north)
 
     @property
+    def corner(self) -> int:
+        """Edges of its pixels lie at multiples of `pixel` plus this, metres."""
+        return self.west % self.pixel
+
+    @property
     def side(self) -> int:
         """Side, metres."""
         return self.size * self.pixel

@@ -115,5 +115,3 @@ def test_features_of_sentinel_2_are_those_of_b04_b08_and_b11(tmp_path: Path) -> 
     moist = (near - regular[..., 8]) / (near + regular[..., 8])
     assert found[:, -9] == pytest.approx(moist.min(1))
     assert found[:, -8] == pytest.approx(moist.max(1))
-
-

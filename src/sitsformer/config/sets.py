@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from sitsformer.config.base import Fraction, Name, PatchSize, Section, Seed, Split
+
 BLOCK_STEP = 10
 """Metres that sides of blocks are multiples of."""
 

@@ -1,8 +1,8 @@
 """Sensors: what satellites and their products are like, a record each; standard library only.
 
-An area names its sensor. Cubes, stores of samples and models say whose they are (`said`, `recorded`)
-unless it is the first one, Sentinel-2. BANDS, PIXEL, SNAP and TILE_STEP are Sentinel-2's, for
-sources that bring nothing else.
+An area names its sensor. Cubes, stores of samples and models say whose they are (`said`, read by
+`recorded`) unless it is the default, Sentinel-2. BANDS, PIXEL, SNAP and TILE_STEP are Sentinel-2's,
+for sources that bring nothing else.
 """
 
 from sitsformer.sensors.named import DEFAULT, recorded, refuse_other, said, sensor_of, sensors

@@ -129,7 +129,8 @@ class Sensor:
             "`corner` is not from 0 to below `pixel`": not 0 <= self.corner < self.pixel,
             "a number stands for no band": not {
                 name for numbers in self._numberings() for name in numbers.values()
-            } <= {*self.names},
+            }
+            <= {*self.names},
         }
         problems = [text for text, wrong in said.items() if wrong]
         if problems:
