@@ -119,6 +119,26 @@ def test_stacks_are_read_by_names_or_by_the_bands_of_the_config(tmp_path: Path) 
     np.testing.assert_array_equal(found.reflectance[0], values)
 
 
+@pytest.mark.parametrize("form", ["stack", "cube"])
+def test_bits_of_which_none_is_set_are_clear_where_0_means_missing(form, tmp_path: Path) -> None:
+    values = np.full((7, SIZE, SIZE), 900, np.uint16)
+    values[6] = 0
+    values[6, 0, 0], values[:6, 0, 1] = 1 << 1, 0
+    there = Affine(30, 0, WEST, 0, -30, NORTH)
+    names = ("blue", "green", "red", "nir08", "swir16", "swir22", "Fmask")
+    path = write(tmp_path / "20100405.tif", values, transform=there, names=names, nodata=0)
+    if form == "cube":
+        dims = ("time", "y", "x")
+        x, y = WEST + 15 + 30 * np.arange(SIZE), NORTH - 15 - 30 * np.arange(SIZE)
+        own = {n: (dims, v[None], {"_FillValue": 0}) for n, v in zip(names, values, strict=True)}
+        dataset = xr.Dataset(own, {"time": [np.datetime64("2010-04-05", "ns")], "y": y, "x": x})
+        path = tmp_path / "series.nc"
+        dataset.assign_attrs(crs=f"EPSG:{EPSG}").to_netcdf(path)
+    found = build(path if form == "cube" else tmp_path, "hls", clouds={"by": "bits"})
+    assert found.clear.values[0, 0].tolist() == [0, 255, 100, 100]
+    assert (found.clear[0, 1:] == 100).all()
+
+
 def test_another_sensors_files_are_known(tmp_path: Path) -> None:
     ten = ["B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"]
     values = np.full((10, SIZE, SIZE), 900, np.uint16)

@@ -174,8 +174,9 @@ class PixelSeries:
 
 def _features(series: Floats, grid: Ints, bands: tuple[str, ...], sensor: Sensor) -> Floats:
     flat = series.reshape(len(series), -1)
-    wanted = sensor.called("red", "nir", "swir16")
-    if not set(wanted) <= set(bands):
+    known = sensor.has("red", "nir", "swir16")
+    wanted = sensor.called("red", "nir", "swir16") if known else ()
+    if not wanted or not set(wanted) <= set(bands):
         return flat
     red, nir, swir = (series[..., bands.index(name)] for name in wanted)
     ndvi, ndmi = normalised_difference(nir, red), normalised_difference(nir, swir)

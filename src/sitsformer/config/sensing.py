@@ -55,6 +55,11 @@ def _rasters(path: str, settings: Rasters, sensor: Sensor) -> Iterator[str]:
             f"{path}.clouds.by: products of {sensor.title} have no band of bits; name yours with "
             "`band` and the bits that hide the ground with `bits`, or use another way"
         )
+    if clouds.by == "simple" and not sensor.has("blue", "swir16"):
+        yield (
+            f"{path}.clouds.by: simple needs a band of 1.6 um (swir16), which {sensor.title} has "
+            f"not; use another way{own}"
+        )
     given = settings.bands or ()
     numberings = (sensor.numbers, *(one.numbers for one in sensor.products))
     spelled = {sensor.spelled(band) for band in given}

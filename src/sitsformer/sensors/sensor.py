@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
+NEEDED = ("blue", "green", "red", "nir")
+"""Common names that clouds, checks, indices and pictures look for."""
+
 _NUMBERED = re.compile(r"(?:SR_|NBART_)?B(?:AND)?[ _-]?0?(8A|\d{1,2})(?:[ _-]\d0M?)?")
 """A band by its number, as products and tools write it."""
 
@@ -132,6 +135,11 @@ class Sensor:
             }
             <= {*self.names},
         }
+        said |= {f"no band is called {common}": not self.has(common) for common in NEEDED}
+        said |= {
+            f"the name {name} would be read as {self.spelled(name)}": self.spelled(name) != name
+            for name in self.names
+        }
         problems = [text for text, wrong in said.items() if wrong]
         if problems:
             raise ValueError(f"sensor {self.name!r}: {'; '.join(problems)}")
@@ -196,11 +204,18 @@ class Sensor:
         Raises:
             KeyError: the sensor has none of a name.
         """
-        known = {band.common: band.name for band in self.bands}
-        known.setdefault("nir", known.get("nir08", ""))
-        if missing := [name for name in common if not known.get(name)]:
+        known = self._common()
+        if missing := [name for name in common if name not in known]:
             raise KeyError(f"{self.title} has no band {', '.join(missing)}")
         return tuple(known[name] for name in common)
+
+    def has(self, *common: str) -> bool:
+        """Whether `called` finds all of them."""
+        return {*common} <= {*self._common()}
+
+    def _common(self) -> dict[str, str]:
+        known = {band.common: band.name for band in self.bands}
+        return {"nir": known["nir08"], **known} if "nir08" in known else known
 
     def _numberings(self) -> tuple[Mapping[str, str], ...]:
         return (self.numbers, *(product.numbers for product in self.products))

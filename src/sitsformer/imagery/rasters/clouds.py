@@ -38,6 +38,15 @@ def needs_band(clouds: Clouds, sensor: Sensor, where: str) -> str | None:
     return clouds.band
 
 
+def none(missing: tuple[float, ...], clouds: Clouds) -> tuple[float, ...]:
+    """Values of the cloud band that are none, of those that its file calls missing.
+
+    0 of a band of bits says that none is set; a file of several bands calls it missing for the
+    sake of the others.
+    """
+    return tuple(value for value in missing if value != 0 or clouds.by != "bits")
+
+
 def score(
     reflectance: NDArray[np.uint16],
     flags: NDArray[Any] | None,

@@ -138,7 +138,7 @@ def _load_part(
         at = part.positions.index(CLOUD)
         flags, seen = view.read((part.indices[at],))
         own, first = part.tags[at], part.tags[0]
-        known = seen & values.known(flags[0], own.missing)
+        known = seen & values.known(flags[0], clouds.none(own.missing, settings.clouds))
         # A scale that all bands share was meant for the reflectances.
         return values.unpack(flags[0], own, alone=at == 0 or own.scale != first.scale), known
 

@@ -144,7 +144,8 @@ def convert(
         flags = known = None
         if len(pixels) > count:
             flags = values.unpack(pixels[count], meaning.flags, alone=meaning.flags_alone)
-            known = inside & values.known(pixels[count], meaning.flags.missing)
+            missing = clouds.none(meaning.flags.missing, meaning.settings.clouds)
+            known = inside & values.known(pixels[count], missing)
         result[date, :count] = stored
         result[date, count] = clouds.score(
             stored, flags, known, meaning.settings.clouds, meaning.sensor, meaning.where
