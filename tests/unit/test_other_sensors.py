@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+import yaml
 from affine import Affine
 
 from raster_files import write
@@ -143,8 +145,18 @@ def test_another_sensors_files_are_known(tmp_path: Path) -> None:
     ten = ["B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"]
     values = np.full((10, SIZE, SIZE), 900, np.uint16)
     write(tmp_path / "20100405.tif", values, names=ten)
-    with pytest.raises(SitsError, match=r"bands of Sentinel-2 and not of .*`sensor: sentinel-2`"):
+    with pytest.raises(SitsError, match=r"bands of Sentinel-2, not of .*`sensor: sentinel-2`"):
         build(tmp_path, "hls")
+    scenes = tmp_path / "scenes"
+    scenes.mkdir()
+    bands = {f"SR_B{i}": 9000 for i in range(1, 8)}
+    scene(scenes, "LC08_L2SP_198025_20100405_20100412_02_T1_{}.TIF", bands)
+    for sensor, said in (("sentinel-2", "lacks B08"), ("hls", "its name does not say which")):
+        chosen = area(scenes, sensor, pattern="*.TIF")
+        with pytest.raises(
+            SitsError, match=rf"{said}.*names of files of Landsat.*`sensor: landsat`"
+        ):
+            RasterSource().cube("farm", chosen, tile())
 
 
 @pytest.mark.parametrize("kind", ["tenthousandth", "floats"])
@@ -246,6 +258,13 @@ def config(path: Path, **changes: Any) -> dict[str, Any]:
 def test_what_the_config_refuses(change: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
         parse(config(tmp_path, **change))
+
+
+def test_the_config_of_the_page_can_be_used() -> None:
+    page = (Path(__file__).parents[2] / "docs/sensors.md").read_text()
+    (text,) = re.findall(r"```yaml\n(areas:.*?)```", page, re.DOTALL)
+    values = {"sets": {"land": {"areas": ["farm_2009"], "label": "crops"}}, **yaml.safe_load(text)}
+    parse({**values, "pretrain": {"set": "land"}, "fewshot": {"set": "land"}})
 
 
 def test_what_the_config_takes(tmp_path: Path) -> None:

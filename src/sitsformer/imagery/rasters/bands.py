@@ -80,18 +80,20 @@ def positions(names: Sequence[str], sensor: Sensor, what: str, where: str) -> tu
         found = ", ".join(name or "(no description)" for name in names)
         raise SitsError(
             f"{where}.bands: {what} lacks {', '.join(absent)}; its bands are {found}; "
-            f"set `bands` to the names in their order{_whose(names, sensor)}"
+            f"set `bands` to the names in their order{whose(names, sensor, what)}"
         )
     return tuple(names.index(band) for band in sensor.names)
 
 
-def _whose(names: Sequence[str], sensor: Sensor) -> str:
-    """What to do where these are the bands of another sensor."""
+def whose(names: Sequence[str], sensor: Sensor, file: str) -> str:
+    """What to do where bands or the name of a file are those of another sensor; else nothing."""
     for other in sensors().values():
-        if other is not sensor and {*other.names} <= {other.spelled(name) for name in names}:
+        alike = {*other.names} <= {other.spelled(name) for name in names}
+        if other is not sensor and (alike or other.product(file) is not None):
+            what = "bands" if alike else "names of files"
             return (
-                f", or, since these are the bands of {other.title} and not of {sensor.title}, "
-                f"`sensor: {other.name}` of the area"
+                f"; these are {what} of {other.title}, not of {sensor.title}: should it be "
+                f"`sensor: {other.name}` in the area?"
             )
     return ""
 

@@ -154,6 +154,7 @@ def _places(
         raise SitsError(
             f"{where}: {file} has one band, and its name does not say which; where each band is a "
             "file, find the band with a group (?P<band>...) in `date_pattern`"
+            f"{bands.whose((), sensor, file)}"
         )
     if any("complex" in str(dtype) for dtype in dataset.dtypes):
         raise SitsError(f"{where}: {file} holds complex numbers, which are no reflectances")
@@ -201,5 +202,5 @@ def _check_whole(
             f"{where}: the image of {str(item.time).replace('T', ' ')} ({item.path.name} and the "
             f"files named like it) lacks {', '.join(absent)}; there are "
             f"{', '.join(names[i] for i in sorted(there))}. Add the files, or change `pattern` or "
-            "`date_pattern`"
+            f"`date_pattern`{bands.whose((), sensor, item.path.name)}"
         )
