@@ -89,7 +89,9 @@ def score(
 def _clear(flags: NDArray[Any], clouds: Clouds, sensor: Sensor) -> NDArray[np.bool_]:
     if clouds.by == "bits":
         bits = clouds.bits or (() if sensor.flags is None else sensor.flags.hidden)
-        none: NDArray[np.bool_] = flags.astype(np.int64) & sum(1 << bit for bit in bits) == 0
+        none: NDArray[np.bool_] = (
+            np.nan_to_num(flags).astype(np.int64) & sum(1 << bit for bit in bits) == 0
+        )
         return none
     if clouds.by == "probability":
         low: NDArray[np.bool_] = flags <= clouds.probability_max
