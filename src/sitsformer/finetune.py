@@ -254,9 +254,10 @@ def start_network(
             series.mean.cpu().numpy(),
             series.std.cpu().numpy(),
             samples.bands,
+            sensor=samples.sensor.name,
         )
     else:
-        model = load_model(init, bands=samples.bands, patch=patch)
+        model = load_model(init, bands=samples.bands, patch=patch, sensor=samples.sensor)
     model.new_classifier(len(samples.classes), samples.classes.names)
     return model.to(series.values.device)
 
@@ -267,9 +268,15 @@ def series_of(samples: Samples, init: Path | None, device: torch.device | str = 
         stats = statistics_of(samples)
         mean, std = stats.mean, stats.std
     else:
-        model = load_model(init, bands=samples.bands, patch=samples.reflectance.shape[3])
+        model = _fitting(init, samples)
         mean, std = model.mean.numpy(), model.std.numpy()
     return make_series(samples.reflectance, samples.doy, mean, std, device)
+
+
+def _fitting(init: Path, samples: Samples, device: str = "cpu") -> SITSFormer:
+    """A model that reads these samples."""
+    patch, sensor = samples.reflectance.shape[3], samples.sensor
+    return load_model(init, bands=samples.bands, patch=patch, sensor=sensor, device=device)
 
 
 def land_cover(
@@ -289,9 +296,7 @@ def land_cover(
     Returns:
         (sample, land cover) probabilities; None where the model does not classify.
     """
-    model = load_model(
-        init, bands=samples.bands, patch=samples.reflectance.shape[3], device=str(device)
-    )
+    model = _fitting(init, samples, str(device))
     if model.classifier is None:
         return None
     everything = np.arange(len(samples))

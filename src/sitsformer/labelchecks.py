@@ -21,7 +21,6 @@ from sitsformer.errors import SitsError
 from sitsformer.indices import normalised_difference
 from sitsformer.samples import SPLITS, Samples, load_samples, open_samples, read_manifest
 from sitsformer.samples.contract import SURVEYED
-from sitsformer.sensors import SENTINEL2
 from sitsformer.stored import MISSING
 from sitsformer.surveys import account
 
@@ -32,8 +31,6 @@ FOLDS = 5
 TREES = 200
 MOST = 5000
 """Samples that errors are looked for among, at most; of larger sets as many are drawn."""
-
-WATER = SENTINEL2.called("green", "nir")
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,8 @@ def in_water(samples: Samples) -> NDArray[np.bool_]:
     """Samples (sample,) whose centre is water on most of its dates."""
     middle = samples.reflectance.shape[-1] // 2
     green, near = (
-        samples.reflectance[:, :, samples.bands.index(name), middle, middle] for name in WATER
+        samples.reflectance[:, :, samples.bands.index(name), middle, middle]
+        for name in samples.sensor.called("green", "nir")
     )
     index = normalised_difference(green.astype(np.float32), near.astype(np.float32))
     index[(samples.doy == 0) | (green == MISSING) | (near == MISSING)] = np.nan

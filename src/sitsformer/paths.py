@@ -14,7 +14,6 @@ from sitsformer import mapproducts
 from sitsformer.config import Config, ConfigError, expand
 from sitsformer.fewshot import NETWORK, NO_ADAPTATION, Learner, seed_jobs
 from sitsformer.grid import Tile, tiles
-from sitsformer.sensors import PIXEL
 from sitsformer.training.objectives import SCRATCH, objectives
 
 
@@ -141,7 +140,7 @@ class Paths:
         """Cubes of the tiles of an area that touch one of them, whose patches reach into them."""
         known = {(tile.west, tile.north): tile for tile in self.tiles(area)}
         tile = next(one for one in known.values() if one.name == name)
-        side = tile.size * PIXEL
+        side = tile.side
         places = [
             (tile.west + right * side, tile.north + up * side)
             for up in (1, 0, -1)

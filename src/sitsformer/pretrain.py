@@ -116,6 +116,7 @@ def run(
         stats.std,
         common.bands,
         classes.names,
+        common.sensor.name,
     ).to(device)
     source = _source(where.samples, settings, seed, device, series)
     task = PretrainTask(

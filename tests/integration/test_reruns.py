@@ -102,6 +102,7 @@ def area(name: str, made: Jobs) -> dict[str, tuple[Change | Any, Jobs | str]]:
     without_cubes = {key: jobs for key, jobs in made.items() if key not in ("cube", "patches")}
     return {
         "source": ("earthengine", made),
+        "sensor": ("landsat", REFUSED),
         "bounds": ([west, south, east, north + 0.0001], made),  # another sky
         "geometry": ("split.geojson", REFUSED),
         "start": (f"{year}-03-02", made),

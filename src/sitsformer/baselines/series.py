@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from sitsformer.indices import normalised_difference
 from sitsformer.samples import Samples
-from sitsformer.sensors import SENTINEL2
+from sitsformer.sensors import Sensor
 from sitsformer.stored import MISSING, SCALE
 
 if TYPE_CHECKING:
@@ -172,16 +172,18 @@ class PixelSeries:
         done = self.store.features
         if view not in done:
             every = replace(self, rows=np.arange(len(self.store.day)))
+            samples = self.store.samples
             done[view] = _features(
-                every.regular(view), self.calendar.grid, self.store.samples.bands
+                every.regular(view), self.calendar.grid, samples.bands, samples.sensor
             )
         return done[view][self.rows]
 
 
-def _features(series: Floats, grid: Ints, bands: tuple[str, ...]) -> Floats:
+def _features(series: Floats, grid: Ints, bands: tuple[str, ...], sensor: Sensor) -> Floats:
     flat = series.reshape(len(series), -1)
-    wanted = SENTINEL2.called("red", "nir", "swir16")
-    if not set(wanted) <= set(bands):
+    known = sensor.has("red", "nir", "swir16")
+    wanted = sensor.called("red", "nir", "swir16") if known else ()
+    if not wanted or not set(wanted) <= set(bands):
         return flat
     red, nir, swir = (series[..., bands.index(name)] for name in wanted)
     ndvi, ndmi = normalised_difference(nir, red), normalised_difference(nir, swir)

@@ -19,15 +19,16 @@ from pydantic import (
 )
 
 from sitsformer.config.base import Fraction, Name, OneOf, Section, Seed
-from sitsformer.sensors import SENTINEL2, TILE_STEP
+from sitsformer.sensors import DEFAULT, SENTINEL2, sensors
 from sitsformer.sources import sources
 
 
 class Tiles(Section):
     """How an area is cut into tiles."""
 
-    size: int = Field(126, ge=TILE_STEP, le=4998, multiple_of=TILE_STEP)
-    """Side of a tile, pixels of 10 m; a multiple of 6, so that 10, 20 and 60 m bands nest."""
+    size: int = Field(126, ge=2, le=4998)
+    """Side of a tile, pixels of the sensor; of Sentinel-2 a multiple of 6, so that 10, 20 and 60 m
+    bands nest, of Landsat and HLS an even number."""
     count: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
     """How many tiles: all that touch the area, or this many drawn at random."""
     seed: Seed = 0
@@ -52,23 +53,28 @@ class LabelRaster(Section):
 class Clouds(Section):
     """How `rasters` finds clear pixels."""
 
-    by: Literal["scl", "mask", "probability", "simple", "none"] = "simple"
-    """`scl`: a scene-classification band; `mask`: a band with 1 where clear (`mask_clear`);
+    by: Literal["scl", "bits", "mask", "probability", "simple", "none"] = "simple"
+    """`scl`: a scene-classification band; `bits`: a band of bits that say what hides the ground,
+    such as QA_PIXEL of Landsat and Fmask of HLS; `mask`: a band with 1 where clear (`mask_clear`);
     `probability`: a band of cloud probabilities (`probability_max`); `simple`: thresholds on the
     blue and short-wave infrared bands (docs/rasters.md); `none`: every valid pixel is clear."""
     band: str | None = None
-    """Name or number of the SCL, mask or probability band; needed by these three."""
+    """Name or number of the SCL, bits, mask or probability band; needed by these four, but for the
+    bits of a sensor whose products have such a band."""
     scl_clear: tuple[int, ...] = SENTINEL2.scene_clear
     """SCL codes taken as clear: vegetation, bare, water, unclassified."""
+    bits: tuple[Annotated[int, Field(ge=0, le=31)], ...] | None = None
+    """`bits`: bits, counted from 0, of which none is set where a pixel is clear; default: those of
+    the sensor's own band."""
     mask_clear: tuple[int, ...] | None = None
     """`mask`: values that mean clear; default: 1, or 255 where the band has no 1."""
     probability_max: float = Field(40.0, gt=0, le=255, allow_inf_nan=False)
     """`probability`: highest value of a clear pixel, in the unit of the band: 40 for percent, 0.4
     for a band from 0 to 1."""
     blue_max: float = Field(0.18, gt=0, le=1)
-    """`simple`: a pixel whose blue (B02) reflectance is above this is cloud."""
+    """`simple`: a pixel whose blue reflectance (B02) is above this is cloud."""
     swir_min: float = Field(0.0, ge=0, le=1)
-    """`simple`: a pixel whose B11 reflectance is below this is shadow or water."""
+    """`simple`: a pixel whose reflectance at 1.6 um (B11) is below this is shadow or water."""
 
 
 class DatedOffset(Section):
@@ -121,7 +127,8 @@ class Rasters(Section):
     bands: tuple[str, ...] | None = None
     """Band names in the order of the file's or the cube's bands; default: its own names."""
     scale: float | None = Field(None, gt=0, allow_inf_nan=False)
-    """Reflectance = stored value x scale + offset; default: what the file says, else 0.0001."""
+    """Reflectance = stored value x scale + offset; default: what the file says, else what products
+    of the sensor have: 0.0001, of Landsat 0.0000275 with the offset -0.2."""
     offset: Annotated[float, Field(allow_inf_nan=False)] | tuple[DatedOffset, ...] | None = None
     """See `scale`; -0.1 for products of baseline 04.00 or later that are not harmonised. By date:
     `[{before: 2022-01-25, value: 0}, {from: 2022-01-25, value: -0.1}]`. Default: what the file
@@ -191,6 +198,8 @@ class Area(Section):
 
     source: Annotated[str, OneOf("source", sources)]
     """Where pixels come from."""
+    sensor: Annotated[str, OneOf("sensor", sensors)] = DEFAULT
+    """Whose images they are: bands, pixel and scale (docs/sensors.md)."""
     bounds: tuple[float, float, float, float] | None = None
     """West, south, east, north in degrees (WGS 84). Either this or `geometry`."""
     geometry: str | None = None

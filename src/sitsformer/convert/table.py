@@ -18,8 +18,10 @@ from sitsformer.convert import npz, series, store, units
 from sitsformer.convert.days import Days, Ints
 from sitsformer.convert.npz import Array, Arrays
 from sitsformer.errors import SitsError
+from sitsformer.registry import find
 from sitsformer.samples import SPLITS
 from sitsformer.samples.contract import KIND
+from sitsformer.sensors import DEFAULT, said, sensors
 
 REQUIRED = ("x", "lon", "lat", "dates")
 OPTIONAL = ("label", "label_names", "valid", "bands", "split", "block")
@@ -52,6 +54,7 @@ def table(
     scale: float | None = None,
     fill: float | None = None,
     bands: Sequence[str] | None = None,
+    sensor: str = DEFAULT,
 ) -> int:
     """Turn one .npz with a table of pixel series into a sample store of patch size 1.
 
@@ -62,8 +65,8 @@ def table(
     band is left out, and a sample without a step is dropped and counted.
 
     Squares with a side of `block` degrees go to train, validation and test by the shares
-    `fractions`; no two splits share one. `scale`, `fill` and `bands`: see `samples.folder`; the
-    file may name its bands itself.
+    `fractions`; no two splits share one. `scale`, `fill`, `bands` and `sensor`: see
+    `samples.folder`; the file may name its bands itself.
 
     Returns:
         The number of samples.
@@ -72,17 +75,25 @@ def table(
         SitsError: an array is missing, does not fit, or can be read in two ways.
     """
     store.check_place(out, KIND)
+    whose = find(sensors(), sensor, "sensor")
     _check_shares(fractions, block)
     found = npz.read(path, REQUIRED, OPTIONAL)
     days = daynames.parse(_dates(path, found["dates"]), f"{path}: dates")
     _check_shape(path, found["x"], days)
     x = found["x"]
-    names, positions = bandnames.arrange(_band_names(found, bands), x.shape[2], f"{path}: x")
+    names, positions = bandnames.arrange(_band_names(found, bands), x.shape[2], whose, f"{path}: x")
     if "split" in found:
         logger.warning("warning: %s has an array 'split', which is not used: squares decide", path)
     lon, lat = _places(path, found, len(x))
     labels = _labels(path, found, len(x))
-    steps = _look(path, x, _valid(path, found, x.shape[:2]), days, scale, fill)
+    steps = _look(
+        path,
+        x,
+        _valid(path, found, x.shape[:2]),
+        days,
+        fill,
+        units.Magnitudes(f"{path}: x", scale, whose),
+    )
     kept = steps.order[:, 0] >= 0
     if "block" in found:
         given = npz.column(found["block"], len(x), f"{path}: block")[kept]
@@ -109,7 +120,7 @@ def table(
             "lon": lon[kept],
             "lat": lat[kept],
         },
-        store.about(path.stem, labels, names, "label", "block"),
+        store.about(path.stem, labels, names, whose, "label", "block"),
         counts,
         {
             "fractions": list(fractions),
@@ -117,6 +128,7 @@ def table(
             "converted": path.name,
             "scale": scale,
             "fill": fill,
+            **said(whose),
         },
         {"table": path},
         seed,
@@ -218,10 +230,9 @@ def _look(
     x: Array,
     valid: npt.NDArray[np.bool_],
     days: Days,
-    scale: float | None,
     fill: float | None,
+    sizes: units.Magnitudes,
 ) -> _Steps:
-    sizes = units.Magnitudes(f"{path}: x", scale)
     order = np.full(x.shape[:2], -1, np.int64)
     for start in range(0, len(x), _BLOCK):
         rows = slice(start, start + _BLOCK)

@@ -17,7 +17,6 @@ from sitsformer.plots import data, results, style, training
 from sitsformer.report.gather import Material
 from sitsformer.samples import Samples, about, load_samples, open_samples
 from sitsformer.samples.onmap import label_map
-from sitsformer.sensors import SENTINEL2
 from sitsformer.training.objectives import objectives
 
 _Item = TypeVar("_Item")
@@ -146,7 +145,7 @@ def _reconstruction(m: Material) -> str:
 
 def shown_band(samples: Samples) -> int:
     """Position of the band whose reconstruction is shown: near infrared, or else the last one."""
-    (infrared,) = SENTINEL2.called("nir")
+    (infrared,) = samples.sensor.called("nir")
     return samples.bands.index(infrared) if infrared in samples.bands else len(samples.bands) - 1
 
 

@@ -45,6 +45,7 @@ from sitsformer.samples.contract import (
     write_manifest,
     write_reflectance,
 )
+from sitsformer.sensors import SENTINEL2, Sensor, recorded
 from sitsformer.stored import SCALE
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Samples:
         lon, lat: (sample,) float64 degrees.
         bands: names in the order of `band`.
         classes: in the order of `label`.
+        sensor: whose images they are.
     """
 
     reflectance: NDArray[np.uint16]
@@ -81,6 +83,7 @@ class Samples:
     lat: NDArray[np.float64]
     bands: tuple[str, ...]
     classes: Classes
+    sensor: Sensor = SENTINEL2
 
     def __len__(self) -> int:
         return len(self.index)
@@ -181,6 +184,7 @@ def about(dataset: xr.Dataset) -> About:
         split_by=str(dataset.attrs["split_by"]),
         block=float(dataset.attrs["block"]),
         bands=tuple(map(str, dataset.band.values.tolist())),
+        sensor=recorded(dataset.attrs),
     )
 
 
@@ -206,6 +210,7 @@ def load_samples(path: Path, split: Split | None = None) -> Samples:
         lat=dataset.lat.values[rows],
         bands=common.bands,
         classes=common.classes,
+        sensor=common.sensor,
     )
 
 

@@ -37,7 +37,7 @@ def read(label: LabelRaster, area: Area, tile: Tile, where: str) -> tuple[NDArra
 
     path = expand(label.path)
     legend = load_legend(label.legend)
-    block = Block(tile.epsg, tile.west, tile.north, tile.size, tile.size)
+    block = Block(tile.epsg, tile.west, tile.north, tile.size, tile.size, tile.pixel)
     try:
         with open_raster(label, where) as dataset, on_grid(dataset, block) as view:
             values, seen = view.read((label.band,))
