@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 
 from sitsformer.errors import SitsError
 from sitsformer.indices import normalised_difference
-from sitsformer.samples import SPLITS, Samples, load_samples, open_samples, read_manifest
+from sitsformer.samples import (
+    SPLITS,
+    Samples,
+    labelled,
+    load_samples,
+    open_samples,
+    read_manifest,
+)
 from sitsformer.samples.contract import SURVEYED
 from sitsformer.sensors import SENTINEL2
 from sitsformer.stored import MISSING
@@ -67,8 +74,7 @@ def check(store: Path, seed: int = 0) -> LabelChecks:
 
     dataset = open_samples(store)
     manifest = read_manifest(store)
-    samples = load_samples(store)
-    samples = samples.take(samples.label >= 0)
+    samples = load_samples(store, choose=labelled)
     if not len(samples):
         raise SitsError(f"{store} has no labelled samples: there are no labels to be checked")
     surveyed = {n: dataset[n].values[samples.index] for n in SURVEYED if n in dataset.variables}
