@@ -6,7 +6,7 @@
     python benchmarks/memory.py --only merge map     some of the commands; those they need run too
     python benchmarks/memory.py --keep FOLDER        made files stay there, and are used again
 
-Samples have 50 steps, 10 bands and 5 x 5 px, as SITS-Former's; 8 classes, split by blocks of ground.
+Samples have 50 steps, 10 bands and 5 x 5 px, as SITS-Former's; 8 classes, split by blocks.
 Every command is a process of its own, and the figure is what the kernel says of it when it has
 ended (`ru_maxrss`). The network is as wide as the default one (its features are what grows with the
 samples) and has a single layer, so that it does not take an hour. Ratios are against the whole

@@ -131,11 +131,7 @@ def run(
         source,
         learned,
         _class_weights(labels, len(common.classes)).to(device) if settings.class_balanced else None,
-        _validation(
-            where.samples,
-            series,
-            streamed=isinstance(source, Streamed) and source.loader.held is None,
-        ),
+        _validation(where.samples, series, on_disk),
     )
     identity = {
         "objective": objective,
@@ -245,8 +241,8 @@ def _look(path: Path) -> tuple[Ints, tuple[int, int]]:
     return labels, (dataset.sizes["band"], dataset.sizes["px"])
 
 
-def _validation(path: Path, series: Callable[[Batch], Series], streamed: bool) -> Validation | None:
-    """The validation split, on disk where training is streamed; None where there is none."""
+def _validation(path: Path, series: Callable[[Batch], Series], on_disk: bool) -> Validation | None:
+    """The validation split, left on disk where the training split is; None where there is none."""
     if not (open_samples(path).split.values == 1).any():
         return None
     if on_disk:
