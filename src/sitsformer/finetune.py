@@ -26,9 +26,10 @@ from sitsformer import config, fewshot
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import TEST, TRAIN, Cell, Draw, Learner, validation_score
 from sitsformer.fewshot.adaptations import Adaptation, Choice, adaptations
-from sitsformer.fewshot.refine import Pool, best, scale, standardised
+from sitsformer.fewshot.moments import Moments
+from sitsformer.fewshot.refine import LEAST_SPREAD, Pool, best, standardised
 from sitsformer.model import SITSFormer
-from sitsformer.model.prediction import embeddings, probabilities
+from sitsformer.model.prediction import embedding_batches, embeddings, probabilities
 from sitsformer.model.steps import Series, make_series
 from sitsformer.modelstore import load_model
 from sitsformer.registry import find
@@ -46,7 +47,6 @@ PREDICT_BATCH = 512
 
 
 _Encoder: TypeAlias = tuple[str, int | None]
-Pooled: TypeAlias = tuple[npt.NDArray[np.float32], Floats, Floats]
 
 
 @dataclass(frozen=True)
@@ -127,30 +127,49 @@ class Job:
     init: Path | None
     model_settings: config.Model
     settings: config.FewShot
-    known: dict[_Encoder, Pooled] = field(default_factory=dict)
-    """Pooled encodings by an encoder that has not moved: one at a time."""
+    scales: dict[_Encoder, tuple[Floats, Floats]] = field(default_factory=dict)
+    """Of encodings by an encoder that has not moved: one at a time, as the others here."""
+    known: dict[tuple[_Encoder, bytes], Floats] = field(default_factory=dict)
     pools: dict[_Encoder, Pool] = field(default_factory=dict)
 
-    def pooled(self, model: SITSFormer, seed: int) -> Pooled:
-        """Pooled encodings of all samples by a network whose encoder is as it started.
+    def scale(self, model: SITSFormer, seed: int) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of pooled encodings over the training split.
 
-        Tries of a draw share them, and so do draws where the encoder is a pretrained one.
+        Tries of a draw share them, and so do draws where the encoder is a pretrained one. The
+        encodings themselves, which may be half as large as the samples, are not kept.
 
         Args:
-            model: of `start(seed)`, on whichever pooling.
+            model: of `start(seed)`, whose encoder is as it started, on whichever pooling.
             seed: it.
 
         Returns:
-            (sample, feature) float32; mean and standard deviation (feature,) of each over the
-            training split.
+            (feature,) each.
         """
         key = self._encoder(model, seed)
+        if key not in self.scales:
+            self.scales.clear()
+            training, moments = np.flatnonzero(self.samples.split == TRAIN), Moments(model.width)
+            for _, found in embedding_batches(model, self.series, training, PREDICT_BATCH):
+                moments.add(found)
+            self.scales[key] = moments.scale(LEAST_SPREAD)
+        return self.scales[key]
+
+    def standardised(self, model: SITSFormer, seed: int, rows: Ints) -> Floats:
+        """Pooled encodings (row, feature) of some samples, by their scale; see `scale`."""
+        key = self._encoder(model, seed), rows.tobytes()
         if key not in self.known:
             self.known.clear()
-            everything = np.arange(len(self.samples))
-            found = embeddings(model, self.series, everything, PREDICT_BATCH)
-            self.known[key] = found, *scale(found, self.samples.split == TRAIN)
+            found = np.empty((len(rows), model.width))
+            self._fill(found, model, seed, rows)
+            self.known[key] = found
         return self.known[key]
+
+    def _fill(
+        self, out: npt.NDArray[np.floating], model: SITSFormer, seed: int, rows: Ints
+    ) -> None:
+        mean, std = self.scale(model, seed)
+        for part, found in embedding_batches(model, self.series, rows, PREDICT_BATCH):
+            out[part] = (found - mean) / std
 
     def pool(self, model: SITSFormer, seed: int) -> Pool:
         """All samples as the refinements see them with a model; a frozen one shares neighbours."""
@@ -168,11 +187,13 @@ class Job:
         return model.architecture.pooling, seed if self.init is None else None
 
     def _space(self, model: SITSFormer, seed: int) -> npt.NDArray[np.floating]:
-        if model.frozen:
-            found, mean, std = self.pooled(model, seed)
-            return np.asarray(((found - mean) / std).astype(np.float32))
-        found = embeddings(model, self.series, np.arange(len(self.samples)), PREDICT_BATCH)
-        return standardised(found, self.samples.split == TRAIN)
+        everything = np.arange(len(self.samples))
+        if not model.frozen:
+            found = embeddings(model, self.series, everything, PREDICT_BATCH)
+            return standardised(found, self.samples.split == TRAIN)
+        found = np.empty((len(everything), model.width), np.float32)
+        self._fill(found, model, seed, everything)
+        return found
 
     @cached_property
     def land_cover(self) -> npt.NDArray[np.float32] | None:
