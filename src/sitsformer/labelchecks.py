@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sitsformer import threads
 from sitsformer.errors import SitsError
 from sitsformer.indices import normalised_difference
 from sitsformer.samples import (
@@ -157,8 +158,9 @@ def probabilities(
     found = np.zeros((len(samples), len(classes)))
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     for fitted, left in folds.split(features, samples.label, group):
-        forest = RandomForestClassifier(TREES, random_state=seed)
+        forest = RandomForestClassifier(TREES, random_state=seed, n_jobs=threads.count())
         forest.fit(features[fitted], samples.label[fitted])
+        forest.n_jobs = 1  # threads would add votes up in whichever order they end
         found[np.ix_(left, np.searchsorted(classes, forest.classes_))] = forest.predict_proba(
             features[left]
         )

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sitsformer.commands import names, originals
+from sitsformer.threads import hand_on
 from sitsformer.training.objectives import SCRATCH, starts
 
 PATH = click.Path(path_type=Path)
@@ -64,7 +65,7 @@ def fewshot(
     from sitsformer.model.device import find_device
     from sitsformer.samples import about, load_samples, open_samples
 
-    options.set_threads(threads)
+    hand_on(threads)
     where = find_device(device)
     model_settings, settings = options.finetuning(config_path)
     samples = load_samples(options.sample_store(store))
@@ -168,7 +169,7 @@ def finetune(
     from sitsformer import standardtuning as stage
     from sitsformer.commands import training_options as options
 
-    options.set_threads(threads)
+    hand_on(threads)
     model_settings, _ = options.finetuning(config_path, given)
     recipe = options.recipe(learning_rate, weight_decay)
     init = options.pretrained(pretrain_path, finetune_path, given["attn_heads"])

@@ -20,6 +20,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from sitsformer import threads
 from sitsformer.fewshot.draws import Draw, validation_score
 
 Floats = npt.NDArray[np.floating]
@@ -66,8 +67,8 @@ class Pool:
         pca = PCA(most, svd_solver="randomized", random_state=0, copy=False)
         near = pca.fit_transform(points)
         count = min(NEIGHBOURS, len(points) - 1)
-        found = NearestNeighbors(n_neighbors=count).fit(near).kneighbors(return_distance=False)
-        return np.asarray(found, dtype=np.int64)
+        search = NearestNeighbors(n_neighbors=count, n_jobs=threads.count()).fit(near)
+        return np.asarray(search.kneighbors(return_distance=False), dtype=np.int64)
 
 
 def scale(

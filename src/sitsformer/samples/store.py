@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer import artefacts
+from sitsformer import artefacts, threads
 from sitsformer.classes import Classes
 from sitsformer.config import Split
 from sitsformer.samples import shards
@@ -266,7 +266,7 @@ def statistics(path: Path, split: Split = "train") -> BandStatistics:
         )
     with (
         shards.Reader(path / "reflectance") as reader,
-        ThreadPoolExecutor(shards.threads()) as pool,
+        ThreadPoolExecutor(threads.count()) as pool,
     ):
 
         def sums(chunk: int) -> _Sums:
