@@ -26,6 +26,7 @@ from sitsformer import config, fewshot
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import TEST, TRAIN, Cell, Draw, Learner, validation_score
 from sitsformer.fewshot.adaptations import Adaptation, Choice, adaptations
+from sitsformer.fewshot.kept import Kept
 from sitsformer.fewshot.moments import Moments
 from sitsformer.fewshot.refine import LEAST_SPREAD, Pool, best, standardised
 from sitsformer.model import SITSFormer
@@ -67,6 +68,7 @@ def run_cells(
     model_settings: config.Model,
     settings: config.FewShot,
     device: torch.device | str = "cpu",
+    kept: Kept | None = None,
 ) -> tuple[list[Cell], SITSFormer]:
     """Fine-tune and test the cells of one job.
 
@@ -79,6 +81,7 @@ def run_cells(
         model_settings: shape of the network where there is no pretrained one.
         settings: section `fewshot` of the config.
         device: where networks run.
+        kept: what an earlier try of this job has done; None: nothing is kept.
 
     Returns:
         The cells, and the model of the first seed.
@@ -88,26 +91,41 @@ def run_cells(
             a class has no sample, or a training fails.
     """
     adaptation = find(adaptations(), learner.adaptation, "adaptation")
-    test = np.flatnonzero((samples.split == TEST) & (samples.label >= 0))
-    job = Job(samples, series_of(samples, init, device), init, model_settings, settings)
+    series = series_of(samples, init, device)
+    job = Job(samples, series, init, model_settings, settings, kept)
     cells, models = [], []
     for seed in seeds:
-        drawn, tuned = _tune(job, adaptation, shots, seed)
-        found, refined = _predicted(job, tuned.model, drawn, seed)
-        choice = {
-            **tuned.choice,
-            **({"refined": refined} if settings.refine else {}),
-            "validation_balanced_accuracy": tuned.score[0],
-            "validation_log_likelihood": tuned.score[1],
-            "train_samples": len(drawn.train),
-            "validation_samples": len(drawn.validation),
-        }
-        truth = samples.label[test]
-        cells.append(Cell(learner, shots, seed, samples.index[test], truth, found[test], choice))
-        models.append(tuned.model.cpu())
-        right = float((found[test].argmax(1) == truth).mean())
+        cell = None if kept is None else kept.cell(seed)
+        if cell is None or not models:  # the first seed's model is asked for
+            drawn, tuned = _tune(job, adaptation, shots, seed)
+            models.append(tuned.model)
+        if cell is None:
+            cell = _cell(job, learner, shots, seed, drawn, tuned)
+            if kept is not None:
+                kept.keep(cell, samples.classes)
+        cells.append(cell)
+        right = float((cell.probabilities.argmax(1) == cell.truth).mean())
         logger.info("%s shots %s seed %d: accuracy %.3f", learner.name, shots, seed, right)
-    return cells, models[0]
+    return cells, models[0].cpu()
+
+
+def _cell(
+    job: Job, learner: Learner, shots: config.Shots, seed: int, drawn: Draw, tuned: Tuned
+) -> Cell:
+    """What a tuned network predicts, and how it was chosen."""
+    samples = job.samples
+    test = np.flatnonzero((samples.split == TEST) & (samples.label >= 0))
+    found, refined = _predicted(job, tuned.model, drawn, seed)
+    choice = {
+        **tuned.choice,
+        **({"refined": refined} if job.settings.refine else {}),
+        "validation_balanced_accuracy": tuned.score[0],
+        "validation_log_likelihood": tuned.score[1],
+        "train_samples": len(drawn.train),
+        "validation_samples": len(drawn.validation),
+    }
+    truth = samples.label[test]
+    return Cell(learner, shots, seed, samples.index[test], truth, found[test], choice)
 
 
 @dataclass(frozen=True)
@@ -120,6 +138,7 @@ class Job:
         init: a pretrained model artefact; None: random weights.
         model_settings: shape of the network where there is no pretrained one.
         settings: section `fewshot` of the config.
+        kept: where trainings are saved, to go on from there; None: nowhere.
     """
 
     samples: Samples
@@ -127,6 +146,7 @@ class Job:
     init: Path | None
     model_settings: config.Model
     settings: config.FewShot
+    kept: Kept | None = None
     scales: dict[_Encoder, tuple[Floats, Floats]] = field(default_factory=dict)
     """Of encodings by an encoder that has not moved: one at a time, as the others here."""
     known: dict[tuple[_Encoder, bytes], Floats] = field(default_factory=dict)
@@ -225,7 +245,11 @@ class Job:
             drawn.train,
             s.task(len(drawn.train), seed),
         )
-        fit(model, task, s.recipe.plan(learning_rate=rate, seed=seed))
+        plan = s.recipe.plan(learning_rate=rate, seed=seed)
+        place = None
+        if self.kept is not None:
+            place = self.kept.training(model, plan, {"drawn": drawn.train.tolist()})
+        fit(model, task, plan, checkpoint=place)
         return model.eval()
 
 

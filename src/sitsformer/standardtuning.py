@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -121,6 +122,7 @@ def run_standard(
         "classification", data, identity, inputs, settings.seed, metrics, samples.classes
     )
     save_model(out, model, origin, history)
+    shutil.rmtree(checkpoint, ignore_errors=True)
     return metrics
 
 

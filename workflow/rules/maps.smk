@@ -26,11 +26,12 @@ if CONFIG.maps.model is None:
             settings=decisive.leaves(decisive.finetune(CONFIG, PATHS.map_learner())),
             init=options_of(MAP_LEARNER),
             shots=CONFIG.maps.shots,
+            checkpoint=f"{RESULTS}/checkpoints/crop",
         message:
             "Fine-tuning the model of the maps (log: {log})"
         shell:
             "{resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
-            " --samples {input.samples:q} {params.init:q}"
+            " --samples {input.samples:q} {params.init:q} --checkpoint {params.checkpoint:q}"
             " --shots {params.shots} --seeds 0-0 --save-model {output:q}"
 
 

@@ -182,7 +182,8 @@ class _Loop:
         self.look_at_loss()
         if self.checkpoint is not None and distributed.rank() == 0:
             state = {**vars(self.run), "fingerprint": self.fingerprint}
-            checkpoints.save(self.checkpoint, self.model, self.best, self.optimiser, state)
+            optimiser = None if self.run.finished else self.optimiser
+            checkpoints.save(self.checkpoint, self.model, self.best, optimiser, state)
 
     def epoch(self, stop: _Sigterm, progress: Callable[[int, int, float], None] | None) -> None:
         """Train the rest of an epoch, validate, save."""
