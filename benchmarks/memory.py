@@ -230,8 +230,8 @@ def tile_map(world: World) -> None:
     if not cube.exists():
         world.measure(f"cube {SIDE} px", "cube", "--config", config, "farm", tile.name, cube)
     world.measure(
-        f"map {SIDE} px", "map", "--config", config, "--model", world.folder / "crop", "--cube", cube,
-        "--out", world.folder / "map.tif",
+        f"map {SIDE} px", "map", "--config", config, "--model", world.folder / "crop",
+        "--cube", cube, "--out", world.folder / "map.tif",
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from sitsformer import config, fewshot
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import TEST, TRAIN, Cell, Draw, Learner, validation_score
 from sitsformer.fewshot.adaptations import Adaptation, Choice, adaptations
-from sitsformer.fewshot.kept import Kept
+from sitsformer.fewshot.kept import EVERY, Kept
 from sitsformer.fewshot.moments import Moments
 from sitsformer.fewshot.refine import LEAST_SPREAD, Pool, best, standardised
 from sitsformer.model import SITSFormer
@@ -69,7 +69,8 @@ def run_cells(
     settings: config.FewShot,
     device: torch.device | str = "cpu",
     kept: Kept | None = None,
-) -> tuple[list[Cell], SITSFormer]:
+    with_model: bool = True,
+) -> tuple[list[Cell], SITSFormer | None]:
     """Fine-tune and test the cells of one job.
 
     Args:
@@ -82,6 +83,7 @@ def run_cells(
         settings: section `fewshot` of the config.
         device: where networks run.
         kept: what an earlier try of this job has done; None: nothing is kept.
+        with_model: whether the model of the first seed is asked for too.
 
     Returns:
         The cells, and the model of the first seed.
@@ -93,12 +95,14 @@ def run_cells(
     adaptation = find(adaptations(), learner.adaptation, "adaptation")
     series = series_of(samples, init, device)
     job = Job(samples, series, init, model_settings, settings, kept)
-    cells, models = [], []
+    model: SITSFormer | None = None
+    cells = []
     for seed in seeds:
         cell = None if kept is None else kept.cell(seed)
-        if cell is None or not models:  # the first seed's model is asked for
+        wanted = with_model and model is None
+        if cell is None or wanted:
             drawn, tuned = _tune(job, adaptation, shots, seed)
-            models.append(tuned.model)
+            model = tuned.model if wanted else model
         if cell is None:
             cell = _cell(job, learner, shots, seed, drawn, tuned)
             if kept is not None:
@@ -106,7 +110,7 @@ def run_cells(
         cells.append(cell)
         right = float((cell.probabilities.argmax(1) == cell.truth).mean())
         logger.info("%s shots %s seed %d: accuracy %.3f", learner.name, shots, seed, right)
-    return cells, models[0].cpu()
+    return cells, None if model is None else model.cpu()
 
 
 def _cell(
@@ -245,7 +249,7 @@ class Job:
             drawn.train,
             s.task(len(drawn.train), seed),
         )
-        plan = s.recipe.plan(learning_rate=rate, seed=seed)
+        plan = s.recipe.plan(learning_rate=rate, seed=seed, checkpoint_every=EVERY)
         place = None
         if self.kept is not None:
             place = self.kept.training(model, plan, {"drawn": drawn.train.tolist()})

@@ -126,6 +126,15 @@ def test_every_baseline_learns_and_repeats(name: str) -> None:
     np.testing.assert_array_equal(again[0].probabilities, cells[1].probabilities)
 
 
+@pytest.mark.parametrize("name", ["random_forest", "gradient_boosting"])
+def test_threads_change_nothing(monkeypatch, name: str) -> None:
+    samples, found = phenology.make(), []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("SITSFORMER_THREADS", threads)
+        found += run(samples, Learner(name), 10, [0], SETTINGS)
+    np.testing.assert_array_equal(found[0].probabilities, found[1].probabilities)
+
+
 @pytest.mark.parametrize("name", sorted(shipped()))
 def test_shuffled_labels_give_chance(name: str) -> None:
     samples = phenology.shuffled(phenology.make(600))

@@ -99,11 +99,20 @@ def fewshot(
         asked = {"learner": learner.name, "shots": shots, "device": where.type}
         kept = Kept(checkpoint, {**made_by, **asked, "stage": STAGES["fewshot"]})
     cells, model = stage.run_cells(
-        samples, init_model, learner, count, chosen, model_settings, settings, where, kept
+        samples,
+        init_model,
+        learner,
+        count,
+        chosen,
+        model_settings,
+        settings,
+        where,
+        kept,
+        with_model=save_model is not None,
     )
     if out is not None:
         contract.write_cells(out, cells, samples.classes, made_by)
-    if save_model is not None:
+    if save_model is not None and model is not None:
         data = {"samples": store.name, "init": learner.name, "shots": shots}
         origin = modelstore.Origin(
             "classification",

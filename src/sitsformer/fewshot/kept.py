@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("sitsformer")
 
+EVERY = 1000
+"""Steps between checkpoints of a training, for who is killed without a word; most have fewer steps,
+and on a GPU a checkpoint takes as long as some 30."""
+
 _LETTERS = 16
 """Of a fingerprint in the name of a folder."""
 
