@@ -28,7 +28,7 @@ STEP = 10
 """Days between the dates of the calendar; what a Sentinel-2 composite of cloudy areas allows."""
 
 _YEAR = 365.25
-_CHUNK = 1024
+_CHUNK = 256
 
 
 @dataclass(frozen=True)
