@@ -145,15 +145,6 @@ def growing(amount: int):
     return of_attempt
 
 
-def with_threads(command: str):
-    """How a job calls a command, as a resource: with the threads that its rule gives it."""
-
-    def of_threads(wildcards, threads):
-        return f"SITSFORMER_THREADS={threads} {command}"
-
-    return of_threads
-
-
 CONFIG = checked(config)
 PATHS = Paths(CONFIG)
 RESULTS = PATHS.results
@@ -163,7 +154,7 @@ RESULTS = PATHS.results
 HANDED = {
     "attempt": attempt_number,
     "config": stored(CONFIG),
-    "job": with_threads(runner()),
+    "job": runner(),
 }
 
 

@@ -27,7 +27,7 @@ rule fewshot:
     message:
         "Fine-tuning {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
         " --samples {input.samples:q} {params.init:q} --checkpoint {params.checkpoint:q}"
         " --shots {wildcards.shots} --seeds {wildcards.seeds} --out {output:q}"
 
@@ -60,7 +60,7 @@ rule baseline:
     message:
         "Baseline {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} baseline --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} baseline --config {resources.config:q}"
         " --samples {input.samples:q} --method {wildcards.learner} {params.land_cover:q}"
         " --checkpoint {params.checkpoint:q}"
         " --shots {wildcards.shots} --seeds {wildcards.seeds} --out {output:q}"

@@ -30,7 +30,7 @@ if CONFIG.maps.model is None:
         message:
             "Fine-tuning the model of the maps (log: {log})"
         shell:
-            "{resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
+            "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
             " --samples {input.samples:q} {params.init:q} --checkpoint {params.checkpoint:q}"
             " --shots {params.shots} --seeds 0-0 --save-model {output:q}"
 
@@ -61,7 +61,7 @@ rule map:
     message:
         "Crop map of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} map --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} map --config {resources.config:q}"
         " --model {input.model:q} --cube {input.cube:q} {params.neighbours:q}"
         " --out {output.classes:q}"
 
@@ -94,6 +94,6 @@ rule mosaic:
     message:
         "Map of the area {wildcards.area} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} mosaic --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} mosaic --config {resources.config:q}"
         " --model {input.model:q} {params.samples:q} {params.cubes:q}"
         " --out {output.classes:q} -- {input.tiles:q}"
