@@ -40,7 +40,7 @@ SHAPE = (50, 10, 5, 5)
 CLASSES, TILES, BLOCK = 8, 4, 640.0
 SIDE = 252
 """Of the mapped tile, pixels."""
-EPSG, WEST, NORTH = 32632, 499_980, 5_599_980
+EPSG, WEST, NORTH = 32632, 499_840, 5_599_360
 STORED = int(np.prod(SHAPE)) * 2
 """Bytes of a sample in memory."""
 
@@ -151,8 +151,9 @@ def write_tile(path: Path, number: int, count: int) -> None:
             yield made[start // rows % 8][0][: count - start]
 
     turns = [made[start // rows % 8] for start in range(0, count, rows)]
-    x = WEST + number * 51_000 + rng.integers(0, 5100, count) * 10.0 + 5
-    y = NORTH - rng.integers(0, 5100, count) * 10.0 - 5
+    # Places of blocks and, within them, of patches that reach into no other block.
+    inside = (rng.integers(0, 80, (2, count)) * BLOCK) + rng.integers(3, 61, (2, count)) * 10 + 5
+    x, y = WEST + number * 80 * BLOCK + inside[0], NORTH + inside[1]
     columns = {
         "doy": np.concatenate([turn[1] for turn in turns])[:count],
         "label": np.concatenate([turn[2] for turn in turns])[:count],

@@ -76,8 +76,12 @@ class Jobs:
         return ("--out", out, "--checkpoint", self.checkpoint)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_job_goes_on_where_it_was_and_ends_with_the_same_bytes(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "told"), [("full", "SIGTERM"), ("temporal_cnn", "SIGUSR1"), ("ltae", "SIGXCPU")]
+)
+def test_a_job_goes_on_where_it_was_and_ends_with_the_same_bytes(
+    name: str, told: str, tmp_path: Path
+) -> None:
     jobs, whole, out = (
         Jobs(tmp_path, NETWORKS[name]),
         tmp_path / "w.parquet",
@@ -85,7 +89,7 @@ def test_a_job_goes_on_where_it_was_and_ends_with_the_same_bytes(name: str, tmp_
     )
     assert jobs.run("--out", whole)[:2] == (0, 4 * STEPS)
 
-    status, steps, said = jobs.run(*jobs.kept(out), stop=("SIGTERM", STEPS + 5))
+    status, steps, said = jobs.run(*jobs.kept(out), stop=(told, STEPS + 5))
     assert (status, steps) == (143, STEPS + 6)
     assert f"terminated: saved after step 6 of {STEPS}" in said
     assert not out.exists()
