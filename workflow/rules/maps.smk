@@ -19,8 +19,7 @@ if CONFIG.maps.model is None:
         threads: 1
         resources:
             **HANDED,
-            mem_mb=growing(6000),
-            runtime=growing(240),
+            **asked_of_network("crop_model"),
         params:
             version=stage("crop_model"),
             settings=decisive.leaves(decisive.finetune(CONFIG, PATHS.map_learner())),
@@ -30,6 +29,7 @@ if CONFIG.maps.model is None:
             "Fine-tuning the model of the maps (log: {log})"
         shell:
             "{resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
+            " --device {resources.device}"
             " --samples {input.samples:q} {params.init:q}"
             " --shots {params.shots} --seeds 0-0 --save-model {output:q}"
 
@@ -51,8 +51,7 @@ rule map:
     threads: 1
     resources:
         **HANDED,
-        mem_mb=growing(6000),
-        runtime=growing(240),
+        **asked_of_network("map"),
     params:
         version=stage("map"),
         settings=decisive.leaves(decisive.mapping(CONFIG)),
@@ -61,6 +60,7 @@ rule map:
         "Crop map of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
         "{resources.job} {resources.attempt} {log:q} map --config {resources.config:q}"
+        " --device {resources.device}"
         " --model {input.model:q} --cube {input.cube:q} {params.neighbours:q}"
         " --out {output.classes:q}"
 
@@ -83,8 +83,7 @@ rule mosaic:
     threads: 1
     resources:
         **HANDED,
-        mem_mb=growing(6000),
-        runtime=growing(60),
+        **asked("mosaic"),
     params:
         version=stage("mosaic"),
         settings=decisive.leaves(decisive.mosaic(CONFIG)),

@@ -1,0 +1,141 @@
+"""Measured rates: what everything that is predicted rests on.
+
+    python benchmarks/rates.py        AMD EPYC (Zen 4, AVX-512), one thread, torch 2.13
+
+Seconds are of CPU time, beside other work on the same two cores, memory is resident at the peak.
+Rates are read off the lines of that command: the difference of two sizes is a rate, what is left of
+the smaller one the fixed part. Memory is read on the high side, time as it is: `job.SLOWER` is for
+other machines. `python benchmarks/training.py` and `inference.py` gave the network of SITS-Former's
+size (benchmarks/RESULTS.md).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a command takes before it does anything: seconds, MB."""
+
+    seconds: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU, end to end: operations a second of training and of prediction."""
+
+    name: str
+    training: float
+    predicting: float
+
+
+GPU: Gpu | None = None
+"""NOT MEASURED. To be filled from `benchmarks/gpu.py` on a GPU; until then whatever depends on it
+says `not measured`, and a job with a GPU asks for the longest time of the config."""
+
+DATA = Start(1.6, 220)
+"""Commands of cubes and samples (xarray, zarr)."""
+TORCH = Start(4.0, 520)
+"""Commands that load a network."""
+TABLES = Start(2.5, 300)
+PAGE = Start(9.0, 650)
+
+# --- Networks ------------------------------------------------------------------------------------
+_TRAINING = ((64, 8e9), (256, 60e9))
+_PREDICTING = ((64, 20e9), (256, 85e9))
+"""Width of the encoder -> operations a second on one thread: narrow ones are held up by what is
+not a matrix product."""
+
+LEARNED_SHARE = {"linear": 0.4}
+"""Adaptation -> its training step, as a share of one of all weights."""
+HELD_PRETRAIN, HELD_CELL, HELD_BASELINE, HELD_CELLS = 1.3, 5.0, 5.0, 3.0
+"""Bytes held for a byte of the store (of the cells, last)."""
+HELD_FEATURES = 2.0
+KEPT_VALUES = 60.0
+"""float32 values that a training step keeps a sample, time step and unit of width of a layer."""
+CONVOLVED = 256
+"""Units of width that the convolutions count for."""
+PREDICT_MB = 300
+"""A batch of predictions."""
+READ_BYTES = 500e6
+"""Bytes of a sample store that are read a second."""
+NEIGHBOUR_PAIR = 1e-8
+"""Seconds a pair of samples, of the search for neighbours (`fewshot.refine: [smoothing]`)."""
+MODEL_FILES, CELL_FILES = 9, 6
+CELL_ROW = 6.0
+"""Bytes of a stored prediction, a class."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Seconds of a baseline: a drawn sample, a predicted one, a training step."""
+
+    drawn: float
+    predicted: float
+    step: float = 0.0
+
+
+BASELINES = {
+    "random_forest": Fitted(1e-2, 5e-4),
+    "gradient_boosting": Fitted(1e-2, 1e-3),
+    "logistic_regression": Fitted(1e-3, 1e-5),
+    "nearest_centroid": Fitted(1e-5, 1e-5),
+    "nearest_neighbour": Fitted(1e-5, 1e-4),
+    "temporal_cnn": Fitted(0, 1e-4, 0.007),
+    "ltae": Fitted(0, 1e-4, 0.01),
+}
+"""Baseline -> rates."""
+SLOWEST = Fitted(1e-2, 1e-3, 0.01)
+"""For one of the user's own."""
+
+# --- Data ----------------------------------------------------------------------------------------
+CUBE_VALUES = 9e6
+"""Reflectances of a cube that are made or read, and written, a second."""
+CUBE_BYTES = 12.0
+"""Bytes held for a reflectance of a cube."""
+CUBE_KEPT = 0.63
+"""Bytes on disk for one before compression."""
+LINE = 10e6
+"""Bytes a second that Earth Engine's answers come at, assumed (`imagery/earthengine/plan.py`)."""
+CUT_VALUES = 100e6
+"""Reflectances of a cube that are looked through a second."""
+CUT_BYTES = 200e6
+"""Bytes of samples that are cut and written a second."""
+SAMPLES_KEPT = 0.5
+MERGE_BYTES = 500e6
+MERGE_SAMPLE = 60.0
+STORE_FILES = 26
+"""Files of a store that hold no reflectance, logs and benchmarks among them."""
+
+# --- Tables, maps, the page ----------------------------------------------------------------------
+SCORED_CELL, SCORED_ROW = 0.01, 2e-6
+MAP_VALUES = 30e6
+MAP_PIXEL = 1.0
+"""Bytes on disk of a mapped pixel, without `maps.layers`."""
+MOSAIC_PIXELS, MOSAIC_BYTES = 2e6, 30.0
+PAGE_SAMPLE, PAGE_BYTES = 1e-5, 200.0
+
+
+def training(hidden: int) -> float:
+    """Operations a second of training on one thread."""
+    return _between(_TRAINING, hidden)
+
+
+def predicting(hidden: int) -> float:
+    """Operations a second of prediction on one thread."""
+    return _between(_PREDICTING, hidden)
+
+
+def model_mb(hidden: int, layers: int) -> float:
+    """MB of a stored model: the weights of the encoder, and of what surrounds it."""
+    return 4 * (12 * hidden**2 * layers + 4000 * hidden) / 1e6
+
+
+def _between(points: tuple[tuple[int, float], tuple[int, float]], hidden: int) -> float:
+    """A power law between two widths; beyond them the nearer one's."""
+    (narrow, low), (wide, high) = points
+    share = math.log(min(max(hidden, narrow), wide) / narrow) / math.log(wide / narrow)
+    return float(low * (high / low) ** share)
