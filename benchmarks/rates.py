@@ -20,9 +20,7 @@ from pathlib import Path
 
 import yaml
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from training_data import store as make_store
-
+TESTS = Path(__file__).parents[1] / "tests"
 LARGE = {"embedding": "conv3d", "hidden": 256, "layers": 3, "heads": 8}
 SMALL = {"embedding": "linear", "hidden": 64, "layers": 2, "heads": 4, "norm": "pre"}
 NETWORKS = {"small": (SMALL, 3), "large": (LARGE, 5)}
@@ -61,6 +59,15 @@ def measured(what: str, folder: Path, *arguments: object) -> None:
         size = sum(path.stat().st_size for path in files)
         print(f" {size / 1e6:8.2f} MB on disk, {len(files)} files", end="")
     print(flush=True)
+
+
+def make_store(path: Path, **settings: int) -> Path:
+    """A sample store, made once and by a process of its own: the peak of a parent is its child's."""
+    if not path.exists():
+        made = f"training_data.store(Path({str(path)!r}), **{settings!r})"
+        code = f"from pathlib import Path; import training_data; {made}"
+        subprocess.run([sys.executable, "-c", code], check=True, cwd=TESTS)
+    return path
 
 
 def config(folder: Path, name: str, **sections: object) -> Path:
@@ -147,9 +154,7 @@ def pretraining(folder: Path) -> None:
     for name, (network, patch) in NETWORKS.items():
         many = 1 if name == "large" else 5
         for count, epochs, batch in ((700, 1, 64), (700, 1 + many, 64), (700, 1, 256)):
-            made = folder / f"p-{name}-{count}.zarr"
-            if not made.exists():
-                make_store(made, patch=patch, time=50, count=count)
+            made = make_store(folder / f"p-{name}-{count}.zarr", patch=patch, time=50, count=count)
             recipe = {"set": "made", "epochs": epochs, "batch_size": batch}
             path = config(folder, "pretrain", model=network, pretrain=recipe)
             out = f"out-{name}-{count}-{epochs}-{batch}"
@@ -165,9 +170,7 @@ def fewshot(folder: Path) -> None:
         few, many, steps = (500, 1000, 9) if name == "large" else (3000, 12000, 101)
         cases = ((few, steps, "full"), (few, steps, "linear"), (many, 1, "probe"))
         for count, steps, adaptation in ((few, 1, "full"), (many, 1, "full"), *cases):
-            made = folder / f"f-{name}-{count}.zarr"
-            if not made.exists():
-                make_store(made, patch=patch, time=50, count=count)
+            made = make_store(folder / f"f-{name}-{count}.zarr", patch=patch, time=50, count=count)
             section = {"set": "made", "shots": [100], "steps": steps, "passes": 0}
             path = config(folder, "fewshot", model=network, fewshot=section)
             words = ("--init", "none", "--adaptation", adaptation, "--shots", 100, "--seeds", 0)

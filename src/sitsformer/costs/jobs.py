@@ -24,7 +24,7 @@ def job_of(paths: Paths, stage: str, wildcards: Mapping[str, str]) -> Job:
         "cube": lambda: data.cube(paths, wildcards["area"]),
         "patches": lambda: data.patches(paths, wildcards["set"], wildcards["area"]),
         "merge": lambda: data.merge(paths, wildcards["set"]),
-        "pretrain": lambda: learning.pretrain(paths, wildcards["objective"]),
+        "pretrain": lambda: learning.pretrain(paths),
         "crop_model": lambda: learning.crop_model(paths),
         "evaluate": lambda: outcome.evaluate(paths),
         "map": lambda: outcome.map_tile(paths, wildcards["area"]),
@@ -49,7 +49,7 @@ def jobs(paths: Paths) -> dict[str, list[Counted]]:
             name for name in config.pretrain.objectives if name not in config.pretrain.models
         ]
         found["pretrain"] = [
-            (len(config.pretrain.seeds), learning.pretrain(paths, name)) for name in trained
+            (len(config.pretrain.seeds), learning.pretrain(paths)) for name in trained
         ]
         found["fewshot"] = list(_sweep(paths, network=True))
         found["baseline"] = list(_sweep(paths, network=False))

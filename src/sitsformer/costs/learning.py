@@ -12,7 +12,7 @@ from sitsformer.decisive import in_steps
 from sitsformer.fewshot import Learner
 from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.paths import Paths
-from sitsformer.training.objectives import SCRATCH, objectives
+from sitsformer.training.objectives import SCRATCH
 
 TRAINING = 3
 """A training step computes forward and, twice that, backward."""
@@ -22,20 +22,19 @@ SEASONS = 10
 """Vectors of the encoder's width that a probe reads of a sample (`model/pooling.py`)."""
 
 
-def pretrain(paths: Paths, objective: str) -> Job:
-    """A pretraining run."""
+def pretrain(paths: Paths) -> Job:
+    """A pretraining run; objectives take about as long as each other."""
     config = paths.config
     section = config.pretrain
     found = store(paths, section.set)
     shape = network(config, found.steps)
     train, validation = found.part("train"), found.part("validation")
-    views = objectives()[objective].views
     learned = section.epochs * TRAINING * train * shape.operations
     looked = section.epochs * validation * shape.operations
     held = found.bytes if section.loader != "stream" else 0
-    memory = rates.TORCH.memory + held * rates.HELD_PRETRAIN / 1e6
+    memory = rates.TORCH.memory + rates.PREDICT_MB + held * rates.HELD_PRETRAIN / 1e6
     if config.compute.device_of("pretrain") != "cuda":
-        memory += _activations(shape, config, section.batch_size * (2 if views else 1))
+        memory += _activations(shape, config, section.batch_size)
     job = _job(config, "pretrain", learned, looked, memory)
     size = rates.model_mb(shape.hidden, config.model.layers)
     return _leaving(job, 4 * size, rates.MODEL_FILES)  # its checkpoint holds three times as much
@@ -127,7 +126,8 @@ def _job(
             seconds += learned / rates.GPU.training + looked / rates.GPU.predicting
         return Job(seconds, memory, gpu=True, operations=learned + looked)
     seconds = rates.TORCH.seconds + more
-    seconds += learned / rates.training(hidden) + looked / rates.predicting(hidden)
+    rate = rates.pretraining(hidden) if stage == "pretrain" else rates.tuning(hidden)
+    seconds += learned / rate + looked / rates.predicting(hidden)
     return Job(seconds, memory)
 
 
@@ -150,7 +150,8 @@ def _smoothed(config: Config, found: Store) -> float:
 
 def _activations(shape: Network, config: Config, batch: int) -> float:
     """MB of what a training step keeps for its backward pass."""
-    wide = config.model.layers * shape.hidden + (
-        rates.CONVOLVED if config.model.embedding == "conv3d" else 0
-    )
-    return batch * shape.steps * wide * rates.KEPT_VALUES * 4 / 1e6
+    layers, convolved = config.model.layers, config.model.embedding == "conv3d"
+    values = rates.KEPT_WIDTH * layers * shape.hidden
+    values += rates.KEPT_HEAD * layers * config.model.heads * shape.steps
+    values += rates.KEPT_CONVOLVED * convolved
+    return batch * shape.steps * values * 4 / 1e6
