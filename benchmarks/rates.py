@@ -62,7 +62,7 @@ def measured(what: str, folder: Path, *arguments: object) -> None:
 
 
 def make_store(path: Path, **settings: int) -> Path:
-    """A sample store, made once and by a process of its own: the peak of a parent is its child's."""
+    """A sample store, made once by a process of its own: a child starts from its parent's peak."""
     if not path.exists():
         made = f"training_data.store(Path({str(path)!r}), **{settings!r})"
         code = f"from pathlib import Path; import training_data; {made}"
