@@ -65,7 +65,8 @@ def baseline(paths: Paths, learner: Learner, shots: Shots, seeds: int) -> Job:
     steps = config.fewshot.steps_for(drawn) if in_steps(config, learner) else 0
     each = rate.drawn * drawn + rate.predicted * looked + rate.step * steps
     seconds += seeds * (each + _smoothed(config, found))
-    memory = rates.TORCH.memory + found.bytes * rates.HELD_BASELINE / 1e6
+    held = found.bytes * rates.HELD_BASELINE + found.samples * found.steps * rates.HELD_SERIES
+    memory = rates.TORCH.memory + held / 1e6
     operations = 0.0
     if learner.control:
         shape = network(config, found.steps)

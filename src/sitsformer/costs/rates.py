@@ -52,8 +52,10 @@ not a matrix product, pretraining by its views and masks."""
 
 LEARNED_SHARE = {"linear": 0.3}
 """Adaptation -> its training step, as a share of one of all weights."""
-HELD_PRETRAIN, HELD_CELL, HELD_BASELINE, HELD_CELLS = 1.3, 6.7, 5.0, 3.0
+HELD_PRETRAIN, HELD_CELL, HELD_BASELINE, HELD_CELLS = 1.3, 5.0, 2.1, 3.0
 """Bytes held for a byte of the store (of the cells, last)."""
+HELD_SERIES = 80
+"""Bytes that baselines hold of a time step of a sample, whatever its patch."""
 HELD_FEATURES = 2.0
 KEPT_WIDTH, KEPT_HEAD, KEPT_CONVOLVED = 20, 10, 4000
 """float32 values that a training step keeps, a sample and time step: a unit of width of a layer, a
@@ -79,8 +81,8 @@ class Fitted:
 
 
 BASELINES = {
-    "random_forest": Fitted(1e-2, 5e-4),
-    "gradient_boosting": Fitted(1e-2, 1e-3),
+    "random_forest": Fitted(9e-3, 3e-4),
+    "gradient_boosting": Fitted(3e-3, 2e-4),
     "logistic_regression": Fitted(1e-3, 1e-5),
     "nearest_centroid": Fitted(1e-5, 1e-5),
     "nearest_neighbour": Fitted(1e-5, 1e-4),
