@@ -28,7 +28,8 @@ def cube(paths: Paths, area_name: str) -> Job:
     pixels, steps = area.tiles.size, dates(config, area)
     sides = math.ceil(pixels / CUBE_CHUNK["y"]) ** 2
     files = sides * (2 * math.ceil(steps / CUBE_CHUNK["time"]) + len(area.labels))
-    memory = rates.DATA.memory + values * rates.CUBE_BYTES / 1e6
+    held = rates.CUBE_BYTES.get(area.source, rates.CUBE_BYTES_ELSE)
+    memory = rates.DATA.memory + values * held / 1e6
     return Job(seconds, memory, 2 * values * rates.CUBE_KEPT / 1e6, files + rates.STORE_FILES)
 
 

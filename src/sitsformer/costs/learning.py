@@ -35,7 +35,8 @@ def pretrain(paths: Paths) -> Job:
     memory = rates.TORCH.memory + rates.PREDICT_MB + held * rates.HELD_PRETRAIN / 1e6
     if config.compute.device_of("pretrain") != "cuda":
         memory += _activations(shape, config, section.batch_size)
-    job = _job(config, "pretrain", learned, looked, memory)
+    updates = section.epochs * max(1, train // section.batch_size)
+    job = _job(config, "pretrain", updates, learned, looked, memory)
     size = rates.model_mb(shape.hidden, config.model.layers)
     return _leaving(job, 4 * size, rates.MODEL_FILES)  # its checkpoint holds three times as much
 
@@ -72,13 +73,23 @@ def baseline(paths: Paths, learner: Learner, shots: Shots, seeds: int) -> Job:
         shape = network(config, found.steps)
         operations = found.samples * shape.operations
         memory += rates.PREDICT_MB
-    where: NetworkStage = "baseline"
-    gpu = config.compute.device_of(where) == "cuda" and (steps > 0 or learner.control)
-    seconds += operations / rates.predicting(config.model.hidden)
-    seconds += rates.TORCH.seconds
     size = seeds * test * rates.CELL_ROW * found.classes / 1e6
-    # Small networks of baselines are not measured on a GPU either.
-    return Job(None if gpu else seconds, memory, size, rates.CELL_FILES, gpu, operations)
+    seconds += rates.TORCH.seconds
+    gpu = config.compute.device_of("baseline") == "cuda" and (steps > 0 or learner.control)
+    known: float | None = seconds + operations / rates.predicting(config.model.hidden)
+    if gpu:
+        known = _baseline_on_gpu(
+            config, seconds - seeds * rate.step * steps, seeds * steps, operations
+        )
+    return Job(known, memory, size, rates.CELL_FILES, gpu, operations)
+
+
+def _baseline_on_gpu(config: Config, more: float, steps: int, looked: float) -> float | None:
+    """Seconds of a baseline that is a network, or knows land cover by one."""
+    if steps and rates.GPU.baselines is None:
+        return None
+    found = rates.on_gpu(config.model.hidden, 0, 0, looked)
+    return None if found is None else more + steps * (rates.GPU.baselines or 0.0) + found
 
 
 def _tuned(paths: Paths, stage: NetworkStage, learner: Learner, shots: Shots, seeds: int) -> Job:
@@ -91,11 +102,12 @@ def _tuned(paths: Paths, stage: NetworkStage, learner: Learner, shots: Shots, se
     tries = len(adaptation.candidates(section))
     scratch = learner.init == SCRATCH.name
     once = 1 if adaptation.name in FROM_PROBE or not adaptation.gradient else 0
-    learned = 0.0
+    learned, updates = 0.0, 0
     if adaptation.gradient:
+        updates = tries * section.steps_for(drawn)
         share = rates.LEARNED_SHARE.get(adaptation.name, 1.0)
         batch = min(section.batch_size, drawn)
-        learned = tries * section.steps_for(drawn) * batch * TRAINING * share * shape.operations
+        learned = updates * batch * TRAINING * share * shape.operations
     chosen = found.classes * min(section.validation, drawn)
     looked = tries * chosen + test
     if section.refine:
@@ -106,30 +118,28 @@ def _tuned(paths: Paths, stage: NetworkStage, learner: Learner, shots: Shots, se
     memory += max(_activations(shape, config, section.batch_size), rates.PREDICT_MB)
     memory += once * found.samples * shape.hidden * SEASONS * 4 * rates.HELD_FEATURES / 1e6
     more = found.bytes / rates.READ_BYTES + seeds * _smoothed(config, found)
-    job = _job(config, stage, seeds * learned, operations, memory, more)
+    job = _job(config, stage, seeds * updates, seeds * learned, operations, memory, more)
     return _leaving(job, seeds * test * rates.CELL_ROW * found.classes / 1e6, rates.CELL_FILES)
 
 
 def _job(
     config: Config,
     stage: NetworkStage,
+    updates: int,
     learned: float,
     looked: float,
     memory: float,
     more: float = 0.0,
 ) -> Job:
-    """A job of a network: operations of training and of prediction, and seconds beside them."""
+    """A job of a network: its steps, operations of training and prediction, seconds beside them."""
     hidden = config.model.hidden
     if config.compute.device_of(stage) == "cuda":
-        seconds = None
-        if rates.GPU is not None:
-            seconds = rates.TORCH.seconds + more
-            seconds += learned / rates.GPU.training + looked / rates.GPU.predicting
+        found = rates.on_gpu(hidden, updates, learned, looked)
+        seconds = None if found is None else rates.TORCH.seconds + more + found
         return Job(seconds, memory, gpu=True, operations=learned + looked)
-    seconds = rates.TORCH.seconds + more
     rate = rates.pretraining(hidden) if stage == "pretrain" else rates.tuning(hidden)
-    seconds += learned / rate + looked / rates.predicting(hidden)
-    return Job(seconds, memory)
+    spent = learned / rate + looked / rates.predicting(hidden)
+    return Job(rates.TORCH.seconds + more + spent, memory)
 
 
 def _leaving(job: Job, disk: float, files: int) -> Job:

@@ -33,11 +33,9 @@ def map_tile(paths: Paths, area_name: str) -> Job:
     passes = 2 if "embeddings" in config.maps.layers else 1
     operations = passes * pixels * shape.operations
     gpu = config.compute.device_of("map") == "cuda"
-    seconds: float | None = None
-    if not gpu or rates.GPU is not None:
-        rate = rates.GPU.predicting if gpu and rates.GPU else rates.predicting(shape.hidden)
-        read = pixels * dates(config, area) / rates.MAP_VALUES
-        seconds = rates.TORCH.seconds + read + operations / rate
+    rate = rates.GPU.mapping if gpu else rates.predicting(shape.hidden)
+    gathered = pixels * dates(config, area) / rates.MAP_VALUES
+    seconds = None if rate is None else rates.TORCH.seconds + gathered + operations / rate
     classes = _classes(paths)
     layers = pixels * 2 * (
         (classes if "probabilities" in config.maps.layers else 0)

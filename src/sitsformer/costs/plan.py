@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import get_args
 
 from sitsformer.config import Config
+from sitsformer.config.compute import NetworkStage
 from sitsformer.costs import rates
 from sitsformer.costs.job import LARGER, SLOWER
 from sitsformer.costs.jobs import Counted, job_of, jobs
@@ -156,6 +158,8 @@ def _notes(config: Config) -> Iterator[str]:
         f"rules ask for {SLOWER:g} times the time and {LARGER:g} times the memory, and for more at "
         "each attempt (docs/scaling.md)."
     )
+    if any(config.compute.device_of(stage) == "cuda" for stage in get_args(NetworkStage)):
+        yield f"GPU: the rates of one {rates.GPU.name}, a job at a time."
     yield (
         "Samples are counted as asked for (patches.max_length steps each), which is the most there "
         "can be."

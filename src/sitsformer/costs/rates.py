@@ -14,6 +14,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+Points = tuple[tuple[int, float], tuple[int, float]]
+"""Two widths of the encoder, and a rate at each."""
+
 
 @dataclass(frozen=True)
 class Start:
@@ -25,16 +28,32 @@ class Start:
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU, end to end: operations a second of training and of prediction."""
+    """A GPU, end to end; None: not measured.
+
+    Attributes:
+        name: of it.
+        step: seconds of a training step at least, however small the network: the host asks for its
+            kernels one by one.
+        training: operations a second of training.
+        predicting: operations a second of predicting samples of a store, by width of the encoder.
+        mapping: the same of the pixels of a cube, its reading included.
+        baselines: seconds of a training step of a baseline that is a network.
+    """
 
     name: str
-    training: float
-    predicting: float
+    step: float | None
+    training: float | None
+    predicting: Points | None
+    mapping: float | None = None
+    baselines: float | None = None
 
 
-GPU: Gpu | None = None
-"""NOT MEASURED. To be filled from `benchmarks/gpu.py` on a GPU; until then whatever depends on it
-says `not measured`, and a job with a GPU asks for the longest time of the config."""
+GPU = Gpu(
+    "NVIDIA H100 80GB HBM3", step=0.05, training=5.0e12, predicting=((64, 1.3e12), (256, 6.9e12))
+)
+"""`python benchmarks/gpu.py` on a machine with 16 slow cores (benchmarks/RESULTS.md). Where None
+stands NOTHING WAS MEASURED: whatever depends on it says `not measured`, and its jobs ask for the
+longest time of the config."""
 
 DATA = Start(1.6, 250)
 """Commands of cubes and samples (xarray, zarr)."""
@@ -96,8 +115,10 @@ SLOWEST = Fitted(1e-2, 1e-3, 0.01)
 # --- Data ----------------------------------------------------------------------------------------
 CUBE_VALUES = 9e6
 """Reflectances of a cube that are made or read, and written, a second."""
-CUBE_BYTES = 12.0
-"""Bytes held for a reflectance of a cube."""
+CUBE_BYTES = {"earthengine": 1.0}
+CUBE_BYTES_ELSE = 12.0
+"""Source -> bytes held for a reflectance of a cube (Earth Engine: 0.33 GB for 504 px and 73 dates,
+benchmarks/RESULTS.md); others count as the embedded landscape, which holds a cube whole."""
 CUBE_KEPT = 0.63
 """Bytes on disk for one before compression."""
 LINE = 10e6
@@ -141,7 +162,21 @@ def model_mb(hidden: int, layers: int) -> float:
     return 4 * (12 * hidden**2 * layers + 4000 * hidden) / 1e6
 
 
-def _between(points: tuple[tuple[int, float], tuple[int, float]], hidden: int) -> float:
+def on_gpu(hidden: int, updates: float, learned: float, looked: float) -> float | None:
+    """Seconds of so many training steps, and operations of training and prediction, on the GPU."""
+    seconds = 0.0
+    if updates:
+        if GPU.step is None or GPU.training is None:
+            return None
+        seconds += max(updates * GPU.step, learned / GPU.training)
+    if looked:
+        if GPU.predicting is None:
+            return None
+        seconds += looked / _between(GPU.predicting, hidden)
+    return seconds
+
+
+def _between(points: Points, hidden: int) -> float:
     """A power law between two widths; beyond them the nearer one's."""
     (narrow, low), (wide, high) = points
     share = math.log(min(max(hidden, narrow), wide) / narrow) / math.log(wide / narrow)
