@@ -67,7 +67,7 @@ def baseline(paths: Paths, learner: Learner, shots: Shots, seeds: int) -> Job:
     each = rate.drawn * drawn + rate.predicted * looked + rate.step * steps
     seconds += seeds * (each + _smoothed(config, found))
     held = found.bytes * rates.HELD_BASELINE + found.samples * found.steps * rates.HELD_SERIES
-    memory = rates.TORCH.memory + held / 1e6
+    memory = rates.TORCH.memory + held / 1e6 + (rates.PREDICT_MB if steps else 0)
     operations = 0.0
     if learner.control:
         shape = network(config, found.steps)

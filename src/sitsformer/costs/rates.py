@@ -120,7 +120,7 @@ CUBE_BYTES_ELSE = 12.0
 """Source -> bytes held for a reflectance of a cube (Earth Engine: 0.33 GB for 504 px and 73 dates,
 benchmarks/RESULTS.md); others count as the embedded landscape, which holds a cube whole."""
 CUBE_KEPT = 0.63
-"""Bytes on disk for one before compression."""
+"""Bytes on disk for a byte of a cube, which compression leaves."""
 LINE = 10e6
 """Bytes a second that Earth Engine's answers come at, assumed (`imagery/earthengine/plan.py`)."""
 CUT_VALUES = 100e6
@@ -128,17 +128,21 @@ CUT_VALUES = 100e6
 CUT_BYTES = 200e6
 """Bytes of samples that are cut and written a second."""
 SAMPLES_KEPT = 0.5
-MERGE_BYTES = 500e6
-MERGE_SAMPLE = 60.0
+"""Bytes on disk for a byte of samples."""
+MERGE_BYTES, MERGE_SAMPLE = 500e6, 200.0
+"""Bytes of samples that are put together a second, and bytes held for a sample."""
 STORE_FILES = 26
 """Files of a store that hold no reflectance, logs and benchmarks among them."""
 
 # --- Tables, maps, the page ----------------------------------------------------------------------
 SCORED_CELL, SCORED_ROW = 0.01, 2e-6
+"""Seconds of a cell, and of each of its predictions."""
 MAP_VALUES = 30e6
+"""Dates of pixels that are looked through and gathered a second."""
 MAP_PIXEL = 1.0
 """Bytes on disk of a mapped pixel, without `maps.layers`."""
-MOSAIC_PIXELS, MOSAIC_BYTES = 2e6, 30.0
+MOSAIC_PIXELS, MOSAIC_BYTES = 6e6, 4.0
+"""Pixels put together a second, bytes held for one."""
 PAGE_SAMPLE, PAGE_BYTES = 1e-5, 200.0
 
 
