@@ -31,6 +31,9 @@ CONTENTS: dict[str, dict[str, str]] = {
         "mosaic": "map:mosaic",
         "report": "report:report",
     },
+    "Looking ahead": {
+        "plan": "plan:plan",
+    },
     "Looking inside": {
         "inspect": "patches:inspect",
         "trace": "patches:trace",
@@ -43,7 +46,6 @@ CONTENTS: dict[str, dict[str, str]] = {
     "Earth Engine": {
         "auth": "earthengine:auth",
         "doctor": "earthengine:doctor",
-        "plan": "earthengine:plan",
         "cache": "earthengine:cache",
     },
     "Beside the workflow": {

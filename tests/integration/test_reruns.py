@@ -315,6 +315,7 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
             "cache_gb": (1.0, {}),
         },
     ),
+    **under("compute", {"device": ("cuda", {}), "hours": (1.0, {}), "memory_gb": (8.0, {})}),
 }
 """Key -> another value, or a mapping of keys where it takes several; and the jobs that run."""
 

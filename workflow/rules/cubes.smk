@@ -17,8 +17,7 @@ rule cube:
         **HANDED,
         # The share of a job in the requests that the project may have under way (the profiles).
         earthengine_requests=earthengine_requests,
-        mem_mb=growing(3000),
-        runtime=growing(240),
+        **asked("cube"),
     params:
         version=stage("cube"),
         settings=cube_settings,

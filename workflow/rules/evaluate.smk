@@ -17,8 +17,7 @@ rule evaluate:
     threads: 1
     resources:
         **HANDED,
-        mem_mb=growing(4000),
-        runtime=growing(60),
+        **asked("evaluate"),
     params:
         version=stage("evaluate"),
         settings=decisive.leaves(decisive.evaluate(CONFIG)),

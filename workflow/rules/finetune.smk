@@ -16,8 +16,7 @@ rule fewshot:
     threads: 1
     resources:
         **HANDED,
-        mem_mb=growing(6000),
-        runtime=growing(240),
+        **asked_of_network("fewshot"),
     params:
         version=stage("fewshot"),
         settings=fewshot_settings,
@@ -28,6 +27,7 @@ rule fewshot:
         "Fine-tuning {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
     shell:
         "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
+        " --device {resources.device}"
         " --samples {input.samples:q} {params.init:q} --checkpoint {params.checkpoint:q}"
         " --shots {wildcards.shots} --seeds {wildcards.seeds} --out {output:q}"
 
@@ -50,8 +50,7 @@ rule baseline:
     threads: 1
     resources:
         **HANDED,
-        mem_mb=growing(4000),
-        runtime=growing(120),
+        **asked_of_network("baseline"),
     params:
         version=stage("baseline"),
         settings=baseline_settings,
@@ -61,6 +60,7 @@ rule baseline:
         "Baseline {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
     shell:
         "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} baseline --config {resources.config:q}"
+        " --device {resources.device}"
         " --samples {input.samples:q} --method {wildcards.learner} {params.land_cover:q}"
         " --checkpoint {params.checkpoint:q}"
         " --shots {wildcards.shots} --seeds {wildcards.seeds} --out {output:q}"

@@ -16,8 +16,7 @@ rule patches:
     threads: 1
     resources:
         **HANDED,
-        mem_mb=growing(int(1000 * CONFIG.patches.memory_gb) + 1500),
-        runtime=growing(60),
+        **asked("patches"),
     params:
         version=stage("patches"),
         settings=patches_settings,
@@ -43,8 +42,7 @@ rule merge:
     threads: 1
     resources:
         **HANDED,
-        mem_mb=growing(4000),
-        runtime=growing(60),
+        **asked("merge"),
     params:
         version=stage("merge"),
         settings=merge_settings,

@@ -23,8 +23,7 @@ rule report:
     threads: 1
     resources:
         **HANDED,
-        mem_mb=growing(6000),
-        runtime=growing(60),
+        **asked("report"),
     params:
         version=stage("report"),
         settings=decisive.leaves(decisive.report(CONFIG)),

@@ -1,4 +1,4 @@
-"""`sitsformer auth | doctor | plan | cache | view`: everything about Earth Engine by hand."""
+"""`sitsformer auth | doctor | cache | view`: everything about Earth Engine by hand."""
 
 from __future__ import annotations
 
@@ -44,21 +44,6 @@ def doctor(config_path: Path | None) -> None:
         kind = TemporaryError if all(finding.may_pass for finding in failed) else SitsError
         topics = ", ".join(finding.topic for finding in failed)
         raise kind(f"Earth Engine does not answer fully: {topics}")
-
-
-@click.command()
-@click.argument("config_path", metavar="CONFIG", type=click.Path(path_type=Path))
-def plan(config_path: Path) -> None:
-    """Estimate the export of CONFIG: dates, requests, bytes, minutes."""
-    from sitsformer.config import load
-    from sitsformer.imagery.earthengine.plan import report
-    from sitsformer.imagery.earthengine.session import connect
-
-    config = load(config_path)
-    if all(area.source != "earthengine" for area in config.areas.values()):
-        click.echo("no area of this config comes from Earth Engine")
-        return
-    click.echo(report(config, connect(config.earthengine)))
 
 
 @click.group()

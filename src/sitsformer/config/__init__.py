@@ -17,6 +17,7 @@ from sitsformer.config.base import (
     Split,
     expand,
 )
+from sitsformer.config.compute import Compute
 from sitsformer.config.labels import Survey
 from sitsformer.config.learning import (
     Augment,
@@ -50,6 +51,7 @@ __all__ = [
     "Area",
     "Augment",
     "Clouds",
+    "Compute",
     "Config",
     "ConfigError",
     "EarthEngine",

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from sitsformer.config.areas import Area, EarthEngine, Synthetic
 from sitsformer.config.base import ConfigError, Name, Section
 from sitsformer.config.checks import cross_checks
+from sitsformer.config.compute import Compute
 from sitsformer.config.labels import Survey
 from sitsformer.config.learning import FewShot, Model, Pretrain
 from sitsformer.config.mistakes import mistakes
@@ -66,6 +67,7 @@ class Config(Section):
     maps: Maps = Maps()
     synthetic: Synthetic = Synthetic()
     earthengine: EarthEngine = EarthEngine()
+    compute: Compute = Compute()
 
     @property
     def learns(self) -> bool:
