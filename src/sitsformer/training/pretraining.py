@@ -119,13 +119,11 @@ class InMemory:
 
 
 class Validation(Protocol):
-    """The validation split.
+    """The validation split."""
 
-    Attributes:
-        label: (sample,) class index, -1 = none.
-    """
-
-    label: Ints
+    @property
+    def label(self) -> Ints:
+        """(sample,) class index, -1 = none."""
 
     def part(self, index: Ints) -> tuple[Series, Ints, Ints]:
         """Some of its samples (ascending): a series and labels that hold them, and where."""
