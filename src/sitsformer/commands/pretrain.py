@@ -80,12 +80,13 @@ def pretrain(
     if checkpoint is None or out is None:
         raise click.UsageError("give --checkpoint and --out, or --pretrain-path for both")
     options.set_threads(threads)
-    model, settings = options.pretraining(config_path, given)
     store = options.sample_store(samples, out.parent, valid_rate)
     originals.check_samples(store, given)
+    chosen = options.objective(store, objective)
+    model, settings = options.pretraining(config_path, chosen, given)
     stage.run(
         Where(store, checkpoint, out, tensorboard, mlflow),
-        options.objective(store, objective),
+        chosen,
         seed,
         model,
         settings,
