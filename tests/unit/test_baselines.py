@@ -9,7 +9,7 @@ import pytest
 
 import phenology
 from sitsformer import decisive, fewshot
-from sitsformer.baselines import ShippedBaseline, series, shipped
+from sitsformer.baselines import ShippedBaseline, by_default, series, shipped
 from sitsformer.baselines.fitting import run
 from sitsformer.config import FewShot, parse
 from sitsformer.errors import SitsError
@@ -86,7 +86,7 @@ def test_patch_means_leave_missing_pixels_out() -> None:
     assert np.isfinite(made.features("centre")).all()
 
 
-@pytest.mark.parametrize("name", sorted(shipped()))
+@pytest.mark.parametrize("name", sorted(by_default()))
 def test_every_baseline_learns_and_repeats(name: str) -> None:
     samples = phenology.make()
     cells = run(samples, Learner(name), 10, [0, 1], SETTINGS)
@@ -101,7 +101,7 @@ def test_every_baseline_learns_and_repeats(name: str) -> None:
     np.testing.assert_array_equal(again[0].probabilities, cells[1].probabilities)
 
 
-@pytest.mark.parametrize("name", sorted(shipped()))
+@pytest.mark.parametrize("name", sorted(by_default()))
 def test_shuffled_labels_give_chance(name: str) -> None:
     samples = phenology.shuffled(phenology.make(600))
     found = [macro_f1(cell) for cell in run(samples, Learner(name), 10, range(3), SETTINGS)]
@@ -203,7 +203,7 @@ def test_options_decide_and_have_defaults(monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_depends_on_the_steps_of_training(tmp_path: Path) -> None:
     """Only these cells are run again when `fewshot.steps` and their like change."""
     features, file = ({key: str(tmp_path / "x")} for key in ("features", "file"))
-    options = {"presto": features, "mine": file, "random_forest": file}
+    options = {"presto": features, "mine": file, "random_forest": file, "tabpfn": {"weights": "w"}}
     names = [*shipped(), "presto", "mine"]
     config = {
         "sets": {"crops": {"store": "crops.zarr"}},

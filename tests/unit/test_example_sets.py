@@ -4,8 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pytest
+import rasterio
 
 from sitsformer.convert.table import table
 from sitsformer.samples import load_samples
@@ -80,3 +82,38 @@ def test_counties_that_do_not_serve_are_refused(tmp_path: Path, test: str, messa
     done = run(tmp_path / "us.npz", tmp_path / "out", "--test", test)
     assert done.returncode != 0 and message in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_whole_fields_go_to_splits(tmp_path: Path) -> None:
+    """Four fields of a crop and one of another, on a raster of 10 m."""
+    codes = np.zeros((2, 20, 20), np.int16)
+    for code, rows, columns in (
+        (7, slice(0, 8), slice(0, 8)),
+        (7, slice(0, 6), slice(10, 18)),
+        (7, slice(10, 15), slice(0, 5)),
+        (7, slice(17, 20), slice(0, 3)),
+        (9, slice(10, 18), slice(10, 18)),
+    ):
+        codes[1, rows, columns] = code
+    codes[1, 19, 19] = 7  # smaller than a field
+    with rasterio.open(
+        tmp_path / "labels.tif", "w", driver="GTiff", width=20, height=20, count=2,
+        dtype="int16", crs=32631, transform=rasterio.transform.from_origin(5e5, 5.6e6, 10, 10),
+    ) as opened:  # fmt: skip
+        opened.write(codes)
+    script = ROOT / "scripts/belgium_parcels.py"
+    command = [sys.executable, script, tmp_path / "labels.tif", tmp_path / "out"]
+    subprocess.run(list(map(str, command)), check=True, capture_output=True)
+    parcels = geopandas.read_file(tmp_path / "out/parcels.gpkg")
+    assert parcels[["code", "pixels"]].values.tolist() == [
+        [7, 64],
+        [9, 64],
+        [7, 48],
+        [7, 25],
+        [7, 9],
+    ]
+    splits = geopandas.read_file(tmp_path / "out/splits.gpkg")
+    of_field = dict(zip(parcels.field, splits.split, strict=False))
+    assert [of_field[k] for k in range(5)] == ["train", "train", "test", "validation", "train"]
+    assert splits.area.sum() == 200 * 200 and splits.split.iloc[-1] == "train"
+    assert splits.union_all().area == pytest.approx(200 * 200)  # all ground, none of it twice

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sitsformer.baselines import shipped
+from sitsformer.baselines import by_default, shipped
 from sitsformer.config.base import (
     NO_SET,
     AdaptationName,
@@ -285,13 +285,19 @@ def _with_adaptations(schema: dict[str, Any]) -> None:
 
 def _with_baselines(schema: dict[str, Any]) -> None:
     """The baselines that ship, which are the default."""
-    schema["default"] = list(shipped())
+    schema["default"] = list(by_default())
+    schema["description"] += f" Others that ship, with an extra of pip: {_extras()}."
+
+
+def _extras() -> str:
+    return ", ".join(f"`{name}`" for name, item in shipped().items() if item.extra)
 
 
 def _with_options(schema: dict[str, Any]) -> None:
     """What can be set of the baselines that ship."""
     found = "; ".join(
-        f"`{key}` of {name}: {option.meaning} (default {option.default})"
+        f"`{key}` of {name}: {option.meaning}"
+        + ("" if option.default is None else f" (default {option.default})")
         for name, item in shipped().items()
         for key, option in item.options.items()
     )
@@ -337,7 +343,7 @@ class FewShot(Section):
     """Baselines that are also run with the land cover of pretrained models (`dual` where it is
     among the inits): what an init gains beyond them is more than the knowledge of land cover."""
     baselines: tuple[BaselineName, ...] = Field(
-        default_factory=lambda: tuple(shipped()), json_schema_extra=_with_baselines
+        default_factory=by_default, json_schema_extra=_with_baselines
     )
     """Methods without pretraining, by name; see docs/evaluation.md for adding one."""
     options: dict[BaselineName, dict[str, Any]] = Field({}, json_schema_extra=_with_options)
