@@ -20,7 +20,7 @@ from sitsformer.errors import SitsError
 CLASSES = 10
 """What its networks tell apart at most."""
 
-QUIET = {"HF_HUB_OFFLINE": "1", "TABPFN_DISABLE_TELEMETRY": "1"}
+QUIET = {"HF_HUB_OFFLINE": "1", "TABPFN_DISABLE_TELEMETRY": "1", "TABPFN_NO_BROWSER": "1"}
 """Variables that keep the library from looking for weights, or telling of its use, elsewhere."""
 
 
