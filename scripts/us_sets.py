@@ -1,4 +1,4 @@
-"""Make the tables of the US counties experiment (docs/results.md) from one file of series.
+"""Make the tables of config/examples/us_counties.yaml from one file of series.
 
     python scripts/us_sets.py us-cdl-2019-irregular.npz OUT_FOLDER
     python scripts/us_sets.py us-cdl-2019-irregular.npz OUT_FOLDER --test Adams,Coahoma --clear
