@@ -89,8 +89,9 @@ def merge(config: Config, set_name: str) -> Settings:
 
 def pretrain(config: Config, objective: str) -> Settings:
     """Of a model pretrained on an objective."""
-    section, of = config.pretrain, objectives()[objective]
+    section, of = config.pretrain.of(objective), objectives()[objective]
     others = {"set", "overlap", "objectives", "seeds", "weights", *WHERE_IT_RUNS["pretrain"]}
+    others.add("published")
     if not of.hides or of.views:
         others |= {"mask", "mask_rate", "decoder"}
     if not of.labelled:
@@ -230,7 +231,7 @@ def _sweep(config: Config, learner: Learner) -> Settings:
 
 def _recipe(recipe: Recipe) -> Settings:
     """A recipe without the keys that its optimiser or schedule does not look at."""
-    idle = set() if recipe.optimiser == "adamw" else {"weight_decay"}
+    idle = {"l2"} if recipe.optimiser == "adamw" else {"weight_decay"}
     if getattr(recipe, "schedule", None) != "exponential":
-        idle.add("decay")
+        idle |= {"decay", "hold"}
     return recipe.model_dump(mode="json", exclude=idle)

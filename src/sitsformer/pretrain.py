@@ -96,6 +96,7 @@ def run(
         SitsError: the samples do not serve the objective, or the training fails.
     """
     device = distributed.start(device_name)
+    settings = settings.of(objective)
     stats = statistics(where.samples)
 
     def series(samples: Batch) -> Series:

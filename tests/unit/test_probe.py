@@ -131,7 +131,8 @@ def test_a_blend_lies_half_way() -> None:
 def test_auto_tries_every_one() -> None:
     tried = [choice["adaptation"] for choice in AUTO.candidates(SWEEP)]
     assert tried == ["probe"] * 3 + ["blend", "lp_ft"]
-    assert set(adaptations()) == {"probe", "full", "lp_ft", "blend", "auto", "linear", "bias"}
+    shipped = {"probe", "full", "lp_ft", "blend", "auto", "linear", "bias", "sits_former"}
+    assert set(adaptations()) == shipped
     assert [PROBE.gradient, LP_FT.gradient, AUTO.gradient] == [False, True, True]
 
 

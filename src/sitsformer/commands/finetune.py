@@ -155,7 +155,9 @@ def _path_or_none(
 @click.option("--epochs", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=2), default=128, show_default=True)
 @click.option("--learning-rate", type=float, default=2e-4, show_default=True)
-@click.option("--weight-decay", type=float, help="Decoupled (AdamW); none: Adam without.")
+@click.option(
+    "--weight-decay", type=float, default=1e-4, show_default=True, help="L2, by Adam's gradient."
+)
 @originals.network
 @originals.samples
 @click.option("--seed", type=click.IntRange(min=0), default=0)
@@ -171,7 +173,7 @@ def finetune(
     epochs: int,
     batch_size: int,
     learning_rate: float,
-    weight_decay: float | None,
+    weight_decay: float,
     seed: int,
     patience: int | None,
     device: str,

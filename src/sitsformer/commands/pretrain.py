@@ -81,12 +81,13 @@ def pretrain(
     if checkpoint is None or out is None:
         raise click.UsageError("give --checkpoint and --out, or --pretrain-path for both")
     hand_on(threads)
-    model, settings = options.pretraining(config_path, given)
     store = options.sample_store(samples, out.parent, valid_rate)
     originals.check_samples(store, given)
+    chosen = options.objective(store, objective)
+    model, settings = options.pretraining(config_path, chosen, given)
     stage.run(
         Where(store, checkpoint, out, tensorboard, mlflow),
-        options.objective(store, objective),
+        chosen,
         seed,
         model,
         settings,

@@ -10,6 +10,7 @@ patch.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -170,12 +171,35 @@ class Change:
         shift: (sample,) days added to every date.
         gain: (sample, C) factor of the reflectance.
         offset: (sample, C) reflectance added.
+        turn: (sample,) which position its patches are brought into, a row of `positions`; None: as
+            they are stored.
     """
 
     keep: npt.NDArray[np.bool_]
     shift: Ints
     gain: npt.NDArray[np.float32]
     offset: npt.NDArray[np.float32]
+    turn: Ints | None = None
+
+    def of(self, samples: Ints) -> Change:
+        """The changes of some of the samples, in this order."""
+        turn = None if self.turn is None else self.turn[samples]
+        gain, offset = self.gain[samples], self.offset[samples]
+        return Change(self.keep[samples], self.shift[samples], gain, offset, turn)
+
+
+def positions(side: int) -> Ints:
+    """Ways of laying a square down: four rotations, and those of its mirror image.
+
+    Args:
+        side: P is its square.
+
+    Returns:
+        (8, P) which pixel comes where, the first as they are.
+    """
+    square = np.arange(side * side).reshape(side, side)
+    turned = [np.rot90(face, turns) for face in (square, square.T) for turns in range(4)]
+    return np.stack([face.ravel() for face in turned])
 
 
 def pack(series: Series, index: Ints, change: Change | None = None) -> Steps:
@@ -205,10 +229,22 @@ def pack(series: Series, index: Ints, change: Change | None = None) -> Steps:
         whose = to_device(sample, device)
         offset = ((extra - series.mean) / series.std).index_select(0, whose)
         scale = (gain * scale).index_select(0, whose)
-    raw = series.values.index_select(0, to_device(rows, device)).view(torch.uint16)
+    chosen = series.values.index_select(0, to_device(rows, device))
+    if change is not None and change.turn is not None:
+        chosen = _turned(chosen, change.turn[sample])
+    raw = chosen.view(torch.uint16)
     values = raw.to(torch.float32).mul_(scale.unsqueeze(-1)).add_(offset.unsqueeze(-1))
     if series.gaps:
         # A missing pixel becomes its band's mean: 0 after normalisation.
         values.masked_fill_(raw.to(torch.int32) == MISSING, 0.0)
     doy = to_device(day, device)
     return Steps(values, doy, make_layout(lengths.astype(np.int64), device))
+
+
+def _turned(values: Tensor, turn: Ints) -> Tensor:
+    """Patches (N, C, P) brought into positions (N,)."""
+    pixels = values.shape[2]
+    if pixels == 1:
+        return values
+    place = to_device(positions(math.isqrt(pixels))[turn], values.device)
+    return values.gather(2, place.unsqueeze(1).expand(values.shape))

@@ -91,6 +91,7 @@ class _Run:
     first_loss: float = 0.0
     smooth_loss: float = 0.0
     best_loss: float = math.inf
+    """Of the epoch that is kept; where the plan keeps the best macro F1, the share missing to 1."""
     best_epoch: int = -1
     history: list[Row] = field(default_factory=list)
     finished: bool = False
@@ -237,7 +238,8 @@ class _Loop:
                     if name in sums:
                         self.pending[k] += sums[name]
         distributed.add_gradients(self.model.parameters())
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), plan.clip)
+        largest = math.inf if plan.clip is None else plan.clip
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), largest)
         # A gradient that is not finite must show in the loss that is looked at.
         self.pending[-1] += norm * 0
         self.waiting += 1
@@ -299,14 +301,23 @@ class _Loop:
         found = self.task.validate(self.model)
         row |= {f"validation_{name}": value for name, value in found.items()}
         run.history.append(row)
-        if found and found["loss"] < run.best_loss:
-            run.best_loss, run.best_epoch = found["loss"], run.epoch
+        if found and self.better(found):
+            run.best_epoch = run.epoch
             self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         run.epoch, run.step, run.sums, run.counts = run.epoch + 1, 0, {}, {}
         waited = run.epoch - 1 - run.best_epoch
         run.finished = run.epoch == plan.epochs or (
             plan.patience is not None and bool(found) and waited >= plan.patience
         )
+
+    def better(self, found: Row) -> bool:
+        """Whether the weights are to be kept by what validation found; notes by how much."""
+        run, by_loss = self.run, self.plan.keep == "loss"
+        value = found["loss"] if by_loss else 1.0 - found[self.plan.keep]
+        # SITS-Former's code keeps the later one of equals.
+        better = value < run.best_loss if by_loss else value <= run.best_loss
+        run.best_loss = value if better else run.best_loss
+        return better
 
 
 class _Stop:

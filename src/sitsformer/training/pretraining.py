@@ -9,7 +9,7 @@ Axes: N packed steps, B samples, C bands.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
@@ -228,7 +228,7 @@ class PretrainTask:
                 hidden = _and_the_other_half(hidden, lengths[mine])
                 mine = np.tile(mine, 2)
         if change is not None:
-            change = Change(**{key.name: getattr(change, key.name)[mine] for key in fields(Change)})
+            change = change.of(mine)
         steps = pack(series, index[mine], change)
         classes = label[index[mine]]
         drawn = Drawn(hidden, classes, bands)
