@@ -146,10 +146,10 @@ def convolved(series: Floats, dilation: int, twos: Ints, channels: Ints) -> Floa
 def _without_padding(values: Floats, dilation: int, whole: bool) -> Floats:
     """Where the kernel lies wholly in the series, unless all is wanted."""
     reach = WIDTH // 2 * dilation
-    return values if whole else values[:, reach : values.shape[1] - reach]
+    return np.asarray(values if whole else values[:, reach : values.shape[1] - reach])
 
 
 def _shares(count: int) -> npt.NDArray[np.float64]:
     """(count,) a low-discrepancy sequence in 0 to 1: multiples of the golden ratio."""
     golden = (np.sqrt(5) + 1) / 2
-    return (np.arange(1, count + 1) * golden) % 1
+    return np.asarray((np.arange(1, count + 1) * golden) % 1)
