@@ -146,7 +146,8 @@ def convolved(series: Floats, dilation: int, twos: Ints, channels: Ints) -> Floa
 def _without_padding(values: Floats, dilation: int, whole: bool) -> Floats:
     """Where the kernel lies wholly in the series, unless all is wanted."""
     reach = WIDTH // 2 * dilation
-    return np.asarray(values if whole else values[:, reach : values.shape[1] - reach])
+    inner: Floats = values[:, reach : values.shape[1] - reach]
+    return values if whole else inner
 
 
 def _shares(count: int) -> npt.NDArray[np.float64]:
