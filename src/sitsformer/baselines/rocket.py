@@ -139,7 +139,7 @@ def convolved(series: Floats, dilation: int, twos: Ints, channels: Ints) -> Floa
     weight[twos] = 2.0
     found = np.zeros_like(added)
     for place in range(WIDTH):
-        found += weight[place] * wide[:, place * dilation : place * dilation + length]
+        found += float(weight[place]) * wide[:, place * dilation : place * dilation + length]
     return found
 
 
