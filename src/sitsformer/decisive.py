@@ -55,11 +55,15 @@ def cube(config: Config, area_name: str) -> Settings:
     outline = set() if source.outline else {"bounds", "geometry"}
     values = area.model_dump(mode="json", exclude={"tiles": {"count", "seed"}, **_all(outline)})
     values["labels"] = sorted(values["labels"])
-    if area.rasters is not None:
-        clouds = area.rasters.clouds
-        values["rasters"]["clouds"] = {
-            key: values["rasters"]["clouds"][key] for key in ("by", *_CLOUD_KEYS[clouds.by])
-        }
+    # The empty section of another source is among the values of `rasters` alone, which was first.
+    values = {key: value for key, value in values.items() if key != "stac" or value is not None}
+    section = values.get(source.name)
+    if source.section == "area" and section is not None:
+        section = {key: section[key] for key in source.decisive or section}
+        clouds = section.get("clouds")
+        if clouds is not None:
+            section["clouds"] = {key: clouds[key] for key in ("by", *_CLOUD_KEYS[clouds["by"]])}
+        values[source.name] = section
     return {"area": values, **source.settings(config)}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.config import Rasters
+from sitsformer.config import Rasters, Stac
 from sitsformer.errors import SitsError
 from sitsformer.imagery.rasters import values
 from sitsformer.imagery.rasters.series import Acquisitions
@@ -62,7 +62,7 @@ class Look:
     high: float
 
 
-def check(series: Acquisitions, settings: Rasters, where: str) -> None:
+def check(series: Acquisitions, settings: Rasters | Stac, where: str) -> None:
     """Look at a few dates of a series.
 
     Raises:
@@ -155,7 +155,7 @@ def _figures(time: np.datetime64, late: bool, pixels: NDArray[np.uint16]) -> Loo
     )
 
 
-def _impossible(looks: Sequence[Look], settings: Rasters, where: str) -> Iterator[str]:
+def _impossible(looks: Sequence[Look], settings: Rasters | Stac, where: str) -> Iterator[str]:
     high = float(np.mean([look.high for look in looks]))
     if high > 0.2:
         top = max(look.top for look in looks)
@@ -189,7 +189,7 @@ def _impossible(looks: Sequence[Look], settings: Rasters, where: str) -> Iterato
     yield from _jump(looks, settings, where)
 
 
-def _jump(looks: Sequence[Look], settings: Rasters, where: str) -> Iterator[str]:
+def _jump(looks: Sequence[Look], settings: Rasters | Stac, where: str) -> Iterator[str]:
     """A step at the change of baseline: one side is offset against the other."""
     before = [look for look in looks if not look.late and look.top > 0]
     after = [look for look in looks if look.late and look.top > 0]
@@ -219,7 +219,7 @@ def _jump(looks: Sequence[Look], settings: Rasters, where: str) -> Iterator[str]
             )
 
 
-def _strange(looks: Sequence[Look], settings: Rasters) -> Iterator[str]:
+def _strange(looks: Sequence[Look], settings: Rasters | Stac) -> Iterator[str]:
     high = float(np.mean([look.high for look in looks]))
     if high > 0.02:
         yield f"{high:.0%} of the reflectances are above {LARGEST}: snow, or a wrong `scale`"
@@ -239,7 +239,7 @@ def _strange(looks: Sequence[Look], settings: Rasters) -> Iterator[str]:
         )
 
 
-def _now(settings: Rasters) -> str:
+def _now(settings: Rasters | Stac) -> str:
     given = [
         f"{key} is {_shown(getattr(settings, key))}"
         for key in ("scale", "offset")

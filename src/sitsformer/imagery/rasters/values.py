@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.config import Rasters
+from sitsformer.config import Rasters, Stac
 from sitsformer.errors import SitsError
 from sitsformer.sensors import SENTINEL2
 from sitsformer.stored import MISSING, SCALE
@@ -105,7 +105,7 @@ def of_attributes(attrs: Mapping[str, Any], dtype: np.dtype[Any]) -> Tags:
     )
 
 
-def packing(tags: Tags, settings: Rasters, day: date, name: str, where: str) -> Packing:
+def packing(tags: Tags, settings: Rasters | Stac, day: date, name: str, where: str) -> Packing:
     """What the values of a band of an acquisition mean, by what the file says and the config.
 
     The name of the file of a product tells its processing baseline.
@@ -124,7 +124,7 @@ def packing(tags: Tags, settings: Rasters, day: date, name: str, where: str) -> 
     return Packing(scale, offset, (*(missing or (0.0,)), *fills), tags.low, tags.high)
 
 
-def offset_on(settings: Rasters, day: date, name: str, where: str) -> float | None:
+def offset_on(settings: Rasters | Stac, day: date, name: str, where: str) -> float | None:
     """The offset that the config gives for a day; None where it gives none at all.
 
     Raises:
@@ -144,7 +144,7 @@ def offset_on(settings: Rasters, day: date, name: str, where: str) -> float | No
     return settings.offset
 
 
-def without_offset(settings: Rasters, name: str) -> bool:
+def without_offset(settings: Rasters | Stac, name: str) -> bool:
     """Whether `offset: -0.1` is not for a file: its name says a baseline before 04.00."""
     return settings.offset == SENTINEL2.offset and is_late(name) is False
 
@@ -155,7 +155,7 @@ def is_late(name: str) -> bool | None:
     return None if baseline is None else int(baseline[1]) >= SENTINEL2.offset_baseline
 
 
-def tell(tags: Iterable[tuple[str, Tags]], settings: Rasters, where: str) -> None:
+def tell(tags: Iterable[tuple[str, Tags]], settings: Rasters | Stac, where: str) -> None:
     """Say in one line each what the files say and the config overrules, or the files alone say."""
     told: dict[str, None] = {}
     for name, own in tags:
