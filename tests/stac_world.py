@@ -1,7 +1,8 @@
 """A catalogue of Cloud-Optimised GeoTIFFs on loopback, made of the embedded landscape.
 
-`Catalogue` writes the acquisitions of a cube as items (as Earth Search lays them out: 20 m bands with
-pixels of 20 m, a scene classification), `Server` gives them as a static catalogue and as an API.
+`Catalogue` writes the acquisitions of a cube as items (as Earth Search lays them out: 20 m bands
+with pixels of 20 m, a scene classification), `Server` gives them as a static catalogue and as an
+API.
 """
 
 from __future__ import annotations
@@ -286,7 +287,12 @@ class _Handler(BaseHTTPRequestHandler):
                         {"rel": "self", "href": base},
                         {"rel": "root", "href": base},
                         {"rel": "data", "href": f"{base}/collections"},
-                        {"rel": "search", "href": f"{base}/search", "method": "POST"},
+                        {
+                            "rel": "search",
+                            "href": f"{base}/search",
+                            "method": "POST",
+                            "type": "application/geo+json",
+                        },
                     ],
                 }
             )

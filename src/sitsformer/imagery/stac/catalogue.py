@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -90,13 +91,9 @@ def _io(settings: Stac) -> StacApiIO:
 
 
 def _client(settings: Stac, io: StacApiIO) -> Client:
-    import warnings
-
     from pystac_client import Client
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of classes of conformance that are not said
-        return Client.open(address(settings), stac_io=io)
+    return Client.open(address(settings), stac_io=io)
 
 
 def _searches(root: dict[str, Any]) -> bool:
@@ -223,10 +220,14 @@ def told(settings: Stac, where: str) -> Iterator[None]:
     """
     from pystac import STACError
     from pystac_client.exceptions import APIError
+    from pystac_client.warnings import PystacClientWarning
 
     url = shown(settings.url)
     try:
-        yield
+        with warnings.catch_warnings():
+            # Of links and classes of conformance that an API does not name.
+            warnings.filterwarnings("ignore", category=PystacClientWarning)
+            yield
     except SitsError:
         raise
     except APIError as error:

@@ -75,10 +75,19 @@ def look(area: Area, tile: Tile, where: str) -> Listing:
         TemporaryError: the catalogue does not answer.
         SitsError: there is no catalogue, nothing for the tile, or an item lacks something.
     """
-    settings = _section(area)
     kept = load(area, tile)
     if kept is not None:
-        return choose(kept, settings, area, tile, where, asked=False)
+        return choose(kept, _section(area), area, tile, where, asked=False)
+    return ask(area, tile, where)
+
+
+def ask(area: Area, tile: Tile, where: str) -> Listing:
+    """What the catalogue says that there is for a tile and season; the answer is kept.
+
+    Raises:
+        TemporaryError, SitsError: as `look` does.
+    """
+    settings = _section(area)
     found = catalogue.search(settings, bounds_of(tile), (area.start, area.end), where)
     with catalogue.told(settings, where):
         items = within(found, area, tile, where)
@@ -247,7 +256,7 @@ def _nothing(found: Sequence[Item], area: Area, tile: Tile, where: str) -> str:
 
 def _place(area: Area, tile: Tile) -> Path:
     settings = _section(area)
-    described = [settings.url, settings.collection, str(area.start), str(area.end)]
+    described: list[object] = [settings.url, settings.collection, str(area.start), str(area.end)]
     described += [tile.epsg, tile.west, tile.north, tile.size]
     code = hashlib.sha256(json.dumps(described).encode()).hexdigest()[:10]
     return expand(settings.cache) / f"{tile.area}-{tile.name}-{code}.json"
