@@ -93,6 +93,7 @@ class Catalogue:
 
     folder: Path
     items: dict[str, dict[str, Any]] = field(default_factory=dict)
+    made: int = 0
 
     def add(
         self,
@@ -108,7 +109,8 @@ class Catalogue:
     ) -> str:
         """Add an acquisition: (band, y, x) stored values and (y, x) scores; `offset` is added."""
         stamp = str(time)[:19].replace("-", "").replace(":", "")
-        name = f"S2{platform[-1].upper()}_T{place}_{stamp}_{len(self.items)}_L2A"
+        name = f"S2{platform[-1].upper()}_T{place}_{stamp}_{self.made}_L2A"
+        self.made += 1
         fine, coarse = tile.transform, tile.transform @ Affine.scale(2)
         assets: dict[str, Any] = {}
         seen = stored != 65535
@@ -191,11 +193,6 @@ class Catalogue:
         path.write_text(json.dumps(root))
         return path
 
-    def whole(self, tile: Tile, dataset: xr.Dataset, **more: Any) -> None:
-        """Add every acquisition of a cube."""
-        for i, time in enumerate(dataset.time.values):
-            self.add(dataset.reflectance.values[i], dataset.clear.values[i], time, tile, **more)
-
 
 class Server(ThreadingHTTPServer):
     """The catalogue's folder over HTTP, and an API at `/api`.
@@ -213,7 +210,7 @@ class Server(ThreadingHTTPServer):
         self.catalogue = catalogue
         self.faults: defaultdict[str, list[int]] = defaultdict(list)
         self.seen: list[tuple[str, str]] = []
-        self.page = 5
+        self.page = 2
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     def __enter__(self) -> Server:
