@@ -201,6 +201,7 @@ class Server(ThreadingHTTPServer):
         faults: part of a path -> statuses of the next answers to requests for it.
         seen: method and path of each request.
         page: items in an answer of the API.
+        key: what the query of an address of an image has to hold, as `/token/<collection>` gives it.
     """
 
     daemon_threads = True
@@ -211,6 +212,7 @@ class Server(ThreadingHTTPServer):
         self.faults: defaultdict[str, list[int]] = defaultdict(list)
         self.seen: list[tuple[str, str]] = []
         self.page = 2
+        self.key = ""
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     def __enter__(self) -> Server:
@@ -251,6 +253,10 @@ class _Handler(BaseHTTPRequestHandler):
         for part, statuses in self.server.faults.items():
             if part in path and statuses:
                 return self._answer(statuses.pop(0), b"not now")
+        if path == f"/token/{COLLECTION}":
+            return self._json({"msft:expiry": "2999-01-01T00:00:00Z", "token": self.server.key})
+        if path.endswith(".tif") and self.server.key not in self.path:
+            return self._answer(403, b"not without a key")
         if path.startswith("/api"):
             return self._api(path.removeprefix("/api").strip("/"), asked)
         file = self.server.catalogue.folder / path.strip("/")

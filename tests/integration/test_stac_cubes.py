@@ -133,23 +133,24 @@ def test_an_offset_that_nothing_tells_is_asked_for(
     np.testing.assert_array_equal(found.reflectance, truth[1].reflectance[:1])
 
 
-def test_metadata_that_ask_for_an_offset_that_values_lack_are_told(
+def test_metadata_that_ask_for_an_offset_that_values_lack_are_refused_or_told(
     truth: tuple[Tile, xr.Dataset],
     some: Catalogue,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """Earth Search has such items: `boa_offset_applied: false`, and values without the offset."""
     caplog.set_level("WARNING", "sitsformer")
-    clear = [i for i in range(24) if (truth[1].clear.values[i] >= 60).mean() > 0.9]
-    good, wrong = clear[:2]
-    add(some, truth, good, offset=1000, **OFFSET)
-    name = add(some, truth, wrong, **OFFSET)
-    with pytest.raises(SitsError, match="harmonised already|are 0 or less"):
-        for asset in list(some.items.values())[:1]:
-            asset["properties"]["earthsearch:boa_offset_applied"] = False
-        only = Catalogue(some.folder, {name: some.items[name]})
-        build(str(only.save()), tmp_path, truth[0])
-    assert any(f"blue values of item {name}" in text for text in caplog.messages)
+    says = {**OFFSET, "earthsearch:boa_offset_applied": False}
+    right, wrong = [i for i in range(24) if (truth[1].clear.values[i] >= 60).mean() > 0.9][:2]
+    name = add(some, truth, wrong, **says)
+    with pytest.raises(SitsError, match=r"blue \(B02\) .* are 0 or less .*harmonised already"):
+        build(str(some.save()), tmp_path, truth[0])
+    add(some, truth, right, offset=1000, **says)
+    caplog.clear()
+    build(str(some.save()), tmp_path, truth[0])
+    (told,) = {text for text in caplog.messages if "blue values" in text}
+    assert f"of item {name} are 0 or less" in told and "`exclude`" in told
 
 
 def test_granules_of_a_datatake_are_one_date_in_which_the_own_zone_is_on_top(
