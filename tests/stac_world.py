@@ -201,7 +201,7 @@ class Server(ThreadingHTTPServer):
         faults: part of a path -> statuses of the next answers to requests for it.
         seen: method and path of each request.
         page: items in an answer of the API.
-        key: what the query of an address of an image has to hold, as `/token/<collection>` gives it.
+        key: what the address of an image has to hold; `/token/<collection>` gives it.
     """
 
     daemon_threads = True

@@ -50,7 +50,7 @@ def config(folder: Path, **stac: object) -> Path:
     }
     values = {
         "areas": {"farm": farm},
-        "sets": {"one": {"areas": ["farm"], "label": "crops"}},
+        "sets": {"one": {"areas": ["farm"], "label": "crops", "split": {"block": 120}}},
         "pretrain": {"set": "one"},
         "fewshot": {"set": "one"},
     }
