@@ -145,6 +145,8 @@ def _walked(root: dict[str, Any], settings: Stac, io: StacApiIO) -> list[Item]:
     """Items of a static catalogue and of all catalogues below it, several asked for at once."""
     if root["type"] not in ("Catalog", "Collection"):
         raise ValueError(f"its type is {root['type']!r}")
+    if any(link.get("rel") == "items" for link in root["links"]):
+        raise ValueError("it is a collection of an API: give the API's root and `collection`")
 
     def read(href: str) -> tuple[str, dict[str, Any]]:
         return href, json.loads(io.read_text(href))

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from sitsformer.imagery.rasters.files import gathered
 from sitsformer.imagery.stac import catalogue
 from sitsformer.imagery.stac.catalogue import Bounds, Item
 from sitsformer.imagery.stac.items import Scene, scene, time_of
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
 
 logger = logging.getLogger("sitsformer")
 
@@ -133,7 +136,7 @@ def bounds_of(tile: Tile) -> Bounds:
 
 def within(items: Iterable[Item], area: Area, tile: Tile, where: str) -> list[Item]:
     """Items of the season whose footprint reaches the tile, with what is needed of them."""
-    from shapely.geometry import box, shape
+    from shapely.geometry import box
 
     west, south, east, north = bounds_of(tile)
     parts = [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
@@ -143,12 +146,27 @@ def within(items: Iterable[Item], area: Area, tile: Tile, where: str) -> list[It
     first, last = np.datetime64(area.start, "D"), np.datetime64(area.end, "D")
     found = []
     for item in items:
-        if not first <= time_of(item, where).astype("datetime64[D]") <= last:
-            continue
-        footprint = shape(item["geometry"]) if item.get("geometry") else None
-        if footprint is None or any(footprint.intersects(outline) for outline in outlines):
+        try:
+            day = time_of(item, where).astype("datetime64[D]")
+        except SitsError:
+            if item["id"] in _section(area).exclude:
+                continue
+            raise
+        if first <= day <= last and _reaches(item, outlines):
             found.append(_trimmed(item))
     return sorted(found, key=lambda item: str(item["id"]))
+
+
+def _reaches(item: Item, outlines: Sequence[BaseGeometry]) -> bool:
+    """Whether the footprint of an item touches one of some outlines; without one, it does."""
+    from shapely import make_valid
+    from shapely.geometry import shape
+
+    if not item.get("geometry"):
+        return True
+    # Footprints of swaths cross themselves at times.
+    footprint = make_valid(shape(item["geometry"]))
+    return any(footprint.intersects(outline) for outline in outlines)
 
 
 def choose(
@@ -163,7 +181,8 @@ def choose(
     for item in items:
         if item["id"] in settings.exclude:
             continue
-        if float(item["properties"].get("eo:cloud_cover") or 0) > settings.max_cloud:
+        cover = item["properties"].get("eo:cloud_cover")
+        if isinstance(cover, int | float) and cover > settings.max_cloud:
             cloudy.append(item["id"])
             continue
         try:

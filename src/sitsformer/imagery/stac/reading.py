@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ logger = logging.getLogger("sitsformer")
 
 STORES = {"s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/", "abfs": "/vsiadls/"}
 """Schemes of addresses -> the file system of GDAL, which takes credentials from the environment."""
+GONE, FORBIDDEN, NO_ANSWER = (404, 410), (401, 403, 409), -1
+"""Statuses of answers; Azure forbids by 409, too."""
 ALL_CLIPPED = 0.5
 """Above this share of blue values at 0 or below, an offset was taken from values without it."""
 
@@ -143,23 +146,28 @@ class Reader:
         return found
 
     def _trouble(self, scene: Scene, href: str, error: Exception) -> Exception:
-        """Why a file cannot be read: the server is asked for it once more, to say so."""
+        """Why a file cannot be read."""
         what = f"{shown(href)} of item {scene.id}"
-        status = answer(href, self.settings) if is_address(href) else None
         signed = self.settings.sign != "none"
-        if status in BUSY or status == -1:
-            said = "gives no answer" if status == -1 else f"is busy (status {status})"
+        status = _status(error)
+        if status is None and is_address(href):
+            # Nobody else is asked with a signature: without a status, one was not to be had.
+            status = NO_ANSWER if signed else answer(href, self.settings)
+        if status in BUSY or status == NO_ANSWER or (signed and status in FORBIDDEN):
+            said = "gives no answer" if status == NO_ANSWER else f"is busy (status {status})"
+            if signed and status in FORBIDDEN:
+                said = f"takes no signature now (status {status})"
             return TemporaryError(
                 f"{self.where}: the server {said} for {what}, after {self.settings.attempts} "
                 "tries; try again later"
             )
-        if status in (404, 410) and self.listed:
+        if status in GONE and self.listed:
             self.on_missing()
             return TemporaryError(
                 f"{self.where}: {what} is there no more; the catalogue has changed since its items "
                 "were listed. The list is dropped: run it again, and they are asked for anew"
             )
-        if status in (401, 403, 409) and not signed:
+        if status in FORBIDDEN:
             return SitsError(
                 f"{self.where}.sign: {what} may not be read as it is listed (status {status}); "
                 "files of the Planetary Computer need `sign: planetary_computer`, those of other "
@@ -230,8 +238,14 @@ def environment(settings: Stac) -> Any:
     return rasterio.Env(**{key: value for key, value in wanted.items() if key not in os.environ})
 
 
+def _status(error: Exception) -> int | None:
+    """Status of an answer, as GDAL tells it."""
+    found = re.search(r"response code: (\d{3})", str(error))
+    return int(found[1]) if found else None
+
+
 def answer(href: str, settings: Stac) -> int:
-    """Status that a server answers a request for the first byte of a file with; -1 without."""
+    """Status that a server answers a request for the first byte of a file with, or NO_ANSWER."""
     import requests
 
     try:
@@ -240,7 +254,7 @@ def answer(href: str, settings: Stac) -> int:
         ) as found:
             return found.status_code
     except requests.RequestException:
-        return -1
+        return NO_ANSWER
 
 
 def _plain(error: Exception, href: str) -> str:

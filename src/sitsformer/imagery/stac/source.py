@@ -138,7 +138,7 @@ def _label(label: LabelRaster, area: Area, tile: Tile, where: str) -> Any:
     """A label layer and its legend; of a raster on a server, what stands in its way may pass."""
     from sitsformer.imagery.rasters import labels
     from sitsformer.imagery.stac.catalogue import BUSY, shown
-    from sitsformer.imagery.stac.reading import answer, environment
+    from sitsformer.imagery.stac.reading import NO_ANSWER, answer, environment
 
     settings = _section(area)
     with environment(settings):
@@ -146,10 +146,11 @@ def _label(label: LabelRaster, area: Area, tile: Tile, where: str) -> Any:
             return labels.read(label, area, tile, where)
         except SitsError:
             status = answer(label.path, settings) if is_address(label.path) else None
-            if status == -1 or status in BUSY:
+            if status == NO_ANSWER or status in BUSY:
                 raise TemporaryError(
-                    f"{where}.path: the server of {shown(label.path)} does not answer (status "
-                    f"{status}) after {settings.attempts} tries; try again later"
+                    f"{where}.path: the server of {shown(label.path)} does not answer, "
+                    f"or is busy (status {status}), after {settings.attempts} tries; try again "
+                    "later"
                 ) from None
             raise
 
