@@ -59,11 +59,15 @@ def cube(config: Config, area_name: str) -> Settings:
     values["labels"] = sorted(values["labels"])
     if values["sensor"] == DEFAULT:  # as cubes have it that were made before there were others
         del values["sensor"]
-    if area.rasters is not None:
-        clouds = area.rasters.clouds
-        values["rasters"]["clouds"] = {
-            key: values["rasters"]["clouds"][key] for key in ("by", *_CLOUD_KEYS[clouds.by])
-        }
+    # The empty section of another source is among the values of `rasters` alone, which was first.
+    values = {key: value for key, value in values.items() if key != "stac" or value is not None}
+    section = values.get(source.name)
+    if source.section == "area" and section is not None:
+        section = {key: section[key] for key in source.decisive or section}
+        clouds = section.get("clouds")
+        if clouds is not None:
+            section["clouds"] = {key: clouds[key] for key in ("by", *_CLOUD_KEYS[clouds["by"]])}
+        values[source.name] = section
     return {"area": values, **source.settings(config)}
 
 

@@ -114,6 +114,7 @@ def area(name: str, made: Jobs) -> dict[str, tuple[Change | Any, Jobs | str]]:
         "tiles.count": (1, without_cubes),
         "tiles.seed": (3, made),
         "rasters": ({"path": "x"}, REFUSED),
+        "stac": ({"url": "x"}, REFUSED),
     }
 
 

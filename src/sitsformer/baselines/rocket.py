@@ -137,7 +137,7 @@ def convolved(series: Floats, dilation: int, twos: Ints, channels: Ints) -> Floa
     wide = np.pad(added, ((0, 0), (reach, reach)))
     weight = np.full(WIDTH, -1.0, np.float32)
     weight[twos] = 2.0
-    found = np.zeros_like(added)
+    found: Floats = np.zeros_like(added)
     for place in range(WIDTH):
         found += float(weight[place]) * wide[:, place * dilation : place * dilation + length]
     return found
