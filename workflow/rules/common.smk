@@ -163,15 +163,6 @@ def attempt_number(wildcards, attempt):
     return attempt
 
 
-def growing(amount: int):
-    """A resource that grows with the attempts of a job: what was too little is not tried again."""
-
-    def of_attempt(wildcards, attempt):
-        return amount * attempt
-
-    return of_attempt
-
-
 CONFIG = checked(config)
 PATHS = Paths(CONFIG)
 RESULTS = PATHS.results
