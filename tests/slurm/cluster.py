@@ -98,8 +98,11 @@ class Run:
         return sorted(found, key=lambda job: int(job.number))
 
     def log(self, name: str) -> str:
-        """A log of the results folder."""
-        return (self.folder / "results" / "logs" / name).read_text()
+        """A log of the results folder; nothing while Snakemake has it removed for a new attempt."""
+        try:
+            return (self.folder / "results" / "logs" / name).read_text()
+        except FileNotFoundError:
+            return ""
 
 
 def wait_for(what: Callable[[], Found], seconds: float = 900) -> Found:
