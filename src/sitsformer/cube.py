@@ -26,7 +26,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
 
-from sitsformer import artefacts
+from sitsformer import artefacts, threads
 from sitsformer.classes import Legend
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
@@ -163,9 +163,8 @@ def _own_threads() -> Iterator[None]:
     not outlast the folder that it goes to.
     """
     from dask import config as settings
-    from dask.system import CPU_COUNT
 
-    workers = settings.get("num_workers", None) or CPU_COUNT
+    workers = settings.get("num_workers", None) or threads.count()
     with ThreadPoolExecutor(workers) as pool, settings.set(pool=pool):
         yield
 

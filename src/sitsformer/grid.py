@@ -136,8 +136,7 @@ def tiles(name: str, area: Area) -> list[Tile]:
     Raises:
         ConfigError: the area cannot be put on one UTM grid, or has no or too few tiles.
     """
-    from shapely.geometry import box
-    from shapely.prepared import prep
+    import shapely
 
     epsg, outline = _outline(name, area)
     west, south, east, north = outline.bounds
@@ -148,12 +147,15 @@ def tiles(name: str, area: Area) -> list[Tile]:
     first_north = math.ceil((north - ROUNDING - corner) / snap) * snap + corner
     rows = range(first_north, math.floor(south + ROUNDING), -side)
     columns = range(first_west, math.ceil(east - ROUNDING), side)
-    touches = prep(outline).intersects
+    # All at once: an area may have tens of thousands, and Snakemake's start asks for them.
+    lefts, tops = (axis.ravel() for axis in np.meshgrid(columns, rows))
+    inner, outer = ROUNDING, side - ROUNDING
+    squares = shapely.box(lefts + inner, tops - outer, lefts + outer, tops - inner)
+    shapely.prepare(outline)
+    touched = shapely.intersects(outline, squares)
     found = [
         Tile(name, f"{epsg}_{left}_{top}", epsg, left, top, area.tiles.size, sensor.pixel)
-        for top in rows
-        for left in columns
-        if touches(box(left, top - side, left + side, top).buffer(-ROUNDING))
+        for left, top in zip(lefts[touched].tolist(), tops[touched].tolist(), strict=True)
     ]
     if not found:
         raise ConfigError(

@@ -17,9 +17,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sitsformer import threads
 from sitsformer.errors import SitsError
 from sitsformer.indices import normalised_difference
-from sitsformer.samples import SPLITS, Samples, load_samples, open_samples, read_manifest
+from sitsformer.samples import (
+    SPLITS,
+    Samples,
+    labelled,
+    load_samples,
+    open_samples,
+    read_manifest,
+)
 from sitsformer.samples.contract import SURVEYED
 from sitsformer.stored import MISSING
 from sitsformer.surveys import account
@@ -64,8 +72,7 @@ def check(store: Path, seed: int = 0) -> LabelChecks:
 
     dataset = open_samples(store)
     manifest = read_manifest(store)
-    samples = load_samples(store)
-    samples = samples.take(samples.label >= 0)
+    samples = load_samples(store, choose=labelled)
     if not len(samples):
         raise SitsError(f"{store} has no labelled samples: there are no labels to be checked")
     surveyed = {n: dataset[n].values[samples.index] for n in SURVEYED if n in dataset.variables}
@@ -149,8 +156,9 @@ def probabilities(
     found = np.zeros((len(samples), len(classes)))
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     for fitted, left in folds.split(features, samples.label, group):
-        forest = RandomForestClassifier(TREES, random_state=seed)
+        forest = RandomForestClassifier(TREES, random_state=seed, n_jobs=threads.count())
         forest.fit(features[fitted], samples.label[fitted])
+        forest.n_jobs = 1  # threads would add votes up in whichever order they end
         found[np.ix_(left, np.searchsorted(classes, forest.classes_))] = forest.predict_proba(
             features[left]
         )

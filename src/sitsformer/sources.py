@@ -59,7 +59,7 @@ class Source:
         confidences: it brings the confidence of a label product beside it.
         section: where its settings stand: in the `area`, in the `config` beside the areas, or
             nowhere. An area has the section of its own source and of no other.
-        decisive: keys of a section of the `config` that change what cubes hold; None: all.
+        decisive: keys of its section that change what cubes hold; None: all.
         outline: cubes depend on the outline of their area, beside the tiles that touch it.
         early: what is known against an area without a look at a file, asked at every start.
         foresees: its module has `problems(area_name, area)`, what can be known against an area

@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from sitsformer.baselines import file_options
 from sitsformer.config import PARTS, Config, ConfigError, SampleSet, Split, expand
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
@@ -212,17 +213,15 @@ def results_problems(folder: Path) -> Iterator[str]:
 def baseline_problems(config: Config) -> Iterator[str]:
     """Files of the user's own baselines that cannot be used; they are read, not run."""
     for name, options in config.fewshot.options.items():
-        for key in ("file", "features"):
-            if key not in options:
-                continue
+        for key, given in file_options(name, options).items():
             path = f"fewshot.options.{name}.{key}"
             try:
-                file = expand(options[key])
+                file = expand(given)
             except ConfigError as error:
                 yield f"{path}: {error}"
                 continue
             # Features are made from the samples, and so may come later.
-            if not file.is_file() and (key == "file" or file.exists()):
+            if not file.is_file() and (key != "features" or file.exists()):
                 yield f"{path}: {file} is not a file"
             elif key == "file":
                 yield from (f"{path}: {found}" for found in _module_problems(file, name))

@@ -116,6 +116,8 @@ def _baselines(sweep: FewShot) -> Iterator[str]:
             yield f"fewshot.baselines: {name!r} is the network's own name; choose another"
         elif name not in shipped() and not own:
             yield f"fewshot.baselines: {unknown_baseline(name)}"
+        elif not own:
+            yield from _lacking_options(name, sweep.options.get(name, {}))
     for name in sweep.controls:
         if name not in sweep.baselines:
             yield (
@@ -137,6 +139,13 @@ def _baselines(sweep: FewShot) -> Iterator[str]:
             yield f"{path}: give either file or features, not both"
 
 
+def _lacking_options(name: str, given: Mapping[str, Any]) -> Iterator[str]:
+    """Options of a baseline that ships which have no default and are not given."""
+    for key, option in shipped()[name].options.items():
+        if option.default is None and key not in given:
+            yield f"fewshot.options.{name}.{key}: {option.meaning}"
+
+
 def _shipped_options(path: str, name: str, options: Mapping[str, Any]) -> Iterator[str]:
     """Options of a baseline that ships, or of one made of features."""
     ships = shipped().get(name)
@@ -146,6 +155,9 @@ def _shipped_options(path: str, name: str, options: Mapping[str, Any]) -> Iterat
             continue
         if key not in known:
             yield f"{path}.{key}: unknown option; {name} takes {', '.join(known) or 'none'}"
+        elif ships is not None and ships.options[key].default is None:
+            if not isinstance(value, str) or not value.strip():
+                yield f"{path}.{key}: {value!r} is no path of a file"
         elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
             yield f"{path}.{key}: {value!r} is no whole number above 0"
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer import artefacts, cube
+from sitsformer import artefacts, cube, threads
 from sitsformer.classes import NO_CLASS_NAME, Classes, Legend
 from sitsformer.config import Config, Patches, SampleSet, expand
 from sitsformer.grid import Tile, find_tile, to_lonlat
@@ -226,7 +226,7 @@ def _choose_dates(
     east, north = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
 
     steps = np.empty((len(x), length), np.int16)
-    with ThreadPoolExecutor(shards.threads()) as pool:
+    with ThreadPoolExecutor(threads.count()) as pool:
         for start in range(0, len(x), clear.at_once):
             stop = min(start + clear.at_once, len(x))
             dates = clear.of(drawn.row[start:stop], drawn.column[start:stop])
@@ -264,7 +264,7 @@ def _write_reflectance(
         return part if kept[here].all() else part[kept[here]]
 
     def whole() -> Iterator[NDArray[np.uint16]]:
-        with ThreadPoolExecutor(shards.threads()) as pool:
+        with ThreadPoolExecutor(threads.count()) as pool:
             yield from shards.ahead(pool, piece, range(0, len(steps), chunk), 4)
 
     pieces = samplelayout.rechunk(whole(), chunk)

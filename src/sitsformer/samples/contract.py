@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sitsformer import threads
 from sitsformer.classes import Classes, Legend
 from sitsformer.config import Split
 from sitsformer.errors import SitsError
@@ -105,7 +106,7 @@ class About:
 
 def encoded(pieces: Iterable[NDArray[np.uint16]], chunk: int) -> Iterable[bytes]:
     """Compress chunks by threads, keeping their order."""
-    workers = shards.threads()
+    workers = threads.count()
     with ThreadPoolExecutor(workers) as pool:
         yield from shards.ahead(
             pool, lambda rows: shards.encode(rows, chunk, MISSING), pieces, 2 * workers

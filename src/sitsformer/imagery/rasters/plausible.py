@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.config import Rasters
+from sitsformer.config import Rasters, Stac
 from sitsformer.errors import SitsError
 from sitsformer.imagery.rasters import values
 from sitsformer.imagery.rasters.series import Acquisitions
@@ -59,7 +59,7 @@ class Look:
     high: float
 
 
-def check(series: Acquisitions, settings: Rasters, sensor: Sensor, where: str) -> None:
+def check(series: Acquisitions, settings: Rasters | Stac, sensor: Sensor, where: str) -> None:
     """Look at a few dates of a series.
 
     Raises:
@@ -162,7 +162,7 @@ def _figures(time: np.datetime64, late: bool, pixels: NDArray[np.uint16], first:
 
 
 def _impossible(
-    looks: Sequence[Look], settings: Rasters, sensor: Sensor, where: str
+    looks: Sequence[Look], settings: Rasters | Stac, sensor: Sensor, where: str
 ) -> Iterator[str]:
     high = float(np.mean([look.high for look in looks]))
     if high > 0.2:
@@ -212,7 +212,7 @@ def _own(sensor: Sensor) -> str:
     return f", {sensor.scale:g} with `offset: {sensor.offset:g}` for products of {sensor.title}"
 
 
-def _products(settings: Rasters, sensor: Sensor) -> str:
+def _products(settings: Rasters | Stac, sensor: Sensor) -> str:
     """What was taken for granted where neither a file nor the config says a scale."""
     if settings.scale is not None or settings.offset is not None or not _own(sensor):
         return ""
@@ -222,7 +222,9 @@ def _products(settings: Rasters, sensor: Sensor) -> str:
     )
 
 
-def _jump(looks: Sequence[Look], settings: Rasters, sensor: Sensor, where: str) -> Iterator[str]:
+def _jump(
+    looks: Sequence[Look], settings: Rasters | Stac, sensor: Sensor, where: str
+) -> Iterator[str]:
     """A step at the change of baseline: one side is offset against the other."""
     before = [look for look in looks if not look.late and look.top > 0]
     after = [look for look in looks if look.late and look.top > 0]
@@ -258,7 +260,7 @@ def _baseline(sensor: Sensor) -> str:
     return f"processing baseline {number // 100:02}.{number % 100:02} of {sensor.title}"
 
 
-def _strange(looks: Sequence[Look], settings: Rasters, sensor: Sensor) -> Iterator[str]:
+def _strange(looks: Sequence[Look], settings: Rasters | Stac, sensor: Sensor) -> Iterator[str]:
     high = float(np.mean([look.high for look in looks]))
     if high > 0.02:
         yield f"{high:.0%} of the reflectances are above {LARGEST}: snow, or a wrong `scale`"
@@ -279,7 +281,7 @@ def _strange(looks: Sequence[Look], settings: Rasters, sensor: Sensor) -> Iterat
         )
 
 
-def _now(settings: Rasters) -> str:
+def _now(settings: Rasters | Stac) -> str:
     given = [
         f"{key} is {_shown(getattr(settings, key))}"
         for key in ("scale", "offset")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.config import Rasters
+from sitsformer.config import Rasters, Stac
 from sitsformer.errors import SitsError
 from sitsformer.sensors import Sensor
 from sitsformer.stored import MISSING, SCALE
@@ -106,7 +106,7 @@ def of_attributes(attrs: Mapping[str, Any], dtype: np.dtype[Any]) -> Tags:
 
 
 def packing(
-    tags: Tags, settings: Rasters, sensor: Sensor, day: date, name: str, where: str
+    tags: Tags, settings: Rasters | Stac, sensor: Sensor, day: date, name: str, where: str
 ) -> Packing:
     """What the values of a band of an acquisition mean, by what the file says and the config.
 
@@ -129,7 +129,9 @@ def packing(
     return Packing(scale, offset, (*(missing or (0.0,)), *fills), tags.low, tags.high)
 
 
-def offset_on(settings: Rasters, sensor: Sensor, day: date, name: str, where: str) -> float | None:
+def offset_on(
+    settings: Rasters | Stac, sensor: Sensor, day: date, name: str, where: str
+) -> float | None:
     """The offset that the config gives for a day; None where it gives none at all.
 
     Raises:
@@ -149,7 +151,7 @@ def offset_on(settings: Rasters, sensor: Sensor, day: date, name: str, where: st
     return settings.offset
 
 
-def without_offset(settings: Rasters, sensor: Sensor, name: str) -> bool:
+def without_offset(settings: Rasters | Stac, sensor: Sensor, name: str) -> bool:
     """Whether `offset: -0.1` is not for a file: its name says a baseline before 04.00."""
     return settings.offset == sensor.offset and is_late(sensor, name) is False
 
@@ -162,7 +164,7 @@ def is_late(sensor: Sensor, name: str) -> bool | None:
     return int(baseline[1]) >= sensor.offset_baseline
 
 
-def tell(tags: Iterable[tuple[str, Tags]], settings: Rasters, where: str) -> None:
+def tell(tags: Iterable[tuple[str, Tags]], settings: Rasters | Stac, where: str) -> None:
     """Say in one line each what the files say and the config overrules, or the files alone say."""
     told: dict[str, None] = {}
     for name, own in tags:
