@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from sitsformer.finetune import PREDICT_BATCH, Ints, series_of, start_network
 from sitsformer.model.prediction import probabilities
 from sitsformer.model.steps import make_series
 from sitsformer.modelstore import Origin, save_model
-from sitsformer.samples import load_samples, statistics
+from sitsformer.samples import labelled, load_samples, statistics
 from sitsformer.training import distributed
 from sitsformer.training.classification import ClassifyTask
 from sitsformer.training.loop import Row, fit
@@ -71,8 +72,7 @@ def run_standard(
         Overall accuracy, macro F1 and kappa on the test split.
     """
     device = distributed.start(device_name)
-    loaded = load_samples(store)
-    samples = loaded.take(loaded.label >= 0)
+    samples = load_samples(store, choose=labelled)
     parts = [np.flatnonzero(samples.split == k) for k in (TRAIN, VALIDATION, TEST)]
     if not len(parts[0]):
         raise SitsError(f"{store} has no labelled sample in its training split")
@@ -125,6 +125,7 @@ def run_standard(
         "classification", data, identity, inputs, settings.seed, metrics, samples.classes
     )
     save_model(out, model, origin, history)
+    shutil.rmtree(checkpoint, ignore_errors=True)
     return metrics
 
 

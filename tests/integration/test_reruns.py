@@ -102,6 +102,7 @@ def area(name: str, made: Jobs) -> dict[str, tuple[Change | Any, Jobs | str]]:
     without_cubes = {key: jobs for key, jobs in made.items() if key not in ("cube", "patches")}
     return {
         "source": ("earthengine", made),
+        "sensor": ("landsat", REFUSED),
         "bounds": ([west, south, east, north + 0.0001], made),  # another sky
         "geometry": ("split.geojson", REFUSED),
         "start": (f"{year}-03-02", made),
@@ -113,6 +114,7 @@ def area(name: str, made: Jobs) -> dict[str, tuple[Change | Any, Jobs | str]]:
         "tiles.count": (1, without_cubes),
         "tiles.seed": (3, made),
         "rasters": ({"path": "x"}, REFUSED),
+        "stac": ({"url": "x"}, REFUSED),
     }
 
 
@@ -325,6 +327,7 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
             "cache_gb": (1.0, {}),
         },
     ),
+    **under("compute", {"device": ("cuda", {}), "hours": (1.0, {}), "memory_gb": (8.0, {})}),
 }
 """Key -> another value, or a mapping of keys where it takes several; and the jobs that run."""
 

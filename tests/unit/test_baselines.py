@@ -96,6 +96,21 @@ def test_patch_means_leave_missing_pixels_out() -> None:
     assert np.isfinite(made.features("centre")).all()
 
 
+@pytest.mark.parametrize("side", [1, 3])
+def test_series_do_not_depend_on_the_pieces_they_are_made_in(monkeypatch, side: int) -> None:
+    samples = phenology.make(50, side=side)
+    whole = series.PixelSeries.of(samples)
+    expected = {
+        (view, made): getattr(whole, made)(view)[:40][::-1]
+        for view in whole.views
+        for made in ("values", "regular", "features")
+    }
+    monkeypatch.setattr(series, "_CHUNK", 7)
+    pieces = series.PixelSeries.of(samples).take(np.arange(40)[::-1])
+    for (view, made), values in expected.items():
+        np.testing.assert_array_equal(getattr(pieces, made)(view), values)
+
+
 @pytest.mark.parametrize("name", sorted(by_default()))
 def test_every_baseline_learns_and_repeats(name: str) -> None:
     samples = phenology.make()
@@ -109,6 +124,15 @@ def test_every_baseline_learns_and_repeats(name: str) -> None:
         assert cell.choice["chosen"]
     again = run(samples, Learner(name), 10, [1], SETTINGS)
     np.testing.assert_array_equal(again[0].probabilities, cells[1].probabilities)
+
+
+@pytest.mark.parametrize("name", ["random_forest", "gradient_boosting"])
+def test_threads_change_nothing(monkeypatch, name: str) -> None:
+    samples, found = phenology.make(), []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("SITSFORMER_THREADS", threads)
+        found += run(samples, Learner(name), 10, [0], SETTINGS)
+    np.testing.assert_array_equal(found[0].probabilities, found[1].probabilities)
 
 
 @pytest.mark.parametrize("name", sorted(by_default()))

@@ -19,6 +19,7 @@ from sitsformer.registry import records, unknown
 if TYPE_CHECKING:
     from sitsformer.baselines.series import PixelSeries
     from sitsformer.config import FewShot
+    from sitsformer.fewshot.kept import Kept
 
 Choice: TypeAlias = Mapping[str, Any]
 Predict: TypeAlias = "Callable[[PixelSeries], npt.NDArray[np.floating]]"
@@ -41,6 +42,7 @@ class Task:
         seed: of everything random.
         settings: the few-shot section, for the budget shared with fine-tuning.
         options: of this baseline: the user's, and the default of each that was left out.
+        kept: where trainings in steps are saved, to go on from there; None: nowhere.
     """
 
     train: PixelSeries
@@ -50,6 +52,7 @@ class Task:
     seed: int
     settings: FewShot
     options: Mapping[str, Any] = field(default_factory=dict)
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -132,25 +132,25 @@ def convolved(series: Floats, dilation: int, twos: Ints, channels: Ints) -> Floa
         twos: (3,) positions of the weights that are 2.
         channels: which.
     """
-    added: Floats = series[:, :, channels].sum(2)
+    added = series[:, :, channels].sum(2)
     length, reach = added.shape[1], WIDTH // 2 * dilation
     wide = np.pad(added, ((0, 0), (reach, reach)))
     weight = np.full(WIDTH, -1.0, np.float32)
     weight[twos] = 2.0
     found: Floats = np.zeros_like(added)
     for place in range(WIDTH):
-        found += weight[place] * wide[:, place * dilation : place * dilation + length]
+        found += float(weight[place]) * wide[:, place * dilation : place * dilation + length]
     return found
 
 
 def _without_padding(values: Floats, dilation: int, whole: bool) -> Floats:
     """Where the kernel lies wholly in the series, unless all is wanted."""
     reach = WIDTH // 2 * dilation
-    return values if whole else values[:, reach : values.shape[1] - reach]
+    inner: Floats = values[:, reach : values.shape[1] - reach]
+    return values if whole else inner
 
 
 def _shares(count: int) -> npt.NDArray[np.float64]:
     """(count,) a low-discrepancy sequence in 0 to 1: multiples of the golden ratio."""
     golden = (np.sqrt(5) + 1) / 2
-    shares: npt.NDArray[np.float64] = (np.arange(1, count + 1) * golden) % 1
-    return shares
+    return np.asarray((np.arange(1, count + 1) * golden) % 1)

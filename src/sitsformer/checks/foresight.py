@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from sitsformer.baselines import file_options
 from sitsformer.config import PARTS, Config, ConfigError, SampleSet, Split, expand
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
-from sitsformer.sensors import BANDS
+from sitsformer.sensors import recorded, sensor_of
 from sitsformer.sources import source_of
 from sitsformer.training.objectives import objectives
 
@@ -160,8 +161,7 @@ def _misfits(config: Config, key: str, path: Path) -> Iterator[str]:
             f"reads patches of {shape['patch']} pixels, and patches.size is "
             f"{config.patches.size}: set it to {shape['patch']}, or give another model"
         )
-    if config.areas and tuple(found["bands"]) != BANDS:
-        yield f"reads the bands {found['bands']}, and cubes have {list(BANDS)}"
+    yield from _other_images(config, key, found)
     if key == "maps.model":
         if not found["classes"]:
             yield "has no classes: give a model that was fine-tuned on labelled samples"
@@ -174,6 +174,26 @@ def _misfits(config: Config, key: str, path: Path) -> Iterator[str]:
             f"has the hidden size {shape['hidden']}, and model.hidden is {config.model.hidden}: "
             f"set that to {shape['hidden']}, so that all learners are of one size"
         )
+
+
+def _other_images(config: Config, key: str, found: Mapping[str, Any]) -> Iterator[str]:
+    """Areas of another sensor, or with other bands, than a described model was trained on."""
+    learned = {config.sets[name].areas for name in (config.pretrain.set, config.fewshot.set)
+               if name in config.sets}  # fmt: skip
+    names = config.maps.tiles if key == "maps.model" else [n for some in learned for n in some]
+    own, told = recorded(found), set()
+    for name in sorted(names):
+        sensor = sensor_of(config.areas[name])
+        if sensor.name in told:
+            continue
+        told.add(sensor.name)
+        if sensor is not own:
+            yield (
+                f"reads images of {own.title}, and areas.{name} is of {sensor.title}: give a "
+                f"model that was trained on {sensor.title}"
+            )
+        elif tuple(found["bands"]) != sensor.names:
+            yield f"reads the bands {found['bands']}, and cubes have {list(sensor.names)}"
 
 
 def results_problems(folder: Path) -> Iterator[str]:

@@ -29,15 +29,6 @@ PRETRAINED = "pretrained"
 S = TypeVar("S", bound=Section)
 
 
-def set_threads(threads: int | None) -> None:
-    """Set torch's threads from the option or SITSFORMER_THREADS; otherwise torch's own choice."""
-    import torch
-
-    wanted = threads or int(os.environ.get("SITSFORMER_THREADS", "0"))
-    if wanted:
-        torch.set_num_threads(wanted)
-
-
 def sample_store(path: Path, beside: Path | None = None, valid_rate: float | None = None) -> Path:
     """The sample store to train on; a folder of .npz samples is converted into `beside`.
 

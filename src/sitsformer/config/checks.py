@@ -14,10 +14,11 @@ from sitsformer.baselines.baseline import unknown_baseline
 from sitsformer.config.areas import Area
 from sitsformer.config.base import Split
 from sitsformer.config.learning import FewShot
+from sitsformer.config.sensing import sensor_checks
 from sitsformer.config.sets import PARTS, SampleSet
 from sitsformer.labels import confidence_layers, products
 from sitsformer.labels.product import TAKEN
-from sitsformer.sensors import PIXEL
+from sitsformer.sensors import sensor_of
 from sitsformer.sources import source_of
 from sitsformer.training.objectives import SCRATCH, objectives
 
@@ -39,6 +40,7 @@ def cross_checks(config: Config) -> Iterator[str]:
         yield from _baselines(config.fewshot)
         yield from _controls(config)
     yield from _maps(config)
+    yield from sensor_checks(config)
 
 
 def _sets(config: Config) -> Iterator[str]:
@@ -230,10 +232,11 @@ def _prospects(path: str, sample_set: SampleSet, config: Config) -> Iterator[str
     """What a set asks of its areas and patches and cannot have."""
     areas = {name: config.areas[name] for name in sample_set.areas}
     split = sample_set.split
-    if areas and split.by == "block" and split.block < config.patches.size * PIXEL:
+    smallest = max((config.patches.size * sensor_of(a).pixel for a in areas.values()), default=0)
+    if split.by == "block" and split.block < smallest:
         yield (
             f"{path}.split.block: no patch of {config.patches.size} pixels fits into a block of "
-            f"{split.block:g} m; use {config.patches.size * PIXEL} m or more"
+            f"{split.block:g} m; use {smallest} m or more"
         )
     for name, area in areas.items():
         if sample_set.confidence and not _has_confidence(area):

@@ -18,7 +18,9 @@ from sitsformer.convert import npz, series, splits, store, units
 from sitsformer.convert.days import Days, Ints
 from sitsformer.convert.npz import Array, Arrays
 from sitsformer.errors import SitsError
+from sitsformer.registry import find
 from sitsformer.samples.contract import KIND
+from sitsformer.sensors import DEFAULT, said, sensors
 
 REQUIRED = ("x", "dates")
 OPTIONAL = ("lon", "lat", "label", "label_names", "valid", "bands", "split", "block")
@@ -51,6 +53,7 @@ def table(
     scale: float | None = None,
     fill: float | None = None,
     bands: Sequence[str] | None = None,
+    sensor: str = DEFAULT,
 ) -> int:
     """Turn one .npz with a table of pixel series into a sample store of patch size 1.
 
@@ -62,8 +65,8 @@ def table(
 
     Blocks, or else squares with a side of `block` degrees, go to train, validation and test by the
     shares `fractions`; no two splits share one. With `block` the file may hold `split` (sample,)
-    instead of that, where no block of the test is in another split. `scale`, `fill` and `bands`:
-    see `samples.folder`; the file may name its bands itself.
+    instead of that, where no block of the test is in another split. `scale`, `fill`, `bands` and
+    `sensor`: see `samples.folder`; the file may name its bands itself.
 
     Returns:
         The number of samples.
@@ -72,16 +75,24 @@ def table(
         SitsError: an array is missing, does not fit, or can be read in two ways.
     """
     store.check_place(out, KIND)
+    whose = find(sensors(), sensor, "sensor")
     splits.check_shares(fractions, block)
     found = npz.read(path, REQUIRED, OPTIONAL)
     splits.check_places(path, found)
     days = daynames.parse(_dates(path, found["dates"]), f"{path}: dates")
     _check_shape(path, found["x"], days)
     x = found["x"]
-    names, positions = bandnames.arrange(_band_names(found, bands), x.shape[2], f"{path}: x")
+    names, positions = bandnames.arrange(_band_names(found, bands), x.shape[2], whose, f"{path}: x")
     lon, lat = _places(path, found, len(x))
     labels = _labels(path, found, len(x))
-    steps = _look(path, x, _valid(path, found, x.shape[:2]), days, scale, fill)
+    steps = _look(
+        path,
+        x,
+        _valid(path, found, x.shape[:2]),
+        days,
+        fill,
+        units.Magnitudes(f"{path}: x", scale, whose),
+    )
     kept = steps.order[:, 0] >= 0
     apart = splits.keep_apart(path, found, kept, (lon, lat), fractions, block, seed)
     order = steps.order[kept]
@@ -100,7 +111,7 @@ def table(
             "lon": lon[kept],
             "lat": lat[kept],
         },
-        store.about(path.stem, labels, names, "label", "block"),
+        store.about(path.stem, labels, names, whose, "label", "block"),
         counts,
         {
             "fractions": list(fractions),
@@ -108,6 +119,7 @@ def table(
             "converted": path.name,
             "scale": scale,
             "fill": fill,
+            **said(whose),
         },
         {"table": path},
         seed,
@@ -205,10 +217,9 @@ def _look(
     x: Array,
     valid: npt.NDArray[np.bool_],
     days: Days,
-    scale: float | None,
     fill: float | None,
+    sizes: units.Magnitudes,
 ) -> _Steps:
-    sizes = units.Magnitudes(f"{path}: x", scale)
     order = np.full(x.shape[:2], -1, np.int64)
     for start in range(0, len(x), _BLOCK):
         rows = slice(start, start + _BLOCK)

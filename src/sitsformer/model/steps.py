@@ -27,6 +27,9 @@ Ints = npt.NDArray[np.int64]
 LAST_DAY = 366
 """Days of year are 1 to 366; 0 is padding."""
 
+_PIECE = 2**14
+"""Steps looked at in one go: some 8 MB of patches of 5 x 5 px."""
+
 
 @dataclass(frozen=True)
 class StepTable:
@@ -147,10 +150,16 @@ def make_series(
     if days.max(initial=0) > LAST_DAY:
         raise ValueError(f"day of year {days.max()} is beyond {LAST_DAY}")
     flat = np.ascontiguousarray(reflectance).reshape(samples * time, bands, -1)
-    gaps = bool((flat[days.ravel() > 0] == MISSING).any())
+    gaps = _has_gaps(flat, days.ravel() > 0)
     centre, spread = (torch.from_numpy(np.array(a, np.float32)).to(device) for a in (mean, std))
     bits = torch.from_numpy(flat.view(np.int16)).to(device)
     return Series(bits, days, lengths, centre, spread, gaps)
+
+
+def _has_gaps(flat: npt.NDArray[np.uint16], valid: npt.NDArray[np.bool_]) -> bool:
+    """Whether a valid step of (step, C, P) misses a pixel; looked for piece by piece."""
+    pieces = (slice(start, start + _PIECE) for start in range(0, len(flat), _PIECE))
+    return any(bool((flat[piece][valid[piece]] == MISSING).any()) for piece in pieces)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,10 @@ TERMINATED = 143
 """Exit status after SIGTERM (128 + 15, as shells report it): Snakemake counts it as a failure, and
 a rule with `retries` runs again and resumes from the checkpoint."""
 
+STOPS = (signal.SIGTERM, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2)
+"""What schedulers send before they kill a job at its time limit; which one is theirs or the user's
+choice (`--signal` of Slurm, `s_rt` of Grid Engine)."""
+
 DIVERGED = 10.0
 """A loss, smoothed over some 20 steps, this many times the first one stops the run."""
 
@@ -94,7 +98,7 @@ class _Run:
 
 
 class Terminated(SystemExit):
-    """SIGTERM arrived and the run was saved."""
+    """A signal to stop arrived and the run was saved."""
 
 
 def fit(
@@ -123,10 +127,10 @@ def fit(
 
     Raises:
         SitsError: the loss is not finite or diverges, or a checkpoint cannot be written or read.
-        Terminated: SIGTERM arrived; the checkpoint is saved.
+        Terminated: a signal to stop arrived; the checkpoint is saved.
     """
     loop = _Loop(model, task, plan, checkpoint, checkpoints.fingerprint(settings or {}))
-    with deterministic(plan.deterministic and loop.device.type == "cuda"), _Sigterm() as stop:
+    with deterministic(plan.deterministic and loop.device.type == "cuda"), _Stop() as stop:
         loop.resume()
         while not loop.run.finished:
             loop.epoch(stop, progress)
@@ -183,9 +187,10 @@ class _Loop:
         self.look_at_loss()
         if self.checkpoint is not None and distributed.rank() == 0:
             state = {**vars(self.run), "fingerprint": self.fingerprint}
-            checkpoints.save(self.checkpoint, self.model, self.best, self.optimiser, state)
+            optimiser = None if self.run.finished else self.optimiser
+            checkpoints.save(self.checkpoint, self.model, self.best, optimiser, state)
 
-    def epoch(self, stop: _Sigterm, progress: Callable[[int, int, float], None] | None) -> None:
+    def epoch(self, stop: _Stop, progress: Callable[[int, int, float], None] | None) -> None:
         """Train the rest of an epoch, validate, save."""
         run, plan = self.run, self.plan
         updates = self.task.updates * plan.epochs
@@ -207,7 +212,7 @@ class _Loop:
         self.close_epoch()
         self.save()
 
-    def step(self, micro: Sequence[Batch], done: int, updates: int, stop: _Sigterm) -> bool:
+    def step(self, micro: Sequence[Batch], done: int, updates: int, stop: _Stop) -> bool:
         """One step of the optimiser; whether any process was asked to stop."""
         plan, run = self.plan, self.run
         self.rate = learning_rate(plan, done, updates, run.epoch)
@@ -315,21 +320,23 @@ class _Loop:
         return better
 
 
-class _Sigterm:
-    """Remembers SIGTERM instead of dying of it, so that the step under way can be saved."""
+class _Stop:
+    """Remembers a signal to stop instead of dying of it: the step under way is to be saved."""
 
     arrived = False
 
-    def __enter__(self) -> _Sigterm:
+    def __enter__(self) -> _Stop:
+        self._before: dict[signal.Signals, Any] = {}
         try:
-            self._before = signal.signal(signal.SIGTERM, self._note)
+            for number in STOPS:
+                self._before[number] = signal.signal(number, self._note)
         except ValueError:  # not the main thread: the process's own handling stays
-            self._before = None
+            pass
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
+        for number, before in self._before.items():
+            signal.signal(number, before)
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
         self.arrived = True
