@@ -223,6 +223,20 @@ def test_a_config_that_only_maps_is_planned(tmp_path: Path) -> None:
     assert "maps of here" in said(config)
 
 
+def test_a_store_of_the_user_s_is_asked_how_large_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALIFORNIA", str(tmp_path))
+    path = str(ROOT / "config" / "examples" / "california.yaml")
+    for name in ("crops", "pretraining"):
+        result = CliRunner().invoke(contents, ["plan", path])
+        assert "is no sample store that can be read" in str(result.exception)
+        training_data.store(tmp_path / f"{name}.zarr", count=300)
+    result = CliRunner().invoke(contents, ["plan", path])
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[1].startswith("pretrain ")
+
+
 def test_asking_earth_engine_of_a_config_without_it_is_refused() -> None:
     demo_config = str(ROOT / "config" / "config.yaml")
     result = CliRunner().invoke(contents, ["plan", demo_config, "--earthengine"])
