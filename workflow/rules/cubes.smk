@@ -16,8 +16,8 @@ rule cube:
     resources:
         **HANDED,
         # The share of a job in the requests that the project may have under way (the profiles).
-        earthengine_requests=earthengine_requests,
         **asked("cube"),
+        earthengine_requests=earthengine_requests,
     params:
         version=stage("cube"),
         settings=cube_settings,
