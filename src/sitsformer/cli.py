@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import click
 
+from sitsformer import threads
 from sitsformer.errors import FAILED, INTERRUPTED, REFUSED, SitsError, no_room
 from sitsformer.progress import start_logging
 
@@ -122,6 +123,7 @@ def main() -> None:
     """
     start_logging()
     try:
+        threads.hand_on()
         contents.main(standalone_mode=False)
     except SitsError as error:
         _fail(str(error), error.exit_status)

@@ -14,7 +14,6 @@ from sitsformer import mapproducts
 from sitsformer.config import Config, ConfigError, expand
 from sitsformer.fewshot import NETWORK, NO_ADAPTATION, Learner, seed_jobs
 from sitsformer.grid import Tile, tiles
-from sitsformer.sensors import PIXEL
 from sitsformer.training.objectives import SCRATCH, objectives
 
 
@@ -145,7 +144,7 @@ class Paths:
         """Cubes of the tiles of an area that touch one of them, whose patches reach into them."""
         known: dict[tuple[int, int], Tile] = self._places(area)
         tile: Tile = self._names(area)[name]
-        side = tile.size * PIXEL
+        side = tile.side
         places = [
             (tile.west + right * side, tile.north + up * side)
             for up in (1, 0, -1)

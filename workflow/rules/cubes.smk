@@ -24,6 +24,6 @@ rule cube:
     message:
         "Cube of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} cube --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} cube --config {resources.config:q}"
         " --requests {resources.earthengine_requests}"
         " -- {wildcards.area} {wildcards.tile} {output:q}"

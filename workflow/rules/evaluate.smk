@@ -25,6 +25,6 @@ rule evaluate:
     message:
         "Tables of the few-shot sweep (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} evaluate --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} evaluate --config {resources.config:q}"
         " --samples {input.samples:q} --pretrain-samples {input.pretrain:q}"
         " --out {params.folder:q} -- {input.cells:q}"

@@ -21,12 +21,14 @@ rule fewshot:
         version=stage("fewshot"),
         settings=fewshot_settings,
         init=init_options,
+        # Outside the output, which is wiped before a retry: the job goes on from here.
+        checkpoint=f"{RESULTS}/checkpoints/fewshot/{{learner}}-{{shots}}-{{seeds}}",
     message:
         "Fine-tuning {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
         " --device {resources.device}"
-        " --samples {input.samples:q} {params.init:q}"
+        " --samples {input.samples:q} {params.init:q} --checkpoint {params.checkpoint:q}"
         " --shots {wildcards.shots} --seeds {wildcards.seeds} --out {output:q}"
 
 
@@ -53,10 +55,12 @@ rule baseline:
         version=stage("baseline"),
         settings=baseline_settings,
         land_cover=land_cover_options,
+        checkpoint=f"{RESULTS}/checkpoints/fewshot/{{learner}}-{{shots}}-{{seeds}}",
     message:
         "Baseline {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} baseline --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} baseline --config {resources.config:q}"
         " --device {resources.device}"
         " --samples {input.samples:q} --method {wildcards.learner} {params.land_cover:q}"
+        " --checkpoint {params.checkpoint:q}"
         " --shots {wildcards.shots} --seeds {wildcards.seeds} --out {output:q}"

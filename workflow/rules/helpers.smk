@@ -2,6 +2,7 @@
 from functools import cache
 
 from sitsformer import costs, decisive, plots
+from sitsformer.baselines import file_options
 from sitsformer.config import expand
 from sitsformer.evaluation import tables
 from sitsformer.fewshot import parse_learner
@@ -160,9 +161,10 @@ def options_of(learner: str) -> list[str]:
 
 
 def baseline_files(wildcards):
-    """Files of the user that a baseline is made of: its module, or the features of a peer."""
-    options = CONFIG.fewshot.options.get(parse_learner(wildcards.learner).method, {})
-    return [str(expand(options[key])) for key in ("file", "features") if key in options]
+    """Files of the user that a baseline is made of: its module, features of a peer, weights."""
+    name = parse_learner(wildcards.learner).method
+    options = CONFIG.fewshot.options.get(name, {})
+    return [str(expand(path)) for path in file_options(name, options).values()]
 
 
 def land_cover_options(wildcards):

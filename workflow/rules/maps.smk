@@ -25,12 +25,13 @@ if CONFIG.maps.model is None:
             settings=decisive.leaves(decisive.finetune(CONFIG, PATHS.map_learner())),
             init=options_of(MAP_LEARNER),
             shots=CONFIG.maps.shots,
+            checkpoint=f"{RESULTS}/checkpoints/crop",
         message:
             "Fine-tuning the model of the maps (log: {log})"
         shell:
-            "{resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
+            "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
             " --device {resources.device}"
-            " --samples {input.samples:q} {params.init:q}"
+            " --samples {input.samples:q} {params.init:q} --checkpoint {params.checkpoint:q}"
             " --shots {params.shots} --seeds 0-0 --save-model {output:q}"
 
 
@@ -59,7 +60,7 @@ rule map:
     message:
         "Crop map of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} map --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} map --config {resources.config:q}"
         " --device {resources.device}"
         " --model {input.model:q} --cube {input.cube:q} {params.neighbours:q}"
         " --out {output.classes:q}"
@@ -92,6 +93,6 @@ rule mosaic:
     message:
         "Map of the area {wildcards.area} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} mosaic --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} mosaic --config {resources.config:q}"
         " --model {input.model:q} {params.samples:q} {params.cubes:q}"
         " --out {output.classes:q} -- {input.tiles:q}"

@@ -23,7 +23,7 @@ rule patches:
     message:
         "Samples of {wildcards.set} from {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} patches --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} patches --config {resources.config:q}"
         " -- {wildcards.set} {wildcards.area} {wildcards.tile} {input.cube:q} {output:q}"
 
 
@@ -49,5 +49,5 @@ rule merge:
     message:
         "Sample store {wildcards.set} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} merge --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} merge --config {resources.config:q}"
         " -- {wildcards.set} {output:q} {input.stores:q}"

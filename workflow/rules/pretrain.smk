@@ -26,7 +26,7 @@ rule pretrain:
     message:
         "Pretraining {wildcards.objective}, seed {wildcards.run} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} pretrain --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} pretrain --config {resources.config:q}"
         " --device {resources.device}"
         " --objective {wildcards.objective} --seed {wildcards.run} --samples {input.samples:q}"
         " --checkpoint {params.checkpoint:q} --out {output:q}"

@@ -16,7 +16,8 @@ import click
     is_flag=True,
     help="Ask Earth Engine which images there are: dates, requests, bytes of the export.",
 )
-def plan(configs: tuple[Path, ...], earthengine: bool) -> None:
+@click.option("--stac", is_flag=True, help="Ask the catalogues which items there are.")
+def plan(configs: tuple[Path, ...], earthengine: bool, stac: bool) -> None:
     """Predict jobs, minutes, memory, core-hours, disk and files of CONFIG, without a network.
 
     Of several files each one's keys replace those before it, as with Snakemake's --configfile.
@@ -25,10 +26,17 @@ def plan(configs: tuple[Path, ...], earthengine: bool) -> None:
     from sitsformer.costs import said
 
     config = load_all(configs)
-    asked = any(area.source == "earthengine" for area in config.areas.values())
-    if earthengine and not asked:
+    asked = {area.source for area in config.areas.values()}
+    if earthengine and "earthengine" not in asked:
         raise click.UsageError("--earthengine: no area of this config comes from Earth Engine")
+    if stac and "stac" not in asked:
+        raise click.UsageError("--stac: no area of this config comes from a STAC catalogue")
     click.echo(said(config))
+    if stac:
+        from sitsformer.imagery.stac.doctor import report as of_catalogues
+
+        click.echo("\nThe export, by the items that catalogues list:")
+        click.echo(of_catalogues(config))
     if earthengine:
         from sitsformer.imagery.earthengine.plan import report
         from sitsformer.imagery.earthengine.session import connect
