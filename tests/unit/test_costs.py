@@ -42,11 +42,14 @@ def demo(**changes: Any) -> Config:
 
 @pytest.mark.parametrize("embedding", ["linear", "conv3d"])
 @pytest.mark.parametrize("patch", [1, 3, 5])
-def test_operations_are_those_that_the_benchmarks_count(embedding: str, patch: int) -> None:
+@pytest.mark.parametrize("bands", [10, 7])
+def test_operations_are_those_that_the_benchmarks_count(
+    embedding: str, patch: int, bands: int
+) -> None:
     shape = {"embedding": embedding, "hidden": 64, "layers": 3, "heads": 4}
-    found = network(demo(model=shape, patches__size=patch), 40)
+    found = network(demo(model=shape, patches__size=patch), 40, bands)
     own = Architecture(
-        bands=10, patch=patch, classes=0, embedding=embedding, hidden=64, layers=3, heads=4
+        bands=bands, patch=patch, classes=0, embedding=embedding, hidden=64, layers=3, heads=4
     )
     assert found.operations == model_data.flops(own, np.array([40]))
 

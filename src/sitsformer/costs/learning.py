@@ -27,7 +27,7 @@ def pretrain(paths: Paths) -> Job:
     config = paths.config
     section = config.pretrain
     found = store(paths, section.set)
-    shape = network(config, found.steps)
+    shape = network(config, found.steps, found.bands)
     train, validation = found.part("train"), found.part("validation")
     learned = section.epochs * TRAINING * train * shape.operations
     looked = section.epochs * validation * shape.operations
@@ -70,7 +70,7 @@ def baseline(paths: Paths, learner: Learner, shots: Shots, seeds: int) -> Job:
     memory = rates.TORCH.memory + held / 1e6 + (rates.PREDICT_MB if steps else 0)
     operations = 0.0
     if learner.control:
-        shape = network(config, found.steps)
+        shape = network(config, found.steps, found.bands)
         operations = found.samples * shape.operations
         memory += rates.PREDICT_MB
     size = seeds * test * rates.CELL_ROW * found.classes / 1e6
@@ -96,7 +96,7 @@ def _tuned(paths: Paths, stage: NetworkStage, learner: Learner, shots: Shots, se
     config = paths.config
     section = config.fewshot
     found = store(paths, section.set)
-    shape = network(config, found.steps)
+    shape = network(config, found.steps, found.bands)
     drawn, test = _drawn(found, shots), found.part("test")
     adaptation = adaptations()[learner.adaptation]
     tries = len(adaptation.candidates(section))

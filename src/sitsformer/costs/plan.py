@@ -12,7 +12,7 @@ from sitsformer.costs.job import LARGER, SLOWER
 from sitsformer.costs.jobs import Counted, job_of, jobs
 from sitsformer.costs.sizes import OCCUR, REVISIT, SURVEYED, store
 from sitsformer.paths import Paths
-from sitsformer.sensors import PIXEL
+from sitsformer.sensors import sensor_of
 
 NOT_MEASURED = "not measured"
 HEAD = (
@@ -101,7 +101,8 @@ def _maps(paths: Paths) -> Iterator[str]:
     config = paths.config
     for area in config.maps.tiles:
         job = job_of(paths, "map", {"area": area})
-        tile = (config.areas[area].tiles.size * PIXEL / 1000) ** 2
+        side = config.areas[area].tiles.size * sensor_of(config.areas[area]).pixel
+        tile = (side / 1000) ** 2
         unit = "GPU-hours" if job.gpu else "core-hours"
         hours = NOT_MEASURED
         if job.seconds is not None:
