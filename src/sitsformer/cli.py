@@ -49,6 +49,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "init": "init:init",
         "finetune": "finetune:finetune",
         "embed": "embed:embed",
+        "export-onnx": "export_onnx:export_onnx",
         "convert": "convert:convert",
         "config": "config:config",
     },

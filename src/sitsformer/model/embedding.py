@@ -123,7 +123,7 @@ class ConvEmbedding(nn.Module):
         """Embed values (N, C, P) as (N, H)."""
         hidden = F.linear(self.columns(values), *self._first())
         hidden, gain, shift = _relu_and_norm(hidden, self._parts(self.conv1)[1], self.training)
-        hidden = hidden.view(len(values), self.inner[0] * self.inner[1] ** 2 * CHANNELS[0])
+        hidden = hidden.view(values.shape[0], self.inner[0] * self.inner[1] ** 2 * CHANNELS[0])
         hidden = F.linear(hidden, *self._second(gain, shift))
         hidden, gain, shift = _relu_and_norm(hidden, self._parts(self.conv2)[1], self.training)
         return F.linear(hidden, *self._third(gain, shift))

@@ -154,8 +154,8 @@ def attend(
     bias = None if keys.bias is None else keys.bias.unsqueeze(1).to(query.dtype)
     mixed = F.scaled_dot_product_attention(asked, key, value, bias, rate)
     out = from_heads(mixed, queries)
-    if len(query) > steps:
-        out = torch.cat([out, out.new_zeros(len(query) - steps, out.shape[1])])
+    if query.shape[0] > steps:
+        out = torch.cat([out, out.new_zeros(query.shape[0] - steps, out.shape[1])])
     return out
 
 

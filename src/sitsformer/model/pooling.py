@@ -83,4 +83,7 @@ def padded(rows: Tensor, layout: StepTable, padding: float) -> Tensor:
     if layout.slot is not None:
         table = rows.new_full((samples * longest, rows.shape[1]), padding)
         rows = table.index_copy(0, layout.slot, rows)
-    return rows.view(samples, longest, -1)
+    table = rows.view(samples, longest, -1)
+    if layout.slot is None and layout.bias is not None:
+        return table.masked_fill(~torch.isfinite(layout.bias).transpose(1, 2), padding)
+    return table

@@ -47,8 +47,10 @@ class StepTable:
         samples: B; this and what follows is all that compiled layers look at.
         steps: N, the number of packed steps.
         longest: steps of the longest series, T.
-        slot: (N,) int64, place of each step in the padded (B * T) table; None: no padding.
-        bias: (B, 1, T) float32, 0 at steps and -inf at padding; None: no padding.
+        slot: (N,) int64, place of each step in the padded (B * T) table; None: each step stands at
+            its place already, N = B * T.
+        bias: (B, 1, T) float32, 0 at steps and -inf at padding; None: no padding. With it, but
+            without `slot`, rows of padding stand among the steps (`portable.py`).
     """
 
     lengths: Ints
