@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from sitsformer.commands import names
+
 
 @click.command()
 @click.option("--config", "config_path", type=Path, required=True, help="YAML config.")
@@ -19,6 +21,7 @@ import click
 @click.option("--shots", required=True, help="Labelled samples a class, or `all`.")
 @click.option("--seeds", required=True, help="Seeds of the draws: one, or a range such as 0-4.")
 @click.option("--out", type=Path, required=True, help="Parquet file of predictions.")
+@names.device
 def baseline(
     config_path: Path,
     store: Path,
@@ -27,25 +30,27 @@ def baseline(
     shots: str,
     seeds: str,
     out: Path,
+    device: str,
 ) -> None:
     """Fit a method without pretraining to a few labels, and predict the test samples."""
     from sitsformer import artefacts, fewshot
     from sitsformer.baselines.fitting import run
     from sitsformer.config import load
     from sitsformer.finetune import land_cover as known_land_cover
+    from sitsformer.model.device import find_device
     from sitsformer.modelstore import refuse_other_start
     from sitsformer.samples import load_samples
 
     learner = fewshot.parse_learner(method)
     if learner.control != (land_cover is not None):
         raise click.UsageError("give --land-cover with a control (METHOD-INIT-pN), and only then")
-    settings = load(config_path).fewshot
+    settings, where = load(config_path).fewshot, str(find_device(device))
     inputs = {"samples": artefacts.digest(store)}
     samples, posterior = load_samples(store), None
     if land_cover is not None:
         inputs["init"] = artefacts.digest(land_cover)
         refuse_other_start(land_cover, learner.init, learner.pretrain_seed)
-        posterior = known_land_cover(land_cover, samples)
+        posterior = known_land_cover(land_cover, samples, where)
     cells = run(
         samples,
         learner,
@@ -53,6 +58,7 @@ def baseline(
         fewshot.parse_seeds(seeds),
         settings,
         posterior,
+        where,
     )
     sweep = {"shots", "seeds", "seeds_per_job", "inits", "adaptations"}
     sweep |= {"baselines", "controls", "options"}

@@ -343,7 +343,7 @@ class SITSFormer(nn.Module):
         if check:
             refuse_implausible(values, days, mean, std)
         try:
-            return make_series(values, days, mean, std)
+            return make_series(values, days, mean, std, self.mean.device)
         except ValueError as error:
             raise SitsError(f"these samples cannot be used: {error}") from None
 
