@@ -26,6 +26,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "fewshot": "finetune:fewshot",
         "baseline": "baseline:baseline",
         "evaluate": "evaluate:evaluate",
+        "crop-model": "crop_model:crop_model",
         "map": "map:map_command",
         "mosaic": "map:mosaic",
         "report": "report:report",

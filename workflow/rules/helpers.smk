@@ -96,10 +96,25 @@ def init_model(wildcards):
 
 def model_of(learner: str) -> list[str]:
     """The pretrained model that a learner starts from; none for `none`."""
-    parsed = parse_learner(learner)
-    if parsed.init == SCRATCH.name:
-        return []
-    return [PATHS.model(parsed.init, parsed.pretrain_seed)]
+    return PATHS.starts(parse_learner(learner))
+
+
+def map_starts() -> list[str]:
+    """The pretrained models that those who may draw the maps start from."""
+    found = [path for learner in PATHS.map_learners() for path in PATHS.starts(learner)]
+    return list(dict.fromkeys(found))
+
+
+def map_start_options() -> list[str]:
+    """How these are named on the command line."""
+    found = {
+        f"{one.init}-p{one.pretrain_seed}": path
+        for one in PATHS.map_learners()
+        for path in PATHS.starts(one)
+    }
+    return [
+        word for name, path in found.items() for word in ("--pretrained", name, path)
+    ]
 
 
 def init_options(wildcards):

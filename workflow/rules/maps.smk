@@ -2,12 +2,12 @@
 
 
 if CONFIG.maps.model is None:
-    MAP_LEARNER = PATHS.map_learner().name
 
     rule crop_model:
         input:
             samples=fewshot_samples,
-            init=model_of(MAP_LEARNER),
+            init=map_starts(),
+            cells=PATHS.map_cells(),
         output:
             directory(f"{RESULTS}/models/crop"),
         log:
@@ -23,15 +23,13 @@ if CONFIG.maps.model is None:
             runtime=growing(240),
         params:
             version=stage("crop_model"),
-            settings=decisive.leaves(decisive.finetune(CONFIG, PATHS.map_learner())),
-            init=options_of(MAP_LEARNER),
-            shots=CONFIG.maps.shots,
+            settings=decisive.leaves(decisive.crop_model(CONFIG)),
+            init=map_start_options(),
         message:
-            "Fine-tuning the model of the maps (log: {log})"
+            "The model of the maps (log: {log})"
         shell:
-            "{resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
-            " --samples {input.samples:q} {params.init:q}"
-            " --shots {params.shots} --seeds 0-0 --save-model {output:q}"
+            "{resources.job} {resources.attempt} {log:q} crop-model --config {resources.config:q}"
+            " --samples {input.samples:q} {params.init:q} --out {output:q} -- {input.cells:q}"
 
 
 rule map:

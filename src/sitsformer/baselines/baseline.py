@@ -17,7 +17,8 @@ from sitsformer.errors import SitsError
 from sitsformer.registry import records, unknown
 
 if TYPE_CHECKING:
-    from sitsformer.baselines.series import PixelSeries
+    from sitsformer.baselines.networks.training import PixelNetwork
+    from sitsformer.baselines.series import Calendar, PixelSeries
     from sitsformer.config import FewShot
 
 Choice: TypeAlias = Mapping[str, Any]
@@ -92,6 +93,8 @@ class ShippedBaseline(Baseline):
         gradient: it is trained in steps, and so depends on `fewshot.steps`, `recipe` and their
             like; otherwise a change of these runs none of its cells again.
         options: what a user may set, by name (`fewshot.options`).
+        network: of one that is trained in steps: numbers of bands, the calendar, number of classes
+            -> its network without weights, so that maps can be drawn with those it learned.
         order: in the sweep where `fewshot.baselines` is left out; records with one order are
             sorted by name.
     """
@@ -103,6 +106,7 @@ class ShippedBaseline(Baseline):
     line: str = "--"
     gradient: bool
     options: Mapping[str, Option] = field(default_factory=dict)
+    network: Callable[[int, Calendar, int], PixelNetwork] | None = None
     order: int = 100
 
     def __post_init__(self) -> None:

@@ -102,14 +102,15 @@ def run(
             settings=settings,
             options=options,
         )
-        predict, choice = _choose(
+        predict, choice = choose(
             name, baseline, task, series.take(draw.validation), samples.label[draw.validation]
         )
         wanted = np.arange(len(samples)) if settings.refine else test
         found = np.full((len(samples), task.classes), np.nan)
-        found[wanted] = _predicted(name, predict, series.take(wanted), task.classes)
+        found[wanted] = predicted(name, predict, series.take(wanted), task.classes)
         if settings.refine:
-            found, choice["refined"] = best(found, samples.label, draw, pool, settings.refine)
+            refined = best(found, samples.label, draw, pool, settings.refine)
+            found, choice = np.asarray(refined.probabilities), choice | refined.record
         cells.append(
             fewshot.Cell(
                 learner,
@@ -129,7 +130,7 @@ def _space(series: PixelSeries, training: npt.NDArray[np.bool_]) -> npt.NDArray[
     return standardised(series.features(series.views[-1]), training)
 
 
-def _choose(
+def choose(
     name: str,
     baseline: Baseline,
     task: Task,
@@ -140,7 +141,7 @@ def _choose(
     tried: list[tuple[tuple[float, float], Predict, Choice]] = []
     for choice in baseline.candidates(task):
         predict = baseline.fit(task, choice)
-        probabilities = _predicted(name, predict, validation, task.classes)
+        probabilities = predicted(name, predict, validation, task.classes)
         tried.append((fewshot.validation_score(label, probabilities), predict, choice))
     if not tried:
         raise SitsError(f"baseline {name!r} has no settings to try; give it one")
@@ -153,7 +154,7 @@ def _choose(
     }
 
 
-def _predicted(
+def predicted(
     name: str, predict: Predict, series: PixelSeries, classes: int
 ) -> npt.NDArray[np.float64]:
     """(sample, class) probabilities of samples, refused where they are none."""

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sitsformer.indices import normalised_difference
-from sitsformer.samples import Samples
+from sitsformer.samples import BandStatistics, Samples, statistics_of
 from sitsformer.sensors import SENTINEL2
 from sitsformer.stored import MISSING, SCALE
 
@@ -78,6 +78,7 @@ class _Store:
         day: (N, T) int64 days in time order, counted on through New Year; -1 padding.
         calendar: that series are brought to.
         device: where baselines that are networks run.
+        statistics: of the bands; None: of the training split of the samples.
     """
 
     samples: Samples
@@ -85,15 +86,19 @@ class _Store:
     day: Ints
     calendar: Calendar
     device: str = "cpu"
+    statistics: BandStatistics | None = None
     regular: dict[str, Floats] = field(default_factory=dict)
     features: dict[str, Floats] = field(default_factory=dict)
 
     @cached_property
     def normalised(self) -> Series:
-        """The samples as networks read them, by statistics of the training split."""
-        from sitsformer.finetune import series_of
+        """The samples as networks read them."""
+        from sitsformer.model.steps import make_series
 
-        return series_of(self.samples, None, self.device)
+        stats = self.statistics or statistics_of(self.samples)
+        return make_series(
+            self.samples.reflectance, self.samples.doy, stats.mean, stats.std, self.device
+        )
 
 
 @dataclass(frozen=True)
@@ -104,12 +109,20 @@ class PixelSeries:
     rows: Ints
 
     @classmethod
-    def of(cls, samples: Samples, device: str = "cpu") -> PixelSeries:
-        """PixelSeries of samples, with a calendar that covers them all.
+    def of(
+        cls,
+        samples: Samples,
+        device: str = "cpu",
+        calendar: Calendar | None = None,
+        statistics: BandStatistics | None = None,
+    ) -> PixelSeries:
+        """PixelSeries of samples.
 
         Args:
             samples: they.
             device: where baselines that are networks run.
+            calendar: that they are brought to; None: one that covers them all.
+            statistics: of the bands; None: of their training split.
         """
         valid = samples.doy > 0
         middle = samples.reflectance.shape[-1] // 2
@@ -118,11 +131,22 @@ class PixelSeries:
         # A masked centre pixel on a date that counts as clear: the patch stands in for it.
         centre = np.where(raw == MISSING, mean, raw * np.float32(SCALE))
         pixels = {"centre": centre} if middle == 0 else {"centre": centre, "mean": mean}
-        day = calendar_days(samples.doy)
         for values in pixels.values():
             values[~valid] = np.nan
-        store = _Store(samples, pixels, day, Calendar.of(samples.doy, day), device)
+        if calendar is None:
+            day = calendar_days(samples.doy)
+            calendar = Calendar.of(samples.doy, day)
+        else:
+            day = calendar.days(samples.doy.astype(np.int64))
+        store = _Store(samples, pixels, day, calendar, device, statistics)
         return cls(store, np.arange(len(samples)))
+
+    @classmethod
+    def stored(
+        cls, samples: Samples, pixels: dict[str, Floats], day: Ints, calendar: Calendar
+    ) -> PixelSeries:
+        """Series that were kept in place of their patches; see `saved.py`."""
+        return cls(_Store(samples, pixels, day, calendar), np.arange(len(day)))
 
     def __len__(self) -> int:
         return len(self.rows)

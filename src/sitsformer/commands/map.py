@@ -56,6 +56,12 @@ def map_command(
         )
     patches = _patches(config, predictor, model_path)
     layers = layers or settings.layers
+    if "embeddings" in layers and predictor.embed is None:
+        raise click.UsageError(
+            f"{model_path} is no network and has no embeddings: leave that layer out"
+        )
+    if predictor.about:
+        click.echo(f"drawn by {predictor.about['LEARNER']}: {predictor.about['WHY']}", err=True)
     found = maps.predict(
         cube_path,
         patches,
@@ -69,7 +75,11 @@ def map_command(
         features=predictor.features if "embeddings" in layers else 0,
     )
     mapped = mapproducts.Mapped(
-        found=found, classes=predictor.classes, cube=open_cube(cube_path), patches=patches
+        found=found,
+        classes=predictor.classes,
+        cube=open_cube(cube_path),
+        patches=patches,
+        about=predictor.about,
     )
     mapproducts.write(mapped, out, layers)
     share = float((found.classes != maps.NONE).mean())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,12 +36,14 @@ class Mapped:
         classes: those of the map.
         cube: of the tile, with raw integers.
         patches: what a sample looks like.
+        about: who drew it and why, as tags of the map.
     """
 
     found: CropMap
     classes: Classes
     cube: xr.Dataset
     patches: Patches
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -38,6 +38,7 @@ def _item(mapped: "MappedArea") -> dict[str, Any]:
 
     from sitsformer import mapproducts
     from sitsformer.grid import to_lonlat
+    from sitsformer.maps.mosaic import DRAWN
 
     grid, (start, end) = mapped.grid, mapped.season
     west, south, east, north = grid.bounds
@@ -78,6 +79,11 @@ def _item(mapped: "MappedArea") -> dict[str, Any]:
             "proj:code": f"EPSG:{grid.epsg}",
             "proj:shape": [grid.height, grid.width],
             "proj:transform": [10, 0, grid.west, 0, -10, grid.north],
+            **{
+                f"sitsformer:{key.lower()}": mapped.pieces[0].about[key]
+                for key in DRAWN
+                if key in mapped.pieces[0].about
+            },
         },
         "links": [],
         "assets": assets,
