@@ -11,11 +11,13 @@ import rasterio
 import torch
 import yaml
 from click.testing import CliRunner
+from sklearn.ensemble import RandomForestClassifier
 
 import made_run
 import phenology
+import sitsformer
 from sitsformer import artefacts, cropmodel, fewshot, modelstore
-from sitsformer.baselines import fitting, saved, shipped
+from sitsformer.baselines import fitting, saved, shipped, trees
 from sitsformer.commands.crop_model import crop_model
 from sitsformer.commands.map import map_command, mosaic
 from sitsformer.config import Config, ConfigError, parse
@@ -202,10 +204,24 @@ def test_a_baseline_that_was_kept_predicts_the_same(world: Path, tmp_path: Path,
     assert artefacts.digest(out) == artefacts.digest(tmp_path / "again")
 
 
+def test_trees_of_plain_arrays_are_the_forest() -> None:
+    rng = np.random.default_rng(0)
+    points, label = rng.normal(size=(300, 7)).astype(np.float32), rng.integers(1, 4, 300)
+    points[rng.random(points.shape) < 0.1] = np.nan
+    forest = RandomForestClassifier(20, random_state=0).fit(points, label)
+    arrays = trees.of_forest(forest)
+    new = rng.normal(size=(700, 7)).astype(np.float32)
+    new[rng.random(new.shape) < 0.2] = np.nan
+    np.testing.assert_allclose(trees.shares(arrays, new), forest.predict_proba(new), atol=1e-7)
+    assert arrays["present"].tolist() == [1, 2, 3]
+    whole = np.nan_to_num(new)
+    np.testing.assert_allclose(trees.shares(arrays, whole), forest.predict_proba(whole), atol=1e-7)
+
+
 def test_labels_that_were_not_drawn_are_not_kept(world: Path) -> None:
     samples = load_samples(world / "crops.zarr")
     drawn = fewshot.draw_shots(samples.label, samples.split, 5, 0, 20)
-    fitted = saved.fit(samples, "random_forest", drawn, 0, config().fewshot)
+    fitted = saved.fit(samples, "nearest_centroid", drawn, 0, config().fewshot)
     assert (fitted.arrays["label"] >= 0).sum() == len(drawn.train)
     test = samples.take(samples.split == fewshot.TEST)
     for view, values in fitted.arrays.items():
@@ -300,6 +316,17 @@ def test_what_is_no_network_is_told(world: Path, tmp_path: Path) -> None:
     cropmodel.make(given, world / "crops.zarr", chosen, None, crop)
     with pytest.raises(SitsError, match="is a random forest, no network: it draws maps"):
         load_model(crop)
+    model, samples = sitsformer.load_model(crop), load_samples(world / "crops.zarr").take(range(9))
+    padding = samples.doy == 0
+    values = np.where(samples.reflectance == 65535, np.nan, samples.reflectance * 1e-4)
+    found = model.predict(values, samples.doy, 4)
+    expected = load_predictor(crop, 10).predict(samples.reflectance, samples.doy)
+    assert padding.any() and model.class_names == phenology.NAMES
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    with pytest.raises(SitsError, match="their bands stand in the reverse order"):
+        model.predict(samples.reflectance[:, :, ::-1], samples.doy)
+    with pytest.raises(SitsError, match=r"in patches of 3 pixels; found .* and 5"):
+        sitsformer.load_model(crop, patch=5)
     options = ["--model", str(crop), "--cube", str(world / "tile.zarr"), "--layer", "embeddings"]
     done = CliRunner().invoke(map_command, [*options, "--out", str(tmp_path / "m.tif")])
     assert done.exit_code == 2 and "no embeddings" in done.output

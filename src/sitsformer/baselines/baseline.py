@@ -67,6 +67,19 @@ class Baseline:
     fit: Callable[[Task, Choice], Predict]
 
 
+@dataclass(frozen=True, eq=False)
+class Keeping:
+    """How a fitted baseline is kept as arrays, where fitting it again would take long.
+
+    Attributes:
+        arrays: what `fit` gave -> arrays by name.
+        again: these, the settings and the number of classes -> what predicts.
+    """
+
+    arrays: Callable[[Any], Mapping[str, npt.NDArray[Any]]]
+    again: Callable[[Mapping[str, npt.NDArray[Any]], Choice, int], Predict]
+
+
 @dataclass(frozen=True)
 class Option:
     """What a user may set of a baseline: a whole number above 0.
@@ -95,6 +108,7 @@ class ShippedBaseline(Baseline):
         options: what a user may set, by name (`fewshot.options`).
         network: of one that is trained in steps: numbers of bands, the calendar, number of classes
             -> its network without weights, so that maps can be drawn with those it learned.
+        keeping: how it is kept for maps; None: by its weights, or the samples it was fitted to.
         order: in the sweep where `fewshot.baselines` is left out; records with one order are
             sorted by name.
     """
@@ -107,6 +121,7 @@ class ShippedBaseline(Baseline):
     gradient: bool
     options: Mapping[str, Option] = field(default_factory=dict)
     network: Callable[[int, Calendar, int], PixelNetwork] | None = None
+    keeping: Keeping | None = None
     order: int = 100
 
     def __post_init__(self) -> None:

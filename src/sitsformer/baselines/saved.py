@@ -1,8 +1,8 @@
 """Baselines that are kept, to predict samples that are yet to come: the pixels of maps.
 
-Nothing is pickled. A network keeps its weights. Any other baseline keeps the series that it was
-fitted to, and is fitted to them again when it is read, with the same settings and seed: the same
-predictions, whatever the method, at the price of the fit a job of maps (docs/evaluation.md).
+Nothing is pickled. A network keeps its weights, a forest its trees (`Keeping`). Any other baseline
+keeps the series that it was fitted to, and is fitted to them again when it is read, with the same
+settings and seed: the same predictions, whatever the method, at the price of the fit a job of maps.
 
 Shapes: N samples kept, T acquisitions (padded), C bands.
 """
@@ -80,7 +80,7 @@ def fit(
     some = training[np.unique(np.linspace(0, len(training) - 1, UNLABELLED).astype(np.int64))]
     classes = len(samples.classes)
     arrays: dict[str, npt.NDArray[Any]] = {}
-    if record.network is None:
+    if record.network is None and record.keeping is None:
         arrays = _kept(series, samples.label, drawn.train, some)
         task = _task(arrays, series.calendar, samples.bands, classes, seed, settings, options)
     else:
@@ -91,7 +91,9 @@ def fit(
         )  # fmt: skip
     validation = series.take(drawn.validation)
     predict, choice = choose(name, record, task, validation, samples.label[drawn.validation])
-    if record.network is not None:
+    if record.keeping is not None:
+        arrays = dict(record.keeping.arrays(predict))
+    elif record.network is not None:
         state = predict.network.state_dict()  # type: ignore[attr-defined]
         arrays = {key: value.cpu().numpy() for key, value in state.items()}
     calendar = {**asdict(series.calendar), "grid": series.calendar.grid.tolist()}
@@ -135,7 +137,9 @@ def load(folder: Path, found: Mapping[str, Any], device: str = "cpu") -> Any:
     except (OSError, SafetensorError) as error:
         raise SitsError(f"{folder / FILE} is damaged: {error}") from None
     classes = len(found["classes"])
-    if record.network is None:
+    if record.keeping is not None:
+        predict = record.keeping.again(arrays, about["choice"], classes)
+    elif record.network is None:
         task = _task(arrays, calendar, bands, classes, about["seed"], FewShot(), about["options"])
         predict = record.fit(task, about["choice"])
     else:
