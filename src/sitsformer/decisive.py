@@ -165,7 +165,10 @@ def mapping(config: Config) -> Settings:
 
 def mosaic(config: Config) -> Settings:
     """Of the map of an area and the areas of crops on it."""
-    return {"evaluation": {"level": config.evaluation.level}}
+    return {
+        "evaluation": {"level": config.evaluation.level},
+        "maps": {"visits": config.maps.visits},
+    }
 
 
 def report(config: Config) -> Settings:

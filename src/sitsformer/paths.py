@@ -174,7 +174,7 @@ class Paths:
 
     def maps(self, *products: str) -> list[str]:
         """Products of the map of every mapped area by name (`classes`, `areas`), all by default."""
-        known = mapproducts.area_endings(self.config.maps.layers)
+        known = mapproducts.area_endings(self.config.maps.products)
         return [
             self.area_map(area, name)
             for name in products or known
@@ -183,5 +183,5 @@ class Paths:
 
     def area_map(self, area: str, product: str) -> str:
         """A product of the map of an area."""
-        ending = mapproducts.area_endings(self.config.maps.layers)[product]
+        ending = mapproducts.area_endings(self.config.maps.products)[product]
         return f"{self.results}/maps/{area}/{area}{ending}"

@@ -15,7 +15,7 @@ STAGES = {
     "evaluate": 3,
     "crop_model": 5,
     "map": 2,
-    "mosaic": 1,
-    "report": 2,
+    "mosaic": 2,
+    "report": 3,
 }
 """Command of the stage -> version of what it makes."""

@@ -277,6 +277,8 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
     "maps.shots": (1, {**MAPS, "report": 1}),
     "maps.batch_size": (512, {**MAPPED, "report": 1}),
     "maps.mask": ("none", {**MAPPED, "report": 1}),
+    "maps.visits": (7, {"mosaic": 1, "report": 1}),
+    "maps.parcels": ("nowhere.gpkg", REFUSED),
     "maps.layers": (["probabilities"], {**MAPPED, "report": 1}),
     **under(
         "synthetic",

@@ -239,6 +239,12 @@ def mask_files() -> list[str]:
     return [] if raster is None else [str(expand(raster))]
 
 
+def parcel_files() -> list[str]:
+    """The user's parcels, which get the class of most of their pixels."""
+    parcels = CONFIG.maps.parcels
+    return [] if parcels is None else [str(path) for path in watched(expand(parcels))]
+
+
 def mapped_tiles(wildcards):
     """Maps of classes of the tiles of an area."""
     return PATHS.tile_maps(wildcards.area, "classes")
@@ -273,7 +279,7 @@ def map_products() -> dict:
 def area_products() -> dict:
     """Files of the map of an area; pictures are shown in the Snakemake report."""
     found = {}
-    for name, ending in mapproducts.area_endings(CONFIG.maps.layers).items():
+    for name, ending in mapproducts.area_endings(CONFIG.maps.products).items():
         path = PATHS.area_map("{area}", name)
         if ending.endswith(".png"):
             path = report(

@@ -70,6 +70,7 @@ rule mosaic:
         layers=mapped_layers,
         cubes=mapped_cubes,
         samples=PATHS.samples(CONFIG.fewshot.set) if CONFIG.learns else [],
+        parcels=parcel_files(),
     output:
         **area_products(),
     log:

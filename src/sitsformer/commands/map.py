@@ -127,7 +127,7 @@ def mosaic(
     elsewhere the table says what the model reached there, and that it is not valid here.
     """
     from sitsformer import maps
-    from sitsformer.config import Evaluation, Maps, load
+    from sitsformer.config import Evaluation, Maps, expand, load
     from sitsformer.maps.area import make_area
     from sitsformer.maps.mosaic import read_pieces
 
@@ -150,5 +150,7 @@ def mosaic(
         predictor=predictor,
         season=season,
         cubes=cubes,
+        visits=settings.visits,
+        parcels=None if settings.parcels is None else expand(settings.parcels),
     )
     click.echo(f"{out}: {len(tiles)} tiles; {mapped.table.basis.iloc[0]}", err=True)

@@ -64,6 +64,16 @@ class Maps(Section):
     (default: all but 0 and nodata)."""
     layers: tuple[Literal["probabilities", "embeddings"], ...] = ()
     """Layers of a map beside classes, confidence, margin and dates, as half floats."""
+    visits: int = Field(30, ge=1, le=10_000)
+    """Places to visit next that are suggested of an area, by margin and distance."""
+    parcels: str | None = None
+    """Polygons of fields (any file GDAL reads, one layer): each gets the class that most of its
+    pixels have, as a GeoPackage of the area. `$VAR` is expanded."""
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """Products that are made because they are asked for."""
+        return (*self.layers, *(() if self.parcels is None else ("fields",)))
 
     @model_validator(mode="before")
     @classmethod

@@ -116,9 +116,11 @@ class AreaProduct(_Product):
 
     Attributes:
         make: the bytes of the file.
+        wanted: it is made only where its name is among the layers (`Maps.products`).
     """
 
     make: Callable[[MappedArea], bytes]
+    wanted: bool = False
 
 
 def products(layers: Collection[str] = ()) -> Mapping[str, MapProduct]:
@@ -135,8 +137,11 @@ def products(layers: Collection[str] = ()) -> Mapping[str, MapProduct]:
     return {name: item for name, item in found.items() if not item.wanted or name in layers}
 
 
-def area_products() -> Mapping[str, AreaProduct]:
+def area_products(layers: Collection[str] = ()) -> Mapping[str, AreaProduct]:
     """Products of an area by name, beside the rasters of its tiles, in the order of lists.
+
+    Args:
+        layers: those that are made only where they are asked for.
 
     Raises:
         SitsError: two have one ending, or one has that of a raster of tiles.
@@ -144,7 +149,7 @@ def area_products() -> Mapping[str, AreaProduct]:
     found = records("sitsformer.mapproducts", AreaProduct)
     rasters = records("sitsformer.mapproducts", MapProduct)
     _refuse_doubles([*(item for item in rasters.values() if item.raster), *found.values()])
-    return found
+    return {name: item for name, item in found.items() if not item.wanted or name in layers}
 
 
 def area_endings(layers: Collection[str] = ()) -> dict[str, str]:
@@ -155,7 +160,7 @@ def area_endings(layers: Collection[str] = ()) -> dict[str, str]:
         for name, item in products(layers).items()
         if item.raster
     }
-    return rasters | {name: item.ending for name, item in area_products().items()}
+    return rasters | {name: item.ending for name, item in area_products(layers).items()}
 
 
 def _refuse_doubles(found: Iterable[_Product]) -> None:

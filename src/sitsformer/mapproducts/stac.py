@@ -17,6 +17,7 @@ COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 TYPES = {
     ".tif": COG_TYPE,
     ".csv": "text/csv",
+    ".gpkg": "application/geopackage+sqlite3",
     ".png": "image/png",
     ".vrt": "application/x-gdal-vrt",
     ".xml": "application/xml",
@@ -44,7 +45,7 @@ def _item(mapped: "MappedArea") -> dict[str, Any]:
     west, south, east, north = grid.bounds
     corners = np.array([(west, south), (east, south), (east, north), (west, north)], float)
     outline = Polygon(np.column_stack(to_lonlat(grid.epsg, *corners.T)))
-    files = dict(mapproducts.products()) | dict(mapproducts.area_products())
+    files = dict(mapproducts.products()) | dict(mapproducts.area_products(mapped.endings))
     assets: dict[str, Any] = {}
     for name, ending in mapped.endings.items():
         media = next((TYPES[last] for last in TYPES if ending.endswith(last)), None)
