@@ -139,7 +139,7 @@ def test_fields_get_the_class_of_most_of_their_pixels(tmp_path: Path) -> None:
     assert found.map_confidence[:3].tolist() == [80, 80, 80]
     assert found.map_class.isna()["tiny"] and np.isnan(found.map_share["tiny"])
     found.reset_index().to_file(tmp_path / "again.gpkg", driver="GPKG")
-    with pytest.raises(SitsError, match="has the columns map_class, .* rename them"):
+    with pytest.raises(SitsError, match=r"has the columns map_class, .* rename them"):
         fields.majority(raster, sure, apart, CODES, tmp_path / "again.gpkg")
     frame.assign(geometry=frame.centroid).to_file(tmp_path / "points.gpkg", driver="GPKG")
     with pytest.raises(SitsError, match="feature 1 is a Point without an area"):

@@ -109,7 +109,7 @@ def _overview(path: Path, virtual: Path, folder: Path) -> dict[str, Any]:
     for piece in pieces:
         column, row = grid.place(piece)
         with rasterio.open(piece.path) as source:
-            small = source.read(1, out_shape=(64, 64))
+            small = source.read(1, out_shape=2 * (min(64, piece.size),))
         share = float((codes.decode(small) > 0).mean())
         frames.append(
             {
