@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 CORES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-fast lint format bench docs lock clean
+.PHONY: help env demo test test-fast test-slurm coverage lint format bench docs docs-site lock clean
 
 help:  ## What there is to run
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,15 @@ test: env  ## The whole test suite
 test-fast: env  ## The tests that take seconds
 	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile -m "not long"
 
+coverage: env  ## The quick tests, and what of the code they run
+	$(BIN)/python -m coverage run -m pytest -m "not long"
+	$(BIN)/python -m coverage report --skip-covered
+
+test-slurm: env  ## The workflow by Slurm, on a node of its own (as root, in a container)
+	@$(BIN)/python -c 'import snakemake_executor_plugin_slurm' 2>/dev/null \
+	  || $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,cluster]"
+	TEST_SLURM=1 $(BIN)/python -m pytest tests/slurm
+
 lint: env  ## ruff, mypy, snakefmt, snakemake --lint
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
@@ -60,13 +69,16 @@ bench: env  ## Every benchmark, one table, results/benchmarks.json
 docs: env  ## Schema and table of the config's keys
 	$(BIN)/python -m sitsformer config docs
 
+docs-site: env  ## The documentation as a site, site/index.html
+	$(BIN)/python -m mkdocs build --strict --quiet
+
 PLATFORMS := x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin
 
 lock: env  ## Every package of each platform, from pyproject.toml and constraints.txt
 	$(BIN)/python -m pip install --quiet uv
 	for platform in $(PLATFORMS); do \
 	  MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip compile --quiet --no-header --no-annotate \
-	    --python-platform $$platform --python-version 3.11 --constraints constraints.txt \
+	    --python-platform $$platform --python-version 3.11.5 --constraints constraints.txt \
 	    --extra dev pyproject.toml --output-file locks/$$platform.txt || exit 1; \
 	done
 

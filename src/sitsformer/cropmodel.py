@@ -31,6 +31,7 @@ from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.fewshot.refine import LAND_COVER, SCORES, crop_weights, weighed
 from sitsformer.modelfiles import CONFIG, FORMAT, KNOWING
 from sitsformer.registry import find
+from sitsformer.sensors import said as said_sensor
 
 if TYPE_CHECKING:
     from sitsformer.samples import Samples
@@ -217,6 +218,7 @@ def _baseline(
         "task": made.task,
         "architecture": {"patch": samples.reflectance.shape[-1]},
         "bands": list(samples.bands),
+        **said_sensor(samples.sensor),
         "mean": fitted.statistics.mean.tolist(),
         "std": fitted.statistics.std.tolist(),
         "classes": list(samples.classes.names),

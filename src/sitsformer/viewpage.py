@@ -21,7 +21,7 @@ from sitsformer.config import Area, Config, ConfigError, expand
 from sitsformer.cube import label_layers, layer_values, open_cube
 from sitsformer.grid import Tile, area_geometry
 from sitsformer.paths import Paths
-from sitsformer.sensors import PIXEL, SENTINEL2
+from sitsformer.sensors import recorded
 from sitsformer.stored import MISSING, SCALE
 
 SIDE = 1000
@@ -125,17 +125,20 @@ class _Frame:
     """
 
     def __init__(self, tiles: list[Tile]) -> None:
-        self.epsg = tiles[0].epsg
+        self.epsg, self.pixel = tiles[0].epsg, tiles[0].pixel
         self.west = min(tile.west for tile in tiles)
         self.north = max(tile.north for tile in tiles)
-        east = max(tile.west + tile.size * PIXEL for tile in tiles)
-        south = min(tile.north - tile.size * PIXEL for tile in tiles)
-        self.width, self.height = (east - self.west) // PIXEL, (self.north - south) // PIXEL
+        east = max(tile.west + tile.size * tile.pixel for tile in tiles)
+        south = min(tile.north - tile.size * tile.pixel for tile in tiles)
+        self.width, self.height = (
+            (east - self.west) // self.pixel,
+            (self.north - south) // self.pixel,
+        )
         self.step = max(1, -(-max(self.width, self.height) // SIDE))
 
     def place(self, x: Any, y: Any) -> tuple[Any, Any]:
         """Column and row, pixels, of metres."""
-        return (x - self.west) / PIXEL, (self.north - y) / PIXEL
+        return (x - self.west) / self.pixel, (self.north - y) / self.pixel
 
     def tile(self, tile: Tile) -> str:
         """The outline of a tile, with its name."""
@@ -164,7 +167,8 @@ def _of_cubes(paths: list[Path], frame: _Frame, legends: list[str]) -> list[tupl
     known: dict[str, Legend] = {}
     for path in paths:
         cube = open_cube(path)
-        column, row = frame.place(float(cube.x[0]) - PIXEL / 2, float(cube.y[0]) + PIXEL / 2)
+        half = frame.pixel / 2
+        column, row = frame.place(float(cube.x[0]) - half, float(cube.y[0]) + half)
         thin = {"y": slice(None, None, frame.step), "x": slice(None, None, frame.step)}
         side = (cube.sizes["y"], cube.sizes["x"])
         pictures = {"clear sky": _clear_sky(cube.isel(thin))}
@@ -181,7 +185,7 @@ def _of_cubes(paths: list[Path], frame: _Frame, legends: list[str]) -> list[tupl
 
 def _clear_sky(cube: Any) -> Picture:
     """Median of the clear dates in true colour."""
-    red_green_blue = list(SENTINEL2.called("red", "green", "blue"))
+    red_green_blue = list(recorded(cube.attrs).called("red", "green", "blue"))
     chosen = cube.sel(band=red_green_blue)
     score, raw = layer_values(chosen.clear), layer_values(chosen.reflectance)
     clear = (score >= CLEAR) & (score <= 100)

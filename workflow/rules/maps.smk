@@ -19,8 +19,7 @@ if CONFIG.maps.model is None:
         threads: 1
         resources:
             **HANDED,
-            mem_mb=growing(6000),
-            runtime=growing(240),
+            **asked_of_network("crop_model"),
         params:
             version=stage("crop_model"),
             settings=decisive.leaves(decisive.crop_model(CONFIG)),
@@ -28,7 +27,8 @@ if CONFIG.maps.model is None:
         message:
             "The model of the maps (log: {log})"
         shell:
-            "{resources.job} {resources.attempt} {log:q} crop-model --config {resources.config:q}"
+            "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} crop-model --config {resources.config:q}"
+            " --device {resources.device}"
             " --samples {input.samples:q} {params.init:q} --out {output:q} -- {input.cells:q}"
 
 
@@ -49,8 +49,7 @@ rule map:
     threads: 1
     resources:
         **HANDED,
-        mem_mb=growing(6000),
-        runtime=growing(240),
+        **asked_of_network("map"),
     params:
         version=stage("map"),
         settings=decisive.leaves(decisive.mapping(CONFIG)),
@@ -58,7 +57,8 @@ rule map:
     message:
         "Crop map of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} map --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} map --config {resources.config:q}"
+        " --device {resources.device}"
         " --model {input.model:q} --cube {input.cube:q} {params.neighbours:q}"
         " --out {output.classes:q}"
 
@@ -82,8 +82,7 @@ rule mosaic:
     threads: 1
     resources:
         **HANDED,
-        mem_mb=growing(6000),
-        runtime=growing(60),
+        **asked("mosaic"),
     params:
         version=stage("mosaic"),
         settings=decisive.leaves(decisive.mosaic(CONFIG)),
@@ -92,6 +91,6 @@ rule mosaic:
     message:
         "Map of the area {wildcards.area} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} mosaic --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} mosaic --config {resources.config:q}"
         " --model {input.model:q} {params.samples:q} {params.cubes:q}"
         " --out {output.classes:q} -- {input.tiles:q}"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sitsformer.baselines.networks.training import PixelNetwork
     from sitsformer.baselines.series import Calendar, PixelSeries
     from sitsformer.config import FewShot
+    from sitsformer.fewshot.kept import Kept
 
 Choice: TypeAlias = Mapping[str, Any]
 Predict: TypeAlias = "Callable[[PixelSeries], npt.NDArray[np.floating]]"
@@ -42,6 +43,7 @@ class Task:
         seed: of everything random.
         settings: the few-shot section, for the budget shared with fine-tuning.
         options: of this baseline: the user's, and the default of each that was left out.
+        kept: where trainings in steps are saved, to go on from there; None: nowhere.
     """
 
     train: PixelSeries
@@ -51,6 +53,7 @@ class Task:
     seed: int
     settings: FewShot
     options: Mapping[str, Any] = field(default_factory=dict)
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,15 +85,15 @@ class Keeping:
 
 @dataclass(frozen=True)
 class Option:
-    """What a user may set of a baseline: a whole number above 0.
+    """What a user may set of a baseline: a whole number above 0, or a file.
 
     Attributes:
         meaning: in a phrase that follows the name of the option.
-        default: where it is left out.
+        default: where it is left out; None: it is the path of a file, and must be given.
     """
 
     meaning: str
-    default: int
+    default: int | None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -109,6 +112,8 @@ class ShippedBaseline(Baseline):
         network: of one that is trained in steps: numbers of bands, the calendar, number of classes
             -> its network without weights, so that maps can be drawn with those it learned.
         keeping: how it is kept for maps; None: by its weights, or the samples it was fitted to.
+        extra: it needs a library that is not among the dependencies (`extras.py`), and takes part
+            only where a config names it.
         order: in the sweep where `fewshot.baselines` is left out; records with one order are
             sorted by name.
     """
@@ -122,6 +127,7 @@ class ShippedBaseline(Baseline):
     options: Mapping[str, Option] = field(default_factory=dict)
     network: Callable[[int, Calendar, int], PixelNetwork] | None = None
     keeping: Keeping | None = None
+    extra: bool = False
     order: int = 100
 
     def __post_init__(self) -> None:
@@ -148,6 +154,18 @@ class ShippedBaseline(Baseline):
 def shipped() -> Mapping[str, ShippedBaseline]:
     """Every baseline of the package by name, in the order of the default sweep."""
     return records("sitsformer.baselines", ShippedBaseline)
+
+
+def by_default() -> tuple[str, ...]:
+    """Names of the baselines that take part where a config names none."""
+    return tuple(name for name, item in shipped().items() if not item.extra)
+
+
+def file_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a baseline that are paths of files, as given."""
+    ships = shipped().get(name)
+    own = [key for key, option in ships.options.items() if option.default is None] if ships else []
+    return {key: options[key] for key in (*OWN, *own) if key in options}
 
 
 def unknown_baseline(name: str) -> str:

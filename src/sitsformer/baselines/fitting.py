@@ -15,6 +15,7 @@ samples and the table of cells are the same for all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ from sitsformer.fewshot.refine import Pool, best, standardised
 
 if TYPE_CHECKING:
     from sitsformer.config import FewShot, Shots
+    from sitsformer.fewshot.kept import Kept
     from sitsformer.samples import Samples
 
 
@@ -66,6 +68,7 @@ def run(
     settings: FewShot,
     land_cover: npt.NDArray[np.float32] | None = None,
     device: str = "cpu",
+    kept: Kept | None = None,
 ) -> list[fewshot.Cell]:
     """Fit a baseline for some seeds and predict the test split.
 
@@ -80,49 +83,76 @@ def run(
         settings: the few-shot section of the config.
         land_cover: (sample, land cover) probabilities by a pretrained model, for a control.
         device: where baselines that are networks run, `cpu` or `cuda`.
+        kept: what an earlier try of this job has done; None: nothing is kept.
     """
-    name = learner.method
-    options = settings.options.get(name, {})
-    baseline = get(name, options)
+    options = settings.options.get(learner.method, {})
+    baseline = get(learner.method, options)
     if isinstance(baseline, ShippedBaseline):
         options = {key: option.default for key, option in baseline.options.items()} | options
     series = PixelSeries.of(samples, device)
     everything = series.take(np.flatnonzero(samples.split == fewshot.TRAIN))
-    test = np.flatnonzero((samples.split == fewshot.TEST) & (samples.label >= 0))
     pool = Pool(partial(_space, series, samples.split == fewshot.TRAIN), land_cover)
     cells = []
     for seed in seeds:
-        draw = fewshot.draw_shots(samples.label, samples.split, shots, seed, settings.validation)
-        task = Task(
-            train=series.take(draw.train),
-            label=samples.label[draw.train],
-            unlabelled=everything,
-            classes=len(samples.classes),
-            seed=seed,
-            settings=settings,
-            options=options,
-        )
-        predict, choice = choose(
-            name, baseline, task, series.take(draw.validation), samples.label[draw.validation]
-        )
-        wanted = np.arange(len(samples)) if settings.refine else test
-        found = np.full((len(samples), task.classes), np.nan)
-        found[wanted] = predicted(name, predict, series.take(wanted), task.classes)
-        if settings.refine:
-            refined = best(found, samples.label, draw, pool, settings.refine)
-            found, choice = np.asarray(refined.probabilities), choice | refined.record
-        cells.append(
-            fewshot.Cell(
-                learner,
-                shots,
-                seed,
-                samples.index[test],
-                samples.label[test],
-                found[test].astype(np.float32),
-                {**choice, "train": len(draw.train), "validation": len(draw.validation)},
+        cell = None if kept is None else kept.cell(seed)
+        if cell is None:
+            task = Task(
+                train=series,
+                label=samples.label,
+                unlabelled=everything,
+                classes=len(samples.classes),
+                seed=seed,
+                settings=settings,
+                options=options,
+                kept=kept,
             )
-        )
+            cell = _cell(samples, learner, shots, baseline, task, pool)
+            if kept is not None:
+                kept.keep(cell, samples.classes)
+        cells.append(cell)
     return cells
+
+
+def _cell(
+    samples: Samples,
+    learner: fewshot.Learner,
+    shots: Shots,
+    baseline: Baseline,
+    task: Task,
+    pool: Pool,
+) -> fewshot.Cell:
+    """Fit a baseline to the draw of one seed, and predict.
+
+    Args:
+        samples: all three splits.
+        learner: its method is the name of the baseline.
+        shots: training samples a class.
+        baseline: it.
+        task: with all samples in place of the draw.
+        pool: the samples as refinements see them.
+    """
+    name, series, settings = learner.method, task.train, task.settings
+    draw = fewshot.draw_shots(samples.label, samples.split, shots, task.seed, settings.validation)
+    task = replace(task, train=series.take(draw.train), label=samples.label[draw.train])
+    predict, choice = choose(
+        name, baseline, task, series.take(draw.validation), samples.label[draw.validation]
+    )
+    test = np.flatnonzero((samples.split == fewshot.TEST) & (samples.label >= 0))
+    wanted = np.arange(len(samples)) if settings.refine else test
+    found = np.full((len(samples), task.classes), np.nan)
+    found[wanted] = predicted(name, predict, series.take(wanted), task.classes)
+    if settings.refine:
+        refined = best(found, samples.label, draw, pool, settings.refine)
+        found, choice = np.asarray(refined.probabilities), choice | refined.record
+    return fewshot.Cell(
+        learner,
+        shots,
+        task.seed,
+        samples.index[test],
+        samples.label[test],
+        found[test].astype(np.float32),
+        {**choice, "train": len(draw.train), "validation": len(draw.validation)},
+    )
 
 
 def _space(series: PixelSeries, training: npt.NDArray[np.bool_]) -> npt.NDArray[np.floating]:

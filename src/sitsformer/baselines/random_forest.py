@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from sitsformer import threads
 from sitsformer.baselines.baseline import (
     Choice,
     Keeping,
@@ -24,9 +25,15 @@ def _fit(task: Task, choice: Choice) -> Predict:
     from sklearn.ensemble import RandomForestClassifier
 
     forest = RandomForestClassifier(
-        task.options["trees"], max_features=choice["max_features"], random_state=task.seed
+        task.options["trees"],
+        max_features=choice["max_features"],
+        random_state=task.seed,
+        n_jobs=threads.count(),
     )
-    return classify(forest, task, view(choice))
+    predict = classify(forest, task, view(choice))
+    # Threads would add the trees' votes up in whichever order they end.
+    forest.n_jobs = 1
+    return predict
 
 
 def _arrays(predict: Any) -> Mapping[str, npt.NDArray[Any]]:

@@ -26,6 +26,7 @@ from sitsformer.config import FewShot
 from sitsformer.errors import SitsError
 from sitsformer.registry import find
 from sitsformer.samples import BandStatistics, Samples, statistics_of
+from sitsformer.sensors import Sensor, recorded
 
 FILE = "fitted.safetensors"
 
@@ -82,7 +83,9 @@ def fit(
     arrays: dict[str, npt.NDArray[Any]] = {}
     if record.network is None and record.keeping is None:
         arrays = _kept(series, samples.label, drawn.train, some)
-        task = _task(arrays, series.calendar, samples.bands, classes, seed, settings, options)
+        task = _task(
+            arrays, series.calendar, samples.bands, samples.sensor, classes, seed, settings, options
+        )
     else:
         task = Task(
             train=series.take(drawn.train), label=samples.label[drawn.train],
@@ -129,7 +132,7 @@ def load(folder: Path, found: Mapping[str, Any], device: str = "cpu") -> Any:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    about, bands = found["learner"], tuple(found["bands"])
+    about, bands, sensor = found["learner"], tuple(found["bands"]), recorded(found)
     record = find(shipped(), about["method"], "baseline")
     calendar = Calendar(**{**about["calendar"], "grid": np.array(about["calendar"]["grid"])})
     try:
@@ -140,7 +143,9 @@ def load(folder: Path, found: Mapping[str, Any], device: str = "cpu") -> Any:
     if record.keeping is not None:
         predict = record.keeping.again(arrays, about["choice"], classes)
     elif record.network is None:
-        task = _task(arrays, calendar, bands, classes, about["seed"], FewShot(), about["options"])
+        task = _task(
+            arrays, calendar, bands, sensor, classes, about["seed"], FewShot(), about["options"]
+        )
         predict = record.fit(task, about["choice"])
     else:
         predict = _network(record, arrays, len(bands), calendar, classes, device)
@@ -149,7 +154,7 @@ def load(folder: Path, found: Mapping[str, Any], device: str = "cpu") -> Any:
     def of_samples(
         reflectance: npt.NDArray[np.uint16], doy: npt.NDArray[np.integer]
     ) -> npt.NDArray[np.float64]:
-        samples = _bare(reflectance, doy, bands)
+        samples = _bare(reflectance, doy, bands, sensor)
         series = PixelSeries.of(samples, device, calendar, statistics)
         return predicted(record.name, predict, series, classes)
 
@@ -184,9 +189,10 @@ def _kept(
     rows = np.union1d(drawn, unlabelled)
     some = series.take(rows)
     is_drawn = np.isin(rows, drawn)
+    samples = some.store.samples.take(rows)
     return {
-        **{f"pixels_{view}": some.values(view) for view in series.views},
-        "day": some.day,
+        "reflectance": samples.reflectance,
+        "doy": samples.doy,
         "label": np.where(is_drawn, label[rows], -1),
         "unlabelled": np.isin(rows, unlabelled),
     }
@@ -196,20 +202,16 @@ def _task(
     arrays: Mapping[str, npt.NDArray[Any]],
     calendar: Calendar,
     bands: tuple[str, ...],
+    sensor: Sensor,
     classes: int,
     seed: int,
     settings: FewShot,
     options: Mapping[str, Any],
 ) -> Task:
     """What a baseline is fitted to, of what is kept of it."""
-    pixels = {
-        key.removeprefix("pixels_"): value
-        for key, value in sorted(arrays.items())
-        if key.startswith("pixels_")
-    }
-    label, day = arrays["label"].astype(np.int64), arrays["day"].astype(np.int64)
-    empty = np.empty((len(day), 0, len(bands), 0, 0), np.uint16)
-    series = PixelSeries.stored(_bare(empty, day, bands), pixels, day, calendar)
+    label = arrays["label"].astype(np.int64)
+    samples = _bare(arrays["reflectance"], arrays["doy"], bands, sensor)
+    series = PixelSeries.of(samples, calendar=calendar)
     drawn = np.flatnonzero(label >= 0)
     return Task(
         train=series.take(drawn), label=label[drawn],
@@ -219,12 +221,15 @@ def _task(
 
 
 def _bare(
-    reflectance: npt.NDArray[np.uint16], doy: npt.NDArray[np.integer], bands: tuple[str, ...]
+    reflectance: npt.NDArray[np.uint16],
+    doy: npt.NDArray[np.integer],
+    bands: tuple[str, ...],
+    sensor: Sensor,
 ) -> Samples:
     """Samples of which nothing is known but their reflectance."""
     nobody = np.full(len(doy), -1, np.int64)
     nowhere = np.full(len(doy), np.nan)
     return Samples(
         reflectance, doy.astype(np.int16), nobody, np.zeros(len(doy), np.uint8), nobody, nobody,
-        nowhere, nowhere, bands, Classes(),
+        nowhere, nowhere, bands, Classes(), sensor,
     )  # fmt: skip

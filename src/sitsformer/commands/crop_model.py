@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from sitsformer.commands import names
+from sitsformer.threads import hand_on
 
 PATH = click.Path(path_type=Path)
 
@@ -43,7 +44,7 @@ def crop_model(
     from sitsformer.model.device import find_device
     from sitsformer.training.objectives import SCRATCH
 
-    options.set_threads(threads)
+    hand_on(threads)
     config, where = load(config_path), str(find_device(device))
     if config.maps.model is not None:
         raise click.UsageError(f"maps.model of {config_path} draws its maps: nothing is fitted")

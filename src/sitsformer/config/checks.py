@@ -15,10 +15,11 @@ from sitsformer.config.areas import Area
 from sitsformer.config.base import Split
 from sitsformer.config.learning import FewShot
 from sitsformer.config.outcome import AUTO
+from sitsformer.config.sensing import sensor_checks
 from sitsformer.config.sets import PARTS, SampleSet
 from sitsformer.labels import confidence_layers, products
 from sitsformer.labels.product import TAKEN
-from sitsformer.sensors import PIXEL
+from sitsformer.sensors import sensor_of
 from sitsformer.sources import source_of
 from sitsformer.training.objectives import SCRATCH, objectives
 
@@ -40,6 +41,7 @@ def cross_checks(config: Config) -> Iterator[str]:
         yield from _baselines(config.fewshot)
         yield from _controls(config)
     yield from _maps(config)
+    yield from sensor_checks(config)
 
 
 def _sets(config: Config) -> Iterator[str]:
@@ -115,6 +117,8 @@ def _baselines(sweep: FewShot) -> Iterator[str]:
             yield f"fewshot.baselines: {name!r} is the network's own name; choose another"
         elif name not in shipped() and not own:
             yield f"fewshot.baselines: {unknown_baseline(name)}"
+        elif not own:
+            yield from _lacking_options(name, sweep.options.get(name, {}))
     for name in sweep.controls:
         if name not in sweep.baselines:
             yield (
@@ -136,6 +140,13 @@ def _baselines(sweep: FewShot) -> Iterator[str]:
             yield f"{path}: give either file or features, not both"
 
 
+def _lacking_options(name: str, given: Mapping[str, Any]) -> Iterator[str]:
+    """Options of a baseline that ships which have no default and are not given."""
+    for key, option in shipped()[name].options.items():
+        if option.default is None and key not in given:
+            yield f"fewshot.options.{name}.{key}: {option.meaning}"
+
+
 def _shipped_options(path: str, name: str, options: Mapping[str, Any]) -> Iterator[str]:
     """Options of a baseline that ships, or of one made of features."""
     ships = shipped().get(name)
@@ -145,6 +156,9 @@ def _shipped_options(path: str, name: str, options: Mapping[str, Any]) -> Iterat
             continue
         if key not in known:
             yield f"{path}.{key}: unknown option; {name} takes {', '.join(known) or 'none'}"
+        elif ships is not None and ships.options[key].default is None:
+            if not isinstance(value, str) or not value.strip():
+                yield f"{path}.{key}: {value!r} is no path of a file"
         elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
             yield f"{path}.{key}: {value!r} is no whole number above 0"
 
@@ -241,10 +255,11 @@ def _prospects(path: str, sample_set: SampleSet, config: Config) -> Iterator[str
     """What a set asks of its areas and patches and cannot have."""
     areas = {name: config.areas[name] for name in sample_set.areas}
     split = sample_set.split
-    if areas and split.by == "block" and split.block < config.patches.size * PIXEL:
+    smallest = max((config.patches.size * sensor_of(a).pixel for a in areas.values()), default=0)
+    if split.by == "block" and split.block < smallest:
         yield (
             f"{path}.split.block: no patch of {config.patches.size} pixels fits into a block of "
-            f"{split.block:g} m; use {config.patches.size * PIXEL} m or more"
+            f"{split.block:g} m; use {smallest} m or more"
         )
     for name, area in areas.items():
         if sample_set.confidence and not _has_confidence(area):

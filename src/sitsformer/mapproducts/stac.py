@@ -76,10 +76,10 @@ def _item(mapped: "MappedArea") -> dict[str, Any]:
             "datetime": None,
             "start_datetime": f"{start}T00:00:00Z",
             "end_datetime": f"{end}T23:59:59Z",
-            "gsd": 10,
+            "gsd": grid.pixel,
             "proj:code": f"EPSG:{grid.epsg}",
             "proj:shape": [grid.height, grid.width],
-            "proj:transform": [10, 0, grid.west, 0, -10, grid.north],
+            "proj:transform": [grid.pixel, 0, grid.west, 0, -grid.pixel, grid.north],
             **{
                 f"sitsformer:{key.lower()}": mapped.pieces[0].about[key]
                 for key in DRAWN

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from sitsformer.classes import Classes
 from sitsformer.errors import SitsError
 from sitsformer.maps.tile import Predict
+from sitsformer.sensors import SENTINEL2, Sensor, recorded
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Predictor:
         classes: in the order of the probabilities.
         layer: label layer that the classes are of; empty where nobody said.
         bands: that it reads, in order.
+        sensor: whose images it reads.
         patch: side of the patches that it reads, pixels.
         patches: section `patches` of the config it was made with; empty where nobody said.
         embed: raw samples -> embeddings; None for a learner without any.
@@ -46,6 +48,7 @@ class Predictor:
     features: int = 0
     refuse_means: Callable[[npt.NDArray[np.floating]], None] | None = None
     about: Mapping[str, str] = field(default_factory=dict)
+    sensor: Sensor = SENTINEL2
 
 
 def load_predictor(path: Path, batch_size: int, device: str = "cpu") -> Predictor:
@@ -113,6 +116,7 @@ def _described(found: Mapping[str, Any]) -> dict[str, Any]:
         "patches": found.get("patches", {}),
         "refuse_means": lambda means: refuse_means(means, mean, std),
         "about": about,
+        "sensor": recorded(found),
     }
 
 

@@ -1,8 +1,12 @@
-"""Where a network runs, by the name that users give."""
+"""Where a network runs, and how arrays get there."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from sitsformer.errors import SitsError
 
@@ -26,3 +30,15 @@ def find_device(name: str = AUTO, number: int = 0) -> torch.device:
             "auto, or install a torch built for the CUDA driver of this machine"
         )
     return torch.device(CUDA, number) if there else torch.device(CPU)
+
+
+def to_device(array: npt.NDArray[Any], device: torch.device | str) -> Tensor:
+    """An array as a tensor where it is wanted.
+
+    A GPU fetches it from pinned memory when its turn comes; from other memory the host would wait
+    until the GPU has done all that was asked of it before.
+    """
+    tensor = torch.from_numpy(array)
+    if torch.device(device).type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)

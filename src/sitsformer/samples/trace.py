@@ -13,7 +13,6 @@ from sitsformer import cube, grid
 from sitsformer.samples import SPLITS, About, SampleError, about, open_samples
 from sitsformer.samples.contract import SURVEYED
 from sitsformer.samples.shards import Reader
-from sitsformer.sensors import PIXEL
 from sitsformer.stored import MISSING
 
 _DEGREES = 1e-9
@@ -62,8 +61,8 @@ def trace(store: Path, index: int, cubes: Path | None = None) -> Trace:
     path = _find_cube(store, common.tiles[facts["tile"]], cubes)
     source = cube.open_cube(path)
     tile = cube.tile_of(source)
-    row = round((tile.north - facts["y"]) / PIXEL - 0.5)
-    column = round((facts["x"] - tile.west) / PIXEL - 0.5)
+    row = round((tile.north - facts["y"]) / tile.pixel - 0.5)
+    column = round((facts["x"] - tile.west) / tile.pixel - 0.5)
     days = dataset.date.values[index]
     with Reader(store / "reflectance") as reader:
         patch = reader.take(np.array([index]))[0]

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from sitsformer.baselines.networks.training import PixelNetwork, padded
 from sitsformer.baselines.series import Calendar
-from sitsformer.model.steps import Steps, to_device
+from sitsformer.model.device import to_device
+from sitsformer.model.steps import Steps
 
 
 class LTAE(PixelNetwork):

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from sitsformer.baselines.baseline import Choice, Predict, Task
 from sitsformer.baselines.series import Calendar, PixelSeries
+from sitsformer.fewshot.kept import EVERY
 from sitsformer.model import pooling
 from sitsformer.model.steps import Steps, pack
 from sitsformer.training.classification import ClassifyTask
@@ -51,8 +52,13 @@ def fit_network(task: Task, choice: Choice, build: Build) -> Predict:
     network = build(len(series.mean), task.train.calendar, task.classes)
     network.to(series.values.device)
     learned = ClassifyTask(series, label, drawn, task.settings.task(len(drawn), task.seed))
-    recipe = task.settings.recipe
-    fit(network, learned, recipe.plan(learning_rate=choice["learning_rate"], seed=task.seed))
+    plan = task.settings.recipe.plan(
+        learning_rate=choice["learning_rate"], seed=task.seed, checkpoint_every=EVERY
+    )
+    place = None
+    if task.kept is not None:
+        place = task.kept.training(network, plan, {"drawn": drawn.tolist()})
+    fit(network, learned, plan, checkpoint=place)
     return Trained(network.eval())
 
 
