@@ -1,4 +1,4 @@
-"""docs/tutorial.md as a user goes through it: points, a county map, the next one, its accuracy.
+"""docs/tutorials/county.md as a user goes through it, from points to the accuracy of a second map.
 
 Points are drawn over the embedded landscape, whose true crops are known; so the second county's
 areas can be compared with what grows there.

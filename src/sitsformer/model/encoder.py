@@ -116,7 +116,7 @@ class Encoder(nn.Module):
         only: tuple[Rows, StepTable] | None = None,
     ) -> Tensor:
         """Encode packed steps (N, H); with `only`, the last layer computes just those rows."""
-        count = len(x) if only is None else only[1].steps
+        count = x.shape[0] if only is None else only[1].steps
         x = fill(x)
         last = len(self.layers) - 1
         for i, layer in enumerate(self.layers):
