@@ -61,6 +61,7 @@ def load_model(
     *,
     bands: Sequence[str] | None = None,
     patch: int | None = None,
+    sensor: str | None = None,
     device: str = "cpu",
 ) -> SITSFormer | KeptBaseline:
     """Read a model that is ready to predict: a network, or a baseline that draws maps.
@@ -71,17 +72,22 @@ def load_model(
         path: the model artefact.
         bands: names of the bands that will be fed; checked against the model's.
         patch: side of the patches that will be fed; checked against the model's.
+        sensor: name of the sensor of the images that will be fed; checked against the model's.
         device: `cpu` or `cuda`.
 
     Raises:
-        SitsError: other bands or patch size, damaged or missing files, a future format.
+        SitsError: another sensor, bands or patch size, damaged or missing files, a future format.
     """
     from sitsformer import modelstore
     from sitsformer.baselines import saved
     from sitsformer.modelfiles import describe
+    from sitsformer.registry import find
+    from sitsformer.sensors import recorded, refuse_other, sensors
 
     path = Path(path)
     found = describe(path)
+    if sensor is not None:
+        refuse_other(path, recorded(found), find(sensors(), sensor, "sensor"))
     if "calendar" not in found.get("learner", {}):
         return modelstore.load_model(path, bands=bands, patch=patch, device=device)
     own = tuple(found["bands"]), found["architecture"]["patch"]

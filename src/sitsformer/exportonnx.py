@@ -80,10 +80,12 @@ def _traced(model: Any, outputs: tuple[str, ...]) -> Any:
 def _metadata(found: dict[str, Any]) -> dict[str, str]:
     """What a reader needs beside the network: lists as JSON."""
     from sitsformer.modelfiles import classes_of
+    from sitsformer.sensors import recorded, said
 
     classes = classes_of(found)
     return {
         "bands": json.dumps(found["bands"]),
+        **said(recorded(found)),
         "patch": str(found["architecture"]["patch"]),
         "classes": json.dumps(list(classes.names)),
         "codes": json.dumps([list(codes) for codes in classes.codes]),
