@@ -14,6 +14,7 @@ from typing import Any
 from sitsformer.baselines import OWN, shipped
 from sitsformer.config import Config, Recipe
 from sitsformer.config.checks import label_learners
+from sitsformer.embeddings import members
 from sitsformer.fewshot import NETWORK, Learner
 from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.sources import source_of
@@ -63,6 +64,15 @@ def cube(config: Config, area_name: str) -> Settings:
     return {"area": values, **source.settings(config)}
 
 
+def embeddings(config: Config, layer: str, area_name: str) -> Settings:
+    """Of the embeddings of a tile: from where, and of which year."""
+    area, chosen = config.areas[area_name], config.embeddings[layer]
+    found: Settings = {"size": area.tiles.size, "raster": bool(chosen.rasters)}
+    if not chosen.rasters:
+        found |= {"year": area.season_year, "product": layer}
+    return {"embeddings": found}
+
+
 def patches(config: Config, set_name: str) -> Settings:
     """Of a tile store of a set: what a sample looks like, which are drawn."""
     chosen = config.sets[set_name]
@@ -107,6 +117,10 @@ def finetune(config: Config, learner: Learner) -> Settings:
 def baseline(config: Config, learner: Learner) -> Settings:
     """Of the cells of a baseline: its options, and the recipe where it is trained in steps."""
     name = learner.method
+    member = members(config.embeddings).get(name)
+    if member is not None:
+        own = {"embeddings": member.layer, "learner": member.kind.name}
+        return {**_sweep(config, learner), "options": own}
     given = config.fewshot.options.get(name, {})
     ships = None if set(OWN) & set(given) else shipped().get(name)
     defaults = {key: option.default for key, option in ships.options.items()} if ships else {}
@@ -120,7 +134,7 @@ def in_steps(config: Config, learner: Learner) -> bool:
         return adaptations()[learner.adaptation].gradient
     name = learner.method
     options = config.fewshot.options.get(name, {})
-    if "features" in options:
+    if "features" in options or name in members(config.embeddings):
         return False
     # What is in a file of the user's is not known before it is run.
     return "file" in options or name not in shipped() or shipped()[name].gradient
@@ -178,6 +192,8 @@ def report(config: Config) -> Settings:
             "seeds": sweep.seeds,
         },
         "label": config.sets[sweep.set].label,
+        # Nothing at all in configs without: an older version's pages stay as they are.
+        **({"embeddings": sorted(config.embeddings)} if config.embeddings else {}),
     }
 
 

@@ -3,9 +3,13 @@ from functools import cache
 
 from sitsformer import decisive, plots
 from sitsformer.config import expand
+from sitsformer.embeddings import members
 from sitsformer.evaluation import tables
 from sitsformer.fewshot import parse_learner
 from sitsformer.userfiles import watched, watched_of, watched_of_survey
+
+
+MEMBERS = members(CONFIG.embeddings)
 
 
 def targets() -> list[str]:
@@ -27,6 +31,7 @@ def targets() -> list[str]:
         *(f"{RESULTS}/tables/{name}" for name in tables.NAMES),
         *mapped,
         *PATHS.cells(),
+        *(PATHS.embedded(layer) for layer in CONFIG.embeddings),
         *PATHS.pretrained(),
         *(PATHS.samples(name) for name in CONFIG.sets if CONFIG.sets[name].areas),
         *PATHS.kept(),
@@ -47,6 +52,35 @@ def earthengine_requests(wildcards):
     """Requests to Earth Engine that an export has under way at once."""
     asks = CONFIG.areas[wildcards.area].source == "earthengine"
     return CONFIG.earthengine.concurrent if asks else 0
+
+
+def embedding_files(wildcards):
+    """The user's raster that the embeddings of a tile are taken from."""
+    path = CONFIG.embeddings[wildcards.layer].rasters.get(wildcards.area)
+    return [] if path is None else [str(expand(path))]
+
+
+def embedding_requests(wildcards):
+    """Requests to Earth Engine that a tile of embeddings has under way at once."""
+    own = CONFIG.embeddings[wildcards.layer].rasters
+    return 0 if own else CONFIG.earthengine.concurrent
+
+
+def embedding_settings(wildcards):
+    """Values of the config that decide the embeddings of a tile."""
+    return decisive.leaves(
+        decisive.embeddings(CONFIG, wildcards.layer, wildcards.area)
+    )
+
+
+def embedded_tiles(wildcards):
+    """Embeddings of a layer over every tile that the sweep's samples are of."""
+    return PATHS.embedded_tiles(wildcards.layer)
+
+
+def embedded_of_learner(wildcards):
+    """Embeddings that a learner learns from."""
+    return PATHS.embedded(MEMBERS[parse_learner(wildcards.learner).method].layer)
 
 
 def survey_files(wildcards):

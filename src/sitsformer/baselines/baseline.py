@@ -60,10 +60,15 @@ class Baseline:
         candidates: settings to try on the validation samples, the default one first.
         fit: a task and one of the settings -> a function from series to probabilities
             (sample, class).
+        space: features (sample, feature) that smoothing seeks neighbours in, standardised there;
+            None: those of the series.
+        beside: of the samples of a cell, what is recorded beside its settings.
     """
 
     candidates: Callable[[Task], Sequence[Choice]]
     fit: Callable[[Task, Choice], Predict]
+    space: Callable[[PixelSeries], npt.NDArray[np.floating]] | None = None
+    beside: Callable[[PixelSeries], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,7 @@ def run(
     seeds: Sequence[int],
     settings: FewShot,
     land_cover: npt.NDArray[np.float32] | None = None,
+    baseline: Baseline | None = None,
 ) -> list[fewshot.Cell]:
     """Fit a baseline for some seeds and predict the test split.
 
@@ -78,16 +79,19 @@ def run(
         seeds: of the draws.
         settings: the few-shot section of the config.
         land_cover: (sample, land cover) probabilities by a pretrained model, for a control.
+        baseline: what to fit, where it is not known by its name.
     """
     name = learner.method
     options = settings.options.get(name, {})
-    baseline = get(name, options)
+    baseline = baseline or get(name, options)
     if isinstance(baseline, ShippedBaseline):
         options = {key: option.default for key, option in baseline.options.items()} | options
     series = PixelSeries.of(samples)
     everything = series.take(np.flatnonzero(samples.split == fewshot.TRAIN))
     test = np.flatnonzero((samples.split == fewshot.TEST) & (samples.label >= 0))
-    pool = Pool(partial(_space, series, samples.split == fewshot.TRAIN), land_cover)
+    space = partial(_space, baseline, series, samples.split == fewshot.TRAIN)
+    pool = Pool(space, land_cover)
+    beside = baseline.beside(series.take(test)) if baseline.beside else {}
     cells = []
     for seed in seeds:
         draw = fewshot.draw_shots(samples.label, samples.split, shots, seed, settings.validation)
@@ -116,14 +120,18 @@ def run(
                 samples.index[test],
                 samples.label[test],
                 found[test].astype(np.float32),
-                {**choice, "train": len(draw.train), "validation": len(draw.validation)},
+                {**choice, **beside, "train": len(draw.train), "validation": len(draw.validation)},
             )
         )
     return cells
 
 
-def _space(series: PixelSeries, training: npt.NDArray[np.bool_]) -> npt.NDArray[np.floating]:
+def _space(
+    baseline: Baseline, series: PixelSeries, training: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.floating]:
     """(sample, feature) standardised features of the view that smooths the most noise."""
+    if baseline.space is not None:
+        return standardised(baseline.space(series), training)
     return standardised(series.features(series.views[-1]), training)
 
 

@@ -9,7 +9,8 @@ from sitsformer.baselines.baseline import ShippedBaseline
 from sitsformer.baselines.distances import Distances, Points, euclidean, nearest, sharpnesses
 
 
-def _to_neighbours(features: Points, label: npt.NDArray[np.int64]) -> Distances:
+def to_neighbours(features: Points, label: npt.NDArray[np.int64]) -> Distances:
+    """From points to the nearest of some samples (sample, feature) of each class that occurs."""
     present = np.unique(label)
 
     def distances(points: Points) -> npt.NDArray[np.float64]:
@@ -27,6 +28,6 @@ NEAREST_NEIGHBOUR = ShippedBaseline(
     line=":",
     gradient=False,
     candidates=sharpnesses,
-    fit=nearest(_to_neighbours),
+    fit=nearest(to_neighbours),
     order=50,
 )

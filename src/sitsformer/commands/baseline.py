@@ -16,6 +16,7 @@ import click
     help="Name of the baseline, such as random_forest; random_forest-dual-p0: with land cover.",
 )
 @click.option("--land-cover", type=Path, help="Pretrained model whose land cover a control uses.")
+@click.option("--embeddings", type=Path, help="Embeddings of the samples that the method needs.")
 @click.option("--shots", required=True, help="Labelled samples a class, or `all`.")
 @click.option("--seeds", required=True, help="Seeds of the draws: one, or a range such as 0-4.")
 @click.option("--out", type=Path, required=True, help="Parquet file of predictions.")
@@ -24,14 +25,17 @@ def baseline(
     store: Path,
     method: str,
     land_cover: Path | None,
+    embeddings: Path | None,
     shots: str,
     seeds: str,
     out: Path,
 ) -> None:
     """Fit a method without pretraining to a few labels, and predict the test samples."""
     from sitsformer import artefacts, fewshot
+    from sitsformer.baselines import embedded
     from sitsformer.baselines.fitting import run
     from sitsformer.config import load
+    from sitsformer.embeddings import members
     from sitsformer.finetune import land_cover as known_land_cover
     from sitsformer.modelstore import refuse_other_start
     from sitsformer.samples import load_samples
@@ -39,8 +43,17 @@ def baseline(
     learner = fewshot.parse_learner(method)
     if learner.control != (land_cover is not None):
         raise click.UsageError("give --land-cover with a control (METHOD-INIT-pN), and only then")
-    settings = load(config_path).fewshot
+    config = load(config_path)
+    settings, member = config.fewshot, members(config.embeddings).get(learner.method)
+    if (member is None) != (embeddings is None):
+        raise click.UsageError(
+            "give --embeddings with a learner of a layer of `embeddings`, and only then"
+        )
     inputs = {"samples": artefacts.digest(store)}
+    chosen = None
+    if member is not None and embeddings is not None:
+        inputs["embeddings"] = artefacts.digest(embeddings)
+        chosen = embedded.of_layer(embeddings, store, member)
     samples, posterior = load_samples(store), None
     if land_cover is not None:
         inputs["init"] = artefacts.digest(land_cover)
@@ -53,6 +66,7 @@ def baseline(
         fewshot.parse_seeds(seeds),
         settings,
         posterior,
+        chosen,
     )
     sweep = {"shots", "seeds", "seeds_per_job", "inits", "adaptations"}
     sweep |= {"baselines", "controls", "options"}

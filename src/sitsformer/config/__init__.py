@@ -17,6 +17,7 @@ from sitsformer.config.base import (
     Split,
     expand,
 )
+from sitsformer.config.embeddings import EmbeddingLayer
 from sitsformer.config.labels import Survey
 from sitsformer.config.learning import (
     Augment,
@@ -53,6 +54,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "EarthEngine",
+    "EmbeddingLayer",
     "Evaluation",
     "FewShot",
     "Init",
