@@ -150,6 +150,7 @@ def evaluate(config: Config) -> Settings:
             "overlap": overlap,
             "land_cover": overlap != "none" and bool(label_learners(config)),
         },
+        **({"embeddings": sorted(members(config.embeddings))} if config.embeddings else {}),
     }
 
 

@@ -146,7 +146,7 @@ def test_a_year_that_the_service_has_not_yet_is_refused_with_those_it_has(
 
 def test_a_place_without_images_is_refused(server: LocalEarthEngine, tmp_path: Path) -> None:
     chosen = area((10.0, 50.0, 10.004, 50.003))
-    with pytest.raises(SitsError, match="has no image over tile .* land and shallow water"):
+    with pytest.raises(SitsError, match=r"has no image over tile .* land and shallow water"):
         written(chosen, server.url, tmp_path)
 
 

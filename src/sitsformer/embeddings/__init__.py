@@ -10,7 +10,14 @@ The records and `learners` import the standard library alone: config and Snakema
 at every start.
 """
 
-from sitsformer.embeddings.learners import LEARNERS, Member, learner_name, members, of_products
+from sitsformer.embeddings.learners import (
+    LEARNERS,
+    Member,
+    learner_name,
+    main_learners,
+    members,
+    of_products,
+)
 from sitsformer.embeddings.product import EmbeddingProduct, products
 
 __all__ = [
@@ -18,6 +25,7 @@ __all__ = [
     "EmbeddingProduct",
     "Member",
     "learner_name",
+    "main_learners",
     "members",
     "of_products",
     "products",

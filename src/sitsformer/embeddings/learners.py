@@ -109,3 +109,11 @@ def of_products() -> dict[str, Member]:
         for layer in products()
         for name, kind in LEARNERS.items()
     }
+
+
+def main_learners(embedded: Mapping[str, Member]) -> list[str]:
+    """The first learner of each layer, which the network is compared with."""
+    first: dict[str, str] = {}
+    for name, member in embedded.items():
+        first.setdefault(member.layer, name)
+    return list(first.values())

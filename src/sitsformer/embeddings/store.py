@@ -173,6 +173,7 @@ def open_store(path: Path, kind: str) -> xr.Dataset:
     Raises:
         SitsError: it is missing, damaged, or something else.
     """
+    import rioxarray  # noqa: F401 (what is opened here has its methods, under `rio`)
     import xarray as xr
 
     found = artefacts.read(path)["kind"] if artefacts.has_record(path) else None
