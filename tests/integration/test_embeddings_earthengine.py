@@ -19,8 +19,8 @@ from earthengine.fixtures import area, in_place, only_tile, run, settings
 from earthengine.server import LocalEarthEngine
 from sitsformer import artefacts
 from sitsformer.config import Area, Config, parse
-from sitsformer.embeddings import store
-from sitsformer.embeddings.tiles import make_tile
+from sitsformer.embedded import store
+from sitsformer.embedded.tiles import make_tile
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 

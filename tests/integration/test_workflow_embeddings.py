@@ -18,7 +18,7 @@ from workflow import ROOT, command, contents, planned
 
 from sitsformer import artefacts
 from sitsformer.config import parse
-from sitsformer.embeddings import store
+from sitsformer.embedded import store
 from sitsformer.paths import Paths
 from sitsformer.samples import open_samples
 
@@ -80,7 +80,7 @@ def test_one_line_compares_with_satellite_embedding(tmp_path: Path) -> None:
         np.testing.assert_allclose(rows[row], wanted, rtol=1e-6)
 
     table = pd.read_csv(tmp_path / "results" / "tables" / "fewshot.csv")
-    assert LEARNERS < set(table.method)
+    assert set(table.method) > LEARNERS
     differences = pd.read_csv(tmp_path / "results" / "tables" / "differences.csv")
     objective = values["pretrain"]["objectives"][0]
     assert f"{objective} - {LAYER}" in set(differences.comparison)

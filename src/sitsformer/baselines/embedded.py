@@ -21,8 +21,8 @@ from sitsformer.baselines.baseline import Baseline, Choice, Predict, Task, sprea
 from sitsformer.baselines.distances import SHARPNESS, softmin
 from sitsformer.baselines.nearest_neighbour import to_neighbours
 from sitsformer.baselines.standardised import STRENGTHS, regress, scaler
+from sitsformer.embedded.store import KIND, open_store, read_rows
 from sitsformer.embeddings import Member
-from sitsformer.embeddings.store import KIND, open_store, read_rows
 from sitsformer.errors import SitsError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def of_layer(path: Path, store: Path, member: Member) -> Baseline:
     """The learner of a layer.
 
     Args:
-        path: embeddings of the samples (`embeddings/store.py`).
+        path: embeddings of the samples (`embedded/store.py`).
         store: the sample store.
         member: how it learns.
 

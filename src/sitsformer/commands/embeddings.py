@@ -29,7 +29,7 @@ def embeddings() -> None:
 def tile(config_path: Path, requests: int, layer: str, area: str, tile: str, out: Path) -> None:
     """Take LAYER over one TILE of AREA, into the store OUT."""
     from sitsformer.config import load
-    from sitsformer.embeddings.tiles import make_tile
+    from sitsformer.embedded.tiles import make_tile
     from sitsformer.export import sharing
 
     make_tile(sharing(load(config_path), requests), layer, area, tile, out)
@@ -42,7 +42,7 @@ def tile(config_path: Path, requests: int, layer: str, area: str, tile: str, out
 @click.argument("tiles", type=_PATH, nargs=-1, required=True)
 def samples(store: Path, layer: str, out: Path, tiles: tuple[Path, ...]) -> None:
     """Take LAYER at the pixels of all samples of a set out of its TILES, into the store OUT."""
-    from sitsformer.embeddings.rows import gather
+    from sitsformer.embedded.rows import gather
 
     without = gather(layer, store, tiles, out)
     click.echo(f"{layer}: {without} samples without an embedding", err=True)

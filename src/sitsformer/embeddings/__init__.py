@@ -1,13 +1,7 @@
-"""Yearly embeddings of others at the pixels of tiles and samples, and the learners they join as.
+"""Products of yearly embeddings, a module each, and the learners that layers of them join as.
 
-    product.py               the record of a product of Earth Engine
-    satellite_embedding.py   Satellite Embedding
-    learners.py              who learns from a layer in the sweep
-    store.py                 how tiles and samples of a layer lie on disk
-    tiles.py, rows.py        the stages: a tile of an area, the samples of a set
-
-The records and `learners` import the standard library alone: config and Snakemake look through them
-at every start.
+Nothing here imports more than the standard library: config and Snakemake look through it at every
+start. How embeddings are taken and kept is in `sitsformer.embedded`.
 """
 
 from sitsformer.embeddings.learners import (

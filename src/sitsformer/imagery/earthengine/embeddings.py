@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sitsformer.config import Area, Config, expand
+from sitsformer.embedded.store import NO_BYTE, Block, Source
 from sitsformer.embeddings.product import EmbeddingProduct
-from sitsformer.embeddings.store import NO_BYTE, Block, Source
 from sitsformer.grid import Tile
 from sitsformer.imagery.earthengine import requests
 from sitsformer.imagery.earthengine.cache import open_group, trim

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sitsformer.embeddings.store import Block, Source
+from sitsformer.embedded.store import Block, Source
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 from sitsformer.imagery.rasters import pixels

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sitsformer import samples
-from sitsformer.embeddings import store
+from sitsformer.embedded import store
 from sitsformer.errors import SitsError
 from sitsformer.sensors import PIXEL
 

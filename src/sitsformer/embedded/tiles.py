@@ -9,7 +9,7 @@ from typing import Any
 
 from sitsformer import decisive
 from sitsformer.config import Area, Config, ConfigError, EmbeddingLayer, expand
-from sitsformer.embeddings import store
+from sitsformer.embedded import store
 from sitsformer.embeddings.product import EmbeddingProduct, products
 from sitsformer.grid import Tile, find_tile
 
