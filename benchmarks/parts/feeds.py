@@ -1,4 +1,4 @@
-"""One set of made samples, stored and fed to a training in several ways; for training.py.
+"""One set of made samples, stored and fed to a training in several ways; for gpu.py.
 
 torch and numpy; the Zarr feed needs the whole package and is left out where it is not installed.
 """

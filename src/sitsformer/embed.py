@@ -29,7 +29,9 @@ AT_ONCE = 16_384
 Floats = npt.NDArray[np.floating]
 
 
-def embed_samples(model_path: Path, store: Path, out: Path, batch_size: int = 1024) -> int:
+def embed_samples(
+    model_path: Path, store: Path, out: Path, batch_size: int = 1024, device: str = "cpu"
+) -> int:
     """Embed the samples of a store.
 
     Args:
@@ -37,6 +39,7 @@ def embed_samples(model_path: Path, store: Path, out: Path, batch_size: int = 10
         store: sample store.
         out: `.zarr` or `.parquet`.
         batch_size: samples embedded at once.
+        device: where the model runs, `cpu` or `cuda`.
 
     Returns:
         How many samples there are.
@@ -50,7 +53,7 @@ def embed_samples(model_path: Path, store: Path, out: Path, batch_size: int = 10
     _check_ending(out)
     dataset = open_samples(store)
     common = about(dataset)
-    model = load_model(model_path, bands=common.bands, patch=dataset.sizes["py"])
+    model = load_model(model_path, bands=common.bands, patch=dataset.sizes["py"], device=device)
     rows = np.arange(dataset.sizes["sample"])
     doy = dataset.doy.values
     parts = []
@@ -81,6 +84,7 @@ def embed_tile(
     patches: Patches | None = None,
     neighbours: Sequence[Path] = (),
     batch_size: int = 1024,
+    device: str = "cpu",
 ) -> int:
     """Embed the pixels of a tile.
 
@@ -91,6 +95,7 @@ def embed_tile(
         patches: what a sample looks like; None: as the model was made with.
         neighbours: cubes of the tiles around it.
         batch_size: pixels embedded at once.
+        device: where the model runs, `cpu` or `cuda`.
 
     Returns:
         How many pixels have an embedding.
@@ -108,8 +113,8 @@ def embed_tile(
 
     _check_ending(out)
     settings = patches or own_patches(describe(model_path))
-    model = load_model(model_path, bands=BANDS, patch=settings.size)
-    mean, std = model.mean.numpy(), model.std.numpy()
+    model = load_model(model_path, bands=BANDS, patch=settings.size, device=device)
+    mean, std = model.mean.cpu().numpy(), model.std.cpu().numpy()
     found = predict(
         cube_path,
         settings,

@@ -66,6 +66,7 @@ def run_cells(
     seeds: Sequence[int],
     model_settings: config.Model,
     settings: config.FewShot,
+    device: torch.device | str = "cpu",
 ) -> tuple[list[Cell], SITSFormer]:
     """Fine-tune and test the cells of one job.
 
@@ -77,6 +78,7 @@ def run_cells(
         seeds: of the draws, one cell each.
         model_settings: shape of the network where there is no pretrained one.
         settings: section `fewshot` of the config.
+        device: where networks run.
 
     Returns:
         The cells, and the model of the first seed.
@@ -87,7 +89,7 @@ def run_cells(
     """
     adaptation = find(adaptations(), learner.adaptation, "adaptation")
     test = np.flatnonzero((samples.split == TEST) & (samples.label >= 0))
-    job = Job(samples, series_of(samples, init), init, model_settings, settings)
+    job = Job(samples, series_of(samples, init, device), init, model_settings, settings)
     cells, models = [], []
     for seed in seeds:
         drawn, tuned = _tune(job, adaptation, shots, seed)
@@ -102,7 +104,7 @@ def run_cells(
         }
         truth = samples.label[test]
         cells.append(Cell(learner, shots, seed, samples.index[test], truth, found[test], choice))
-        models.append(tuned.model)
+        models.append(tuned.model.cpu())
         right = float((found[test].argmax(1) == truth).mean())
         logger.info("%s shots %s seed %d: accuracy %.3f", learner.name, shots, seed, right)
     return cells, models[0]
@@ -177,7 +179,7 @@ class Job:
         """(sample, land cover) probabilities by the pretrained model, if it knows any."""
         if self.init is None:
             return None
-        return land_cover(self.init, self.samples, self.series)
+        return land_cover(self.init, self.samples, self.series.values.device, self.series)
 
     def start(self, seed: int) -> SITSFormer:
         """The network as it starts, with a new classifier; all that is random is of the seed."""
@@ -243,7 +245,7 @@ def _tune(job: Job, adaptation: Adaptation, shots: config.Shots, seed: int) -> t
 def start_network(
     samples: Samples, series: Series, init: Path | None, seed: int, model_settings: config.Model
 ) -> SITSFormer:
-    """The network before fine-tuning: everything random in it comes from the seed."""
+    """The network before fine-tuning, where the series are: all that is random is of the seed."""
     torch.manual_seed(seed)
     bands, patch = samples.reflectance.shape[2], samples.reflectance.shape[3]
     if init is None:
@@ -256,12 +258,7 @@ def start_network(
     else:
         model = load_model(init, bands=samples.bands, patch=patch)
     model.new_classifier(len(samples.classes), samples.classes.names)
-    return model
-
-
-def network_series(samples: Samples) -> Series:
-    """Samples as networks without pretraining read them, by statistics of the training split."""
-    return series_of(samples, None)
+    return model.to(series.values.device)
 
 
 def series_of(samples: Samples, init: Path | None, device: torch.device | str = "cpu") -> Series:
@@ -276,20 +273,27 @@ def series_of(samples: Samples, init: Path | None, device: torch.device | str = 
 
 
 def land_cover(
-    init: Path, samples: Samples, series: Series | None = None
+    init: Path,
+    samples: Samples,
+    device: torch.device | str = "cpu",
+    series: Series | None = None,
 ) -> npt.NDArray[np.float32] | None:
     """Land cover of samples by a pretrained model.
 
     Args:
         init: its artefact.
         samples: of the bands and the patch that it reads.
-        series: the same, normalised by the model's statistics; None: made here.
+        device: where the model runs.
+        series: the samples there, normalised by the model's statistics; None: made here.
 
     Returns:
         (sample, land cover) probabilities; None where the model does not classify.
     """
-    model = load_model(init, bands=samples.bands, patch=samples.reflectance.shape[3])
+    model = load_model(
+        init, bands=samples.bands, patch=samples.reflectance.shape[3], device=str(device)
+    )
     if model.classifier is None:
         return None
     everything = np.arange(len(samples))
-    return probabilities(model, series or series_of(samples, init), everything, PREDICT_BATCH)
+    series = series or series_of(samples, init, device)
+    return probabilities(model, series, everything, PREDICT_BATCH)

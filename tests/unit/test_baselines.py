@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import phenology
 from sitsformer import decisive, fewshot
 from sitsformer.baselines import ShippedBaseline, series, shipped
 from sitsformer.baselines.fitting import run
+from sitsformer.baselines.networks.temporal_cnn import regular
 from sitsformer.config import FewShot, parse
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import metrics
@@ -37,6 +39,14 @@ def test_interpolation_equals_numpy() -> None:
                 samples.reflectance[i, valid, band, 0, 0] * 1e-4,
             )
             np.testing.assert_allclose(regular[i, :, band], expected, atol=1e-6)
+
+
+def test_the_network_interpolates_to_the_same_bits() -> None:
+    made = series.PixelSeries.of(phenology.make(12))
+    values = np.where(made.day[..., None] < 0, 0, made.values("centre")).astype(np.float32)
+    grid = made.calendar.grid
+    found = regular(torch.from_numpy(values), *series.between(made.day, grid)).numpy()
+    np.testing.assert_array_equal(found, series.interpolate(values, made.day, grid))
 
 
 def test_seasons_across_new_year_run_on() -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from click.testing import CliRunner
 
@@ -17,12 +18,13 @@ ROOT = Path(__file__).parents[2]
 NAMES = [name for section in CONTENTS.values() for name in section]
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "sitsformer", *arguments],
         capture_output=True,
         text=True,
         check=False,
+        cwd=cwd,
     )
 
 
@@ -67,6 +69,26 @@ def test_a_wrong_config_is_one_message_and_a_status(tmp_path: Path) -> None:
     assert "error:" in result.stderr and "patches.size" in result.stderr
     assert "Traceback" not in result.stderr
     assert not out.exists()
+
+
+WITHOUT_A_GPU = {
+    "fewshot": "--config C --samples S --init none --shots 1 --seeds 0 --out O",
+    "baseline": "--config C --samples S --method random_forest --shots 1 --seeds 0 --out O",
+    "map": "--model M --cube C --out O",
+    "embed": "--model M S O.zarr",
+}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("name", WITHOUT_A_GPU)
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_read(name, tmp_path: Path) -> None:
+    config = tmp_path / "C"
+    config.write_text((ROOT / "config" / "config.yaml").read_text())
+    (tmp_path / "M").mkdir()
+    found = run(name, "--device", "cuda", *WITHOUT_A_GPU[name].split(), cwd=tmp_path)
+    assert found.returncode != 0
+    assert "finds no GPU: use cpu or auto" in found.stderr
+    assert not list(tmp_path.glob("O*"))
 
 
 def test_unknown_areas_and_tiles_are_named(tmp_path: Path) -> None:

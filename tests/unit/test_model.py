@@ -255,7 +255,7 @@ def test_subset_of_a_layout_keeps_samples():
     part = subset(layout, chosen, torch.device("cpu"))
     assert part.lengths.tolist() == [2, 0, 1, 0]
     assert part.longest == 2
-    assert part.slot.tolist() == [0, 1, 4]
+    assert part.slot.index.tolist() == [0, 1, 4]
 
 
 def test_flops_of_a_case_counted_by_hand():

@@ -65,6 +65,7 @@ def run(
     seeds: Sequence[int],
     settings: FewShot,
     land_cover: npt.NDArray[np.float32] | None = None,
+    device: str = "cpu",
     baseline: Baseline | None = None,
 ) -> list[fewshot.Cell]:
     """Fit a baseline for some seeds and predict the test split.
@@ -79,6 +80,7 @@ def run(
         seeds: of the draws.
         settings: the few-shot section of the config.
         land_cover: (sample, land cover) probabilities by a pretrained model, for a control.
+        device: where baselines that are networks run, `cpu` or `cuda`.
         baseline: what to fit, where it is not known by its name.
     """
     name = learner.method
@@ -86,7 +88,7 @@ def run(
     baseline = baseline or get(name, options)
     if isinstance(baseline, ShippedBaseline):
         options = {key: option.default for key, option in baseline.options.items()} | options
-    series = PixelSeries.of(samples)
+    series = PixelSeries.of(samples, device)
     everything = series.take(np.flatnonzero(samples.split == fewshot.TRAIN))
     test = np.flatnonzero((samples.split == fewshot.TEST) & (samples.label >= 0))
     space = partial(_space, baseline, series, samples.split == fewshot.TRAIN)

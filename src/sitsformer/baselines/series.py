@@ -77,21 +77,23 @@ class _Store:
         pixels: name of a view -> (N, T, C) float32 reflectance, NaN padding.
         day: (N, T) int64 days in time order, counted on through New Year; -1 padding.
         calendar: that series are brought to.
+        device: where baselines that are networks run.
     """
 
     samples: Samples
     pixels: dict[str, Floats]
     day: Ints
     calendar: Calendar
+    device: str = "cpu"
     regular: dict[str, Floats] = field(default_factory=dict)
     features: dict[str, Floats] = field(default_factory=dict)
 
     @cached_property
     def normalised(self) -> Series:
         """The samples as networks read them, by statistics of the training split."""
-        from sitsformer.finetune import network_series
+        from sitsformer.finetune import series_of
 
-        return network_series(self.samples)
+        return series_of(self.samples, None, self.device)
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,13 @@ class PixelSeries:
     rows: Ints
 
     @classmethod
-    def of(cls, samples: Samples) -> PixelSeries:
-        """PixelSeries of samples, with a calendar that covers them all."""
+    def of(cls, samples: Samples, device: str = "cpu") -> PixelSeries:
+        """PixelSeries of samples, with a calendar that covers them all.
+
+        Args:
+            samples: they.
+            device: where baselines that are networks run.
+        """
         valid = samples.doy > 0
         middle = samples.reflectance.shape[-1] // 2
         raw = samples.reflectance[..., middle, middle]
@@ -114,7 +121,7 @@ class PixelSeries:
         day = calendar_days(samples.doy)
         for values in pixels.values():
             values[~valid] = np.nan
-        store = _Store(samples, pixels, day, Calendar.of(samples.doy, day))
+        store = _Store(samples, pixels, day, Calendar.of(samples.doy, day), device)
         return cls(store, np.arange(len(samples)))
 
     def __len__(self) -> int:
@@ -236,6 +243,24 @@ def interpolate(values: Floats, day: Ints, grid: Ints) -> Floats:
 
 
 def _interpolate(values: Floats, day: Ints, grid: Ints) -> Floats:
+    left, right, share = between(day, grid)
+    row = np.arange(len(day))[:, None]
+    seen = (day >= 0).sum(1) > 0
+    clean: Floats = np.where(seen[:, None, None], values, np.float32(0))
+    return clean[row, left] * (1 - share) + clean[row, right] * share
+
+
+def between(day: Ints, grid: Ints) -> tuple[Ints, Ints, Floats]:
+    """Which dates of a series a day of a calendar lies between.
+
+    Args:
+        day: (N, T) ascending days, -1 = padding at the end.
+        grid: (G,) days.
+
+    Returns:
+        (N, G) positions of the date before and of the date after, the same one beyond the ends;
+        (N, G, 1) float32 share of the latter.
+    """
     count = (day >= 0).sum(1)
     far = np.where(day >= 0, day, np.iinfo(np.int64).max)
     # Number of dates at or before each day of the grid: (N, G).
@@ -247,9 +272,7 @@ def _interpolate(values: Floats, day: Ints, grid: Ints) -> Floats:
     from_day, to_day = day[row, left], day[row, right]
     span = np.maximum(to_day - from_day, 1)
     share = np.clip((grid[None, :] - from_day) / span, 0, 1).astype(np.float32)[..., None]
-    clean = np.where(count[:, None, None] > 0, values, np.float32(0))
-    found: Floats = clean[row, left] * (1 - share) + clean[row, right] * share
-    return found
+    return left, right, share
 
 
 def phenology(index: Floats, grid: Ints) -> Floats:

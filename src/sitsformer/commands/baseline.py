@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from sitsformer.commands import names
+
 
 @click.command()
 @click.option("--config", "config_path", type=Path, required=True, help="YAML config.")
@@ -20,6 +22,7 @@ import click
 @click.option("--shots", required=True, help="Labelled samples a class, or `all`.")
 @click.option("--seeds", required=True, help="Seeds of the draws: one, or a range such as 0-4.")
 @click.option("--out", type=Path, required=True, help="Parquet file of predictions.")
+@names.device
 def baseline(
     config_path: Path,
     store: Path,
@@ -29,6 +32,7 @@ def baseline(
     shots: str,
     seeds: str,
     out: Path,
+    device: str,
 ) -> None:
     """Fit a method without pretraining to a few labels, and predict the test samples."""
     from sitsformer import artefacts, fewshot
@@ -37,13 +41,14 @@ def baseline(
     from sitsformer.config import load
     from sitsformer.embeddings import members
     from sitsformer.finetune import land_cover as known_land_cover
+    from sitsformer.model.device import find_device
     from sitsformer.modelstore import refuse_other_start
     from sitsformer.samples import load_samples
 
     learner = fewshot.parse_learner(method)
     if learner.control != (land_cover is not None):
         raise click.UsageError("give --land-cover with a control (METHOD-INIT-pN), and only then")
-    config = load(config_path)
+    config, where = load(config_path), str(find_device(device))
     settings, member = config.fewshot, members(config.embeddings).get(learner.method)
     if (member is None) != (embeddings is None):
         raise click.UsageError(
@@ -58,7 +63,7 @@ def baseline(
     if land_cover is not None:
         inputs["init"] = artefacts.digest(land_cover)
         refuse_other_start(land_cover, learner.init, learner.pretrain_seed)
-        posterior = known_land_cover(land_cover, samples)
+        posterior = known_land_cover(land_cover, samples, where)
     cells = run(
         samples,
         learner,
@@ -66,6 +71,7 @@ def baseline(
         fewshot.parse_seeds(seeds),
         settings,
         posterior,
+        where,
         chosen,
     )
     sweep = {"shots", "seeds", "seeds_per_job", "inits", "adaptations"}

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from sitsformer.commands import names
+
 PATH = click.Path(path_type=Path)
 
 
@@ -17,6 +19,7 @@ PATH = click.Path(path_type=Path)
     "--neighbour", "neighbours", type=PATH, multiple=True, help="Cube of a tile around a tile."
 )
 @click.option("--batch-size", type=click.IntRange(min=1), default=1024, show_default=True)
+@names.device
 @click.argument("source", type=PATH)
 @click.argument("out", type=PATH)
 def embed(
@@ -24,6 +27,7 @@ def embed(
     config_path: Path | None,
     neighbours: tuple[Path, ...],
     batch_size: int,
+    device: str,
     source: Path,
     out: Path,
 ) -> None:
@@ -35,13 +39,15 @@ def embed(
     from sitsformer import artefacts
     from sitsformer import embed as stage
     from sitsformer.config import load
+    from sitsformer.model.device import find_device
 
+    where = str(find_device(device))
     kind = str(artefacts.read(source)["kind"]) if artefacts.has_record(source) else "samples"
     if kind == "cube":
         patches = None if config_path is None else load(config_path).patches
-        count = stage.embed_tile(model_path, source, out, patches, neighbours, batch_size)
+        count = stage.embed_tile(model_path, source, out, patches, neighbours, batch_size, where)
     else:
         if neighbours:
             raise click.UsageError("--neighbour goes with the cube of a tile, not with samples")
-        count = stage.embed_samples(model_path, source, out, batch_size)
+        count = stage.embed_samples(model_path, source, out, batch_size, where)
     click.echo(f"{count} embeddings in {out}", err=True)

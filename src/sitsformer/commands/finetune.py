@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from sitsformer.commands import originals
-from sitsformer.commands.names import NameOf
+from sitsformer.commands import names, originals
 from sitsformer.training.objectives import SCRATCH, starts
 
 PATH = click.Path(path_type=Path)
@@ -23,7 +22,7 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--adaptation",
     "--way",
-    type=NameOf("adaptation", "sitsformer.fewshot.adaptations:adaptations"),
+    type=names.NameOf("adaptation", "sitsformer.fewshot.adaptations:adaptations"),
     default="full",
     show_default=True,
     help="How the network learns crops; --way is the old name of this option.",
@@ -32,6 +31,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--seeds", required=True, help="Seeds of the draws: one, or a range such as 0-4.")
 @click.option("--out", type=PATH, help="Parquet file of predictions.")
 @click.option("--save-model", type=PATH, help="Write the model of the first seed here.")
+@names.device
 @click.option("--threads", type=click.IntRange(min=1), help="Also SITSFORMER_THREADS.")
 def fewshot(
     config_path: Path,
@@ -44,6 +44,7 @@ def fewshot(
     seeds: str,
     out: Path | None,
     save_model: Path | None,
+    device: str,
     threads: int | None,
 ) -> None:
     """Fine-tune on a few labels a class, and predict the test samples, for some seeds."""
@@ -60,9 +61,11 @@ def fewshot(
     from sitsformer import finetune as stage
     from sitsformer.commands import training_options as options
     from sitsformer.config import load
+    from sitsformer.model.device import find_device
     from sitsformer.samples import about, load_samples, open_samples
 
     options.set_threads(threads)
+    where = find_device(device)
     model_settings, settings = options.finetuning(config_path)
     samples = load_samples(options.sample_store(store))
     layer = about(open_samples(store)).label
@@ -77,7 +80,7 @@ def fewshot(
     learner = contract.Learner(contract.NETWORK, init, adaptation, pretrain_seed)
     count, chosen = contract.parse_shots(shots), contract.parse_seeds(seeds)
     cells, model = stage.run_cells(
-        samples, init_model, learner, count, chosen, model_settings, settings
+        samples, init_model, learner, count, chosen, model_settings, settings, where
     )
     sweep = {"shots", "seeds", "seeds_per_job", "inits", "adaptations"}
     sweep |= {"baselines", "controls", "options"}
@@ -137,7 +140,7 @@ def _path_or_none(
 @originals.samples
 @click.option("--seed", type=click.IntRange(min=0), default=0)
 @click.option("--patience", type=click.IntRange(min=1), help="Epochs before an early stop.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+@names.device
 @click.option("--threads", type=click.IntRange(min=1), help="Also SITSFORMER_THREADS.")
 @click.option("--tensorboard", type=PATH, help="Folder of TensorBoard files.")
 def finetune(

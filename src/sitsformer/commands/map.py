@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sitsformer.commands import names
+
 if TYPE_CHECKING:
     from sitsformer.config import Config, Patches
     from sitsformer.maps import Predictor
@@ -27,6 +29,7 @@ PATH = click.Path(path_type=Path)
     "--layer", "layers", type=click.Choice(["probabilities", "embeddings"]), multiple=True,
     help="A layer beside classes, confidence, margin and dates; default: of the config.",
 )  # fmt: skip
+@names.device
 @click.option("--out", type=PATH, required=True, help="GeoTIFF of classes.")
 def map_command(
     config_path: Path | None,
@@ -34,6 +37,7 @@ def map_command(
     cube_path: Path,
     neighbours: tuple[Path, ...],
     layers: tuple[str, ...],
+    device: str,
     out: Path,
 ) -> None:
     """Predict a whole tile: classes as codes of the legend, confidence, margin, dates."""
@@ -44,7 +48,7 @@ def map_command(
 
     config = None if config_path is None else load(config_path)
     settings = Maps() if config is None else config.maps
-    predictor = maps.load_predictor(model_path, settings.batch_size)
+    predictor = maps.load_predictor(model_path, settings.batch_size, device)
     if predictor.bands != BANDS:
         raise click.UsageError(
             f"{model_path} reads the bands {list(predictor.bands)}, and cubes have {list(BANDS)}: "

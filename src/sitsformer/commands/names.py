@@ -1,13 +1,27 @@
-"""An option whose values are the records of a registry, looked up when they are wanted."""
+"""Options of several commands; names of records are looked up when they are wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from importlib import import_module
+from typing import Any, TypeVar
 
 import click
 
 from sitsformer.registry import unknown
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def device(command: Command) -> Command:
+    """The option of commands that run a network."""
+    return click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        show_default=True,
+        help="Where networks run; auto: on a GPU if there is one.",
+    )(command)
 
 
 class NameOf(click.ParamType):  # type: ignore[type-arg]

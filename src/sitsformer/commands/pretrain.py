@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sitsformer.commands import originals
+from sitsformer.commands import names, originals
 from sitsformer.training.objectives import default_objective, objectives
 
 PATH = click.Path(path_type=Path)
@@ -44,7 +44,7 @@ PATH = click.Path(path_type=Path)
 @originals.network
 @originals.samples
 @click.option("--threads", type=click.IntRange(min=1), help="Also SITSFORMER_THREADS.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+@names.device
 @click.option("--tensorboard", type=PATH, help="Folder of TensorBoard files.")
 @click.option("--mlflow", help="Tracking URI of MLflow.")
 def pretrain(

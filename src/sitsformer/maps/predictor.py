@@ -46,27 +46,30 @@ class Predictor:
     refuse_means: Callable[[npt.NDArray[np.floating]], None] | None = None
 
 
-def load_predictor(path: Path, batch_size: int) -> Predictor:
+def load_predictor(path: Path, batch_size: int, device: str = "cpu") -> Predictor:
     """The predictor of an artefact.
 
     Args:
         path: a fine-tuned model.
         batch_size: samples predicted at once.
+        device: where a network runs, `auto` (a GPU if there is one), `cpu` or `cuda`.
 
     Raises:
         SitsError: it is damaged, or has no classes.
     """
+    from sitsformer.model.device import find_device
     from sitsformer.model.inputs import refuse_means
     from sitsformer.modelfiles import classes_of, describe
     from sitsformer.modelstore import load_model
 
-    found, model = describe(path), load_model(path)
+    where = str(find_device(device))
+    found, model = describe(path), load_model(path, device=where)
     if not model.class_names:
         raise SitsError(
             f"{path} has no classes: it was pretrained only; give a model that was fine-tuned on "
             "labelled samples"
         )
-    mean, std = model.mean.numpy(), model.std.numpy()
+    mean, std = model.mean.cpu().numpy(), model.std.cpu().numpy()
     return Predictor(
         # The values of a cube are checked once for a tile: a batch may be all water.
         predict=lambda reflectance, doy: model.predict(reflectance, doy, batch_size, check=False),

@@ -23,6 +23,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from sitsformer.errors import SitsError
+from sitsformer.model.rows import fill
 from sitsformer.model.steps import LAST_DAY
 
 CHANNELS = (32, 64)
@@ -89,7 +90,8 @@ class LinearEmbedding(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Embed values (N, C, P) as (N, H)."""
-        return F.linear(self.columns(values), self.linear.weight, self.linear.bias)
+        found = F.linear(self.columns(fill(values)), self.linear.weight, self.linear.bias)
+        return found[: len(values)]
 
     def folded(self) -> list[tuple[Tensor, Tensor]]:
         """Weight and bias of the only product; it applies to `columns`."""
@@ -121,12 +123,15 @@ class ConvEmbedding(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Embed values (N, C, P) as (N, H)."""
-        hidden = F.linear(self.columns(values), *self._first())
-        hidden, gain, shift = _relu_and_norm(hidden, self._parts(self.conv1)[1], self.training)
-        hidden = hidden.view(len(values), self.inner[0] * self.inner[1] ** 2 * CHANNELS[0])
+        count, filled = len(values), fill(values)
+        hidden = F.linear(self.columns(filled), *self._first())
+        norm1, norm2 = (self._parts(block)[1] for block in (self.conv1, self.conv2))
+        each = len(hidden) // max(len(filled), 1)
+        hidden, gain, shift = _relu_and_norm(hidden, norm1, count * each, self.training)
+        hidden = hidden.view(len(filled), self.inner[0] * self.inner[1] ** 2 * CHANNELS[0])
         hidden = F.linear(hidden, *self._second(gain, shift))
-        hidden, gain, shift = _relu_and_norm(hidden, self._parts(self.conv2)[1], self.training)
-        return F.linear(hidden, *self._third(gain, shift))
+        hidden, gain, shift = _relu_and_norm(hidden, norm2, count, self.training)
+        return F.linear(hidden, *self._third(gain, shift))[:count]
 
     def folded(self) -> list[tuple[Tensor, Tensor]]:
         """Weight and bias of the three products in evaluation mode; a ReLU follows the first two.
@@ -190,9 +195,11 @@ def _bias(conv: nn.Conv3d) -> Tensor:
 
 
 def _relu_and_norm(
-    x: Tensor, norm: nn.BatchNorm3d, training: bool
+    x: Tensor, norm: nn.BatchNorm3d, rows: int, training: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """ReLU of x (rows, positions * channels), and the affine map that its BatchNorm amounts to.
+
+    Rows beyond `rows` belong to no step, and enter no statistic.
 
     Returns:
         relu(x), gain (channels,), shift (channels,): the normalised value is relu * gain + shift.
@@ -200,8 +207,8 @@ def _relu_and_norm(
     if not training:
         return torch.relu(x), *_affine(norm)
     channels = norm.num_features
-    x, total, squares = cast(Any, _ReluSums).apply(x)
-    count = _all_sum(x.shape[0]) * (x.shape[1] // channels)
+    x, total, squares = cast(Any, _ReluSums).apply(x, rows)
+    count = _all_sum(rows) * (x.shape[1] // channels)
     if count == 0:
         return x, *_affine(norm)
     mean = total.view(-1, channels).sum(0) / count
@@ -242,21 +249,24 @@ class _ReluSums(torch.autograd.Function):
     """ReLU in place, and column sums of the result and of its square over all processes."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(ctx: Any, x: Tensor, rows: int) -> tuple[Tensor, Tensor, Tensor]:
         ctx.mark_dirty(x)
+        ctx.rows = rows
         x.clamp_min_(0)
         kind = torch.promote_types(x.dtype, torch.float32)
-        sums = torch.stack([x.sum(0, dtype=kind), (x * x).sum(0, dtype=kind)])
+        part = x[:rows]
+        sums = torch.stack([part.sum(0, dtype=kind), (part * part).sum(0, dtype=kind)])
         if _several_processes():
             torch.distributed.all_reduce(sums)
         ctx.save_for_backward(x)
         return x, sums[0], sums[1]
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
         sums = torch.stack(grads[1:])
         if _several_processes():
             torch.distributed.all_reduce(sums)
         grad = torch.addcmul(sums[0].to(x.dtype), x, 2 * sums[1].to(x.dtype)).add_(grads[0])
-        return grad.masked_fill_(x == 0, 0)
+        grad[ctx.rows :] = 0
+        return grad.masked_fill_(x == 0, 0), None

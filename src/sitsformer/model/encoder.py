@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from sitsformer.model.rows import Rows, fill, spread, take
 from sitsformer.model.steps import StepTable
 
 
@@ -63,23 +64,23 @@ class Layer(nn.Module):
         self,
         x: Tensor,
         layout: StepTable,
-        only: tuple[Tensor, StepTable] | None = None,
+        only: tuple[Rows, StepTable] | None = None,
     ) -> Tensor:
         """Encode packed steps.
 
         Args:
-            x: (N, H).
+            x: (N, H), or more rows, which belong to no step.
             layout: whose steps they are.
-            only: rows (n,) wanted and their layout; the others serve as keys alone.
+            only: the n rows wanted and their layout; the others serve as keys alone.
 
         Returns:
-            (N, H), or (n, H) with `only`.
+            (N, H), or (n, H) with `only`; or more rows.
         """
         read = _norm(x, self.norm1) if self.pre_norm else x
         wanted, queries = read, layout
         if only is not None:
             rows, queries = only
-            wanted, x = read.index_select(0, rows), x.index_select(0, rows)
+            wanted, x = (fill(take(table, rows)) for table in (read, x))
 
         hidden = x.shape[1]
         weight, bias = self.self_attn.in_proj_weight, self.self_attn.in_proj_bias
@@ -112,13 +113,15 @@ class Encoder(nn.Module):
         self,
         x: Tensor,
         layout: StepTable,
-        only: tuple[Tensor, StepTable] | None = None,
+        only: tuple[Rows, StepTable] | None = None,
     ) -> Tensor:
         """Encode packed steps (N, H); with `only`, the last layer computes just those rows."""
+        count = len(x) if only is None else only[1].steps
+        x = fill(x)
         last = len(self.layers) - 1
         for i, layer in enumerate(self.layers):
             x = layer(x, layout, only if i == last else None)
-        return _norm(x, self.norm)
+        return _norm(x, self.norm)[:count]
 
 
 def _norm(x: Tensor, norm: nn.LayerNorm) -> Tensor:
@@ -163,13 +166,11 @@ def by_head(rows: Tensor, layout: StepTable, heads: int, parts: int) -> Tensor:
     """Packed steps by sample and head: (N, parts * H) -> (parts, B, h, T, d); padding is zero."""
     samples, longest = layout.samples, layout.longest
     if layout.slot is not None:
-        # Not by reading step 0 for padding: its gradient is slow on a GPU.
-        padded = rows.new_zeros(samples * longest, rows.shape[1])
-        rows = padded.index_copy(0, layout.slot, rows)
+        rows = spread(rows, layout.slot, 0.0)
     return rows.reshape(samples, longest, parts, heads, -1).permute(2, 0, 3, 1, 4)
 
 
 def from_heads(mixed: Tensor, layout: StepTable) -> Tensor:
     """The inverse of `by_head` for one part: (B, h, T, d) -> (N, H)."""
     rows = mixed.transpose(1, 2).flatten(2).flatten(0, 1)
-    return rows if layout.slot is None else rows.index_select(0, layout.slot)
+    return rows if layout.slot is None else take(rows, layout.slot)

@@ -24,9 +24,11 @@ from torch import Tensor, nn
 
 from sitsformer.errors import SitsError
 from sitsformer.model import pooling
+from sitsformer.model.device import to_device
 from sitsformer.model.embedding import ConvEmbedding, LinearEmbedding
 from sitsformer.model.encoder import Encoder, Layer
-from sitsformer.model.steps import Series, Steps, StepTable, make_series, subset, to_device
+from sitsformer.model.rows import beside, choose, fill, take
+from sitsformer.model.steps import Series, Steps, StepTable, make_series, subset
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ class SITSFormer(nn.Module):
         only = None
         if only_masked:
             assert masked is not None and masked.ndim == 1
-            rows = to_device(np.flatnonzero(masked), x.device)
+            rows = choose(masked, x.device)
             only = (rows, subset(steps.layout, masked, x.device))
         encoded: Tensor = self.transformer_encoder(x, steps.layout, only)
         return encoded
@@ -206,13 +208,13 @@ class SITSFormer(nn.Module):
         if self.decoder is None and not whole:
             encoded = self.encode(steps, masked, only_masked=True)
             return encoded, steps.layout, steps.doy, encoded
-        rows = to_device(np.flatnonzero(masked), device)
+        rows = choose(masked, device)
         if self.decoder is None:
             encoded = self.encode(steps, masked)
-            return encoded, steps.layout, steps.doy, encoded.index_select(0, rows)
+            return encoded, steps.layout, steps.doy, take(encoded, rows)
         seen, layout, table = self._beside_tokens(steps, masked)
         only = (rows, subset(steps.layout, masked, device))
-        shown = steps.doy.index_select(0, to_device(np.flatnonzero(~masked), device))
+        shown = steps.doy.index_select(0, choose(~masked, device).index)
         return seen, layout, shown, self.decoder(table, steps.layout, only)
 
     def fill(self, steps: Steps, masked: npt.NDArray[np.bool_]) -> Tensor:
@@ -228,12 +230,11 @@ class SITSFormer(nn.Module):
         """Visible steps encoded (n, H), their layout, and what the decoder reads (N, H)."""
         device = steps.values.device
         position = self.embedding.position(steps.doy)
-        rows, places = _places(masked, device)
+        rows = choose(~masked, device)
         layout = subset(steps.layout, ~masked, device)
-        x = self.embedding(steps.values.index_select(0, rows)) + position.index_select(0, rows)
-        seen = self.transformer_encoder(self._dropped(x), layout)
-        table = torch.cat([seen, self.mask_token.to(seen.dtype).unsqueeze(0)])
-        return seen, layout, table.index_select(0, places) + position
+        values, code = (table.index_select(0, rows.index) for table in (steps.values, position))
+        seen = self.transformer_encoder(self._dropped(self.embedding(values) + code), layout)
+        return seen, layout, beside(seen, rows, self.mask_token.to(seen.dtype)) + position
 
     def _dropped(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.architecture.dropout, self.embedding.training)
@@ -251,16 +252,15 @@ class SITSFormer(nn.Module):
             x = position + self.embedding(values)
             return x
         # Hidden steps are not embedded at all: nothing of them enters, BatchNorm included.
-        rows, places = _places(masked, position.device)
-        seen = self.embedding(steps.values.index_select(0, rows))
+        rows = choose(~masked, position.device)
+        seen = self.embedding(steps.values.index_select(0, rows.index))
         # In float32: half of a batch adds up in the gradient of the token's one row.
-        table = torch.cat([seen.to(position.dtype), self.mask_token.unsqueeze(0)])
-        return position + table.index_select(0, places)
+        return position + beside(seen.to(position.dtype), rows, self.mask_token)
 
     def reconstruct(self, encoded: Tensor) -> Tensor:
         """Normalised reflectance of the centre pixel, (n, C), of encoded steps (n, H)."""
-        out: Tensor = self.reconstruction(encoded)
-        return out
+        out: Tensor = self.reconstruction(fill(encoded))
+        return out[: len(encoded)]
 
     def pool(self, encoded: Tensor, layout: StepTable, doy: Tensor) -> Tensor:
         """One vector a sample, (B, `width`), of encoded steps (N, H) and their days (N,)."""
@@ -343,7 +343,7 @@ class SITSFormer(nn.Module):
         if check:
             refuse_implausible(values, days, mean, std)
         try:
-            return make_series(values, days, mean, std)
+            return make_series(values, days, mean, std, self.mean.device)
         except ValueError as error:
             raise SitsError(f"these samples cannot be used: {error}") from None
 
@@ -352,11 +352,3 @@ def _vector(values: npt.ArrayLike | None, size: int, default: float) -> Tensor:
     if values is None:
         return torch.full((size,), default)
     return torch.as_tensor(np.array(values, dtype=np.float32))
-
-
-def _places(masked: npt.NDArray[np.bool_], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Rows of visible steps (n,), and each step's place (N,) in a table of them and a token."""
-    visible = np.flatnonzero(~masked)
-    place = np.full(len(masked), len(visible), np.int64)
-    place[visible] = np.arange(len(visible))
-    return to_device(visible, device), to_device(place, device)

@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor
 
+from sitsformer.model.rows import spread
 from sitsformer.model.steps import LAST_DAY, StepTable
 
 SEASONS = 10
@@ -81,6 +82,5 @@ def padded(rows: Tensor, layout: StepTable, padding: float) -> Tensor:
     """(N, H) -> (B, T, H)."""
     samples, longest = layout.samples, layout.longest
     if layout.slot is not None:
-        table = rows.new_full((samples * longest, rows.shape[1]), padding)
-        rows = table.index_copy(0, layout.slot, rows)
+        rows = spread(rows, layout.slot, padding)
     return rows.view(samples, longest, -1)

@@ -11,31 +11,20 @@ patch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from sitsformer.model.device import to_device
+from sitsformer.model.rows import Rows, choose
 from sitsformer.stored import MISSING, SCALE
 
 Ints = npt.NDArray[np.int64]
 
 LAST_DAY = 366
 """Days of year are 1 to 366; 0 is padding."""
-
-
-def to_device(array: npt.NDArray[Any], device: torch.device | str) -> Tensor:
-    """An array as a tensor where it is wanted.
-
-    A GPU fetches it from pinned memory when its turn comes; from other memory the host would wait
-    until the GPU has done all that was asked of it before.
-    """
-    tensor = torch.from_numpy(array)
-    if torch.device(device).type != "cuda":
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 @dataclass(frozen=True)
@@ -47,7 +36,7 @@ class StepTable:
         samples: B; this and what follows is all that compiled layers look at.
         steps: N, the number of packed steps.
         longest: steps of the longest series, T.
-        slot: (N,) int64, place of each step in the padded (B * T) table; None: no padding.
+        slot: the N rows of the padded (B * T) table that hold a step; None: no padding.
         bias: (B, 1, T) float32, 0 at steps and -inf at padding; None: no padding.
     """
 
@@ -55,7 +44,7 @@ class StepTable:
     samples: int
     steps: int
     longest: int
-    slot: Tensor | None
+    slot: Rows | None
     bias: Tensor | None
 
 
@@ -86,7 +75,7 @@ def make_layout(lengths: Ints, device: torch.device | str = "cpu") -> StepTable:
     valid = np.arange(longest) < lengths[:, None]
     if valid.all():
         return StepTable(lengths, *size, None, None)
-    slot = to_device(np.flatnonzero(valid), device)
+    slot = choose(valid.ravel(), device)
     bias = np.where(valid, np.float32(0), np.float32(-np.inf))[:, None, :]
     return StepTable(lengths, *size, slot, to_device(bias, device))
 

@@ -14,8 +14,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from sitsformer.model import SITSFormer
+from sitsformer.model.device import to_device
 from sitsformer.model.prediction import probabilities
-from sitsformer.model.steps import Series, Steps, pack, to_device
+from sitsformer.model.steps import Series, Steps, pack
 from sitsformer.training import augment
 from sitsformer.training.loop import Row
 from sitsformer.training.pretraining import BATCH, EPOCH, Ints, generator

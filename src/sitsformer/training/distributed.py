@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sitsformer.errors import SitsError
+from sitsformer.model.device import find_device
 
 
 def start(device: str = "auto") -> torch.device:
@@ -29,19 +29,14 @@ def start(device: str = "auto") -> torch.device:
     Raises:
         SitsError: `cuda` without a GPU that this torch can use.
     """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise SitsError(
-            f"device cuda was asked for, but torch {torch.__version__} finds no GPU: use cpu or "
-            "auto, or install a torch built for the CUDA driver of this machine"
-        )
-    cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-    local = int(os.environ.get("LOCAL_RANK", "0"))
+    found = find_device(device, int(os.environ.get("LOCAL_RANK", "0")))
+    cuda = found.type == "cuda"
     if cuda:
-        torch.cuda.set_device(local)
+        torch.cuda.set_device(found)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.distributed.is_initialized():
         # Counts stay on the host: to fetch one from a GPU is to wait for all its work.
         torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
-    return torch.device("cuda", local) if cuda else torch.device("cpu")
+    return found
 
 
 def rank() -> int:

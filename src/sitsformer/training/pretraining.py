@@ -20,7 +20,8 @@ from torch import Tensor
 
 from sitsformer.errors import SitsError
 from sitsformer.model import SITSFormer, masking
-from sitsformer.model.steps import Change, Series, Steps, pack, to_device
+from sitsformer.model.device import to_device
+from sitsformer.model.steps import Change, Series, Steps, pack
 from sitsformer.registry import find
 from sitsformer.training import augment, distributed
 from sitsformer.training.loop import Row

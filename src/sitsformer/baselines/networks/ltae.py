@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sitsformer.baselines.networks.training import PixelNetwork, padded
 from sitsformer.baselines.series import Calendar
+from sitsformer.model.device import to_device
 from sitsformer.model.steps import Steps
 
 
@@ -44,7 +45,7 @@ class LTAE(PixelNetwork):
     def logits(self, steps: Steps) -> Tensor:
         """(N,) packed steps of B samples -> (B, K) logits."""
         values, day = padded(steps, self.calendar)
-        return self.forward(values, torch.from_numpy(day))
+        return self.forward(values, to_device(day, values.device))
 
     def forward(self, values: Tensor, day: Tensor) -> Tensor:
         """(N, T, C) acquisitions and (N, T) days, -1 = padding -> (N, K) logits."""

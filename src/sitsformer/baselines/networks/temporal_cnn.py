@@ -5,11 +5,12 @@ Shapes: B samples of a batch, G days of the calendar, C bands, K classes.
 
 from __future__ import annotations
 
-import torch
+import numpy as np
 from torch import Tensor, nn
 
 from sitsformer.baselines.networks.training import PixelNetwork, padded
-from sitsformer.baselines.series import Calendar, interpolate
+from sitsformer.baselines.series import Calendar, Floats, Ints, between
+from sitsformer.model.device import to_device
 from sitsformer.model.steps import Steps
 
 
@@ -41,10 +42,17 @@ class TemporalCNN(PixelNetwork):
     def logits(self, steps: Steps) -> Tensor:
         """(N,) packed steps of B samples -> (B, K) logits."""
         values, day = padded(steps, self.calendar)
-        regular = interpolate(values.numpy(), day, self.calendar.grid)
-        return self.forward(torch.from_numpy(regular))
+        return self.forward(regular(values, *between(day, self.calendar.grid)))
 
     def forward(self, values: Tensor) -> Tensor:
         """(B, G, C) series on the calendar -> (B, K) logits."""
         found: Tensor = self.head(self.convolutions(values.transpose(1, 2)))
         return found
+
+
+def regular(values: Tensor, left: Ints, right: Ints, share: Floats) -> Tensor:
+    """Series (B, T, C) on a calendar (B, G, C), where they are; see `series.between`."""
+    row = to_device(np.arange(len(values))[:, None], values.device)
+    before, after = (values[row, to_device(place, values.device)] for place in (left, right))
+    weight = to_device(share, values.device)
+    return before * (1 - weight) + after * weight

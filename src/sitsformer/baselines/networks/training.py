@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from sitsformer.baselines.baseline import Choice, Predict, Task
 from sitsformer.baselines.series import Calendar, PixelSeries
+from sitsformer.model import pooling
 from sitsformer.model.steps import Steps, pack
 from sitsformer.training.classification import ClassifyTask
 from sitsformer.training.loop import fit
@@ -47,6 +48,7 @@ def fit_network(task: Task, choice: Choice, build: Build) -> Predict:
     label[drawn] = task.label
     torch.manual_seed(task.seed)
     network = build(len(series.mean), task.train.calendar, task.classes)
+    network.to(series.values.device)
     learned = ClassifyTask(series, label, drawn, task.settings.task(len(drawn), task.seed))
     recipe = task.settings.recipe
     fit(network, learned, recipe.plan(learning_rate=choice["learning_rate"], seed=task.seed))
@@ -56,7 +58,7 @@ def fit_network(task: Task, choice: Choice, build: Build) -> Predict:
         parts = np.array_split(wanted.rows, max(1, -(-len(wanted) // _PREDICT)))
         with torch.inference_mode():
             found = [network.logits(pack(series, part)).softmax(-1) for part in parts]
-        return np.asarray(torch.cat(found).numpy())
+        return np.asarray(torch.cat(found).cpu().numpy())
 
     return predict
 
@@ -67,13 +69,6 @@ def padded(steps: Steps, calendar: Calendar) -> tuple[Tensor, npt.NDArray[np.int
     Returns:
         (B, T, C) normalised reflectance, 0 at padding; (B, T) days of the calendar, -1 there.
     """
-    layout = steps.layout
-    rows = np.repeat(np.arange(layout.samples), layout.lengths)
-    starts = np.cumsum(layout.lengths) - layout.lengths
-    place = np.arange(layout.steps) - np.repeat(starts, layout.lengths)
-    means = steps.values.mean(-1)
-    values = means.new_zeros(layout.samples, layout.longest, means.shape[1])
-    values[rows, place] = means
-    doy = np.zeros((layout.samples, layout.longest), np.int64)
-    doy[rows, place] = steps.doy.cpu().numpy()
-    return values, calendar.days(doy)
+    values = pooling.padded(steps.values.mean(-1), steps.layout, 0.0)
+    doy = pooling.padded(steps.doy.unsqueeze(1), steps.layout, 0).squeeze(2)
+    return values, calendar.days(doy.cpu().numpy())

@@ -27,7 +27,7 @@ def errors(model: SITSFormer, encoded: Encoded) -> Tensor:
     """
     import numpy as np
 
-    from sitsformer.model.steps import to_device
+    from sitsformer.model.device import to_device
 
     hidden, values = encoded.hidden, encoded.steps.values
     assert hidden is not None and encoded.masked is not None

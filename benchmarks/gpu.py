@@ -1,0 +1,116 @@
+"""One GPU: how fast each part of the method runs there, in under eight minutes.
+
+    python benchmarks/gpu.py [--parts ceilings training map embed sweep] [--california FOLDER]
+    python benchmarks/gpu.py --rehearse      the same, tiny, on a CPU: to see that it runs
+
+`training`: samples a second of pretraining by network, feed and precision, share of the data
+sheet's peak, share of the time in which the GPU computed, loss after the same updates, memory; the
+published network, fed from a file a sample, is the first line and what ratios are against. `map`:
+a made tile of 512 x 512 px and 73 dates. `embed`: a million samples. `sweep`: the networks' part of
+config/examples/california.yaml with one pretraining run, as the workflow calls its commands; FOLDER
+holds crops.zarr and pretraining.zarr (docs/results.md).
+
+Times are the wall clock's, of one run each after warming up: a GPU that works for others too shows
+it in `ceilings`, which stand first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parent / "parts"))
+import device_training
+import on_device
+
+PARTS = ("ceilings", "training", "map", "embed", "sweep")
+
+
+def run(
+    device: str,
+    rehearse: bool,
+    parts: Sequence[str] = PARTS,
+    california: Path | None = None,
+    at_once: int = 8,
+) -> dict[str, dict[str, Any]]:
+    """Measure the parts and print each as soon as it is known."""
+    results: dict[str, dict[str, Any]] = {}
+    for part in parts:
+        start = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            found = _part(part, device, rehearse, Path(folder), california, at_once)
+        for name, figure in found.items():
+            print(f"{name}: {figure['value']} {figure['unit']} ({figure.get('against', '')})")
+        print(f"[{part}: {time.perf_counter() - start:.0f} s]", flush=True)
+        results |= found
+    return results
+
+
+def _part(
+    part: str,
+    device: str,
+    rehearse: bool,
+    folder: Path,
+    california: Path | None,
+    at_once: int,
+) -> dict[str, dict[str, Any]]:
+    if part == "ceilings":
+        found = on_device.ceilings(device, 256 if rehearse else 8192)
+        return {
+            f"{name} on {on_device.name_of(device)}": {
+                "value": round(value / (1e9 if name == "copy" else 1e12), 2),
+                "unit": "GB/s" if name == "copy" else "TFLOP/s",
+            }
+            for name, value in found.items()
+        }
+    if part == "training":
+        cases = device_training.CASES
+        if rehearse:  # compilers need minutes on a CPU, and are tested elsewhere
+            cases = tuple(case for case in cases if not case.compiled)
+        return device_training.table(device, cases, rehearse)
+    import device_stages
+
+    if part == "map":
+        return device_stages.mapped(device, folder, 30 if rehearse else 512)
+    if part == "embed":
+        count, rounds = (64, 1) if rehearse else (15_625, 64)
+        return device_stages.embedded(device, count, rounds)
+    if california is None:
+        print("sweep: not measured, give --california FOLDER")
+        return {}
+    shots = ["5"] if rehearse else ["1", "5", "10", "20", "50", "100", "all"]
+    return device_stages.swept(device, california, folder, at_once, shots)
+
+
+def main() -> dict[str, dict[str, Any]]:
+    """For `make bench`: what there is a GPU for."""
+    if not torch.cuda.is_available():
+        print("no GPU: nothing measured (--rehearse runs it on a CPU)")
+        return {}
+    return run("cuda", False)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--california", type=Path, help="folder of the two converted stores")
+    parser.add_argument("--at-once", type=int, default=8, help="jobs of the sweep at a time")
+    parser.add_argument("--rehearse", action="store_true", help="tiny, on a CPU")
+    options = parser.parse_args()
+    if not (options.rehearse or torch.cuda.is_available()):
+        parser.error("there is no GPU: --rehearse runs it on a CPU, tiny, to see that it runs")
+    run(
+        "cpu" if options.rehearse else "cuda",
+        options.rehearse,
+        options.parts,
+        options.california,
+        options.at_once,
+    )
