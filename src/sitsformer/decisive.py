@@ -234,10 +234,13 @@ def _sweep(config: Config, learner: Learner) -> Settings:
     # Without a pretrained model there is no land cover to refine by.
     known = learner.init != SCRATCH.name and objectives()[learner.init].classifies
     refine = [name for name in sorted(section.refine) if known or name != "land_cover"]
+    # Nothing at all in configs without: their cells are as they were before weights were used.
+    survey = config.labels.get(str(config.sets[section.set].label)) if section.set else None
+    weighted = {"weighted": True} if survey is not None and survey.weight is not None else {}
     if not in_steps(config, learner):
-        return {"fewshot": {"validation": section.validation, "refine": refine}}
+        return {"fewshot": {"validation": section.validation, "refine": refine, **weighted}}
     values = section.model_dump(mode="json", include={"validation", "augment", *_STEPS})
-    values["refine"] = refine
+    values |= {"refine": refine, **weighted}
     return {"fewshot": values | {"recipe": _recipe(section.recipe)}}
 
 

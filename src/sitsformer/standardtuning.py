@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from sitsformer import artefacts, config
 from sitsformer.errors import SitsError
-from sitsformer.fewshot import TEST, TRAIN, VALIDATION
+from sitsformer.fewshot import TEST, TRAIN, VALIDATION, training_weights
 from sitsformer.fewshot.adaptations.full import all_weights
 from sitsformer.finetune import PREDICT_BATCH, Ints, series_of, start_network
 from sitsformer.model.prediction import probabilities
@@ -88,6 +88,7 @@ def run_standard(
         parts[0],
         ClassifySettings(updates=len(parts[0]) // size, batch_size=size, seed=settings.seed),
         parts[1] if len(parts[1]) else None,
+        training_weights(samples.weight, samples.label, parts[0]),
     )
     recipe = settings.recipe.plan(
         epochs=settings.epochs,

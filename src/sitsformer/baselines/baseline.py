@@ -41,6 +41,8 @@ class Task:
         seed: of everything random.
         settings: the few-shot section, for the budget shared with fine-tuning.
         options: of this baseline: the user's, and the default of each that was left out.
+        weight: (sample,) how much each of `train` counts beside the others of its class, 1 in the
+            mean of a class (`fewshot.training_weights`); None: all alike.
     """
 
     train: PixelSeries
@@ -50,6 +52,7 @@ class Task:
     seed: int
     settings: FewShot
     options: Mapping[str, Any] = field(default_factory=dict)
+    weight: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)

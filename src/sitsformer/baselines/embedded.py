@@ -123,7 +123,7 @@ def _neighbour(embedded: Embedded, task: Task, choice: Choice) -> Predict:
     def points(series: PixelSeries) -> Floats:
         return np.asarray((embedded.of(series, task.unlabelled) - mean) / std)
 
-    distances = to_neighbours(points(task.train), task.label)
+    distances = to_neighbours(points(task.train), task)
     present = np.unique(task.label)
 
     def predict(series: PixelSeries) -> npt.NDArray[np.floating]:

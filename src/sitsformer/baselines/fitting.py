@@ -105,6 +105,7 @@ def run(
             seed=seed,
             settings=settings,
             options=options,
+            weight=fewshot.training_weights(samples.weight, samples.label, draw.train),
         )
         predict, choice = _choose(
             name, baseline, task, series.take(draw.validation), samples.label[draw.validation]

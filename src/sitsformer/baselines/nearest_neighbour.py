@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sitsformer.baselines.baseline import ShippedBaseline
+from sitsformer.baselines.baseline import ShippedBaseline, Task
 from sitsformer.baselines.distances import Distances, Points, euclidean, nearest, sharpnesses
 
 
-def to_neighbours(features: Points, label: npt.NDArray[np.int64]) -> Distances:
+def to_neighbours(features: Points, task: Task) -> Distances:
     """From points to the nearest of some samples (sample, feature) of each class that occurs."""
-    present = np.unique(label)
+    label, present = task.label, np.unique(task.label)
 
     def distances(points: Points) -> npt.NDArray[np.float64]:
         every = euclidean(points, features)

@@ -69,6 +69,7 @@ class Samples:
         lon, lat: (sample,) float64 degrees.
         bands: names in the order of `band`.
         classes: in the order of `label`.
+        weight: (sample,) float64 of the labelled feature; None where all are alike.
     """
 
     reflectance: NDArray[np.uint16]
@@ -81,6 +82,7 @@ class Samples:
     lat: NDArray[np.float64]
     bands: tuple[str, ...]
     classes: Classes
+    weight: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -193,6 +195,9 @@ def load_samples(path: Path, split: Split | None = None) -> Samples:
     dataset = open_samples(path)
     rows = split_rows(dataset, path, split)
     common = about(dataset)
+    weight = dataset.weight.values if "weight" in dataset.variables else None
+    if weight is not None and (weight == weight[:1]).all():
+        weight = None
     with shards.Reader(path / "reflectance") as reader:
         reflectance = reader.take(rows)
     return Samples(
@@ -206,6 +211,7 @@ def load_samples(path: Path, split: Split | None = None) -> Samples:
         lat=dataset.lat.values[rows],
         bands=common.bands,
         classes=common.classes,
+        weight=None if weight is None else weight[rows],
     )
 
 

@@ -43,7 +43,8 @@ def probed(job: Job, draw: Draw, seed: int, strength: float) -> SITSFormer:
     model.new_classifier(model.architecture.classes, model.class_names, "seasons")
     features, mean, std = job.pooled(model, seed)
     regression = LogisticRegression(C=strength, max_iter=300, tol=1e-3, class_weight="balanced")
-    regression.fit((features[draw.train] - mean) / std, job.samples.label[draw.train])
+    points, label = (features[draw.train] - mean) / std, job.samples.label[draw.train]
+    regression.fit(points, label, sample_weight=job.weights(draw))
     _write(model, regression, mean, std)
     model.frozen = True
     return model.eval()
