@@ -84,10 +84,11 @@ def test_the_network_learns_less_from_what_weighs_little() -> None:
     samples = weighted()
     size = Model(embedding="linear", hidden=16, layers=1, heads=2, norm="pre")
     alike = replace(samples, weight=None)
+    settings = SETTINGS.model_copy(update={"steps": 100, "learning_rates": (0.01,)})
 
     def score(made: Samples, adaptation: str) -> float:
         learner = Learner("sitsformer", "none", adaptation)
-        (cell,), _ = run_cells(made, None, learner, 40, [0], size, SETTINGS)
+        (cell,), _ = run_cells(made, None, learner, 40, [0], size, settings)
         return float(metrics.macro_f1(metrics.confusion(cell.truth, fewshot.predicted(cell), 4)))
 
     for adaptation in ("full", "probe"):

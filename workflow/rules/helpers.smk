@@ -96,6 +96,14 @@ def set_files(wildcards):
     return [*(str(path) for path in polygons), *survey_files(wildcards)]
 
 
+def cubes_of_samples(wildcards):
+    """The cube that samples are cut from; of a survey also those that its patches reach into."""
+    area, tile = wildcards.area, wildcards.tile
+    survey = str(CONFIG.sets[wildcards.set].label) in CONFIG.labels
+    around = PATHS.neighbours(area, tile) if survey and CONFIG.patches.size > 1 else []
+    return [PATHS.cube(area, tile), *around]
+
+
 def tile_stores(wildcards):
     """Tile stores that a set is merged from."""
     return PATHS.tile_stores(wildcards.set)
