@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 CORES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-fast lint format bench docs lock clean
+.PHONY: help env demo test test-fast coverage lint format bench docs docs-site lock clean
 
 help:  ## What there is to run
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,10 @@ test: env  ## The whole test suite
 test-fast: env  ## The tests that take seconds
 	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile -m "not long"
 
+coverage: env  ## The quick tests, and what of the code they run
+	$(BIN)/python -m coverage run -m pytest -m "not long"
+	$(BIN)/python -m coverage report --skip-covered
+
 lint: env  ## ruff, mypy, snakefmt, snakemake --lint
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
@@ -60,13 +64,16 @@ bench: env  ## Every benchmark, one table, results/benchmarks.json
 docs: env  ## Schema and table of the config's keys
 	$(BIN)/python -m sitsformer config docs
 
+docs-site: env  ## The documentation as a site, site/index.html
+	$(BIN)/python -m mkdocs build --strict --quiet
+
 PLATFORMS := x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin
 
 lock: env  ## Every package of each platform, from pyproject.toml and constraints.txt
 	$(BIN)/python -m pip install --quiet uv
 	for platform in $(PLATFORMS); do \
 	  MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip compile --quiet --no-header --no-annotate \
-	    --python-platform $$platform --python-version 3.11 --constraints constraints.txt \
+	    --python-platform $$platform --python-version 3.11.5 --constraints constraints.txt \
 	    --extra dev pyproject.toml --output-file locks/$$platform.txt || exit 1; \
 	done
 

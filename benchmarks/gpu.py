@@ -6,9 +6,10 @@
 `training`: samples a second of pretraining by network, feed and precision, share of the data
 sheet's peak, share of the time in which the GPU computed, loss after the same updates, memory; the
 published network, fed from a file a sample, is the first line and what ratios are against. `map`:
-a made tile of 512 x 512 px and 73 dates. `embed`: a million samples. `sweep`: the networks' part of
-config/examples/california.yaml with one pretraining run, as the workflow calls its commands; FOLDER
-holds crops.zarr and pretraining.zarr (docs/results.md).
+a made tile of 512 x 512 px and 73 dates. `embed`: a million samples by the demo's network, a
+quarter of them by the default one. `sweep`: the networks' part of config/examples/california.yaml
+with one pretraining run, as the workflow calls its commands; FOLDER holds crops.zarr and
+pretraining.zarr (docs/results.md).
 
 Times are the wall clock's, of one run each after warming up: a GPU that works for others too shows
 it in `ceilings`, which stand first.
@@ -32,6 +33,7 @@ import device_training
 import on_device
 
 PARTS = ("ceilings", "training", "map", "embed", "sweep")
+SHOTS = ("1", "5", "10", "20", "50", "100", "all")
 
 
 def run(
@@ -40,13 +42,18 @@ def run(
     parts: Sequence[str] = PARTS,
     california: Path | None = None,
     at_once: int = 8,
+    shots: Sequence[str] = SHOTS,
+    models: Path | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Measure the parts and print each as soon as it is known."""
     results: dict[str, dict[str, Any]] = {}
     for part in parts:
         start = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            found = _part(part, device, rehearse, Path(folder), california, at_once)
+            if part == "sweep":
+                found = _sweep(device, Path(folder), california, at_once, shots, models)
+            else:
+                found = _part(part, device, rehearse, Path(folder))
         for name, figure in found.items():
             print(f"{name}: {figure['value']} {figure['unit']} ({figure.get('against', '')})")
         print(f"[{part}: {time.perf_counter() - start:.0f} s]", flush=True)
@@ -54,14 +61,7 @@ def run(
     return results
 
 
-def _part(
-    part: str,
-    device: str,
-    rehearse: bool,
-    folder: Path,
-    california: Path | None,
-    at_once: int,
-) -> dict[str, dict[str, Any]]:
+def _part(part: str, device: str, rehearse: bool, folder: Path) -> dict[str, dict[str, Any]]:
     if part == "ceilings":
         found = on_device.ceilings(device, 256 if rehearse else 8192)
         return {
@@ -80,14 +80,24 @@ def _part(
 
     if part == "map":
         return device_stages.mapped(device, folder, 30 if rehearse else 512)
-    if part == "embed":
-        count, rounds = (64, 1) if rehearse else (15_625, 64)
-        return device_stages.embedded(device, count, rounds)
+    count, rounds = (64, (1, 1)) if rehearse else (15_625, (16, 64))
+    return device_stages.embedded(device, count, rounds)
+
+
+def _sweep(
+    device: str,
+    folder: Path,
+    california: Path | None,
+    at_once: int,
+    shots: Sequence[str],
+    models: Path | None,
+) -> dict[str, dict[str, Any]]:
     if california is None:
         print("sweep: not measured, give --california FOLDER")
         return {}
-    shots = ["5"] if rehearse else ["1", "5", "10", "20", "50", "100", "all"]
-    return device_stages.swept(device, california, folder, at_once, shots)
+    import device_stages
+
+    return device_stages.swept(device, california, folder, at_once, shots, models)
 
 
 def main() -> dict[str, dict[str, Any]]:
@@ -102,6 +112,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--california", type=Path, help="folder of the two converted stores")
+    parser.add_argument("--models", type=Path, help="folder of dual-p0, ssl-p0, sl-p0 made before")
+    parser.add_argument("--shots", nargs="+", choices=SHOTS, default=SHOTS)
     parser.add_argument("--at-once", type=int, default=8, help="jobs of the sweep at a time")
     parser.add_argument("--rehearse", action="store_true", help="tiny, on a CPU")
     options = parser.parse_args()
@@ -113,4 +125,6 @@ if __name__ == "__main__":
         options.parts,
         options.california,
         options.at_once,
+        options.shots,
+        options.models,
     )

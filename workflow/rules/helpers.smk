@@ -8,7 +8,6 @@ from sitsformer.evaluation import tables
 from sitsformer.fewshot import parse_learner
 from sitsformer.userfiles import watched, watched_of, watched_of_survey
 
-
 MEMBERS = members(CONFIG.embeddings)
 
 
@@ -68,9 +67,7 @@ def embedding_requests(wildcards):
 
 def embedding_settings(wildcards):
     """Values of the config that decide the embeddings of a tile."""
-    return decisive.leaves(
-        decisive.embeddings(CONFIG, wildcards.layer, wildcards.area)
-    )
+    return decisive.leaves(decisive.embeddings(CONFIG, wildcards.layer, wildcards.area))
 
 
 def embedded_tiles(wildcards):

@@ -79,11 +79,12 @@ def make_tile_store(
     classes = group(legend, chosen.classes)
     seed = tile_seed(chosen.seed, area_name, tile_name)
     split_map = _split_map(tile, chosen)
-    clear: ClearDates | Surrounded = ClearDates(cube_path, settings)
+    of_tile = ClearDates(cube_path, settings)
+    clear: ClearDates | Surrounded = of_tile
     edges = None
     if placed is not None and neighbours and settings.size > 1:
         edges = Edges(cube_path, neighbours, settings, placed.placed.feature > 0)
-        clear = Surrounded(clear, edges)
+        clear = Surrounded(of_tile, edges)
     drawn = draw_pixels(
         Layers(
             codes=_codes(dataset, chosen, placed),
