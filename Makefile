@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 CORES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-fast coverage lint format bench docs docs-site lock clean
+.PHONY: help env demo test test-fast test-slurm coverage lint format bench docs docs-site lock clean
 
 help:  ## What there is to run
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,11 @@ test-fast: env  ## The tests that take seconds
 coverage: env  ## The quick tests, and what of the code they run
 	$(BIN)/python -m coverage run -m pytest -m "not long"
 	$(BIN)/python -m coverage report --skip-covered
+
+test-slurm: env  ## The workflow by Slurm, on a node of its own (as root, in a container)
+	@$(BIN)/python -c 'import snakemake_executor_plugin_slurm' 2>/dev/null \
+	  || $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,cluster]"
+	TEST_SLURM=1 $(BIN)/python -m pytest tests/slurm
 
 lint: env  ## ruff, mypy, snakefmt, snakemake --lint
 	$(BIN)/python -m ruff check .

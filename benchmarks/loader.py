@@ -29,6 +29,7 @@ from sitsformer.samples import contract as samplelayout
 from sitsformer.samples import shards
 from sitsformer.samples.describe import describe
 from sitsformer.samples.loader import Loader
+from sitsformer.stored import MISSING
 
 ROUNDS = 5
 BATCH = 512
@@ -56,7 +57,7 @@ def chunk(rng: np.random.Generator, rows: int) -> tuple[np.ndarray, np.ndarray]:
     values = (level + season + rng.integers(0, 120, (rows, *SHAPE), dtype=np.int16)).astype("u2")
     steps = rng.integers(25, 51, rows)
     padding = np.arange(50) >= steps[:, None]
-    values[padding] = samples.MISSING
+    values[padding] = MISSING
     doy = np.sort(rng.integers(1, 366, (rows, 50)).astype(np.int16), axis=1)
     doy[padding] = 0
     return values, doy

@@ -37,6 +37,7 @@ from sitsformer import config, cube, grid, patches, samples
 from sitsformer.legends import load_legend
 from sitsformer.patches import merge, splits
 from sitsformer.patches.chunks import Chunks
+from sitsformer.stored import MISSING
 
 ROUNDS = 5
 DATES = 73
@@ -146,7 +147,7 @@ class Case:
         samples.write_samples(self.folder / "written.zarr", reflectance, self.columns, self.common)
 
     def empty(self) -> np.ndarray:
-        return np.full(self.samples.reflectance.shape, samples.MISSING, np.uint16)
+        return np.full(self.samples.reflectance.shape, MISSING, np.uint16)
 
     def plain_loop(self) -> np.ndarray:
         """Decode the cube, then cut one sample after another with numpy."""
@@ -166,9 +167,7 @@ class Case:
     def rolling_construct(self) -> np.ndarray:
         """rolling(...).construct(...), then the windows of all samples at once."""
         data, out = cube.open_cube(self.cube).reflectance.load(), self.empty()
-        windows = data.rolling(y=5, x=5, center=True).construct(
-            y="py", x="px", fill_value=samples.MISSING
-        )
+        windows = data.rolling(y=5, x=5, center=True).construct(y="py", x="px", fill_value=MISSING)
         chosen = windows.isel(
             y=xr.DataArray(self.row, dims="sample"), x=xr.DataArray(self.column, dims="sample")
         ).transpose("sample", "time", "band", "py", "px")

@@ -9,7 +9,7 @@ import training_data
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.model.steps import make_series
 from sitsformer.training.objectives import objectives
-from sitsformer.training.pretraining import InMemory, PretrainSettings, PretrainTask
+from sitsformer.training.pretraining import Held, InMemory, PretrainSettings, PretrainTask
 
 MEAN, STD = np.full(10, 0.2), np.full(10, 0.1)
 
@@ -33,7 +33,7 @@ def task(objective="dual_sits_former", unlabelled=0.0, validation=True, **settin
     train, held = (np.flatnonzero(split == k) for k in (0, 1))
     series = [make_series(values[i], doy[i], MEAN, STD) for i in (train, held)]
     chosen = settings_of(objective, **settings)
-    held_out = (series[1], label[held]) if validation else None
+    held_out = Held(series[1], label[held]) if validation else None
     return PretrainTask(InMemory(series[0], label[train]), chosen, validation=held_out)
 
 

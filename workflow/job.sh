@@ -22,9 +22,9 @@ rm -f -- "$note"
 kept=$log.attempt$attempt
 
 # Told to stop (Ctrl-C, a time limit), the command has the time to say so and somebody to tell.
-trap : INT TERM
+trap : INT TERM XCPU USR1 USR2
 "$SITSFORMER_PYTHON" -m sitsformer "$@" 2>&1 | (
-  trap '' INT TERM
+  trap '' INT TERM XCPU USR1 USR2
   exec tee -- "$kept" >"$log"
 ) || status=$?
 if ((status == 0)); then

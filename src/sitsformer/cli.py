@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import click
 
+from sitsformer import threads
 from sitsformer.errors import FAILED, INTERRUPTED, REFUSED, SitsError, no_room
 from sitsformer.progress import start_logging
 
@@ -31,6 +32,9 @@ CONTENTS: dict[str, dict[str, str]] = {
         "mosaic": "map:mosaic",
         "report": "report:report",
     },
+    "Looking ahead": {
+        "plan": "plan:plan",
+    },
     "Looking inside": {
         "inspect": "patches:inspect",
         "trace": "patches:trace",
@@ -43,7 +47,6 @@ CONTENTS: dict[str, dict[str, str]] = {
     "Earth Engine": {
         "auth": "earthengine:auth",
         "doctor": "earthengine:doctor",
-        "plan": "earthengine:plan",
         "cache": "earthengine:cache",
     },
     "Beside the workflow": {
@@ -121,6 +124,7 @@ def main() -> None:
     """
     start_logging()
     try:
+        threads.hand_on()
         contents.main(standalone_mode=False)
     except SitsError as error:
         _fail(str(error), error.exit_status)

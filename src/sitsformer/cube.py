@@ -1,4 +1,4 @@
-"""The cube contract: one tile and season of Sentinel-2 with its labels, in one Zarr store.
+"""The cube contract: one tile and season of a sensor with its labels, in one Zarr store.
 
     reflectance (time, band, y, x)  uint16, reflectance x 10,000; 65535 missing
     clear       (time, y, x)        uint8, 0 cloudy to 100 clear; 255 missing
@@ -7,8 +7,9 @@
     time                            UTC, one entry a date and datatake, sorted, unique
     spatial_ref                     CRS, for `rio.crs` with decode_coords="all"
 
-Sources build cubes with `build`, the export stage writes them with `write`, everything after reads
-them with `open_cube`, which checks the contract.
+The bands and the grid are those of the sensor that the attribute `sensor` names; without it, of
+Sentinel-2. Sources build cubes with `build`, the export stage writes them with `write`, everything
+after reads them with `open_cube`, which checks the contract.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ import xarray as xr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
 
-from sitsformer import artefacts
+from sitsformer import artefacts, threads
 from sitsformer.classes import Legend
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 from sitsformer.labels import confidence_layers
-from sitsformer.sensors import BANDS, PIXEL, SENTINEL2, SNAP
+from sitsformer.sensors import SENTINEL2, Sensor, recorded, said
 from sitsformer.stored import MISSING, SCALE
 
 CLEAR_MISSING = 255
@@ -59,6 +60,7 @@ def build(
     clear: Array,
     layers: Mapping[str, tuple[Array, Legend | None]],
     attrs: Mapping[str, Any],
+    sensor: Sensor = SENTINEL2,
 ) -> xr.Dataset:
     """Assemble a cube and check it.
 
@@ -69,6 +71,7 @@ def build(
         clear: (time, y, x) uint8, 0-100; CLEAR_MISSING where not scored.
         layers: name -> ((y, x) uint8 or uint16, legend); a confidence has no legend.
         attrs: what made it: source assets, product versions, request hash (JSON values).
+        sensor: whose bands these are, in its order.
 
     Raises:
         CubeError: the arrays break the contract.
@@ -93,10 +96,10 @@ def build(
         },
         coords={
             "time": ("time", np.asarray(times).astype("datetime64[ns]"), {"long_name": "UTC"}),
-            "band": ("band", np.array(BANDS, object)),
+            "band": ("band", np.array(sensor.names, object)),
             "wavelength": (
                 "band",
-                np.array([band.wavelength for band in SENTINEL2.bands], np.int32),
+                np.array([band.wavelength for band in sensor.bands], np.int32),
                 {"units": "nm", "long_name": "central wavelength"},
             ),
             "y": ("y", tile.y, _axis_attrs("y", "northing")),
@@ -106,10 +109,11 @@ def build(
         attrs={
             "Conventions": "CF-1.11",
             "title": (
-                f"{SENTINEL2.title} surface reflectance and labels, {tile.area}, tile {tile.name}"
+                f"{sensor.title} surface reflectance and labels, {tile.area}, tile {tile.name}"
             ),
             "area": tile.area,
             "tile": tile.name,
+            **said(sensor),
             **attrs,
         },
     )
@@ -159,9 +163,8 @@ def _own_threads() -> Iterator[None]:
     not outlast the folder that it goes to.
     """
     from dask import config as settings
-    from dask.system import CPU_COUNT
 
-    workers = settings.get("num_workers", None) or CPU_COUNT
+    workers = settings.get("num_workers", None) or threads.count()
     with ThreadPoolExecutor(workers) as pool, settings.set(pool=pool):
         yield
 
@@ -219,7 +222,8 @@ def tile_of(dataset: xr.Dataset) -> Tile:
     """The tile that a cube covers."""
     west, _, _, north = dataset.rio.bounds(recalc=True)
     place = dataset.rio.crs.to_epsg(), round(west), round(north)
-    return Tile(dataset.attrs["area"], dataset.attrs["tile"], *place, dataset.sizes["x"])
+    size, pixel = dataset.sizes["x"], recorded(dataset.attrs).pixel
+    return Tile(dataset.attrs["area"], dataset.attrs["tile"], *place, size, pixel)
 
 
 def validate(dataset: xr.Dataset, what: str) -> None:
@@ -259,8 +263,11 @@ def _layout_problems(dataset: xr.Dataset) -> list[str]:
     problems += [
         f"the coordinate {name} is missing" for name in coords if name not in dataset.coords
     ]
-    if not problems and tuple(dataset.band.values.tolist()) != BANDS:
-        problems.append(f"the bands are {dataset.band.values.tolist()}, not {list(BANDS)}")
+    if problems:
+        return problems
+    bands = recorded(dataset.attrs).names
+    if tuple(dataset.band.values.tolist()) != bands:
+        problems.append(f"the bands are {dataset.band.values.tolist()}, not {list(bands)}")
     return problems
 
 
@@ -277,14 +284,18 @@ def _grid_problems(dataset: xr.Dataset) -> list[str]:
         problems.append("spatial_ref tells no CRS of EPSG")
     if dataset.sizes["x"] != dataset.sizes["y"]:
         problems.append(f"the tile is {dataset.sizes['x']} x {dataset.sizes['y']} px, not square")
-    for name, step in (("x", PIXEL), ("y", -PIXEL)):
+    sensor = recorded(dataset.attrs)
+    snap, corner = sensor.snap, sensor.corner
+    for name, step in (("x", sensor.pixel), ("y", -sensor.pixel)):
         values = dataset[name].values
         if values.size < 2 or not np.allclose(np.diff(values), step, atol=1e-6):
             problems.append(f"{name} does not run in steps of {step} m")
             continue
         edge = values[0] - step / 2
-        if abs(edge / SNAP - round(edge / SNAP)) > 1e-6:
-            problems.append(f"the {name} origin {edge:g} m is not a multiple of {SNAP} m")
+        off = (edge - corner) / snap
+        if abs(off - round(off)) > 1e-6:
+            rest = f" and {corner} m" if corner else ""
+            problems.append(f"the {name} origin {edge:g} m is not a multiple of {snap} m{rest}")
     return problems
 
 
@@ -335,7 +346,7 @@ def _crs_attrs(tile: Tile) -> dict[str, Any]:
     from pyproj import CRS
 
     crs = CRS.from_epsg(tile.epsg)
-    transform = f"{tile.west} {PIXEL} 0 {tile.north} 0 {-PIXEL}"
+    transform = f"{tile.west} {tile.pixel} 0 {tile.north} 0 {-tile.pixel}"
     return {**crs.to_cf(), "epsg": tile.epsg, "GeoTransform": transform}
 
 

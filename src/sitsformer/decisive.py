@@ -17,6 +17,7 @@ from sitsformer.config.checks import label_learners
 from sitsformer.embeddings import members
 from sitsformer.fewshot import NETWORK, Learner
 from sitsformer.fewshot.adaptations import adaptations
+from sitsformer.sensors import DEFAULT, sensor_of
 from sitsformer.sources import source_of
 from sitsformer.training.objectives import SCRATCH, objectives
 
@@ -40,6 +41,7 @@ _SPLIT_KEYS = {
 
 _CLOUD_KEYS = {
     "scl": ("band", "scl_clear"),
+    "bits": ("band", "bits"),
     "mask": ("band", "mask_clear"),
     "probability": ("band", "probability_max"),
     "simple": ("blue_max", "swir_min"),
@@ -56,18 +58,28 @@ def cube(config: Config, area_name: str) -> Settings:
     outline = set() if source.outline else {"bounds", "geometry"}
     values = area.model_dump(mode="json", exclude={"tiles": {"count", "seed"}, **_all(outline)})
     values["labels"] = sorted(values["labels"])
-    if area.rasters is not None:
-        clouds = area.rasters.clouds
-        values["rasters"]["clouds"] = {
-            key: values["rasters"]["clouds"][key] for key in ("by", *_CLOUD_KEYS[clouds.by])
-        }
+    if values["sensor"] == DEFAULT:  # as cubes have it that were made before there were others
+        del values["sensor"]
+    # The empty section of another source is among the values of `rasters` alone, which was first.
+    values = {key: value for key, value in values.items() if key != "stac" or value is not None}
+    section = values.get(source.name)
+    if source.section == "area" and section is not None:
+        section = {key: section[key] for key in source.decisive or section}
+        clouds = section.get("clouds")
+        if clouds is not None:
+            section["clouds"] = {key: clouds[key] for key in ("by", *_CLOUD_KEYS[clouds["by"]])}
+        values[source.name] = section
     return {"area": values, **source.settings(config)}
 
 
 def embeddings(config: Config, layer: str, area_name: str) -> Settings:
     """Of the embeddings of a tile: from where, and of which year."""
     area, chosen = config.areas[area_name], config.embeddings[layer]
-    found: Settings = {"size": area.tiles.size, "raster": bool(chosen.rasters)}
+    found: Settings = {
+        "size": area.tiles.size,
+        "pixel": sensor_of(area).pixel,
+        "raster": bool(chosen.rasters),
+    }
     if not chosen.rasters:
         found |= {"year": area.season_year, "product": layer}
     return {"embeddings": found}
@@ -95,8 +107,9 @@ def merge(config: Config, set_name: str) -> Settings:
 
 def pretrain(config: Config, objective: str) -> Settings:
     """Of a model pretrained on an objective."""
-    section, of = config.pretrain, objectives()[objective]
+    section, of = config.pretrain.of(objective), objectives()[objective]
     others = {"set", "overlap", "objectives", "seeds", "weights", *WHERE_IT_RUNS["pretrain"]}
+    others.add("published")
     if not of.hides or of.views:
         others |= {"mask", "mask_rate", "decoder"}
     if not of.labelled:
@@ -246,7 +259,7 @@ def _sweep(config: Config, learner: Learner) -> Settings:
 
 def _recipe(recipe: Recipe) -> Settings:
     """A recipe without the keys that its optimiser or schedule does not look at."""
-    idle = set() if recipe.optimiser == "adamw" else {"weight_decay"}
+    idle = {"l2"} if recipe.optimiser == "adamw" else {"weight_decay"}
     if getattr(recipe, "schedule", None) != "exponential":
-        idle.add("decay")
+        idle |= {"decay", "hold"}
     return recipe.model_dump(mode="json", exclude=idle)

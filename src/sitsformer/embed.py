@@ -53,7 +53,10 @@ def embed_samples(
     _check_ending(out)
     dataset = open_samples(store)
     common = about(dataset)
-    model = load_model(model_path, bands=common.bands, patch=dataset.sizes["py"], device=device)
+    patch = dataset.sizes["py"]
+    model = load_model(
+        model_path, bands=common.bands, patch=patch, sensor=common.sensor, device=device
+    )
     rows = np.arange(dataset.sizes["sample"])
     doy = dataset.doy.values
     parts = []
@@ -109,11 +112,15 @@ def embed_tile(
     from sitsformer.model.inputs import refuse_means
     from sitsformer.modelfiles import describe
     from sitsformer.modelstore import load_model
-    from sitsformer.sensors import BANDS
+    from sitsformer.sensors import recorded
 
     _check_ending(out)
     settings = patches or own_patches(describe(model_path))
-    model = load_model(model_path, bands=BANDS, patch=settings.size, device=device)
+    cube = open_cube(cube_path)
+    sensor = recorded(cube.attrs)
+    model = load_model(
+        model_path, bands=sensor.names, patch=settings.size, sensor=sensor, device=device
+    )
     mean, std = model.mean.cpu().numpy(), model.std.cpu().numpy()
     found = predict(
         cube_path,
@@ -126,7 +133,6 @@ def embed_tile(
         refuse_means=lambda means: refuse_means(means, mean, std),
     )
     assert found.embeddings is not None
-    cube = open_cube(cube_path)
     inputs = {"model": model_path, "cube": cube_path}
     row, column = np.nonzero(found.classes)
     if out.suffix == ".zarr":

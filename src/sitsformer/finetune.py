@@ -26,9 +26,11 @@ from sitsformer import config, fewshot
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import TEST, TRAIN, Cell, Draw, Learner, validation_score
 from sitsformer.fewshot.adaptations import Adaptation, Choice, adaptations
-from sitsformer.fewshot.refine import Pool, best, scale, standardised
+from sitsformer.fewshot.kept import EVERY, Kept
+from sitsformer.fewshot.moments import Moments
+from sitsformer.fewshot.refine import LEAST_SPREAD, Pool, best, standardised
 from sitsformer.model import SITSFormer
-from sitsformer.model.prediction import embeddings, probabilities
+from sitsformer.model.prediction import embedding_batches, embeddings, probabilities
 from sitsformer.model.steps import Series, make_series
 from sitsformer.modelstore import load_model
 from sitsformer.registry import find
@@ -46,7 +48,6 @@ PREDICT_BATCH = 512
 
 
 _Encoder: TypeAlias = tuple[str, int | None]
-Pooled: TypeAlias = tuple[npt.NDArray[np.float32], Floats, Floats]
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,9 @@ def run_cells(
     model_settings: config.Model,
     settings: config.FewShot,
     device: torch.device | str = "cpu",
-) -> tuple[list[Cell], SITSFormer]:
+    kept: Kept | None = None,
+    with_model: bool = True,
+) -> tuple[list[Cell], SITSFormer | None]:
     """Fine-tune and test the cells of one job.
 
     Args:
@@ -79,6 +82,8 @@ def run_cells(
         model_settings: shape of the network where there is no pretrained one.
         settings: section `fewshot` of the config.
         device: where networks run.
+        kept: what an earlier try of this job has done; None: nothing is kept.
+        with_model: whether the model of the first seed is asked for too.
 
     Returns:
         The cells, and the model of the first seed.
@@ -88,26 +93,43 @@ def run_cells(
             a class has no sample, or a training fails.
     """
     adaptation = find(adaptations(), learner.adaptation, "adaptation")
-    test = np.flatnonzero((samples.split == TEST) & (samples.label >= 0))
-    job = Job(samples, series_of(samples, init, device), init, model_settings, settings)
-    cells, models = [], []
+    series = series_of(samples, init, device)
+    job = Job(samples, series, init, model_settings, settings, kept)
+    model: SITSFormer | None = None
+    cells = []
     for seed in seeds:
-        drawn, tuned = _tune(job, adaptation, shots, seed)
-        found, refined = _predicted(job, tuned.model, drawn, seed)
-        choice = {
-            **tuned.choice,
-            **({"refined": refined} if settings.refine else {}),
-            "validation_balanced_accuracy": tuned.score[0],
-            "validation_log_likelihood": tuned.score[1],
-            "train_samples": len(drawn.train),
-            "validation_samples": len(drawn.validation),
-        }
-        truth = samples.label[test]
-        cells.append(Cell(learner, shots, seed, samples.index[test], truth, found[test], choice))
-        models.append(tuned.model.cpu())
-        right = float((found[test].argmax(1) == truth).mean())
+        cell = None if kept is None else kept.cell(seed)
+        wanted = with_model and model is None
+        if cell is None or wanted:
+            drawn, tuned = _tune(job, adaptation, shots, seed)
+            model = tuned.model if wanted else model
+        if cell is None:
+            cell = _cell(job, learner, shots, seed, drawn, tuned)
+            if kept is not None:
+                kept.keep(cell, samples.classes)
+        cells.append(cell)
+        right = float((cell.probabilities.argmax(1) == cell.truth).mean())
         logger.info("%s shots %s seed %d: accuracy %.3f", learner.name, shots, seed, right)
-    return cells, models[0]
+    return cells, None if model is None else model.cpu()
+
+
+def _cell(
+    job: Job, learner: Learner, shots: config.Shots, seed: int, drawn: Draw, tuned: Tuned
+) -> Cell:
+    """What a tuned network predicts, and how it was chosen."""
+    samples = job.samples
+    test = np.flatnonzero((samples.split == TEST) & (samples.label >= 0))
+    found, refined = _predicted(job, tuned.model, drawn, seed)
+    choice = {
+        **tuned.choice,
+        **({"refined": refined} if job.settings.refine else {}),
+        "validation_balanced_accuracy": tuned.score[0],
+        "validation_log_likelihood": tuned.score[1],
+        "train_samples": len(drawn.train),
+        "validation_samples": len(drawn.validation),
+    }
+    truth = samples.label[test]
+    return Cell(learner, shots, seed, samples.index[test], truth, found[test], choice)
 
 
 @dataclass(frozen=True)
@@ -120,6 +142,7 @@ class Job:
         init: a pretrained model artefact; None: random weights.
         model_settings: shape of the network where there is no pretrained one.
         settings: section `fewshot` of the config.
+        kept: where trainings are saved, to go on from there; None: nowhere.
     """
 
     samples: Samples
@@ -127,30 +150,50 @@ class Job:
     init: Path | None
     model_settings: config.Model
     settings: config.FewShot
-    known: dict[_Encoder, Pooled] = field(default_factory=dict)
-    """Pooled encodings by an encoder that has not moved: one at a time."""
+    kept: Kept | None = None
+    scales: dict[_Encoder, tuple[Floats, Floats]] = field(default_factory=dict)
+    """Of encodings by an encoder that has not moved: one at a time, as the others here."""
+    known: dict[tuple[_Encoder, bytes], Floats] = field(default_factory=dict)
     pools: dict[_Encoder, Pool] = field(default_factory=dict)
 
-    def pooled(self, model: SITSFormer, seed: int) -> Pooled:
-        """Pooled encodings of all samples by a network whose encoder is as it started.
+    def scale(self, model: SITSFormer, seed: int) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of pooled encodings over the training split.
 
-        Tries of a draw share them, and so do draws where the encoder is a pretrained one.
+        Tries of a draw share them, and so do draws where the encoder is a pretrained one. The
+        encodings themselves, which may be half as large as the samples, are not kept.
 
         Args:
-            model: of `start(seed)`, on whichever pooling.
+            model: of `start(seed)`, whose encoder is as it started, on whichever pooling.
             seed: it.
 
         Returns:
-            (sample, feature) float32; mean and standard deviation (feature,) of each over the
-            training split.
+            (feature,) each.
         """
         key = self._encoder(model, seed)
+        if key not in self.scales:
+            self.scales.clear()
+            training, moments = np.flatnonzero(self.samples.split == TRAIN), Moments(model.width)
+            for _, found in embedding_batches(model, self.series, training, PREDICT_BATCH):
+                moments.add(found)
+            self.scales[key] = moments.scale(LEAST_SPREAD)
+        return self.scales[key]
+
+    def standardised(self, model: SITSFormer, seed: int, rows: Ints) -> Floats:
+        """Pooled encodings (row, feature) of some samples, by their scale; see `scale`."""
+        key = self._encoder(model, seed), rows.tobytes()
         if key not in self.known:
             self.known.clear()
-            everything = np.arange(len(self.samples))
-            found = embeddings(model, self.series, everything, PREDICT_BATCH)
-            self.known[key] = found, *scale(found, self.samples.split == TRAIN)
+            found = np.empty((len(rows), model.width))
+            self._fill(found, model, seed, rows)
+            self.known[key] = found
         return self.known[key]
+
+    def _fill(
+        self, out: npt.NDArray[np.floating], model: SITSFormer, seed: int, rows: Ints
+    ) -> None:
+        mean, std = self.scale(model, seed)
+        for part, found in embedding_batches(model, self.series, rows, PREDICT_BATCH):
+            out[part] = (found - mean) / std
 
     def pool(self, model: SITSFormer, seed: int) -> Pool:
         """All samples as the refinements see them with a model; a frozen one shares neighbours."""
@@ -172,11 +215,13 @@ class Job:
         return model.architecture.pooling, seed if self.init is None else None
 
     def _space(self, model: SITSFormer, seed: int) -> npt.NDArray[np.floating]:
-        if model.frozen:
-            found, mean, std = self.pooled(model, seed)
-            return np.asarray(((found - mean) / std).astype(np.float32))
-        found = embeddings(model, self.series, np.arange(len(self.samples)), PREDICT_BATCH)
-        return standardised(found, self.samples.split == TRAIN)
+        everything = np.arange(len(self.samples))
+        if not model.frozen:
+            found = embeddings(model, self.series, everything, PREDICT_BATCH)
+            return standardised(found, self.samples.split == TRAIN)
+        found = np.empty((len(everything), model.width), np.float32)
+        self._fill(found, model, seed, everything)
+        return found
 
     @cached_property
     def land_cover(self) -> npt.NDArray[np.float32] | None:
@@ -209,7 +254,11 @@ class Job:
             s.task(len(drawn.train), seed),
             weight=self.weights(drawn),
         )
-        fit(model, task, s.recipe.plan(learning_rate=rate, seed=seed))
+        plan = s.recipe.plan(learning_rate=rate, seed=seed, checkpoint_every=EVERY)
+        place = None
+        if self.kept is not None:
+            place = self.kept.training(model, plan, {"drawn": drawn.train.tolist()})
+        fit(model, task, plan, checkpoint=place)
         return model.eval()
 
 
@@ -259,9 +308,10 @@ def start_network(
             series.mean.cpu().numpy(),
             series.std.cpu().numpy(),
             samples.bands,
+            sensor=samples.sensor.name,
         )
     else:
-        model = load_model(init, bands=samples.bands, patch=patch)
+        model = load_model(init, bands=samples.bands, patch=patch, sensor=samples.sensor)
     model.new_classifier(len(samples.classes), samples.classes.names)
     return model.to(series.values.device)
 
@@ -272,9 +322,15 @@ def series_of(samples: Samples, init: Path | None, device: torch.device | str = 
         stats = statistics_of(samples)
         mean, std = stats.mean, stats.std
     else:
-        model = load_model(init, bands=samples.bands, patch=samples.reflectance.shape[3])
+        model = _fitting(init, samples)
         mean, std = model.mean.numpy(), model.std.numpy()
     return make_series(samples.reflectance, samples.doy, mean, std, device)
+
+
+def _fitting(init: Path, samples: Samples, device: str = "cpu") -> SITSFormer:
+    """A model that reads these samples."""
+    patch, sensor = samples.reflectance.shape[3], samples.sensor
+    return load_model(init, bands=samples.bands, patch=patch, sensor=sensor, device=device)
 
 
 def land_cover(
@@ -294,9 +350,7 @@ def land_cover(
     Returns:
         (sample, land cover) probabilities; None where the model does not classify.
     """
-    model = load_model(
-        init, bands=samples.bands, patch=samples.reflectance.shape[3], device=str(device)
-    )
+    model = _fitting(init, samples, str(device))
     if model.classifier is None:
         return None
     everything = np.arange(len(samples))

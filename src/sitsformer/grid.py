@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sitsformer.config import Area, ConfigError, expand
 from sitsformer.polygons import mended, project
 from sitsformer.polygons import read as read_polygons
-from sitsformer.sensors import PIXEL, SNAP
+from sitsformer.sensors import PIXEL, sensor_of
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -53,7 +53,8 @@ class Tile:
         epsg: code of the UTM zone.
         west: easting of the left edge, metres.
         north: northing of the upper edge, metres.
-        size: side, pixels of 10 m.
+        size: side, pixels.
+        pixel: side of a pixel, metres.
     """
 
     area: str
@@ -62,29 +63,39 @@ class Tile:
     west: int
     north: int
     size: int
+    pixel: int = PIXEL
 
     @property
     def transform(self) -> Affine:
         """Affine transform from (column, row) to (easting, northing)."""
         from affine import Affine
 
-        return Affine(PIXEL, 0, self.west, 0, -PIXEL, self.north)
+        return Affine(self.pixel, 0, self.west, 0, -self.pixel, self.north)
+
+    @property
+    def corner(self) -> int:
+        """Edges of its pixels lie at multiples of `pixel` plus this, metres."""
+        return self.west % self.pixel
+
+    @property
+    def side(self) -> int:
+        """Side, metres."""
+        return self.size * self.pixel
 
     @property
     def bounds(self) -> tuple[int, int, int, int]:
         """West, south, east, north, metres."""
-        side = self.size * PIXEL
-        return self.west, self.north - side, self.west + side, self.north
+        return self.west, self.north - self.side, self.west + self.side, self.north
 
     @cached_property
     def x(self) -> NDArray[np.float64]:
         """Eastings of the pixel centres (x,), metres."""
-        return self.west + PIXEL * (np.arange(self.size, dtype=np.float64) + 0.5)
+        return self.west + self.pixel * (np.arange(self.size, dtype=np.float64) + 0.5)
 
     @cached_property
     def y(self) -> NDArray[np.float64]:
         """Northings of the pixel centres (y,), metres, from north to south."""
-        return self.north - PIXEL * (np.arange(self.size, dtype=np.float64) + 0.5)
+        return self.north - self.pixel * (np.arange(self.size, dtype=np.float64) + 0.5)
 
 
 def area_geometry(area: Area) -> BaseGeometry:
@@ -119,29 +130,32 @@ def utm_epsg(lon: float, lat: float) -> int:
 def tiles(name: str, area: Area) -> list[Tile]:
     """Tiles of an area, from north to south and west to east.
 
-    The lattice starts at the area's own corner, snapped to 60 m; tiles that touch the area are
-    kept, or `tiles.count` of them drawn with `tiles.seed`.
+    The lattice starts at the area's own corner, snapped to the grid of its sensor (60 m); tiles
+    that touch the area are kept, or `tiles.count` of them drawn with `tiles.seed`.
 
     Raises:
         ConfigError: the area cannot be put on one UTM grid, or has no or too few tiles.
     """
-    from shapely.geometry import box
-    from shapely.prepared import prep
+    import shapely
 
     epsg, outline = _outline(name, area)
     west, south, east, north = outline.bounds
-    side = area.tiles.size * PIXEL
+    sensor = sensor_of(area)
+    snap, corner, side = sensor.snap, sensor.corner, area.tiles.size * sensor.pixel
     # What reaches over a line of the lattice by less than ROUNDING lies on the line.
-    first_west = math.floor((west + ROUNDING) / SNAP) * SNAP
-    first_north = math.ceil((north - ROUNDING) / SNAP) * SNAP
+    first_west = math.floor((west + ROUNDING - corner) / snap) * snap + corner
+    first_north = math.ceil((north - ROUNDING - corner) / snap) * snap + corner
     rows = range(first_north, math.floor(south + ROUNDING), -side)
     columns = range(first_west, math.ceil(east - ROUNDING), side)
-    touches = prep(outline).intersects
+    # All at once: an area may have tens of thousands, and Snakemake's start asks for them.
+    lefts, tops = (axis.ravel() for axis in np.meshgrid(columns, rows))
+    inner, outer = ROUNDING, side - ROUNDING
+    squares = shapely.box(lefts + inner, tops - outer, lefts + outer, tops - inner)
+    shapely.prepare(outline)
+    touched = shapely.intersects(outline, squares)
     found = [
-        Tile(name, f"{epsg}_{left}_{top}", epsg, left, top, area.tiles.size)
-        for top in rows
-        for left in columns
-        if touches(box(left, top - side, left + side, top).buffer(-ROUNDING))
+        Tile(name, f"{epsg}_{left}_{top}", epsg, left, top, area.tiles.size, sensor.pixel)
+        for left, top in zip(lefts[touched].tolist(), tops[touched].tolist(), strict=True)
     ]
     if not found:
         raise ConfigError(
@@ -173,15 +187,18 @@ def find_tile(area_name: str, area: Area, tile_name: str) -> Tile:
     return known[tile_name]
 
 
-def within_blocks(centres: NDArray[np.float64], side: float, size: int) -> NDArray[np.bool_]:
+def within_blocks(
+    centres: NDArray[np.float64], side: float, size: int, pixel: int
+) -> NDArray[np.bool_]:
     """Pixels whose patch does not reach over a border of blocks, along one axis.
 
     Args:
         centres: eastings or northings of pixel centres, metres.
         side: of a block, metres.
         size: side of a patch, pixels.
+        pixel: side of a pixel, metres.
     """
-    reach = (size // 2) * PIXEL
+    reach = (size // 2) * pixel
     return np.asarray(np.floor((centres - reach) / side) == np.floor((centres + reach) / side))
 
 

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from sitsformer.cube import CLEAR_MISSING, layer_values, open_cube, tile_of
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
-from sitsformer.sensors import PIXEL
 from sitsformer.stored import MISSING
 
 SAME_PASS = np.timedelta64(10, "m")
@@ -80,9 +79,11 @@ class Ground:
     def _part(self, path: Path) -> _Part:
         cube = open_cube(path)
         other = tile_of(cube)
-        row, column = (self.tile.north - other.north) / PIXEL, (other.west - self.tile.west) / PIXEL
+        pixel = self.tile.pixel
+        row, column = (self.tile.north - other.north) / pixel, (other.west - self.tile.west) / pixel
         gaps = (_gap(row, other, self.tile), _gap(column, other, self.tile))
-        if other.epsg != self.tile.epsg or max(gaps) > 0 or gaps == (-1, -1):
+        alike = (other.epsg, other.pixel) == (self.tile.epsg, pixel)
+        if not alike or max(gaps) > 0 or gaps == (-1, -1):
             raise SitsError(
                 f"{path} is no neighbour of tile {self.tile.name}: tile {other.name} does not "
                 "touch it on the same grid; give the cubes of the tiles around it"

@@ -17,11 +17,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sitsformer import threads
 from sitsformer.errors import SitsError
 from sitsformer.indices import normalised_difference
-from sitsformer.samples import SPLITS, Samples, load_samples, open_samples, read_manifest
+from sitsformer.samples import (
+    SPLITS,
+    Samples,
+    labelled,
+    load_samples,
+    open_samples,
+    read_manifest,
+)
 from sitsformer.samples.contract import SURVEYED
-from sitsformer.sensors import SENTINEL2
 from sitsformer.stored import MISSING
 from sitsformer.surveys import account
 
@@ -32,8 +39,6 @@ FOLDS = 5
 TREES = 200
 MOST = 5000
 """Samples that errors are looked for among, at most; of larger sets as many are drawn."""
-
-WATER = SENTINEL2.called("green", "nir")
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,7 @@ def check(store: Path, seed: int = 0) -> LabelChecks:
 
     dataset = open_samples(store)
     manifest = read_manifest(store)
-    samples = load_samples(store)
-    samples = samples.take(samples.label >= 0)
+    samples = load_samples(store, choose=labelled)
     if not len(samples):
         raise SitsError(f"{store} has no labelled samples: there are no labels to be checked")
     surveyed = {n: dataset[n].values[samples.index] for n in SURVEYED if n in dataset.variables}
@@ -99,7 +103,8 @@ def in_water(samples: Samples) -> NDArray[np.bool_]:
     """Samples (sample,) whose centre is water on most of its dates."""
     middle = samples.reflectance.shape[-1] // 2
     green, near = (
-        samples.reflectance[:, :, samples.bands.index(name), middle, middle] for name in WATER
+        samples.reflectance[:, :, samples.bands.index(name), middle, middle]
+        for name in samples.sensor.called("green", "nir")
     )
     index = normalised_difference(green.astype(np.float32), near.astype(np.float32))
     index[(samples.doy == 0) | (green == MISSING) | (near == MISSING)] = np.nan
@@ -151,8 +156,9 @@ def probabilities(
     found = np.zeros((len(samples), len(classes)))
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     for fitted, left in folds.split(features, samples.label, group):
-        forest = RandomForestClassifier(TREES, random_state=seed)
+        forest = RandomForestClassifier(TREES, random_state=seed, n_jobs=threads.count())
         forest.fit(features[fitted], samples.label[fitted])
+        forest.n_jobs = 1  # threads would add votes up in whichever order they end
         found[np.ix_(left, np.searchsorted(classes, forest.classes_))] = forest.predict_proba(
             features[left]
         )

@@ -154,9 +154,9 @@ def legend_of(area: Area, layer: str) -> Legend:
     Whether 0 is a class of a label raster may depend on the file's own nodata value: here it is
     one, unless the config says that 0 means no label.
     """
-    if area.rasters is None:
+    label = area.label_rasters.get(layer)
+    if label is None:
         return load_legend(layer)
-    label = area.rasters.labels[layer]
     legend = load_legend(label.legend)
     return legend if label.nodata == NO_LABEL else legend.with_zero()
 

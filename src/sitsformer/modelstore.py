@@ -28,6 +28,7 @@ from sitsformer.classes import Classes
 from sitsformer.errors import SitsError
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.modelfiles import CONFIG, FORMAT, describe, refuse_damaged
+from sitsformer.sensors import Sensor, recorded, refuse_other, said
 
 WEIGHTS, HISTORY, CARD = "model.safetensors", "history.csv", "README.md"
 KIND = "model"
@@ -88,6 +89,7 @@ def _description(model: SITSFormer, origin: Origin) -> dict[str, Any]:
         "format": FORMAT,
         "task": origin.task,
         "architecture": asdict(model.architecture),
+        **said(_sensor(model)),
         "bands": list(model.bands),
         "mean": model.mean.tolist(),
         "std": model.std.tolist(),
@@ -99,6 +101,10 @@ def _description(model: SITSFormer, origin: Origin) -> dict[str, Any]:
         "data": dict(origin.data),
         "metrics": dict(origin.metrics),
     }
+
+
+def _sensor(model: SITSFormer) -> Sensor:
+    return recorded({"sensor": model.sensor} if model.sensor else {})
 
 
 def _write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
@@ -148,6 +154,7 @@ def load_model(
     *,
     bands: Sequence[str] | None = None,
     patch: int | None = None,
+    sensor: Sensor | None = None,
     device: str = "cpu",
 ) -> SITSFormer:
     """Read a model that is ready to predict.
@@ -156,13 +163,14 @@ def load_model(
         path: the model artefact.
         bands: names of the bands that will be fed; checked against the model's.
         patch: side of the patches that will be fed; checked against the model's.
+        sensor: of the images that will be fed; checked against the model's.
         device: `cpu` or `cuda`.
 
     Returns:
         The model in evaluation mode.
 
     Raises:
-        SitsError: other bands or patch size, damaged or missing files, a future format.
+        SitsError: another sensor, bands or patch size, damaged or missing files, a future format.
     """
     path = Path(path)
     found = describe(path)
@@ -171,6 +179,9 @@ def load_model(
     shape = {"decoder": False, "projection": False, **found["architecture"]}
     if set(shape) != known:
         raise SitsError(f"{path / CONFIG}: the architecture needs the keys {sorted(known)}")
+    own = recorded(found)
+    if sensor is not None:
+        refuse_other(path, own, sensor)
     if bands is not None and tuple(bands) != tuple(found["bands"]):
         raise SitsError(f"{path} reads the bands {found['bands']}; found {list(bands)}")
     if patch is not None and patch != shape["patch"]:
@@ -179,8 +190,9 @@ def load_model(
             f"{patch} x {patch}: set patches.size to {shape['patch']}, or train for {patch}"
         )
     model = SITSFormer(
-        Architecture(**shape), found["mean"], found["std"], found["bands"], found["classes"]
-    )
+        Architecture(**shape), found["mean"], found["std"], found["bands"], found["classes"],
+        own.name,
+    )  # fmt: skip
     _load_weights(path / WEIGHTS, model)
     return model.to(torch.device(device)).eval()
 
@@ -211,8 +223,8 @@ def _card(model: SITSFormer, origin: Origin, history: Sequence[Mapping[str, floa
     lines = [
         f"# SITS-Former, {origin.task}",
         "",
-        f"Reads series of {a.patch} x {a.patch} pixel patches of Sentinel-2 surface reflectance, "
-        f"bands {', '.join(model.bands)}, with the day of year of each step.",
+        f"Reads series of {a.patch} x {a.patch} pixel patches of {_sensor(model).title} surface "
+        f"reflectance, bands {', '.join(model.bands)}, with the day of year of each step.",
         "",
         f"- Encoder: {a.layers} layers, hidden {a.hidden}, {a.heads} heads, {a.norm}-norm; "
         f"embedding {a.embedding}; pooling {a.pooling}.",

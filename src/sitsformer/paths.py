@@ -14,7 +14,6 @@ from sitsformer import mapproducts
 from sitsformer.config import Config, ConfigError, expand
 from sitsformer.fewshot import NETWORK, NO_ADAPTATION, Learner, seed_jobs
 from sitsformer.grid import Tile, tiles
-from sitsformer.sensors import PIXEL
 from sitsformer.training.objectives import SCRATCH, objectives
 
 
@@ -29,6 +28,10 @@ class Paths:
         except ConfigError as error:
             raise ConfigError(f"results: {error}") from None
         self._tiles = cache(lambda area: tiles(area, config.areas[area]))
+        self._places = cache(
+            lambda area: {(tile.west, tile.north): tile for tile in self._tiles(area)}
+        )
+        self._names = cache(lambda area: {tile.name: tile for tile in self._tiles(area)})
 
     def tiles(self, area: str) -> list[Tile]:
         """Tiles of an area."""
@@ -156,9 +159,9 @@ class Paths:
 
     def neighbours(self, area: str, name: str) -> list[str]:
         """Cubes of the tiles of an area that touch one of them, whose patches reach into them."""
-        known = {(tile.west, tile.north): tile for tile in self.tiles(area)}
-        tile = next(one for one in known.values() if one.name == name)
-        side = tile.size * PIXEL
+        known: dict[tuple[int, int], Tile] = self._places(area)
+        tile: Tile = self._names(area)[name]
+        side = tile.side
         places = [
             (tile.west + right * side, tile.north + up * side)
             for up in (1, 0, -1)

@@ -31,6 +31,7 @@ from sitsformer.samples import (
     about,
     load_samples,
     open_samples,
+    shards,
     split_rows,
     statistics,
 )
@@ -39,7 +40,14 @@ from sitsformer.training import distributed
 from sitsformer.training.loop import Row, fit
 from sitsformer.training.objectives import objectives, without_labels
 from sitsformer.training.observers import bar, observers
-from sitsformer.training.pretraining import InMemory, Ints, PretrainTask, Source
+from sitsformer.training.pretraining import (
+    Held,
+    InMemory,
+    Ints,
+    PretrainTask,
+    Source,
+    Validation,
+)
 
 logger = logging.getLogger("sitsformer")
 
@@ -88,6 +96,7 @@ def run(
         SitsError: the samples do not serve the objective, or the training fails.
     """
     device = distributed.start(device_name)
+    settings = settings.of(objective)
     stats = statistics(where.samples)
 
     def series(samples: Batch) -> Series:
@@ -116,13 +125,15 @@ def run(
         stats.std,
         common.bands,
         classes.names,
+        common.sensor.name,
     ).to(device)
     source = _source(where.samples, settings, seed, device, series)
+    on_disk = isinstance(source, Streamed) and source.loader.held is None
     task = PretrainTask(
         source,
         learned,
         _class_weights(labels, len(common.classes)).to(device) if settings.class_balanced else None,
-        _validation(where.samples, series),
+        _validation(where.samples, series, on_disk),
     )
     identity = {
         "objective": objective,
@@ -232,12 +243,32 @@ def _look(path: Path) -> tuple[Ints, tuple[int, int]]:
     return labels, (dataset.sizes["band"], dataset.sizes["px"])
 
 
-def _validation(path: Path, series: Callable[[Batch], Series]) -> tuple[Series, Ints] | None:
-    """Series and labels of the validation split, in memory; None where there is none."""
+def _validation(path: Path, series: Callable[[Batch], Series], on_disk: bool) -> Validation | None:
+    """The validation split, left on disk where the training split is; None where there is none."""
     if not (open_samples(path).split.values == 1).any():
         return None
+    if on_disk:
+        return StreamedValidation(path, series)
     samples = vars(load_samples(path, "validation"))
-    return series(samples), samples["label"]
+    return Held(series(samples), samples["label"])
+
+
+class StreamedValidation:
+    """A validation split that is read batch by batch; see `pretraining.Validation`."""
+
+    def __init__(self, path: Path, series: Callable[[Batch], Series]) -> None:
+        dataset = open_samples(path)
+        self.path, self.series = path, series
+        self.rows = split_rows(dataset, path, "validation")
+        self.doy = dataset.doy.values[self.rows]
+        self.label = dataset.label.values[self.rows].astype(np.int64)
+
+    def part(self, index: Ints) -> tuple[Series, Ints, Ints]:
+        """See `pretraining.Validation`."""
+        with shards.Reader(self.path / "reflectance") as reader:
+            reflectance = reader.take(self.rows[index])
+        found = self.series({"reflectance": reflectance, "doy": self.doy[index]})
+        return found, self.label[index], np.arange(len(index))
 
 
 def _class_weights(label: Ints, classes: int) -> torch.Tensor:

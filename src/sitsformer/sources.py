@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sitsformer.registry import find, records
+from sitsformer.sensors import DEFAULT
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,10 +54,12 @@ class Source:
         name: in `source` of an area, and of its section of the config.
         module: that has `open_source(config) -> Opened`; imported when a cube is made.
         labels: names of the label layers that it can bring to an area.
+        sensors: names of those whose images it can bring; None: of any. The one that is wanted
+            stands in the area: `sensors.sensor_of(area)`.
         confidences: it brings the confidence of a label product beside it.
         section: where its settings stand: in the `area`, in the `config` beside the areas, or
             nowhere. An area has the section of its own source and of no other.
-        decisive: keys of a section of the `config` that change what cubes hold; None: all.
+        decisive: keys of its section that change what cubes hold; None: all.
         outline: cubes depend on the outline of their area, beside the tiles that touch it.
         early: what is known against an area without a look at a file, asked at every start.
         foresees: its module has `problems(area_name, area)`, what can be known against an area
@@ -71,6 +74,7 @@ class Source:
     name: str
     module: str
     labels: Callable[[Area], Collection[str]]
+    sensors: tuple[str, ...] | None = (DEFAULT,)
     confidences: bool = False
     section: Literal["area", "config"] | None = None
     decisive: tuple[str, ...] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,14 +13,16 @@ from sitsformer import artefacts, config
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import TEST, TRAIN, VALIDATION, training_weights
 from sitsformer.fewshot.adaptations.full import all_weights
+from sitsformer.fewshot.adaptations.sits_former import task_settings
 from sitsformer.finetune import PREDICT_BATCH, Ints, series_of, start_network
 from sitsformer.model.prediction import probabilities
 from sitsformer.model.steps import make_series
 from sitsformer.modelstore import Origin, save_model
-from sitsformer.samples import load_samples, statistics
+from sitsformer.samples import labelled, load_samples, statistics
 from sitsformer.training import distributed
-from sitsformer.training.classification import ClassifySettings, ClassifyTask
+from sitsformer.training.classification import ClassifyTask
 from sitsformer.training.loop import Row, fit
+from sitsformer.training.objectives.published import FINETUNING, KEPT
 from sitsformer.training.observers import bar, observers
 
 
@@ -32,12 +35,13 @@ class Standard:
         batch_size: samples a step.
         recipe: of the optimiser.
         seed: of the classifier's weights, the order of samples and dropout.
-        patience: epochs without a better validation loss before it stops; None: never.
+        patience: epochs without a better macro F1 on the validation split before it stops, whose
+            best epoch is kept; None: never.
     """
 
     epochs: int = 50
     batch_size: int = 128
-    recipe: config.Optimiser = field(default_factory=config.Optimiser)
+    recipe: config.Optimiser = field(default_factory=lambda: config.Optimiser(**FINETUNING))
     seed: int = 0
     patience: int | None = None
 
@@ -68,8 +72,7 @@ def run_standard(
         Overall accuracy, macro F1 and kappa on the test split.
     """
     device = distributed.start(device_name)
-    loaded = load_samples(store)
-    samples = loaded.take(loaded.label >= 0)
+    samples = load_samples(store, choose=labelled)
     parts = [np.flatnonzero(samples.split == k) for k in (TRAIN, VALIDATION, TEST)]
     if not len(parts[0]):
         raise SitsError(f"{store} has no labelled sample in its training split")
@@ -81,18 +84,18 @@ def run_standard(
     model = start_network(samples, series, init, settings.seed, model_settings)
     all_weights(model)
     model.to(device)
-    size = min(settings.batch_size, len(parts[0]))
     task = ClassifyTask(
         series,
         samples.label,
         parts[0],
-        ClassifySettings(updates=len(parts[0]) // size, batch_size=size, seed=settings.seed),
+        task_settings(settings.seed, batch_size=settings.batch_size),
         parts[1] if len(parts[1]) else None,
         training_weights(samples.weight, samples.label, parts[0]),
     )
     recipe = settings.recipe.plan(
         epochs=settings.epochs,
         seed=settings.seed,
+        keep=KEPT,
         patience=settings.patience,
     )
     inputs = {"samples": store} | ({} if init is None else {"init": init})
@@ -123,6 +126,7 @@ def run_standard(
         "classification", data, identity, inputs, settings.seed, metrics, samples.classes
     )
     save_model(out, model, origin, history)
+    shutil.rmtree(checkpoint, ignore_errors=True)
     return metrics
 
 

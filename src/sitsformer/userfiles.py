@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sitsformer.config import Area, Config, MaskRaster, expand
+from sitsformer.config import Area, Config, MaskRaster, expand, is_address
 from sitsformer.grid import geometry_file
 from sitsformer.legends import legend_path
 from sitsformer.sources import source_of
@@ -49,8 +49,9 @@ def recorded(area: Area) -> dict[str, Path]:
     """
     outline = geometry_file(area) if source_of(area).outline else None
     found = {} if outline is None else {"geometry": outline}
-    for layer, label in (area.rasters.labels if area.rasters else {}).items():
-        found[f"labels.{layer}"] = expand(label.path)
+    for layer, label in area.label_rasters.items():
+        if not is_address(label.path):
+            found[f"labels.{layer}"] = expand(label.path)
         if (legend := legend_path(label.legend)) is not None:
             found[f"legends.{layer}"] = legend
     return found

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from earthengine.images import Grid, Image
+from earthengine.images import Grid, Image, known_crs
 
 
 def asset(image: Image) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def grid(given: Mapping[str, Any] | None, image: Image) -> Grid:
         float(shift["translateY"]),
     )
     crs = given.get("crsCode") or image.bands[0].native.crs
-    return Grid(crs, transform, int(size["width"]), int(size["height"]))
+    return Grid(known_crs(crs), transform, int(size["width"]), int(size["height"]))
 
 
 def npy(image: Image, grid: Grid) -> bytes:

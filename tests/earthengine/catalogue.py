@@ -327,7 +327,8 @@ def granules(place: Place) -> list[Granule]:
     for zone in range(first, last + 1):
         edge_west, edge_east = zone * 6 - 186, zone * 6 - 180
         west, east = max(place.west, edge_west - 0.4), min(place.east, edge_east + 0.4)
-        epsg = (32600 if place.north > 0 else 32700) + zone
+        # A place may go on beyond 180 degrees, where zone 1 follows zone 60.
+        epsg = (32600 if place.north > 0 else 32700) + (zone - 1) % 60 + 1
         corners = np.array([[west, place.south], [west, place.north],
                             [east, place.south], [east, place.north]])  # fmt: skip
         x, y = transformer("EPSG:4326", f"EPSG:{epsg}").transform(corners[:, 0], corners[:, 1])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from shapely.geometry import MultiPolygon, Point, Polygon, box
 
-from earthengine.images import EarthEngineError, Image, transformer
+from earthengine.images import EarthEngineError, Image, known_crs, transformer
 from earthengine.values import (
     Collection,
     Context,
@@ -22,6 +22,7 @@ from earthengine.values import (
     Instant,
     Projection,
     Reducer,
+    accumulated,
     function,
     to_image,
     to_items,
@@ -136,12 +137,13 @@ def _limit(
 
 @function("Collection.toList")
 def _to_list(context: Context, collection: Collection, count: int, offset: int = 0) -> list[Any]:
-    return collection.items[int(offset) : int(offset) + int(count)]
+    chosen = collection.items[int(offset) : int(offset) + int(count)]
+    return accumulated(Collection(chosen))
 
 
 @function("AggregateFeatureCollection.array")
 def _aggregate_array(context: Context, collection: Collection, property: str) -> list[Any]:
-    found = (_property(item, property) for item in collection.items)
+    found = (_property(item, property) for item in accumulated(collection))
     return [value for value in found if value is not None]
 
 
@@ -160,7 +162,8 @@ def _reduce_columns(
     context: Context, collection: Collection, reducer: Reducer, selectors: list[str],
     weightSelectors: list[str] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    rows = [[_property(item, name) for name in selectors] for item in collection.items]
+    items = accumulated(collection)
+    rows = [[_property(item, name) for name in selectors] for item in items]
     # Rows with a null are skipped, as reducers do.
     rows = [row for row in rows if None not in row]
     if reducer.name == "repeated list":
@@ -281,7 +284,7 @@ def _filter_bounds(
         ring = context.catalogue.footprint(item)
         if ring is None:
             return True
-        # A footprint may go on beyond 180 degrees; a filter's place is what its numbers say.
+        # Either may go on beyond 180 degrees: the same place by other numbers.
         lon, lat = np.array(ring).T
         lon = lon[0] + (lon - lon[0] + 180) % 360 - 180
         return any(
@@ -328,7 +331,7 @@ def _error_margin(context: Context, value: float | None = None, unit: str = "met
 def _projection(
     context: Context, crs: str, transform: list[float] | None = None, transformWkt: Any = None
 ) -> Projection:
-    return Projection(crs, tuple(transform or (1, 0, 0, 0, 1, 0)))
+    return Projection(known_crs(crs), tuple(transform or (1, 0, 0, 0, 1, 0)))
 
 
 @function("GeometryConstructors.Polygon")
@@ -336,6 +339,10 @@ def _polygon(
     context: Context, coordinates: list[Any], crs: Projection | None = None,
     geodesic: bool | None = None, maxError: Any = None, evenOdd: bool = True,
 ) -> Polygon:  # fmt: skip
+    """A ring in degrees; it goes on beyond 180 degrees where an edge is shorter that way.
+
+    Only edges that are straight lines on a map of degrees go around the Earth from 179 to -179.
+    """
     rings = coordinates if isinstance(coordinates[0][0], list | tuple) else [coordinates]
     shell = [(float(x), float(y)) for x, y in rings[0]]
     if crs is not None and crs != Projection("EPSG:4326"):
@@ -344,7 +351,10 @@ def _polygon(
         points = np.array([(a * x + b * y + c, d * x + e * y + f) for x, y in shell])
         lon, lat = transformer(crs.crs, "EPSG:4326").transform(points[:, 0], points[:, 1])
         shell = list(zip(lon.tolist(), lat.tolist(), strict=True))
-    return Polygon(shell)
+    elif geodesic is False:
+        return Polygon(shell)
+    lon, lat = np.array(shell).T
+    return Polygon(np.column_stack([np.unwrap(lon, period=360), lat]))
 
 
 @function("GeometryConstructors.MultiPolygon")
@@ -357,7 +367,8 @@ def _multi_polygon(
 
 @function("GeometryConstructors.BBox")
 def _bbox(context: Context, west: float, south: float, east: float, north: float) -> Polygon:
-    return box(west, south, east, north)
+    # Eastwards from west to east, across 180 degrees where east is less.
+    return box(west, south, east if west <= east else east + 360, north)
 
 
 @function("GeometryConstructors.Rectangle")
@@ -368,8 +379,10 @@ def _rectangle(
     if not isinstance(coordinates[0], list):
         coordinates = [coordinates[:2], coordinates[2:]]
     (west, south), (east, north) = coordinates
+    if crs is None and east < west:
+        east += 360
     ring = [[west, south], [east, south], [east, north], [west, north]]
-    return _polygon(context, ring, crs)
+    return _polygon(context, ring, crs, geodesic=False)
 
 
 @function("GeometryConstructors.Point")

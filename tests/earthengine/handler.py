@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
+import math
 import re
 import socket
 import threading
@@ -97,26 +99,42 @@ class Handler(BaseHTTPRequestHandler):
     def _send(
         self, call: Call, status: int, kind: str, content: bytes, fault: faults.Fault | None
     ) -> None:
+        """Send an answer; a long one in chunks, and zipped where the client takes that."""
+        size = len(content)
+        in_chunks = size > self.service.whole_up_to
+        zipped = in_chunks and "gzip" in self.headers.get("Accept-Encoding", "")
+        if zipped:
+            content = gzip.compress(content, 1)
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
+        if in_chunks:
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Content-Length", str(size))
+        if zipped:
+            self.send_header("Content-Encoding", "gzip")
         if fault == "429-wait":
             self.send_header("Retry-After", "1")
         self.end_headers()
+        pieces = 8 if fault == "slow" else 2 if in_chunks or fault == "truncate" else 1
+        piece = max(1, math.ceil(len(content) / pieces))
+        parts = [content[start : start + piece] for start in range(0, len(content), piece)]
+        if in_chunks:
+            parts = [b"%x\r\n%b\r\n" % (len(part), part) for part in parts]
+            parts[-1] += b"0\r\n\r\n"
         if fault == "truncate":
-            self.wfile.write(content[: len(content) // 2])
+            self.wfile.write(parts[0])
             self.close_connection = True
             return
-        piece = max(1, len(content) // 8) if fault == "slow" else max(1, len(content))
-        *first, last = [content[start : start + piece] for start in range(0, len(content), piece)]
-        for part in first:
+        for part in parts[:-1]:
             self.wfile.write(part)
-            time.sleep(self.service.drip_seconds)
-        self.service.wait_for_line(len(content))
+            if fault == "slow":
+                time.sleep(self.service.drip_seconds)
+        self.service.wait_for_line(size)
         # Before the last bytes leave: a client may look at the calls as soon as it has them.
-        call.status, call.bytes = status, len(content)
+        call.status, call.bytes = status, size
         try:
-            self.wfile.write(last)
+            self.wfile.write(parts[-1] if parts else b"")
             self.wfile.flush()
         except OSError:
             call.status = call.bytes = 0

@@ -81,6 +81,8 @@ def _mosaic(context: Context, collection: Collection) -> Image:
 
 @function("reduce.median")
 def _median(context: Context, collection: Collection) -> Image:
+    if not collection.items:
+        return Image(())
     names = collection.items[0].names()
     stacks = [[pick(item, name) for item in collection.items] for name in names]
     return Image(tuple(images.median(stack) for stack in stacks))
@@ -88,6 +90,8 @@ def _median(context: Context, collection: Collection) -> Image:
 
 @function("reduce.mode")
 def _mode(context: Context, collection: Collection) -> Image:
+    if not collection.items:
+        return Image(())
     names = collection.items[0].names()
     stacks = [[pick(item, name) for item in collection.items] for name in names]
     return Image(tuple(images.mode(stack) for stack in stacks))
@@ -144,6 +148,11 @@ def _link(
 def broadcast(first: Image, second: Image) -> list[tuple[Band, Band]]:
     """Pairs of bands; a single band meets all."""
     left, right = first.bands, second.bands
+    if bool(left) != bool(right):
+        raise EarthEngineError(
+            "If one image has no bands, the other must also have no bands. "
+            f"Got {len(left)} and {len(right)}."
+        )
     if len(right) == 1:
         right = right * len(left)
     elif len(left) == 1:
@@ -297,6 +306,8 @@ def _slice(context: Context, image: Image, start: int, end: int | None = None) -
 
 @function("Image.projection")
 def _image_projection(context: Context, image: Image) -> Projection:
+    if not image.bands:
+        raise EarthEngineError("Image.projection: Image has no bands.")
     first = image.bands[0].native
     return Projection(first.crs, first.transform)
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import Transformer
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError
 from shapely.geometry import Polygon
 
 Pixels = tuple[NDArray[Any], NDArray[np.bool_]]
@@ -48,6 +49,18 @@ class Grid:
         return a * column + b * row + c, d * column + e * row + f
 
 
+@lru_cache(maxsize=256)
+def known_crs(code: str) -> str:
+    """The CRS, where Earth Engine would know it: a code, or WKT; PROJ strings it refuses."""
+    try:
+        if not code.startswith("+"):
+            CRS.from_user_input(code)
+            return code
+    except CRSError:
+        pass
+    raise EarthEngineError("Projection: The CRS of a map projection could not be parsed.")
+
+
 @lru_cache(maxsize=64)
 def transformer(source: str, target: str) -> Transformer:
     return Transformer.from_crs(source, target, always_xy=True)
@@ -61,6 +74,8 @@ def locate(
     x, y = grid.centres()
     if grid.crs != native.crs:
         x, y = transformer(grid.crs, native.crs).transform(*np.broadcast_arrays(x, y))
+    if native.crs == "EPSG:4326":
+        x = np.where(np.abs(x) > 180, (x + 180) % 360 - 180, x)
     a, _, c, _, e, f = native.transform
     column = np.floor((x - c) / a).astype(np.int64)
     row = np.floor((y - f) / e).astype(np.int64)
@@ -228,7 +243,7 @@ def reproject(band: Band, crs: str, transform: tuple[float, ...]) -> Band:
     a, b, c, d, e, f = transform
     if b or d:
         raise EarthEngineError("Image.reproject: no rotated transforms here.")
-    native = Grid(crs, (a, b, c, d, e, f), 2**31, 2**31)
+    native = Grid(known_crs(crs), (a, b, c, d, e, f), 2**31, 2**31)
 
     def read(grid: Grid) -> Pixels:
         x, y = grid.centres()

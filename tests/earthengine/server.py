@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import io
 import json
+import math
 import threading
 import time
 import zipfile
@@ -87,6 +88,9 @@ class LocalEarthEngine:
         self.fault = fault
         self.byte_limit = BYTE_LIMIT
         self.hang_seconds, self.drip_seconds = 3.0, 0.4
+        # Where answers are remembered the transport is timed: there packing would count.
+        self.whole_up_to = math.inf if remember is not None else 1_024
+        """Bytes of the longest answer that is sent whole and as it is."""
         self.tasks_may_end = threading.Event()
         self.tasks_may_end.set()
         self.token: str | None = None
@@ -212,7 +216,7 @@ class LocalEarthEngine:
     def pixels(self, image: Image, request: Mapping[str, Any]) -> bytes:
         if request.get("bandIds"):
             image = image.with_bands([pick(image, name) for name in request["bandIds"]])
-        grid = answers.grid(request.get("grid"), image)
+        grid = answers.grid(request.get("grid"), _with_bands(image))
         self._check_size(image, grid)
         form = request.get("fileFormat", "AUTO_JPEG_PNG")
         if form == "NPY":
@@ -269,12 +273,12 @@ class LocalEarthEngine:
         self.tasks_may_end.wait()
         time.sleep(0.3)
         try:
-            image = to_image(self.evaluate(request["expression"]))
+            image = _with_bands(to_image(self.evaluate(request["expression"])))
             target = self._export_target(request["fileExportOptions"])
             content = answers.geotiff(image, answers.grid(request["grid"], image))
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
-        except EarthEngineError as error:
+        except (EarthEngineError, TypeError, ValueError, AttributeError, LookupError) as error:
             metadata["state"] = "FAILED"
             operation.update(done=True, error={"code": 3, "message": str(error)})
             return
@@ -307,6 +311,13 @@ class LocalEarthEngine:
         if start + size < len(found):
             answer["nextPageToken"] = str(start + size)
         return answer
+
+
+def _with_bands(image: Image) -> Image:
+    """An image that has pixels at all: the mosaic of an empty collection has none."""
+    if not image.bands:
+        raise EarthEngineError("Image has no bands.")
+    return image
 
 
 EXAMPLES = (

@@ -12,6 +12,8 @@ from earthengine import images
 from earthengine.catalogue import Catalogue
 from earthengine.images import Band, EarthEngineError, Image, PixelType
 
+MOST_ELEMENTS = 5_000
+"""More of a collection than this is neither described nor made a list of."""
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 
 
@@ -35,13 +37,22 @@ class Collection:
         features = any(isinstance(item, Feature) for item in self.items)
         kind = "FeatureCollection" if features else "ImageCollection"
         found: dict[str, Any] = {"type": kind, "bands": [], "properties": {}}
-        found["features"] = [describe(item) for item in self.items]
+        found["features"] = [describe(item) for item in accumulated(self)]
         if features:
             found["columns"] = {}
             del found["bands"]
         if self.id:
             found["id"] = self.id
         return found
+
+
+def accumulated(collection: Collection) -> list[Any]:
+    """The elements of a collection, where a query may hold them all at once."""
+    if len(collection.items) > MOST_ELEMENTS:
+        raise EarthEngineError(
+            f"Collection query aborted after accumulating over {MOST_ELEMENTS} elements."
+        )
+    return collection.items
 
 
 @dataclass
@@ -118,6 +129,10 @@ def to_items(value: Any) -> list[Any]:
 
 def pick(image: Image, selector: Any) -> Band:
     """A band by name or position."""
+    if not image.bands:
+        raise EarthEngineError(
+            f"Image.select: Band pattern '{selector}' was applied to an Image with no bands."
+        )
     if isinstance(selector, int | float):
         return image.bands[int(selector)]
     for band in image.bands:

@@ -73,7 +73,7 @@ def test_a_collection_that_is_gone_is_named(server: LocalEarthEngine, tmp_path: 
 
 def test_plan_counts_what_the_export_then_sends(server: LocalEarthEngine, tmp_path: Path) -> None:
     path, _ = written(tmp_path, server, min_clear=0.0)
-    status, out, err = run("plan", path, cwd=tmp_path)
+    status, out, err = run("plan", path, "--earthengine", cwd=tmp_path)
     assert status == 0, err
     assert "1 tiles, 20 dates, at most 4 requests, 2 MB" in out
     (share,) = [line for line in out.splitlines() if "Share of the monthly" in line]
@@ -89,13 +89,6 @@ def test_plan_counts_what_the_export_then_sends(server: LocalEarthEngine, tmp_pa
     assert len(asked) == 4
     # The same estimate stands in the log of the export.
     assert "at most 4 requests, 2 MB" in err
-
-
-def test_plan_of_a_config_without_earth_engine(tmp_path: Path) -> None:
-    demo = Path(__file__).parents[2] / "config" / "config.yaml"
-    status, out, _ = run("plan", demo, cwd=tmp_path)
-    assert status == 0
-    assert "no area of this config comes from Earth Engine" in out
 
 
 def test_the_cache_is_shown_and_emptied(server: LocalEarthEngine, tmp_path: Path) -> None:

@@ -160,6 +160,6 @@ def test_a_token_server_that_is_away_is_said(server: LocalEarthEngine, tmp_path:
     status, out, _ = finish(start(away, gone, "doctor", path))
     assert status == 1
     assert "FAIL  credentials  the token server did not answer" in out
-    status, _, err = finish(start(away, gone, "plan", path))
+    status, _, err = finish(start(away, gone, "plan", path, "--earthengine"))
     assert status == 1
     assert "finding credentials failed 2 times" in err

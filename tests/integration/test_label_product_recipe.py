@@ -206,7 +206,7 @@ def test_every_command_knows_the_product(
     path = config(server, tmp_path, PLACE, "euland")
     status, _, said = run("config", "check", path, cwd=tmp_path)
     assert status == 0, said
-    status, out, said = run("plan", path, cwd=tmp_path)
+    status, out, said = run("plan", path, "--earthengine", cwd=tmp_path)
     assert status == 0, said
     assert "at most 4 requests" in out
     status, out, said = run("doctor", path, cwd=tmp_path)

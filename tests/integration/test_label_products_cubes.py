@@ -214,6 +214,6 @@ def test_the_year_of_a_map_is_said_before_and_after(
     assert said[1].endswith("map of 2021, the nearest to the season's year 2023")
     assert said[2].endswith("map of 2023")
     path = written(server, tmp_path, place(fixtures.FRANCE, "worldcover"))
-    status, out, err = run("plan", path, cwd=tmp_path)
+    status, out, err = run("plan", path, "--earthengine", cwd=tmp_path)
     assert status == 0, err
     assert "labels worldcover: ESA WorldCover, map of 2021" in out

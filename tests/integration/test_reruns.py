@@ -102,6 +102,7 @@ def area(name: str, made: Jobs) -> dict[str, tuple[Change | Any, Jobs | str]]:
     without_cubes = {key: jobs for key, jobs in made.items() if key not in ("cube", "patches")}
     return {
         "source": ("earthengine", made),
+        "sensor": ("landsat", REFUSED),
         "bounds": ([west, south, east, north + 0.0001], made),  # another sky
         "geometry": ("split.geojson", REFUSED),
         "start": (f"{year}-03-02", made),
@@ -113,6 +114,7 @@ def area(name: str, made: Jobs) -> dict[str, tuple[Change | Any, Jobs | str]]:
         "tiles.count": (1, without_cubes),
         "tiles.seed": (3, made),
         "rasters": ({"path": "x"}, REFUSED),
+        "stac": ({"url": "x"}, REFUSED),
     }
 
 
@@ -216,6 +218,9 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
     "pretrain.recipe.learning_rate": (3e-3, pretrained(3)),
     "pretrain.recipe.schedule": ("constant", pretrained(3)),
     "pretrain.recipe.decay": (0.9, {}),  # of another schedule
+    "pretrain.recipe.hold": (3, {}),
+    "pretrain.recipe.l2": (1e-4, REFUSED),  # of another optimiser
+    "pretrain.published": (False, {}),  # of objectives that the demo does not have
     # Of masked reconstruction, which no objective of the demo has; the page draws by them.
     "pretrain.mask": ("spans", {"report": 1}),
     "pretrain.mask_rate": (0.4, {"report": 1}),
@@ -229,6 +234,7 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
             "drop": (0.1, pretrained(3)),
             "gain": (0.1, pretrained(3)),
             "noise": (0.1, pretrained(3)),
+            "turn": (True, pretrained(3)),
         },
     ),
     "pretrain.patience": (3, pretrained(3)),
@@ -248,12 +254,19 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
     "fewshot.passes": (11, SWEEP),
     "fewshot.batch_size": (16, SWEEP),
     **under("fewshot.recipe", {key: (value, SWEEP) for key, value in RECIPE.items()}),
+    "fewshot.recipe.l2": (1e-4, REFUSED),  # of another optimiser
     "fewshot.recipe.schedule": ("constant", SWEEP),
     "fewshot.learning_rates": ([1e-3, 3e-3], SWEEP),
     "fewshot.label_smoothing": (0.0, SWEEP),
     **under(
         "fewshot.augment",
-        {"day_shift": (2, SWEEP), "drop": (0.1, SWEEP), "gain": (0.1, SWEEP), "noise": (0, SWEEP)},
+        {
+            "day_shift": (2, SWEEP),
+            "drop": (0.1, SWEEP),
+            "gain": (0.1, SWEEP),
+            "noise": (0, SWEEP),
+            "turn": (True, SWEEP),
+        },
     ),
     "fewshot.baselines": (
         ["random_forest", "logistic_regression", "nearest_centroid"],
@@ -318,6 +331,7 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
             "cache_gb": (1.0, {}),
         },
     ),
+    **under("compute", {"device": ("cuda", {}), "hours": (1.0, {}), "memory_gb": (8.0, {})}),
 }
 """Key -> another value, or a mapping of keys where it takes several; and the jobs that run."""
 

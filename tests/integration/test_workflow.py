@@ -194,8 +194,9 @@ def test_polygons_of_a_split_decide_what_is_cut_and_are_an_input(tmp_path: Path)
 def test_the_same_config_twice_gives_the_same_bytes_even_when_killed(
     finished: Path, tmp_path: Path
 ) -> None:
-    """The second run is killed with all its jobs three times on its way."""
-    for seconds in (9, 14, 19):
+    """The second run is killed with all its jobs three times, each time further on its way."""
+    reached = ("results/cubes/*/*.zarr", "results/checkpoints/*", "results/fewshot/*/*/*.parquet")
+    for milestone in reached:
         process = subprocess.Popen(
             command(tmp_path, tiny()),
             stdout=subprocess.DEVNULL,
@@ -203,9 +204,13 @@ def test_the_same_config_twice_gives_the_same_bytes_even_when_killed(
             cwd=ROOT,
             start_new_session=True,
         )
-        time.sleep(seconds)
+        while not list(tmp_path.glob(milestone)):
+            assert process.poll() is None, f"it ended before there was {milestone}"
+            time.sleep(0.05)
+        assert process.poll() is None, "it was done before it could be killed"
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        assert not (tmp_path / "results" / "report.html").exists()
         run(tmp_path, tiny(), "--unlock")
     result = run(tmp_path, tiny())
     assert result.returncode == 0, result.stdout + result.stderr

@@ -140,7 +140,7 @@ def test_blocks_that_were_drawn_as_one_widen_the_interval() -> None:
         for name, cluster in (("alone", None), ("blocks", block[drawn])):
             sample = Reference(found[drawn], truth[drawn], np.ones(int(drawn.sum())), cluster)
             row = areas.table(
-                np.bincount(found.ravel()), ("a", "b"), (1, 2), sample, 0.95, ""
+                np.bincount(found.ravel()), ("a", "b"), (1, 2), sample, 0.95, "", 0.01
             ).iloc[1]
             covered[name] += row.low_ha <= share * truth.size / 100 <= row.high_ha
     assert covered["blocks"] > 180 and covered["alone"] < 140
@@ -170,13 +170,13 @@ def test_a_mapped_class_without_a_unit_is_said_to_be_unknown() -> None:
     # As wide as not knowing makes it.
     assert found.share_variance[1] > 0.1**2 * 0.25
     assert np.isnan(found.producers[2])
-    table = areas.table(pixels, ("a", "b", "c"), (1, 2, 3), sample, 0.95, "")
+    table = areas.table(pixels, ("a", "b", "c"), (1, 2, 3), sample, 0.95, "", 0.01)
     assert table.samples.tolist() == [10, 0, 0, 10]
     assert (table.high_ha - table.low_ha)[1] > 0.1
 
 
 def test_what_is_carried_over_has_no_interval() -> None:
-    frame = areas.table(np.array([60, 40]), ("a", "b"), (1, 2), None, 0.95, "")
+    frame = areas.table(np.array([60, 40]), ("a", "b"), (1, 2), None, 0.95, "", 0.01)
     mapped, truth = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
     found = areas.carried_over(frame, mapped, truth, np.array([1.0, 3, 1, 1]), "elsewhere")
     assert found.users_accuracy.tolist() == [0.25, 1, 0.5]

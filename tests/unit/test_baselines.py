@@ -10,7 +10,7 @@ import torch
 
 import phenology
 from sitsformer import decisive, fewshot
-from sitsformer.baselines import ShippedBaseline, series, shipped
+from sitsformer.baselines import ShippedBaseline, by_default, series, shipped
 from sitsformer.baselines.fitting import run
 from sitsformer.baselines.networks.temporal_cnn import regular
 from sitsformer.config import FewShot, parse
@@ -96,7 +96,22 @@ def test_patch_means_leave_missing_pixels_out() -> None:
     assert np.isfinite(made.features("centre")).all()
 
 
-@pytest.mark.parametrize("name", sorted(shipped()))
+@pytest.mark.parametrize("side", [1, 3])
+def test_series_do_not_depend_on_the_pieces_they_are_made_in(monkeypatch, side: int) -> None:
+    samples = phenology.make(50, side=side)
+    whole = series.PixelSeries.of(samples)
+    expected = {
+        (view, made): getattr(whole, made)(view)[:40][::-1]
+        for view in whole.views
+        for made in ("values", "regular", "features")
+    }
+    monkeypatch.setattr(series, "_CHUNK", 7)
+    pieces = series.PixelSeries.of(samples).take(np.arange(40)[::-1])
+    for (view, made), values in expected.items():
+        np.testing.assert_array_equal(getattr(pieces, made)(view), values)
+
+
+@pytest.mark.parametrize("name", sorted(by_default()))
 def test_every_baseline_learns_and_repeats(name: str) -> None:
     samples = phenology.make()
     cells = run(samples, Learner(name), 10, [0, 1], SETTINGS)
@@ -111,7 +126,16 @@ def test_every_baseline_learns_and_repeats(name: str) -> None:
     np.testing.assert_array_equal(again[0].probabilities, cells[1].probabilities)
 
 
-@pytest.mark.parametrize("name", sorted(shipped()))
+@pytest.mark.parametrize("name", ["random_forest", "gradient_boosting"])
+def test_threads_change_nothing(monkeypatch, name: str) -> None:
+    samples, found = phenology.make(), []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("SITSFORMER_THREADS", threads)
+        found += run(samples, Learner(name), 10, [0], SETTINGS)
+    np.testing.assert_array_equal(found[0].probabilities, found[1].probabilities)
+
+
+@pytest.mark.parametrize("name", sorted(by_default()))
 def test_shuffled_labels_give_chance(name: str) -> None:
     samples = phenology.shuffled(phenology.make(600))
     found = [macro_f1(cell) for cell in run(samples, Learner(name), 10, range(3), SETTINGS)]
@@ -213,7 +237,7 @@ def test_options_decide_and_have_defaults(monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_depends_on_the_steps_of_training(tmp_path: Path) -> None:
     """Only these cells are run again when `fewshot.steps` and their like change."""
     features, file = ({key: str(tmp_path / "x")} for key in ("features", "file"))
-    options = {"presto": features, "mine": file, "random_forest": file}
+    options = {"presto": features, "mine": file, "random_forest": file, "tabpfn": {"weights": "w"}}
     names = [*shipped(), "presto", "mine"]
     config = {
         "sets": {"crops": {"store": "crops.zarr"}},

@@ -13,7 +13,7 @@ from sitsformer.model.steps import make_series
 from sitsformer.training import checkpoint as checkpoints
 from sitsformer.training.augment import Strength
 from sitsformer.training.loop import fit
-from sitsformer.training.pretraining import InMemory, PretrainTask
+from sitsformer.training.pretraining import Held, InMemory, PretrainTask
 from sitsformer.training.recipe import Plan
 from training_tasks import MEAN, SHAPE, STD, network, settings_of, task, weights
 
@@ -53,7 +53,7 @@ def test_resuming_from_every_checkpoint_gives_the_same_bits(tmp_path, embedding)
     shape = replace(SHAPE, embedding=embedding)
     values, doy, label, split = training_data.arrays(patch=1)
     series = make_series(values[split == 0], doy[split == 0], MEAN, STD)
-    held = (make_series(values[split == 1], doy[split == 1], MEAN, STD), label[split == 1])
+    held = Held(make_series(values[split == 1], doy[split == 1], MEAN, STD), label[split == 1])
     settings = settings_of("dual_sits_former", augment=Strength(8, 0.2, 0.05, 0.01))
     plan = Plan(epochs=2, checkpoint_every=1)
 

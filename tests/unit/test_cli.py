@@ -163,3 +163,15 @@ def test_an_output_that_is_a_folder_is_refused_and_kept(tmp_path: Path) -> None:
     assert result.returncode == 3
     assert "Traceback" not in result.stderr
     assert (tmp_path / "kept" / "own").read_text() == "dear"
+
+
+def test_ctrl_c_in_the_first_second_is_one_line_and_a_status(tmp_path: Path) -> None:
+    """While the first packages are read, nothing of ours runs yet."""
+    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    result = subprocess.run(
+        [sys.executable, "-m", "sitsformer", "--help"],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    assert (result.returncode, result.stdout) == (130, "")
+    assert result.stderr == "error: stopped\n"

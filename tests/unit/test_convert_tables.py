@@ -391,3 +391,61 @@ def test_warnings_of_an_offset_and_of_splits_that_are_not_used(tmp_path, caplog,
     assert caplog.text == ""
     convert(tmp_path, whole(200) + 1000, split=np.zeros(200))
     assert "1000 too large" in caplog.text and "'split', which is not used" in caplog.text
+
+
+def counties(samples=60):
+    """Three counties, the last of which is the test; the others are shared."""
+    region = np.array(["Adams", "Harvey", "Haskell"])[np.arange(samples) % 3]
+    split = np.where(region == "Haskell", "test", "train").astype("<U10")
+    split[:3:3] = "Val"
+    return region, split
+
+
+def test_a_table_without_places_is_kept_apart_by_its_blocks(tmp_path):
+    region, _ = counties()
+    write_table(tmp_path / "t.npz", lon=None, lat=None, block=region)
+    table(tmp_path / "t.npz", tmp_path / "t.zarr", fractions=(0.34, 0.33, 0.33), seed=2)
+    samples = load_samples(tmp_path / "t.zarr")
+    kept = np.delete(region, 3)
+    assert np.isnan(samples.lon).all() and np.isnan(samples.lat).all()
+    assert [len(np.unique(samples.split[kept == name])) for name in np.unique(region)] == [1] * 3
+    assert len(np.unique(samples.split)) == 3
+    assert any("split by block" in line for line in describe(tmp_path / "t.zarr"))
+
+
+def test_the_splits_of_a_table_with_blocks_are_its_own(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("sitsformer"), "propagate", True)
+    region, split = counties()
+    write_table(tmp_path / "t.npz", lon=None, lat=None, block=region, split=split)
+    table(tmp_path / "t.npz", tmp_path / "t.zarr", fractions=(1.0, 0.0, 0.0))
+    found = load_samples(tmp_path / "t.zarr").split
+    wanted = {"train": 0, "Val": 1, "test": 2}
+    assert found.tolist() == [wanted[name] for name in np.delete(split, 3)]
+    assert "train and validation share 1 blocks" in caplog.text
+    numbers = np.array([wanted[name] for name in split])
+    write_table(tmp_path / "n.npz", block=region, split=numbers)
+    table(tmp_path / "n.npz", tmp_path / "n.zarr")
+    assert np.array_equal(load_samples(tmp_path / "n.zarr").split, found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lon": None, "lat": None}, r"lacks the array 'lon': .* leave out both .* give 'block'"),
+        ({"lon": None, "block": counties()[0]}, "lacks the array 'lon': "),
+        (
+            {"block": counties()[0], "split": np.array(["test", "train"] * 30)},
+            r"block 'Adams' has samples in the test and in another split \(3 such blocks\)",
+        ),
+        (
+            {"block": counties()[0], "split": np.full(60, "hold-out")},
+            "split holds 'hold-out', expected train, validation, test, or 0, 1, 2",
+        ),
+        ({"block": counties()[0], "split": np.zeros(7)}, r"split is \(7,\), expected \(60,\)"),
+    ],
+)
+def test_blocks_and_splits_that_do_not_fit_are_refused(tmp_path, changes, message):
+    write_table(tmp_path / "t.npz", **changes)
+    with pytest.raises(SitsError, match=message):
+        table(tmp_path / "t.npz", tmp_path / "t.zarr")
+    assert not (tmp_path / "t.zarr").exists()

@@ -1,4 +1,4 @@
-"""The conda environments, the constraints and pyproject say the same."""
+"""The conda environments, the images, the constraints and pyproject say the same."""
 
 import re
 import tomllib
@@ -41,3 +41,28 @@ def test_the_lock_of_a_platform_pins_everything_as_the_constraints_do(path: Path
     assert {re.split(r"[\[<>=!~; ]", item)[0].lower() for item in wanted} <= set(locked)
     different = {name for name in locked if pins().get(name, locked[name]) != locked[name]}
     assert not different, f"{path.name} is stale: run `make lock` ({sorted(different)})"
+
+
+def steps(text: str) -> list[str]:
+    """Shell commands, one a line, without the ways of a Dockerfile to join them."""
+    joined = re.sub(r"\\\n\s*", "", text)
+    return [step.strip() for step in re.split(r"\s*&&\s*|\n", joined) if step.strip()]
+
+
+def test_both_images_are_made_by_the_same_steps_from_the_constraints() -> None:
+    docker = (ROOT / "Dockerfile").read_text()
+    apptainer = (ROOT / "apptainer.def").read_text()
+    (base,) = re.findall(r"^ARG BASE=docker.io/library/(.*)$", docker, re.MULTILINE)
+    assert re.findall(r"^From: (.*)$", apptainer, re.MULTILINE) == [base]
+    ran = re.findall(r"^RUN ((?:.*\\\n)*.*)$", docker, re.MULTILINE)
+    post = apptainer.partition("%post\n")[2].partition("%runscript")[0]
+    asked = [step for text in ran for step in steps(text)]
+    assert asked == steps(post)
+    (install,) = [step for step in asked if "pip install" in step]
+    assert "--constraint /opt/sitsformer/constraints.txt" in install
+    kept = set(re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
+    assert kept == set(re.findall(r"^    (\S+) /opt/sitsformer/\1$", apptainer, re.MULTILINE))
+    assert all((ROOT / name).exists() for name in kept)
+    python = base.removeprefix("python:").partition("-")[0]
+    pinned = [yaml.safe_load(path.read_text()) for path in (ROOT / "envs").glob("*.yaml")]
+    assert {f"python={python}"} == {env["dependencies"][0] for env in pinned}

@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
 import phenology
 from sitsformer import artefacts, fewshot
-from sitsformer.baselines import shipped
+from sitsformer.baselines import by_default
 from sitsformer.commands.evaluate import evaluate as command
 from sitsformer.config import ConfigError, Evaluation, parse
 from sitsformer.errors import SitsError
@@ -237,6 +237,6 @@ def test_tables_of_earlier_versions_are_read(tmp_path: Path) -> None:
 
 def test_config_knows_the_baselines() -> None:
     config = parse({**VALUES, "fewshot": {"set": "crops"}})
-    assert config.fewshot.baselines == tuple(shipped())
+    assert config.fewshot.baselines == by_default()
     with pytest.raises(ConfigError, match=r"fewshot\.baselines: unknown baseline 'forest'"):
         parse({**VALUES, "fewshot": {"set": "crops", "baselines": ["forest"]}})

@@ -38,6 +38,7 @@ def test_no_example_learns_on_the_ground_of_its_test_in_silence(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("SITSFORMER_PARCELS", "made")  # by scripts/belgium_parcels.py
     config = load(path)
     paths = Paths(config)
     # Series of others' files, without areas, are of one place: there it is said aloud.

@@ -25,6 +25,7 @@ def group(name: str, x: list[float], y: list[float], epsg: int = 32631, **change
         years=(2021,),
         label="cdl",
         side=50.0,
+        pixel=10,
     )
     return replace(made, **changes)
 

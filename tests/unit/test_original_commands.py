@@ -151,13 +151,25 @@ def test_options_that_do_not_fit_are_refused(folders, tmp_path, option, value, m
 
 def test_the_recipe_of_the_original_options():
     given = {"epochs": 40, "warmup_epochs": 10, "decay_gamma": 0.9, "gradient_clipping": 2.0}
-    model, section = options.pretraining(None, {**given, "hidden_size": 64, "attn_heads": 2})
-    recipe = section.recipe
-    assert (recipe.optimiser, recipe.warmup, recipe.decay, recipe.clip) == ("adam", 0.25, 0.9, 2.0)
+    more = {"hidden_size": 64, "attn_heads": 2}
+    model, section = options.pretraining(None, "sits_former", {**given, **more})
+    recipe = section.of("sits_former").recipe
+    assert (recipe.optimiser, recipe.hold, recipe.decay, recipe.clip) == ("adam", 10, 0.9, 2.0)
+    assert (recipe.warmup, recipe.learning_rate, section.augment.turn) == (0.0, 1e-3, True)
     assert (section.epochs, model.hidden, model.heads, model.layers) == (40, 64, 2, 3)
-    assert options.recipe(1e-3, None).optimiser == "adam"
-    decayed = options.recipe(1e-3, 1e-4)
-    assert (decayed.optimiser, decayed.weight_decay) == ("adamw", 1e-4)
+    tuned = options.recipe(1e-3, 1e-4)
+    assert (tuned.optimiser, tuned.l2, tuned.learning_rate) == ("adam", 1e-4, 1e-3)
+    assert (tuned.schedule, tuned.warmup, tuned.clip) == ("constant", 0.0, None)
+
+
+def test_options_go_before_the_recipe_of_a_publication(tmp_path):
+    """Also where a config is given, whose own recipe is of other objectives."""
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG)
+    _, section = options.pretraining(path, "sits_former", {"warmup_epochs": 3})
+    assert (section.of("sits_former").recipe.hold, section.recipe.optimiser) == (3, "adam")
+    _, section = options.pretraining(path, "ssl", {"warmup_epochs": 3})
+    assert (section.recipe.hold, section.recipe.optimiser) == (0, "adamw")
 
 
 def test_help_shows_hyphens_and_none_of_the_repeated_options():

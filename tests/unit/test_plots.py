@@ -116,7 +116,9 @@ def test_ndvi_of_a_made_season(tmp_path: Path) -> None:
     assert by_class[1] == pytest.approx(0.0, abs=0.02)
     clear = (cube.clear.values >= 60) & (cube.reflectance.values[:, 0] != 65535)
     assert len(samples) == int(clear.sum())
-    ET.fromstring(style.render("ndvi", data.phenology, samples, classes))
+    svg = style.render("ndvi", data.phenology, samples, classes)
+    ET.fromstring(svg)
+    assert {"#ffd300", "#267000"} <= colours_in(svg)
 
 
 def test_clear_dates_are_counted_by_month(tmp_path: Path) -> None:
@@ -129,7 +131,9 @@ def test_clear_dates_are_counted_by_month(tmp_path: Path) -> None:
     counts = data.clear_counts(cube, 60)
     assert list(counts.index) == ["2021-04", "2021-05", "2021-06", "2021-07"]
     assert counts.sum() == pytest.approx((cube.clear.values >= 60).sum(0).mean())
-    ET.fromstring(style.render("clear", data.clear_observations, pd.DataFrame({"one": counts}).T))
+    svg = style.render("clear", data.clear_observations, pd.DataFrame({"one": counts}).T)
+    ET.fromstring(svg)
+    assert "<!-- one -->" in svg
 
 
 def test_samples_without_coordinates_are_named() -> None:
@@ -138,7 +142,11 @@ def test_samples_without_coordinates_are_named() -> None:
         data.Places("made", np.arange(5.0), np.arange(5.0), np.array([0, 0, 1, 2, 2], np.uint8)),
         data.Places("elsewhere", nothing, nothing, np.zeros(5, np.uint8)),
     ]
-    ET.fromstring(style.render("where", data.locations, places))
+    svg = style.render("where", data.locations, places)
+    ET.fromstring(svg)
+    # Matplotlib says in comments which text its letters spell.
+    said = re.findall("<!-- (.*?) -->", svg)
+    assert any("elsewhere" in text for text in said), said
 
 
 def test_histories_of_objectives() -> None:
@@ -155,7 +163,11 @@ def test_histories_of_objectives() -> None:
             }
         ),
     }  # fmt: skip
-    ET.fromstring(style.render("history", training.histories, runs))
+    svg = style.render("history", training.histories, runs)
+    ET.fromstring(svg)
+    said = " ".join(re.findall("<!-- (.*?) -->", svg))
+    for word in ("reconstruction", "land cover", "epoch"):
+        assert word in said.lower(), (word, said)
 
 
 def test_principal_components_equal_scikit_learn() -> None:

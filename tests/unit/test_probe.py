@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -20,6 +23,7 @@ from sitsformer.fewshot.adaptations.auto import AUTO
 from sitsformer.fewshot.adaptations.blend import BLEND
 from sitsformer.fewshot.adaptations.lp_ft import LP_FT, tuned
 from sitsformer.fewshot.adaptations.probe import PROBE, STRENGTHS, UNSEEN, probed
+from sitsformer.fewshot.moments import Moments
 from sitsformer.finetune import Job, run_cells, series_of
 from sitsformer.model.prediction import embeddings, probabilities
 from sitsformer.training.classification import ClassifyTask
@@ -62,9 +66,8 @@ def test_a_probe_of_two_classes_is_the_same_regression() -> None:
     model = probed(j, draw, 0, 0.03)
     found = probabilities(model, j.series, np.arange(len(samples)), 64)
     assert (found[:, 2:] < 1e-6).all()
-    features, mean, std = j.pooled(model, 0)
     regression = LogisticRegression(C=0.03, max_iter=1000, tol=1e-6)
-    scaled = (features - mean) / std
+    scaled = j.standardised(model, 0, np.arange(len(samples)))
     regression.fit(scaled[draw.train], samples.label[draw.train])
     np.testing.assert_allclose(found[:, :2], regression.predict_proba(scaled), atol=2e-3)
     assert model.classifier is not None
@@ -81,15 +84,35 @@ def test_a_probe_moves_the_classifier_alone() -> None:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_shared_encodings_are_those_of_the_encoder(seed: int) -> None:
     j = job()
-    j.pooled(j.start(1 - seed), 1 - seed)
+    rows = np.flatnonzero(j.samples.split == 2)[::-1]
+    j.standardised(j.start(1 - seed), 1 - seed, rows)
     model = j.start(seed)
-    found, mean, std = j.pooled(model, seed)
-    again, _, _ = j.pooled(j.start(seed), seed)
-    assert again is found
-    everything = np.arange(len(j.samples))
-    np.testing.assert_array_equal(found, embeddings(model, j.series, everything, 512))
-    training = found[j.samples.split == TRAIN].astype(np.float64)
-    np.testing.assert_allclose((mean, std), (training.mean(0), training.std(0)))
+    found = j.standardised(model, seed, rows)
+    assert j.standardised(j.start(seed), seed, rows) is found
+    mean, std = j.scale(model, seed)
+    training = np.flatnonzero(j.samples.split == TRAIN)
+    plain = embeddings(model, j.series, training, 512).astype(np.float64)
+    np.testing.assert_allclose((mean, std), (plain.mean(0), plain.std(0)), rtol=1e-11)
+    expected = (embeddings(model, j.series, rows, 512).astype(np.float64) - mean) / std
+    np.testing.assert_array_equal(found, expected)
+
+
+@given(
+    arrays(
+        np.float32,
+        st.tuples(st.integers(1, 60), st.just(3)),
+        elements=st.floats(-1000, 1000, width=32),
+    ),
+    st.lists(st.integers(0, 60), max_size=5),
+)
+def test_moments_of_batches_are_those_of_all(rows: np.ndarray, cuts: list[int]) -> None:
+    moments = Moments(3)
+    for part in np.split(rows, sorted(min(cut, len(rows)) for cut in cuts)):
+        moments.add(part)
+    mean, std = moments.scale(1e-6)
+    plain = rows.astype(np.float64)
+    np.testing.assert_allclose(mean, plain.mean(0), rtol=1e-12, atol=1e-10)
+    np.testing.assert_allclose(std, np.maximum(plain.std(0), 1e-6), rtol=1e-6, atol=1e-6)
 
 
 def test_a_blend_lies_half_way() -> None:
@@ -108,7 +131,8 @@ def test_a_blend_lies_half_way() -> None:
 def test_auto_tries_every_one() -> None:
     tried = [choice["adaptation"] for choice in AUTO.candidates(SWEEP)]
     assert tried == ["probe"] * 3 + ["blend", "lp_ft"]
-    assert set(adaptations()) == {"probe", "full", "lp_ft", "blend", "auto", "linear", "bias"}
+    shipped = {"probe", "full", "lp_ft", "blend", "auto", "linear", "bias", "sits_former"}
+    assert set(adaptations()) == shipped
     assert [PROBE.gradient, LP_FT.gradient, AUTO.gradient] == [False, True, True]
 
 

@@ -14,7 +14,7 @@ from sitsformer import cube
 from sitsformer.config import Rasters
 from sitsformer.errors import SitsError
 from sitsformer.imagery.rasters.values import Tags, of_attributes, packing
-from sitsformer.sensors import BANDS
+from sitsformer.sensors import BANDS, SENTINEL2
 
 SPLIT = [{"before": "2022-01-25", "value": 0}, {"from": "2022-01-25", "value": -0.1}]
 WINTER = {"start": "2021-10-01", "end": "2022-09-30"}
@@ -214,7 +214,7 @@ def test_what_the_config_gives_goes_before_the_file(
     tags: Tags, given: dict[str, Any], scale: float, offset: float
 ) -> None:
     day = np.datetime64("2021-05-05").item()
-    found = packing(tags, Rasters(path="x", **given), day, "a.tif", "here")
+    found = packing(tags, Rasters(path="x", **given), SENTINEL2, day, "a.tif", "here")
     assert (found.scale, found.offset) == pytest.approx((scale, offset))
 
 

@@ -83,7 +83,7 @@ def test_a_pixel_that_takes_its_neighbours_value_lies_on_their_edge(tmp_path: Pa
     codes = (row * size + column).astype(np.int32)[None]
     options = {"transform": transform, "crs": "EPSG:4326", "names": None, "nodata": None}
     path = write(tmp_path / "codes.tif", codes, **options)
-    block = Block(EPSG, WEST, NORTH, 504, 504)
+    block = Block(EPSG, WEST, NORTH, 504, 504, 10)
     with rasterio.open(path) as dataset, on_grid(dataset, block) as view:
         found, seen = view.read((1,))
     x, y = np.meshgrid(WEST + 10 * (np.arange(504) + 0.5), NORTH - 10 * (np.arange(504) + 0.5))

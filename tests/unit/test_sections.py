@@ -23,6 +23,7 @@ ELSEWHERE = {
         "class_balanced",
         "loader",
         "recipe",
+        "published",
         "models",
     },
     FewShot: {

@@ -6,9 +6,20 @@ import numpy as np
 import pytest
 
 from sitsformer import stored
+from sitsformer.errors import SitsError
 from sitsformer.indices import normalised_difference
 from sitsformer.model import steps
-from sitsformer.sensors import BANDS, PIXEL, SENTINEL2, SNAP, TILE_STEP, Band
+from sitsformer.sensors import (
+    BANDS,
+    PIXEL,
+    SENTINEL2,
+    SNAP,
+    TILE_STEP,
+    Band,
+    recorded,
+    said,
+    sensors,
+)
 
 
 def test_sentinel_2_is_what_its_documents_say() -> None:
@@ -59,11 +70,43 @@ def test_spellings_of_bands(name: str, band: str) -> None:
         ({"bands": (Band("B02", 1, 10, "blue", ("BLUE",), "B2"),)}, "share a word"),
         ({"instrument": ("B02",)}, "lacks a band"),
         ({"scene_clear": (12,)}, "scene_codes"),
+        ({"corner": 10}, "`corner`"),
+        ({"numbers": {"B02": "BLUE"}}, "stands for no band"),
+        ({"bands": SENTINEL2.bands[1:]}, "no band is called blue"),
+        ({"bands": (Band("b2", 1, 10, "blue", ()), *SENTINEL2.bands[1:])}, "would be read as B02"),
     ],
 )
 def test_a_record_that_contradicts_itself_is_refused(change, message) -> None:
     with pytest.raises(ValueError, match=message):
         replace(SENTINEL2, **change)
+
+
+def test_the_sensors_there_are() -> None:
+    assert list(sensors()) == ["sentinel-2", "hls", "landsat"]
+    with pytest.raises(SitsError, match="unknown sensor 'spot'"):
+        recorded({"sensor": "spot"})
+    # What was made before sensors had names is of Sentinel-2, and so is what says nothing.
+    assert recorded({}) is SENTINEL2 and said(SENTINEL2) == {}
+    landsat = sensors()["landsat"]
+    assert recorded(said(landsat)) is landsat
+    assert landsat.called("red", "nir", "swir16") == ("RED", "NIR", "SWIR1")
+    assert SENTINEL2.has("swir16") and not SENTINEL2.has("swir16", "lwir")
+
+
+@pytest.mark.parametrize(
+    ("file", "band"),
+    [
+        ("LC08_L2SP_198025_20210405_20210412_02_T1_SR_B5", "NIR"),
+        ("LC09_L2SP_198025_20230405_20230412_02_T2_SR_B2", "BLUE"),
+        ("LE07_L2SP_198025_20100405_20200412_02_T1_SR_B5", "SWIR1"),
+        ("LT05_L2SP_198025_20100405_20200412_02_T1_SR_B7", "SWIR2"),
+        ("LT04_L2SP_198025_19880405_20200412_02_T1_QA_PIXEL", "QA_PIXEL"),
+        ("LC08_L2SP_198025_20210405_20210412_02_T1_ST_B10", "ST_B10"),
+    ],
+)
+def test_names_of_landsat_files(file: str, band: str) -> None:
+    found = sensors()["landsat"].part(file)
+    assert found is not None and found[0] == band and file.startswith(found[1])
 
 
 def test_the_network_reads_what_stores_hold() -> None:

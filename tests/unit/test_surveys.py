@@ -392,7 +392,7 @@ def test_a_costly_split_comes_with_remedies():
 def test_units_are_the_smallest_that_share_no_group_and_no_pixel(drawn):
     members = np.array([g for g, _, _ in drawn], np.int64)
     x, y = (np.array([10.0 * one[i] for one in drawn]) for i in (1, 2))
-    found = grouping.units(members, x, y, np.full(len(drawn), 32631), 30.0)
+    found = grouping.units(members, x, y, np.full(len(drawn), 32631), 30.0, 10.0)
     plain = list(range(len(drawn)))
     for _ in drawn:  # the plainest way: repeat until nothing changes
         for i in range(len(drawn)):

@@ -13,7 +13,7 @@ from sitsformer.config import Area, Synthetic
 from sitsformer.grid import Tile
 from sitsformer.imagery.synthetic.source import SyntheticSource
 from sitsformer.plots import tile as tile_view
-from sitsformer.sensors import BANDS
+from sitsformer.sensors import BANDS, SENTINEL2
 
 LEGEND = Legend("crops", (1, 5, 7), ("corn", "soy", "rare"), ("#ff0000", "#00ff00", "#0000ff"))
 
@@ -70,7 +70,7 @@ def test_true_colour_shows_missing_pixels_in_grey() -> None:
     image = np.full((len(BANDS), 2, 2), 10_000, np.uint16)
     image[:, 0, 0] = 0
     image[3, 1, 1] = cube.MISSING
-    shown = tile_view.true_colour(image)
+    shown = tile_view.true_colour(image, SENTINEL2)
     assert (shown[0, 0] == 0).all() and (shown[0, 1] == 1).all() and (shown[1, 1] == 0.5).all()
 
 

@@ -34,6 +34,12 @@ from sitsformer.versions import STAGES
 
 console.install(logger)
 
+# Everything that jobs need, for `--sdm apptainer`: Dockerfile, apptainer.def.
+IMAGE = os.environ.get("SITSFORMER_IMAGE", "sitsformer.sif")
+
+
+containerized: IMAGE
+
 
 def beside(path: str) -> str:
     """A file of this workflow by its path from here; one from the web is fetched."""
@@ -117,32 +123,44 @@ def runner() -> str:
     With `--sdm conda` or `apptainer` the job's own Python runs this package, seen through a folder
     that holds nothing else; otherwise the Python that runs Snakemake does.
     """
-    script = shlex.quote(beside("../job.sh"))
-    methods = workflow.deployment_settings.deployment_method
-    if not {DeploymentMethod.CONDA, DeploymentMethod.APPTAINER} & set(methods):
-        return f"SITSFORMER_PYTHON={shlex.quote(sys.executable)} bash {script}"
+    script = beside("../job.sh")
+    call = f"bash {shlex.quote(script)}"
+    methods = set(workflow.deployment_settings.deployment_method)
+    if not {DeploymentMethod.CONDA, DeploymentMethod.APPTAINER} & methods:
+        return f"SITSFORMER_PYTHON={shlex.quote(sys.executable)} {call}"
     package = Path(sitsformer.__file__).parent
+    if DeploymentMethod.APPTAINER in methods:
+        show_in_container(package, Path(script))
     name = hashlib.sha256(str(package).encode()).hexdigest()[:16]
     link = Path(".snakemake") / "sitsformer" / name / "sitsformer"
     link.parent.mkdir(parents=True, exist_ok=True)
     if not link.is_symlink():
         link.symlink_to(package)
     folder = shlex.quote(str(link.parent.absolute()))
-    return f"SITSFORMER_PYTHON=python PYTHONPATH={folder} bash {script}"
+    return f"SITSFORMER_PYTHON=python PYTHONPATH={folder} {call}"
+
+
+def show_in_container(*paths: Path) -> None:
+    """Have Apptainer show these read-only where they are; it knows the working folder alone."""
+    if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+        raise WorkflowError(
+            "choose one of --sdm conda and --sdm apptainer: each has everything"
+        )
+    if "://" not in IMAGE and not Path(IMAGE).exists():
+        raise WorkflowError(
+            f"--sdm apptainer needs the image {IMAGE}: in a checkout, "
+            "`apptainer build sitsformer.sif apptainer.def`; put it into the folder where "
+            "Snakemake works, or name it in SITSFORMER_IMAGE"
+        )
+    for variable in ("APPTAINER_BIND", "SINGULARITY_BIND"):
+        shown = [item for item in os.environ.get(variable, "").split(",") if item]
+        wanted = [f"{path}:{path}:ro" for path in paths]
+        os.environ[variable] = ",".join(dict.fromkeys([*shown, *wanted]))
 
 
 def attempt_number(wildcards, attempt):
     """As a resource: which attempt a job is, so that a refused one is not run again."""
     return attempt
-
-
-def growing(amount: int):
-    """A resource that grows with the attempts of a job: what was too little is not tried again."""
-
-    def of_attempt(wildcards, attempt):
-        return amount * attempt
-
-    return of_attempt
 
 
 CONFIG = checked(config)
@@ -158,16 +176,25 @@ HANDED = {
 }
 
 
-def last_words(log: str) -> list[str]:
-    """What the command of a failed job said: its errors, or else the end of its log."""
+def last_words(log: str, attempts: int) -> list[str]:
+    """What the command of a failed job said: its errors, or else the end of its log.
+
+    job.sh keeps the log of an attempt beside it, and ends both with the exit status: without the
+    one the log is of an older run, without the other the job was killed.
+    """
+    kept = [Path(f"{log}.attempt{number}") for number in range(1, attempts + 1)]
+    if not any(path.exists() for path in kept):
+        return ["it did not begin: what the cluster or the shell said is above"]
     try:
-        lines = Path(log).read_text(errors="replace").splitlines()
+        text = Path(log).read_text(errors="replace")
     except OSError:
         return ["it left no log"]
-    return [
-        *([line for line in lines if "error:" in line][-3:] or lines[-3:-1]),
-        *lines[-1:],
-    ]
+    lines = [line for line in text.splitlines() if line.strip()]
+    said = [line for line in lines if "error:" in line or "terminated:" in line][-3:]
+    if not lines or not lines[-1].startswith("exit status"):
+        killed = "it was killed: out of memory, out of time or cancelled"
+        return [*(said or lines[-2:]), killed]
+    return [*(said or lines[-3:-1]), lines[-1]]
 
 
 onerror:
@@ -178,7 +205,11 @@ onerror:
         for item in getattr(job, "jobs", [job])
     ]
     stopped = "exit status 130"  # by Ctrl-C, and not for a reason of its own
-    said = {str(path): last_words(str(path)) for job in failed for path in job.log}
+    said = {
+        str(path): last_words(str(path), job.attempt)
+        for job in failed
+        for path in job.log
+    }
     for path, words in sorted(said.items()):
         if stopped not in words:
             logger.error("\n    ".join([f"Failed: {path}", *words]))

@@ -16,15 +16,14 @@ rule cube:
     resources:
         **HANDED,
         # The share of a job in the requests that the project may have under way (the profiles).
+        **asked("cube"),
         earthengine_requests=earthengine_requests,
-        mem_mb=growing(3000),
-        runtime=growing(240),
     params:
         version=stage("cube"),
         settings=cube_settings,
     message:
         "Cube of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} cube --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} cube --config {resources.config:q}"
         " --requests {resources.earthengine_requests}"
         " -- {wildcards.area} {wildcards.tile} {output:q}"

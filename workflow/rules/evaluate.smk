@@ -17,8 +17,7 @@ rule evaluate:
     threads: 1
     resources:
         **HANDED,
-        mem_mb=growing(4000),
-        runtime=growing(60),
+        **asked("evaluate"),
     params:
         version=stage("evaluate"),
         settings=decisive.leaves(decisive.evaluate(CONFIG)),
@@ -26,6 +25,6 @@ rule evaluate:
     message:
         "Tables of the few-shot sweep (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} evaluate --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} evaluate --config {resources.config:q}"
         " --samples {input.samples:q} --pretrain-samples {input.pretrain:q}"
         " --out {params.folder:q} -- {input.cells:q}"

@@ -16,17 +16,19 @@ rule fewshot:
     threads: 1
     resources:
         **HANDED,
-        mem_mb=growing(6000),
-        runtime=growing(240),
+        **asked_of_network("fewshot"),
     params:
         version=stage("fewshot"),
         settings=fewshot_settings,
         init=init_options,
+        # Outside the output, which is wiped before a retry: the job goes on from here.
+        checkpoint=f"{RESULTS}/checkpoints/fewshot/{{learner}}-{{shots}}-{{seeds}}",
     message:
         "Fine-tuning {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
-        " --samples {input.samples:q} {params.init:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
+        " --device {resources.device}"
+        " --samples {input.samples:q} {params.init:q} --checkpoint {params.checkpoint:q}"
         " --shots {wildcards.shots} --seeds {wildcards.seeds} --out {output:q}"
 
 
@@ -48,15 +50,17 @@ rule baseline:
     threads: 1
     resources:
         **HANDED,
-        mem_mb=growing(4000),
-        runtime=growing(120),
+        **asked_of_network("baseline"),
     params:
         version=stage("baseline"),
         settings=baseline_settings,
         land_cover=land_cover_options,
+        checkpoint=f"{RESULTS}/checkpoints/fewshot/{{learner}}-{{shots}}-{{seeds}}",
     message:
         "Baseline {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} baseline --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} baseline --config {resources.config:q}"
+        " --device {resources.device}"
         " --samples {input.samples:q} --method {wildcards.learner} {params.land_cover:q}"
+        " --checkpoint {params.checkpoint:q}"
         " --shots {wildcards.shots} --seeds {wildcards.seeds} --out {output:q}"

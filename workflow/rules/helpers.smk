@@ -1,7 +1,8 @@
 # What rules ask of the config: targets, inputs and params of a job.
 from functools import cache
 
-from sitsformer import decisive, plots
+from sitsformer import costs, decisive, plots
+from sitsformer.baselines import file_options
 from sitsformer.config import expand
 from sitsformer.embeddings import members
 from sitsformer.evaluation import tables
@@ -40,6 +41,44 @@ def targets() -> list[str]:
 def stage(name: str) -> str:
     """Version of a stage, as a param: a raised number runs the stage again."""
     return f"{name} version {STAGES[name]}"
+
+
+def predicted(stage: str, wildcards) -> costs.Job:
+    """What a job is predicted to take; by the stores that are there, where it reads some."""
+    known = {name: value for name, value in wildcards.items() if name != "tile"}
+    if stage in ("cube", "patches", "map"):
+        return alike(stage, tuple(known.items()))
+    return costs.job_of(PATHS, stage, known)
+
+
+@cache
+def alike(stage: str, wildcards: tuple) -> costs.Job:
+    """What a job on a tile is predicted to take: on any tile of its area."""
+    return costs.job_of(PATHS, stage, dict(wildcards))
+
+
+def asked(stage: str) -> dict:
+    """Memory and minutes of a rule: as its jobs are predicted, and more with each attempt."""
+
+    def mem_mb(wildcards, attempt):
+        return costs.mem_mb(predicted(stage, wildcards), CONFIG.compute, attempt)
+
+    def runtime(wildcards, attempt):
+        return costs.runtime(predicted(stage, wildcards), CONFIG.compute, attempt)
+
+    return {"mem_mb": mem_mb, "runtime": runtime}
+
+
+def asked_of_network(stage: str) -> dict:
+    """The same, and what its network runs on (`compute.device`); a GPU where it uses one."""
+    found = {**asked(stage), "device": CONFIG.compute.device_of(stage)}
+    if found["device"] != "cuda":
+        return found
+
+    def gpu(wildcards):
+        return int(predicted(stage, wildcards).gpu)
+
+    return {**found, "gpu": gpu}
 
 
 def area_files(wildcards):
@@ -106,16 +145,21 @@ def tile_stores(wildcards):
     return PATHS.tile_stores(wildcards.set)
 
 
-@cache
 def learnable(name: str) -> str:
     """The samples of a set, once the whole config is known to allow learning from them.
 
     Asked as an input of what learns: who wants cubes and samples alone needs no polygons for
     every split.
     """
-    if found := problems(CONFIG):
+    if found := whole_problems():
         raise WorkflowError(unusable(found))
     return PATHS.samples(name)
+
+
+@cache
+def whole_problems() -> list[str]:
+    """What is wrong with the config for whoever learns; looked at once."""
+    return problems(CONFIG)
 
 
 def pretrain_samples(wildcards):
@@ -156,9 +200,10 @@ def options_of(learner: str) -> list[str]:
 
 
 def baseline_files(wildcards):
-    """Files of the user that a baseline is made of: its module, or the features of a peer."""
-    options = CONFIG.fewshot.options.get(parse_learner(wildcards.learner).method, {})
-    return [str(expand(options[key])) for key in ("file", "features") if key in options]
+    """Files of the user that a baseline is made of: its module, features of a peer, weights."""
+    name = parse_learner(wildcards.learner).method
+    options = CONFIG.fewshot.options.get(name, {})
+    return [str(expand(path)) for path in file_options(name, options).values()]
 
 
 def land_cover_options(wildcards):
@@ -168,14 +213,21 @@ def land_cover_options(wildcards):
     ]
 
 
+@cache
+def settings_of(stage: str, name: str) -> list[str]:
+    """Values of the config that decide the jobs of an area or a set, which all tiles share."""
+    decided = {"cube": decisive.cube, "patches": decisive.patches}[stage]
+    return decisive.leaves(decided(CONFIG, name))
+
+
 def cube_settings(wildcards):
     """Values of the config that decide a cube."""
-    return decisive.leaves(decisive.cube(CONFIG, wildcards.area))
+    return settings_of("cube", wildcards.area)
 
 
 def patches_settings(wildcards):
     """Values of the config that decide a tile store."""
-    return decisive.leaves(decisive.patches(CONFIG, wildcards.set))
+    return settings_of("patches", wildcards.set)
 
 
 def merge_settings(wildcards):

@@ -19,18 +19,19 @@ if CONFIG.maps.model is None:
         threads: 1
         resources:
             **HANDED,
-            mem_mb=growing(6000),
-            runtime=growing(240),
+            **asked_of_network("crop_model"),
         params:
             version=stage("crop_model"),
             settings=decisive.leaves(decisive.finetune(CONFIG, PATHS.map_learner())),
             init=options_of(MAP_LEARNER),
             shots=CONFIG.maps.shots,
+            checkpoint=f"{RESULTS}/checkpoints/crop",
         message:
             "Fine-tuning the model of the maps (log: {log})"
         shell:
-            "{resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
-            " --samples {input.samples:q} {params.init:q}"
+            "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
+            " --device {resources.device}"
+            " --samples {input.samples:q} {params.init:q} --checkpoint {params.checkpoint:q}"
             " --shots {params.shots} --seeds 0-0 --save-model {output:q}"
 
 
@@ -51,8 +52,7 @@ rule map:
     threads: 1
     resources:
         **HANDED,
-        mem_mb=growing(6000),
-        runtime=growing(240),
+        **asked_of_network("map"),
     params:
         version=stage("map"),
         settings=decisive.leaves(decisive.mapping(CONFIG)),
@@ -60,7 +60,8 @@ rule map:
     message:
         "Crop map of {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} map --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} map --config {resources.config:q}"
+        " --device {resources.device}"
         " --model {input.model:q} --cube {input.cube:q} {params.neighbours:q}"
         " --out {output.classes:q}"
 
@@ -83,8 +84,7 @@ rule mosaic:
     threads: 1
     resources:
         **HANDED,
-        mem_mb=growing(6000),
-        runtime=growing(60),
+        **asked("mosaic"),
     params:
         version=stage("mosaic"),
         settings=decisive.leaves(decisive.mosaic(CONFIG)),
@@ -93,6 +93,6 @@ rule mosaic:
     message:
         "Map of the area {wildcards.area} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} mosaic --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} mosaic --config {resources.config:q}"
         " --model {input.model:q} {params.samples:q} {params.cubes:q}"
         " --out {output.classes:q} -- {input.tiles:q}"

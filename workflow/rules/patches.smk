@@ -16,15 +16,14 @@ rule patches:
     threads: 1
     resources:
         **HANDED,
-        mem_mb=growing(int(1000 * CONFIG.patches.memory_gb) + 1500),
-        runtime=growing(60),
+        **asked("patches"),
     params:
         version=stage("patches"),
         settings=patches_settings,
     message:
         "Samples of {wildcards.set} from {wildcards.area}, tile {wildcards.tile} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} patches --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} patches --config {resources.config:q}"
         " -- {wildcards.set} {wildcards.area} {wildcards.tile} {input.cube:q} {output:q}"
 
 
@@ -43,13 +42,12 @@ rule merge:
     threads: 1
     resources:
         **HANDED,
-        mem_mb=growing(4000),
-        runtime=growing(60),
+        **asked("merge"),
     params:
         version=stage("merge"),
         settings=merge_settings,
     message:
         "Sample store {wildcards.set} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} merge --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} merge --config {resources.config:q}"
         " -- {wildcards.set} {output:q} {input.stores:q}"

@@ -17,8 +17,7 @@ rule pretrain:
     threads: 1
     resources:
         **HANDED,
-        mem_mb=growing(8000),
-        runtime=growing(1440),
+        **asked_of_network("pretrain"),
     params:
         version=stage("pretrain"),
         settings=pretrain_settings,
@@ -27,6 +26,7 @@ rule pretrain:
     message:
         "Pretraining {wildcards.objective}, seed {wildcards.run} (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} pretrain --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} pretrain --config {resources.config:q}"
+        " --device {resources.device}"
         " --objective {wildcards.objective} --seed {wildcards.run} --samples {input.samples:q}"
         " --checkpoint {params.checkpoint:q} --out {output:q}"

@@ -23,8 +23,7 @@ rule report:
     threads: 1
     resources:
         **HANDED,
-        mem_mb=growing(6000),
-        runtime=growing(60),
+        **asked("report"),
     params:
         version=stage("report"),
         settings=decisive.leaves(decisive.report(CONFIG)),
@@ -34,7 +33,7 @@ rule report:
     message:
         "The report (log: {log})"
     shell:
-        "{resources.job} {resources.attempt} {log:q} report --config {resources.config:q}"
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} report --config {resources.config:q}"
         " --tables {params.tables:q} --benchmarks {params.benchmarks:q}"
         " --figures {params.figures:q} --out {output.page:q}"
         " -- {input.cubes:q} {input.samples:q} {input.models:q} {input.maps:q}"

@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from sitsformer import threads
 from sitsformer.errors import SitsError
 
 PROVENANCE = "provenance.json"
@@ -138,7 +139,7 @@ def files(directory: Path) -> list[str]:
 
 def file_records(directory: Path, names: list[str]) -> dict[str, dict[str, Any]]:
     """Size and checksum of files; hashing leaves Python alone, so threads help."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads.count()) as pool:
         found = pool.map(file_record, [directory / name for name in names])
         return dict(zip(names, found, strict=True))
 

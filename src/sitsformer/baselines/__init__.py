@@ -14,6 +14,8 @@ from sitsformer.baselines.baseline import (
     Predict,
     ShippedBaseline,
     Task,
+    by_default,
+    file_options,
     shipped,
     spread,
 )
@@ -27,6 +29,8 @@ __all__ = [
     "Predict",
     "ShippedBaseline",
     "Task",
+    "by_default",
+    "file_options",
     "shipped",
     "spread",
 ]

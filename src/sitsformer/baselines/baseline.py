@@ -19,6 +19,7 @@ from sitsformer.registry import records, unknown
 if TYPE_CHECKING:
     from sitsformer.baselines.series import PixelSeries
     from sitsformer.config import FewShot
+    from sitsformer.fewshot.kept import Kept
 
 Choice: TypeAlias = Mapping[str, Any]
 Predict: TypeAlias = "Callable[[PixelSeries], npt.NDArray[np.floating]]"
@@ -41,6 +42,7 @@ class Task:
         seed: of everything random.
         settings: the few-shot section, for the budget shared with fine-tuning.
         options: of this baseline: the user's, and the default of each that was left out.
+        kept: where trainings in steps are saved, to go on from there; None: nowhere.
         weight: (sample,) how much each of `train` counts beside the others of its class, 1 in the
             mean of a class (`fewshot.training_weights`); None: all alike.
     """
@@ -52,6 +54,7 @@ class Task:
     seed: int
     settings: FewShot
     options: Mapping[str, Any] = field(default_factory=dict)
+    kept: Kept | None = None
     weight: npt.NDArray[np.float64] | None = None
 
 
@@ -76,15 +79,15 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Option:
-    """What a user may set of a baseline: a whole number above 0.
+    """What a user may set of a baseline: a whole number above 0, or a file.
 
     Attributes:
         meaning: in a phrase that follows the name of the option.
-        default: where it is left out.
+        default: where it is left out; None: it is the path of a file, and must be given.
     """
 
     meaning: str
-    default: int
+    default: int | None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -100,6 +103,8 @@ class ShippedBaseline(Baseline):
         gradient: it is trained in steps, and so depends on `fewshot.steps`, `recipe` and their
             like; otherwise a change of these runs none of its cells again.
         options: what a user may set, by name (`fewshot.options`).
+        extra: it needs a library that is not among the dependencies (`extras.py`), and takes part
+            only where a config names it.
         order: in the sweep where `fewshot.baselines` is left out; records with one order are
             sorted by name.
     """
@@ -111,6 +116,7 @@ class ShippedBaseline(Baseline):
     line: str = "--"
     gradient: bool
     options: Mapping[str, Option] = field(default_factory=dict)
+    extra: bool = False
     order: int = 100
 
     def __post_init__(self) -> None:
@@ -137,6 +143,18 @@ class ShippedBaseline(Baseline):
 def shipped() -> Mapping[str, ShippedBaseline]:
     """Every baseline of the package by name, in the order of the default sweep."""
     return records("sitsformer.baselines", ShippedBaseline)
+
+
+def by_default() -> tuple[str, ...]:
+    """Names of the baselines that take part where a config names none."""
+    return tuple(name for name, item in shipped().items() if not item.extra)
+
+
+def file_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a baseline that are paths of files, as given."""
+    ships = shipped().get(name)
+    own = [key for key, option in ships.options.items() if option.default is None] if ships else []
+    return {key: options[key] for key in (*OWN, *own) if key in options}
 
 
 def unknown_baseline(name: str) -> str:

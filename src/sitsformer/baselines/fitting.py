@@ -15,6 +15,7 @@ samples and the table of cells are the same for all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ from sitsformer.fewshot.refine import Pool, best, standardised
 
 if TYPE_CHECKING:
     from sitsformer.config import FewShot, Shots
+    from sitsformer.fewshot.kept import Kept
     from sitsformer.samples import Samples
 
 
@@ -66,6 +68,7 @@ def run(
     settings: FewShot,
     land_cover: npt.NDArray[np.float32] | None = None,
     device: str = "cpu",
+    kept: Kept | None = None,
     baseline: Baseline | None = None,
 ) -> list[fewshot.Cell]:
     """Fit a baseline for some seeds and predict the test split.
@@ -81,52 +84,83 @@ def run(
         settings: the few-shot section of the config.
         land_cover: (sample, land cover) probabilities by a pretrained model, for a control.
         device: where baselines that are networks run, `cpu` or `cuda`.
+        kept: what an earlier try of this job has done; None: nothing is kept.
         baseline: what to fit, where it is not known by its name.
     """
-    name = learner.method
-    options = settings.options.get(name, {})
-    baseline = baseline or get(name, options)
+    options = settings.options.get(learner.method, {})
+    baseline = baseline or get(learner.method, options)
     if isinstance(baseline, ShippedBaseline):
         options = {key: option.default for key, option in baseline.options.items()} | options
     series = PixelSeries.of(samples, device)
     everything = series.take(np.flatnonzero(samples.split == fewshot.TRAIN))
-    test = np.flatnonzero((samples.split == fewshot.TEST) & (samples.label >= 0))
     space = partial(_space, baseline, series, samples.split == fewshot.TRAIN)
     pool = Pool(space, land_cover)
-    beside = baseline.beside(series.take(test)) if baseline.beside else {}
     cells = []
     for seed in seeds:
-        draw = fewshot.draw_shots(samples.label, samples.split, shots, seed, settings.validation)
-        task = Task(
-            train=series.take(draw.train),
-            label=samples.label[draw.train],
-            unlabelled=everything,
-            classes=len(samples.classes),
-            seed=seed,
-            settings=settings,
-            options=options,
-            weight=fewshot.training_weights(samples.weight, samples.label, draw.train),
-        )
-        predict, choice = _choose(
-            name, baseline, task, series.take(draw.validation), samples.label[draw.validation]
-        )
-        wanted = np.arange(len(samples)) if settings.refine else test
-        found = np.full((len(samples), task.classes), np.nan)
-        found[wanted] = _predicted(name, predict, series.take(wanted), task.classes)
-        if settings.refine:
-            found, choice["refined"] = best(found, samples.label, draw, pool, settings.refine)
-        cells.append(
-            fewshot.Cell(
-                learner,
-                shots,
-                seed,
-                samples.index[test],
-                samples.label[test],
-                found[test].astype(np.float32),
-                {**choice, **beside, "train": len(draw.train), "validation": len(draw.validation)},
+        cell = None if kept is None else kept.cell(seed)
+        if cell is None:
+            task = Task(
+                train=series,
+                label=samples.label,
+                unlabelled=everything,
+                classes=len(samples.classes),
+                seed=seed,
+                settings=settings,
+                options=options,
+                kept=kept,
             )
-        )
+            cell = _cell(samples, learner, shots, baseline, task, pool)
+            if kept is not None:
+                kept.keep(cell, samples.classes)
+        cells.append(cell)
     return cells
+
+
+def _cell(
+    samples: Samples,
+    learner: fewshot.Learner,
+    shots: Shots,
+    baseline: Baseline,
+    task: Task,
+    pool: Pool,
+) -> fewshot.Cell:
+    """Fit a baseline to the draw of one seed, and predict.
+
+    Args:
+        samples: all three splits.
+        learner: its method is the name of the baseline.
+        shots: training samples a class.
+        baseline: it.
+        task: with all samples in place of the draw.
+        pool: the samples as refinements see them.
+    """
+    name, series, settings = learner.method, task.train, task.settings
+    draw = fewshot.draw_shots(samples.label, samples.split, shots, task.seed, settings.validation)
+    task = replace(
+        task,
+        train=series.take(draw.train),
+        label=samples.label[draw.train],
+        weight=fewshot.training_weights(samples.weight, samples.label, draw.train),
+    )
+    predict, choice = _choose(
+        name, baseline, task, series.take(draw.validation), samples.label[draw.validation]
+    )
+    test = np.flatnonzero((samples.split == fewshot.TEST) & (samples.label >= 0))
+    beside = {} if baseline.beside is None else baseline.beside(series.take(test))
+    wanted = np.arange(len(samples)) if settings.refine else test
+    found = np.full((len(samples), task.classes), np.nan)
+    found[wanted] = _predicted(name, predict, series.take(wanted), task.classes)
+    if settings.refine:
+        found, choice["refined"] = best(found, samples.label, draw, pool, settings.refine)
+    return fewshot.Cell(
+        learner,
+        shots,
+        task.seed,
+        samples.index[test],
+        samples.label[test],
+        found[test].astype(np.float32),
+        {**choice, **beside, "train": len(draw.train), "validation": len(draw.validation)},
+    )
 
 
 def _space(

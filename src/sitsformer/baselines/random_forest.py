@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sitsformer import threads
 from sitsformer.baselines.baseline import Choice, Option, Predict, ShippedBaseline, Task
 from sitsformer.baselines.classifier import by_view, classify, view
 
@@ -10,9 +11,15 @@ def _fit(task: Task, choice: Choice) -> Predict:
     from sklearn.ensemble import RandomForestClassifier
 
     forest = RandomForestClassifier(
-        task.options["trees"], max_features=choice["max_features"], random_state=task.seed
+        task.options["trees"],
+        max_features=choice["max_features"],
+        random_state=task.seed,
+        n_jobs=threads.count(),
     )
-    return classify(forest, task, view(choice))
+    predict = classify(forest, task, view(choice))
+    # Threads would add the trees' votes up in whichever order they end.
+    forest.n_jobs = 1
+    return predict
 
 
 RANDOM_FOREST = ShippedBaseline(

@@ -5,6 +5,7 @@ Shapes: N samples, T acquisitions (padded), C bands, G days of the calendar.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from sitsformer.indices import normalised_difference
 from sitsformer.samples import Samples
-from sitsformer.sensors import SENTINEL2
+from sitsformer.sensors import Sensor
 from sitsformer.stored import MISSING, SCALE
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ STEP = 10
 """Days between the dates of the calendar; what a Sentinel-2 composite of cloudy areas allows."""
 
 _YEAR = 365.25
-_CHUNK = 1024
+_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -72,21 +73,40 @@ class Calendar:
 class _Store:
     """Arrays of all samples, and what was computed of them; shared by every selection.
 
+    Series of pixels are made of the stored patches when they are asked for: those of all samples in
+    float32 would be a good part of the patches themselves, and several times pixels alone.
+
     Attributes:
         samples: they.
-        pixels: name of a view -> (N, T, C) float32 reflectance, NaN padding.
         day: (N, T) int64 days in time order, counted on through New Year; -1 padding.
         calendar: that series are brought to.
+        features: name of a view -> (N, feature), of the views that were asked for.
         device: where baselines that are networks run.
     """
 
     samples: Samples
-    pixels: dict[str, Floats]
     day: Ints
     calendar: Calendar
     device: str = "cpu"
-    regular: dict[str, Floats] = field(default_factory=dict)
     features: dict[str, Floats] = field(default_factory=dict)
+
+    def values(self, view: str, rows: Ints) -> Floats:
+        """(n, T, C) float32 reflectance of some samples; NaN padding."""
+        found = np.empty((len(rows), *self.samples.reflectance.shape[1:3]), np.float32)
+        for piece in _pieces(len(rows)):
+            found[piece] = _pixels(
+                self.samples.reflectance[rows[piece]], self.samples.doy[rows[piece]], view
+            )
+        return found
+
+    def regular(self, view: str, rows: Ints) -> Floats:
+        """(n, G, C) float32 reflectance of some samples on the calendar."""
+        grid = self.calendar.grid
+        found = np.empty((len(rows), len(grid), self.samples.reflectance.shape[2]), np.float32)
+        for piece in _pieces(len(rows)):
+            own = rows[piece]
+            found[piece] = interpolate(self.values(view, own), self.day[own], grid)
+        return found
 
     @cached_property
     def normalised(self) -> Series:
@@ -111,17 +131,8 @@ class PixelSeries:
             samples: they.
             device: where baselines that are networks run.
         """
-        valid = samples.doy > 0
-        middle = samples.reflectance.shape[-1] // 2
-        raw = samples.reflectance[..., middle, middle]
-        mean = _patch_mean(samples.reflectance)
-        # A masked centre pixel on a date that counts as clear: the patch stands in for it.
-        centre = np.where(raw == MISSING, mean, raw * np.float32(SCALE))
-        pixels = {"centre": centre} if middle == 0 else {"centre": centre, "mean": mean}
         day = calendar_days(samples.doy)
-        for values in pixels.values():
-            values[~valid] = np.nan
-        store = _Store(samples, pixels, day, Calendar.of(samples.doy, day), device)
+        store = _Store(samples, day, Calendar.of(samples.doy, day), device)
         return cls(store, np.arange(len(samples)))
 
     def __len__(self) -> int:
@@ -134,7 +145,7 @@ class PixelSeries:
     @property
     def views(self) -> tuple[str, ...]:
         """Which pixels features may be made from; one choice when the patch is one pixel."""
-        return tuple(self.store.pixels)
+        return ("centre",) if self.store.samples.reflectance.shape[-1] == 1 else ("centre", "mean")
 
     @property
     def day(self) -> Ints:
@@ -158,46 +169,68 @@ class PixelSeries:
 
     def values(self, view: str) -> Floats:
         """(N, T, C) float32 reflectance as acquired; NaN padding."""
-        return self.store.pixels[view][self.rows]
+        return self.store.values(view, self.rows)
 
     def regular(self, view: str) -> Floats:
         """(N, G, C) float32 reflectance on the calendar, by linear interpolation."""
-        done, store = self.store.regular, self.store
-        if view not in done:
-            done[view] = interpolate(store.pixels[view], store.day, store.calendar.grid)
-        return done[view][self.rows]
+        return self.store.regular(view, self.rows)
 
     def features(self, view: str) -> Floats:
         """(N, feature) float32: the regular series, NDVI on it, and phenology."""
-        done = self.store.features
+        done, store = self.store.features, self.store
         if view not in done:
-            every = replace(self, rows=np.arange(len(self.store.day)))
-            done[view] = _features(
-                every.regular(view), self.calendar.grid, self.store.samples.bands
-            )
+            done[view] = _every_feature(store, view)
         return done[view][self.rows]
 
 
-def _features(series: Floats, grid: Ints, bands: tuple[str, ...]) -> Floats:
+def _pieces(count: int) -> Iterator[slice]:
+    """Stretches of so many rows that are worked on in one go."""
+    return (slice(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK))
+
+
+def _every_feature(store: _Store, view: str) -> Floats:
+    """Features of all samples, made piece by piece."""
+    count, found = len(store.samples), None
+    for piece in _pieces(count):
+        regular = store.regular(view, np.arange(piece.start, piece.stop))
+        made = _features(regular, store.calendar.grid, store.samples.bands, store.samples.sensor)
+        if found is None:
+            found = np.empty((count, made.shape[1]), np.float32)
+        found[piece] = made
+    assert found is not None, "a store without samples has no splits to draw from"
+    return found
+
+
+def _features(series: Floats, grid: Ints, bands: tuple[str, ...], sensor: Sensor) -> Floats:
     flat = series.reshape(len(series), -1)
-    wanted = SENTINEL2.called("red", "nir", "swir16")
-    if not set(wanted) <= set(bands):
+    known = sensor.has("red", "nir", "swir16")
+    wanted = sensor.called("red", "nir", "swir16") if known else ()
+    if not wanted or not set(wanted) <= set(bands):
         return flat
     red, nir, swir = (series[..., bands.index(name)] for name in wanted)
     ndvi, ndmi = normalised_difference(nir, red), normalised_difference(nir, swir)
     return np.concatenate([flat, ndvi, phenology(ndvi, grid), phenology(ndmi, grid)], axis=1)
 
 
+def _pixels(reflectance: npt.NDArray[np.uint16], doy: npt.NDArray[np.integer], view: str) -> Floats:
+    """(n, T, C) reflectance of the centre of patches, or their mean; NaN padding."""
+    middle = reflectance.shape[-1] // 2
+    found = _patch_mean(reflectance)
+    if view == "centre":
+        raw = reflectance[..., middle, middle]
+        # A masked centre pixel on a date that counts as clear: the patch stands in for it.
+        found = np.where(raw == MISSING, found, raw * np.float32(SCALE))
+    found[doy == 0] = np.nan
+    return found
+
+
 def _patch_mean(reflectance: npt.NDArray[np.uint16]) -> Floats:
-    """(N, T, C) mean over the patch's valid pixels; NaN where there is none."""
-    found = np.empty(reflectance.shape[:3], np.float32)
-    for start in range(0, len(reflectance), _CHUNK):
-        part = reflectance[start : start + _CHUNK]
-        valid = part != MISSING
-        total = np.where(valid, part, 0).sum((-1, -2), dtype=np.float32) * SCALE
-        count = valid.sum((-1, -2))
-        blank = np.full(total.shape, np.nan, np.float32)
-        found[start : start + _CHUNK] = np.divide(total, count, out=blank, where=count > 0)
+    """(n, T, C) mean over the patch's valid pixels; NaN where there is none."""
+    valid = reflectance != MISSING
+    total = np.where(valid, reflectance, 0).sum((-1, -2), dtype=np.float32) * SCALE
+    count = valid.sum((-1, -2))
+    blank = np.full(total.shape, np.nan, np.float32)
+    found: Floats = np.divide(total, count, out=blank, where=count > 0)
     return found
 
 
@@ -235,9 +268,8 @@ def interpolate(values: Floats, day: Ints, grid: Ints) -> Floats:
     Returns:
         (N, G, C) float32; 0 for a sample without dates.
     """
-    found = np.zeros((len(values), len(grid), values.shape[2]), np.float32)
-    for start in range(0, len(values), _CHUNK):
-        rows = slice(start, start + _CHUNK)
+    found = np.empty((len(values), len(grid), values.shape[2]), np.float32)
+    for rows in _pieces(len(values)):
         found[rows] = _interpolate(values[rows], day[rows], grid)
     return found
 

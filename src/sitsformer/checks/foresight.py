@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
+from sitsformer.baselines import file_options
 from sitsformer.config import PARTS, Config, ConfigError, SampleSet, Split, expand
 from sitsformer.embeddings import products
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
-from sitsformer.sensors import BANDS
+from sitsformer.sensors import recorded, sensor_of
 from sitsformer.sources import source_of
 from sitsformer.training.objectives import objectives
 
@@ -174,8 +176,7 @@ def _misfits(config: Config, key: str, path: Path) -> Iterator[str]:
             f"reads patches of {shape['patch']} pixels, and patches.size is "
             f"{config.patches.size}: set it to {shape['patch']}, or give another model"
         )
-    if config.areas and tuple(found["bands"]) != BANDS:
-        yield f"reads the bands {found['bands']}, and cubes have {list(BANDS)}"
+    yield from _other_images(config, key, found)
     if key == "maps.model":
         if not found["classes"]:
             yield "has no classes: give a model that was fine-tuned on labelled samples"
@@ -188,6 +189,26 @@ def _misfits(config: Config, key: str, path: Path) -> Iterator[str]:
             f"has the hidden size {shape['hidden']}, and model.hidden is {config.model.hidden}: "
             f"set that to {shape['hidden']}, so that all learners are of one size"
         )
+
+
+def _other_images(config: Config, key: str, found: Mapping[str, Any]) -> Iterator[str]:
+    """Areas of another sensor, or with other bands, than a described model was trained on."""
+    learned = {config.sets[name].areas for name in (config.pretrain.set, config.fewshot.set)
+               if name in config.sets}  # fmt: skip
+    names = config.maps.tiles if key == "maps.model" else [n for some in learned for n in some]
+    own, told = recorded(found), set()
+    for name in sorted(names):
+        sensor = sensor_of(config.areas[name])
+        if sensor.name in told:
+            continue
+        told.add(sensor.name)
+        if sensor is not own:
+            yield (
+                f"reads images of {own.title}, and areas.{name} is of {sensor.title}: give a "
+                f"model that was trained on {sensor.title}"
+            )
+        elif tuple(found["bands"]) != sensor.names:
+            yield f"reads the bands {found['bands']}, and cubes have {list(sensor.names)}"
 
 
 def results_problems(folder: Path) -> Iterator[str]:
@@ -207,17 +228,15 @@ def results_problems(folder: Path) -> Iterator[str]:
 def baseline_problems(config: Config) -> Iterator[str]:
     """Files of the user's own baselines that cannot be used; they are read, not run."""
     for name, options in config.fewshot.options.items():
-        for key in ("file", "features"):
-            if key not in options:
-                continue
+        for key, given in file_options(name, options).items():
             path = f"fewshot.options.{name}.{key}"
             try:
-                file = expand(options[key])
+                file = expand(given)
             except ConfigError as error:
                 yield f"{path}: {error}"
                 continue
             # Features are made from the samples, and so may come later.
-            if not file.is_file() and (key == "file" or file.exists()):
+            if not file.is_file() and (key != "features" or file.exists()):
                 yield f"{path}: {file} is not a file"
             elif key == "file":
                 yield from (f"{path}: {found}" for found in _module_problems(file, name))

@@ -39,7 +39,7 @@ def _class_problems(config: Config) -> Iterator[str]:
             try:
                 legends[name, layer] = legend_of(area, layer)
             except ConfigError as error:
-                yield f"areas.{name}.rasters.labels.{layer}.legend: {error}"
+                yield f"areas.{name}.{area.source}.labels.{layer}.legend: {error}"
     for name, sample_set in config.sets.items():
         for area_name in sample_set.areas:
             legend = legends.get((area_name, str(sample_set.label)))

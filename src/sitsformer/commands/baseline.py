@@ -22,6 +22,7 @@ from sitsformer.commands import names
 @click.option("--shots", required=True, help="Labelled samples a class, or `all`.")
 @click.option("--seeds", required=True, help="Seeds of the draws: one, or a range such as 0-4.")
 @click.option("--out", type=Path, required=True, help="Parquet file of predictions.")
+@names.checkpoint
 @names.device
 def baseline(
     config_path: Path,
@@ -32,18 +33,21 @@ def baseline(
     shots: str,
     seeds: str,
     out: Path,
+    checkpoint: Path | None,
     device: str,
 ) -> None:
     """Fit a method without pretraining to a few labels, and predict the test samples."""
     from sitsformer import artefacts, fewshot
-    from sitsformer.baselines import embedded
+    from sitsformer.baselines import OWN, embedded
     from sitsformer.baselines.fitting import run
-    from sitsformer.config import load
+    from sitsformer.config import expand, load
     from sitsformer.embeddings import members
+    from sitsformer.fewshot.kept import Kept
     from sitsformer.finetune import land_cover as known_land_cover
     from sitsformer.model.device import find_device
     from sitsformer.modelstore import refuse_other_start
     from sitsformer.samples import load_samples
+    from sitsformer.versions import STAGES
 
     learner = fewshot.parse_learner(method)
     if learner.control != (land_cover is not None):
@@ -64,6 +68,18 @@ def baseline(
         inputs["init"] = artefacts.digest(land_cover)
         refuse_other_start(land_cover, learner.init, learner.pretrain_seed)
         posterior = known_land_cover(land_cover, samples, where)
+    sweep = {"shots", "seeds", "seeds_per_job", "inits", "adaptations"}
+    sweep |= {"baselines", "controls", "options"}
+    own = settings.options.get(learner.method, {})
+    made_by = {
+        "config": {**settings.model_dump(mode="json", exclude=sweep), "options": own},
+        "inputs": inputs,
+    }
+    kept = None
+    if checkpoint is not None:
+        files = {key: artefacts.digest(expand(own[key])) for key in OWN if key in own}
+        asked = {"learner": learner.name, "shots": shots, "device": where, "files": files}
+        kept = Kept(checkpoint, {**made_by, **asked, "stage": STAGES["baseline"]})
     cells = run(
         samples,
         learner,
@@ -72,18 +88,12 @@ def baseline(
         settings,
         posterior,
         where,
+        kept,
         chosen,
     )
-    sweep = {"shots", "seeds", "seeds_per_job", "inits", "adaptations"}
-    sweep |= {"baselines", "controls", "options"}
-    made_by = {
-        "config": {
-            **settings.model_dump(mode="json", exclude=sweep),
-            "options": settings.options.get(learner.method, {}),
-        },
-        "inputs": inputs,
-    }
     fewshot.write_cells(out, cells, samples.classes, made_by)
+    if kept is not None:
+        kept.remove()
     for cell in cells:
         right = float((fewshot.predicted(cell) == cell.truth).mean())
         click.echo(f"{method} shots {shots} seed {cell.seed}: accuracy {right:.3f}", err=True)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sitsformer.commands.originals import Command, with_options
+from sitsformer.sensors import DEFAULT, sensors
 
 PATH = click.Path(path_type=Path)
 
@@ -40,6 +41,13 @@ def _of_reflectance(command: Command) -> Command:
             help="Reflectance of a value of 1, such as 0.0001; default: the values tell.",
         ),
         click.option("--fill", type=float, help="A value that stands for nothing."),
+        click.option(
+            "--sensor",
+            type=click.Choice(list(sensors())),
+            default=DEFAULT,
+            show_default=True,
+            help="Whose images they are.",
+        ),
         click.option("--bands", callback=_names, help="Names in the file's order: B02,B03,..."),
     )
     return with_options(command, options)

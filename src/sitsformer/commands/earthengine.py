@@ -1,4 +1,4 @@
-"""`sitsformer auth | doctor | plan | cache | view`: everything about Earth Engine by hand."""
+"""`sitsformer auth | doctor | cache | view`: everything about Earth Engine by hand."""
 
 from __future__ import annotations
 
@@ -25,40 +25,35 @@ def auth(mode: str | None, force: bool) -> None:
 @click.command()
 @_CONFIG
 def doctor(config_path: Path | None) -> None:
-    """Test credentials, project, collections and pixels of Earth Engine.
+    """Test what images come from: Earth Engine, and the catalogues of CONFIG.
 
-    With the earthengine section and the labels of CONFIG, or with the defaults and every label
-    product.
+    Credentials, project, collections and pixels of Earth Engine with the section and the labels of
+    CONFIG, or with the defaults and every label product; items and pixels of its `stac` areas.
     """
     from sitsformer.config import load
     from sitsformer.errors import SitsError, TemporaryError
-    from sitsformer.imagery.earthengine.doctor import examine, screen
+    from sitsformer.imagery.earthengine import doctor as earthengine
+    from sitsformer.imagery.findings import Finding, screen
+    from sitsformer.imagery.stac import doctor as stac
 
-    labels = None
+    findings: list[Finding] = []
+    labels, asked = None, {"earthengine"}
     if config_path is not None:
-        areas = load(config_path).areas.values()
+        config = load(config_path)
+        areas = config.areas.values()
         labels = {name for area in areas if area.source == "earthengine" for name in area.labels}
-    findings = list(examine(_settings(config_path), labels))
+        # A config of synthetic areas or files alone asks for Earth Engine, as none does.
+        asked = {area.source for area in areas} & {"earthengine", "stac"} or asked
+        if "stac" in asked:
+            findings += stac.examine(config)
+    if "earthengine" in asked:
+        findings += earthengine.examine(_settings(config_path), labels)
     click.echo(screen(findings))
     if failed := [finding for finding in findings if not finding.well]:
         kind = TemporaryError if all(finding.may_pass for finding in failed) else SitsError
         topics = ", ".join(finding.topic for finding in failed)
-        raise kind(f"Earth Engine does not answer fully: {topics}")
-
-
-@click.command()
-@click.argument("config_path", metavar="CONFIG", type=click.Path(path_type=Path))
-def plan(config_path: Path) -> None:
-    """Estimate the export of CONFIG: dates, requests, bytes, minutes."""
-    from sitsformer.config import load
-    from sitsformer.imagery.earthengine.plan import report
-    from sitsformer.imagery.earthengine.session import connect
-
-    config = load(config_path)
-    if all(area.source != "earthengine" for area in config.areas.values()):
-        click.echo("no area of this config comes from Earth Engine")
-        return
-    click.echo(report(config, connect(config.earthengine)))
+        who = "Earth Engine" if asked == {"earthengine"} else "what images come from"
+        raise kind(f"{who} does not answer fully: {topics}")
 
 
 @click.group()

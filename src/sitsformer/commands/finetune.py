@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sitsformer.commands import names, originals
+from sitsformer.threads import hand_on
 from sitsformer.training.objectives import SCRATCH, starts
 
 PATH = click.Path(path_type=Path)
@@ -31,6 +32,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--seeds", required=True, help="Seeds of the draws: one, or a range such as 0-4.")
 @click.option("--out", type=PATH, help="Parquet file of predictions.")
 @click.option("--save-model", type=PATH, help="Write the model of the first seed here.")
+@names.checkpoint
 @names.device
 @click.option("--threads", type=click.IntRange(min=1), help="Also SITSFORMER_THREADS.")
 def fewshot(
@@ -44,6 +46,7 @@ def fewshot(
     seeds: str,
     out: Path | None,
     save_model: Path | None,
+    checkpoint: Path | None,
     device: str,
     threads: int | None,
 ) -> None:
@@ -61,10 +64,12 @@ def fewshot(
     from sitsformer import finetune as stage
     from sitsformer.commands import training_options as options
     from sitsformer.config import load
+    from sitsformer.fewshot.kept import Kept
     from sitsformer.model.device import find_device
     from sitsformer.samples import about, load_samples, open_samples
+    from sitsformer.versions import STAGES
 
-    options.set_threads(threads)
+    hand_on(threads)
     where = find_device(device)
     model_settings, settings = options.finetuning(config_path)
     samples = load_samples(options.sample_store(store))
@@ -79,9 +84,6 @@ def fewshot(
         modelstore.refuse_other_start(init_model, init, seed)
     learner = contract.Learner(contract.NETWORK, init, adaptation, pretrain_seed)
     count, chosen = contract.parse_shots(shots), contract.parse_seeds(seeds)
-    cells, model = stage.run_cells(
-        samples, init_model, learner, count, chosen, model_settings, settings, where
-    )
     sweep = {"shots", "seeds", "seeds_per_job", "inits", "adaptations"}
     sweep |= {"baselines", "controls", "options"}
     made_with = {
@@ -92,9 +94,25 @@ def fewshot(
         "config": made_with,
         "inputs": digests,
     }
+    kept = None
+    if checkpoint is not None:
+        asked = {"learner": learner.name, "shots": shots, "device": where.type}
+        kept = Kept(checkpoint, {**made_by, **asked, "stage": STAGES["fewshot"]})
+    cells, model = stage.run_cells(
+        samples,
+        init_model,
+        learner,
+        count,
+        chosen,
+        model_settings,
+        settings,
+        where,
+        kept,
+        with_model=save_model is not None,
+    )
     if out is not None:
         contract.write_cells(out, cells, samples.classes, made_by)
-    if save_model is not None:
+    if save_model is not None and model is not None:
         data = {"samples": store.name, "init": learner.name, "shots": shots}
         origin = modelstore.Origin(
             "classification",
@@ -108,6 +126,8 @@ def fewshot(
             config.patches.model_dump(mode="json", exclude={"memory_gb", "scheduler"}),
         )
         modelstore.save_model(save_model, model, origin)
+    if kept is not None:
+        kept.remove()
 
 
 def _path_or_none(
@@ -135,7 +155,9 @@ def _path_or_none(
 @click.option("--epochs", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=2), default=128, show_default=True)
 @click.option("--learning-rate", type=float, default=2e-4, show_default=True)
-@click.option("--weight-decay", type=float, help="Decoupled (AdamW); none: Adam without.")
+@click.option(
+    "--weight-decay", type=float, default=1e-4, show_default=True, help="L2, by Adam's gradient."
+)
 @originals.network
 @originals.samples
 @click.option("--seed", type=click.IntRange(min=0), default=0)
@@ -151,7 +173,7 @@ def finetune(
     epochs: int,
     batch_size: int,
     learning_rate: float,
-    weight_decay: float | None,
+    weight_decay: float,
     seed: int,
     patience: int | None,
     device: str,
@@ -168,7 +190,7 @@ def finetune(
     from sitsformer import standardtuning as stage
     from sitsformer.commands import training_options as options
 
-    options.set_threads(threads)
+    hand_on(threads)
     model_settings, _ = options.finetuning(config_path, given)
     recipe = options.recipe(learning_rate, weight_decay)
     init = options.pretrained(pretrain_path, finetune_path, given["attn_heads"])

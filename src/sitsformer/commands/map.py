@@ -44,14 +44,17 @@ def map_command(
     from sitsformer import mapproducts, maps
     from sitsformer.config import Maps, load
     from sitsformer.cube import open_cube
-    from sitsformer.sensors import BANDS
+    from sitsformer.sensors import recorded, refuse_other
 
     config = None if config_path is None else load(config_path)
     settings = Maps() if config is None else config.maps
     predictor = maps.load_predictor(model_path, settings.batch_size, device)
-    if predictor.bands != BANDS:
+    sensor = recorded(open_cube(cube_path).attrs)
+    refuse_other(model_path, predictor.sensor, sensor)
+    if predictor.bands != sensor.names:
         raise click.UsageError(
-            f"{model_path} reads the bands {list(predictor.bands)}, and cubes have {list(BANDS)}: "
+            f"{model_path} reads the bands {list(predictor.bands)}, and cubes of {sensor.title} "
+            f"have {list(sensor.names)}: "
             "a map needs a model that was fine-tuned on samples with the bands of the cubes"
         )
     patches = _patches(config, predictor, model_path)

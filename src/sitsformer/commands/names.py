@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -21,6 +22,16 @@ def device(command: Command) -> Command:
         default="auto",
         show_default=True,
         help="Where networks run; auto: on a GPU if there is one.",
+    )(command)
+
+
+def checkpoint(command: Command) -> Command:
+    """The option of jobs of the sweep, which are told to stop and tried again."""
+    return click.option(
+        "--checkpoint",
+        type=click.Path(path_type=Path),
+        help="Folder for what is done before the output is: the same command goes on from there. "
+        "It is emptied when the output is whole.",
     )(command)
 
 

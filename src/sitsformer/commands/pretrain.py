@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sitsformer.commands import names, originals
+from sitsformer.threads import hand_on
 from sitsformer.training.objectives import default_objective, objectives
 
 PATH = click.Path(path_type=Path)
@@ -79,13 +80,14 @@ def pretrain(
         out = out or pretrain_path / "model"
     if checkpoint is None or out is None:
         raise click.UsageError("give --checkpoint and --out, or --pretrain-path for both")
-    options.set_threads(threads)
-    model, settings = options.pretraining(config_path, given)
+    hand_on(threads)
     store = options.sample_store(samples, out.parent, valid_rate)
     originals.check_samples(store, given)
+    chosen = options.objective(store, objective)
+    model, settings = options.pretraining(config_path, chosen, given)
     stage.run(
         Where(store, checkpoint, out, tensorboard, mlflow),
-        options.objective(store, objective),
+        chosen,
         seed,
         model,
         settings,

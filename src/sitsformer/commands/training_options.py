@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from sitsformer.commands import originals
-from sitsformer.config import FewShot, Model, Optimiser, Pretrain, load
+from sitsformer.config import Augment, FewShot, Model, Optimiser, Pretrain, load
 from sitsformer.config.base import Section
 from sitsformer.errors import SitsError
 from sitsformer.training.objectives import default_objective
+from sitsformer.training.objectives.published import AUGMENT, FINETUNING, PRETRAINING
 
 logger = logging.getLogger("sitsformer")
 
@@ -26,15 +27,6 @@ PRETRAINED = "pretrained"
 """Where a checkpoint of SITS-Former goes, beside the output."""
 
 S = TypeVar("S", bound=Section)
-
-
-def set_threads(threads: int | None) -> None:
-    """Set torch's threads from the option or SITSFORMER_THREADS; otherwise torch's own choice."""
-    import torch
-
-    wanted = threads or int(os.environ.get("SITSFORMER_THREADS", "0"))
-    if wanted:
-        torch.set_num_threads(wanted)
 
 
 def sample_store(path: Path, beside: Path | None = None, valid_rate: float | None = None) -> Path:
@@ -128,23 +120,30 @@ def objective(store: Path, given: str | None) -> str:
     return chosen
 
 
-def pretraining(config_path: Path | None, given: Mapping[str, Any]) -> tuple[Model, Pretrain]:
-    """Sections `model` and `pretrain`, with the options that were given on the command line.
+def pretraining(
+    config_path: Path | None, objective: str, given: Mapping[str, Any]
+) -> tuple[Model, Pretrain]:
+    """Sections `model` and `pretrain`, as an objective is trained by them.
 
-    Without a config these are SITS-Former's: Adam 1e-3, a tenth of the steps of warm-up, factor
-    0.99 an epoch, gradient norm 5.
+    Without a config the recipe is SITS-Former's; options of the command line go before either.
     """
     if config_path is not None:
         config = load(config_path)
-        model, section = config.model, config.pretrain
+        model, section = config.model, config.pretrain.of(objective)
     else:
-        recipe = Optimiser(optimiser="adam", schedule="exponential")
-        model, section = Model(), Pretrain(set="samples", recipe=recipe)
+        recipe, change = Optimiser(**PRETRAINING), Augment(**AUGMENT)
+        given_set = {"set": "samples", "recipe": recipe, "augment": change, "published": False}
+        model, section = Model(), Pretrain.model_validate(given_set)
     keys = {name: given[name] for name in PRETRAIN if given.get(name) is not None}
     section = _override(section, keys)
     changes = {key: given[name] for name, key in RECIPE.items() if given.get(name) is not None}
     if given.get("warmup_epochs") is not None:
-        changes["warmup"] = min(1.0, given["warmup_epochs"] / section.epochs)
+        if section.recipe.schedule == "exponential":
+            changes["hold"] = given["warmup_epochs"]
+        else:
+            changes["warmup"] = min(1.0, given["warmup_epochs"] / section.epochs)
+    if changes:
+        section = _override(section, {"published": False})
     section = _override(section, {"recipe": _override(section.recipe, changes).model_dump()})
     return _override(model, originals.shape(given)), section
 
@@ -159,11 +158,9 @@ def finetuning(
     return _override(model, originals.shape(given or {})), section
 
 
-def recipe(learning_rate: float, weight_decay: float | None) -> Optimiser:
-    """SITS-Former's way of fine-tuning: Adam, factor 0.99 an epoch; AdamW where weights decay."""
-    base = Optimiser(optimiser="adamw" if weight_decay else "adam", schedule="exponential")
-    decay = {} if weight_decay is None else {"weight_decay": weight_decay}
-    return _override(base, {"learning_rate": learning_rate, **decay})
+def recipe(learning_rate: float, weight_decay: float) -> Optimiser:
+    """SITS-Former's way of fine-tuning, with these numbers of its command."""
+    return _override(Optimiser(**FINETUNING), {"learning_rate": learning_rate, "l2": weight_decay})
 
 
 def _override(section: S, changes: Mapping[str, Any]) -> S:

@@ -3,9 +3,9 @@
 from sitsformer.config.areas import (
     Area,
     Clouds,
-    EarthEngine,
     LabelRaster,
     Rasters,
+    Stac,
     Synthetic,
     Tiles,
 )
@@ -16,7 +16,10 @@ from sitsformer.config.base import (
     Shots,
     Split,
     expand,
+    is_address,
 )
+from sitsformer.config.compute import Compute
+from sitsformer.config.earthengine import EarthEngine
 from sitsformer.config.embeddings import EmbeddingLayer
 from sitsformer.config.labels import Survey
 from sitsformer.config.learning import (
@@ -51,6 +54,7 @@ __all__ = [
     "Area",
     "Augment",
     "Clouds",
+    "Compute",
     "Config",
     "ConfigError",
     "EarthEngine",
@@ -72,11 +76,13 @@ __all__ = [
     "Shots",
     "Split",
     "SplitBy",
+    "Stac",
     "Survey",
     "Synthetic",
     "Tiles",
     "Tuning",
     "expand",
+    "is_address",
     "load",
     "load_all",
     "parse",

@@ -19,15 +19,16 @@ from pydantic import (
 )
 
 from sitsformer.config.base import Fraction, Name, OneOf, Section, Seed
-from sitsformer.sensors import SENTINEL2, TILE_STEP
+from sitsformer.sensors import DEFAULT, SENTINEL2, sensors
 from sitsformer.sources import sources
 
 
 class Tiles(Section):
     """How an area is cut into tiles."""
 
-    size: int = Field(126, ge=TILE_STEP, le=4998, multiple_of=TILE_STEP)
-    """Side of a tile, pixels of 10 m; a multiple of 6, so that 10, 20 and 60 m bands nest."""
+    size: int = Field(126, ge=2, le=4998)
+    """Side of a tile, pixels of the sensor; of Sentinel-2 a multiple of 6, so that 10, 20 and 60 m
+    bands nest, of Landsat and HLS an even number."""
     count: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
     """How many tiles: all that touch the area, or this many drawn at random."""
     seed: Seed = 0
@@ -52,23 +53,28 @@ class LabelRaster(Section):
 class Clouds(Section):
     """How `rasters` finds clear pixels."""
 
-    by: Literal["scl", "mask", "probability", "simple", "none"] = "simple"
-    """`scl`: a scene-classification band; `mask`: a band with 1 where clear (`mask_clear`);
+    by: Literal["scl", "bits", "mask", "probability", "simple", "none"] = "simple"
+    """`scl`: a scene-classification band; `bits`: a band of bits that say what hides the ground,
+    such as QA_PIXEL of Landsat and Fmask of HLS; `mask`: a band with 1 where clear (`mask_clear`);
     `probability`: a band of cloud probabilities (`probability_max`); `simple`: thresholds on the
     blue and short-wave infrared bands (docs/rasters.md); `none`: every valid pixel is clear."""
     band: str | None = None
-    """Name or number of the SCL, mask or probability band; needed by these three."""
+    """Name or number of the SCL, bits, mask or probability band; needed by these four, but for the
+    bits of a sensor whose products have such a band."""
     scl_clear: tuple[int, ...] = SENTINEL2.scene_clear
     """SCL codes taken as clear: vegetation, bare, water, unclassified."""
+    bits: tuple[Annotated[int, Field(ge=0, le=31)], ...] | None = None
+    """`bits`: bits, counted from 0, of which none is set where a pixel is clear; default: those of
+    the sensor's own band."""
     mask_clear: tuple[int, ...] | None = None
     """`mask`: values that mean clear; default: 1, or 255 where the band has no 1."""
     probability_max: float = Field(40.0, gt=0, le=255, allow_inf_nan=False)
     """`probability`: highest value of a clear pixel, in the unit of the band: 40 for percent, 0.4
     for a band from 0 to 1."""
     blue_max: float = Field(0.18, gt=0, le=1)
-    """`simple`: a pixel whose blue (B02) reflectance is above this is cloud."""
+    """`simple`: a pixel whose blue reflectance (B02) is above this is cloud."""
     swir_min: float = Field(0.0, ge=0, le=1)
-    """`simple`: a pixel whose B11 reflectance is below this is shadow or water."""
+    """`simple`: a pixel whose reflectance at 1.6 um (B11) is below this is shadow or water."""
 
 
 class DatedOffset(Section):
@@ -101,6 +107,19 @@ class DatedOffset(Section):
         return late and (self.before is None or day < self.before)
 
 
+def _one_for_a_day(offset: object) -> object:
+    """Refuse offsets of which two are for one day."""
+    if not isinstance(offset, tuple):
+        return offset
+    if not offset:
+        raise ValueError("an empty list; give a number, or `{before: ..., value: ...}`")
+    ordered = sorted(offset, key=lambda part: part.since or date.min)
+    for part, following in pairwise(ordered):
+        if following.since is None or part.before is None or part.before > following.since:
+            raise ValueError("two of its values are for the same dates")
+    return offset
+
+
 class Rasters(Section):
     """A folder of GeoTIFFs, or one NetCDF/Zarr cube."""
 
@@ -121,7 +140,8 @@ class Rasters(Section):
     bands: tuple[str, ...] | None = None
     """Band names in the order of the file's or the cube's bands; default: its own names."""
     scale: float | None = Field(None, gt=0, allow_inf_nan=False)
-    """Reflectance = stored value x scale + offset; default: what the file says, else 0.0001."""
+    """Reflectance = stored value x scale + offset; default: what the file says, else what products
+    of the sensor have: 0.0001, of Landsat 0.0000275 with the offset -0.2."""
     offset: Annotated[float, Field(allow_inf_nan=False)] | tuple[DatedOffset, ...] | None = None
     """See `scale`; -0.1 for products of baseline 04.00 or later that are not harmonised. By date:
     `[{before: 2022-01-25, value: 0}, {from: 2022-01-25, value: -0.1}]`. Default: what the file
@@ -172,18 +192,69 @@ class Rasters(Section):
             )
         return form
 
-    @field_validator("offset")
+    _one_for_a_day = field_validator("offset")(_one_for_a_day)
+
+
+class ItemClouds(Clouds):
+    """How `stac` finds clear pixels."""
+
+    by: Literal["scl", "mask", "probability", "simple", "none"] = "scl"
+    """As `rasters.clouds.by`; by default the scene classification of each item."""
+    band: str | None = "SCL"
+    """Key of the asset with the SCL, mask or probabilities, in any case of letters."""
+
+
+class Stac(Section):
+    """A SpatioTemporal Asset Catalog with the images of the area; see docs/stac.md."""
+
+    url: str
+    """Address of an API (`https://earth-search.aws.element84.com/v1`); or address or path of a
+    static catalogue, a collection, or a file of items. `$VAR` is expanded."""
+    collection: str | None = None
+    """Collection to look in; an API needs it, a static catalogue is taken whole without it."""
+    sign: Literal["none", "planetary_computer"] = "none"
+    """How files are asked for: as they are listed, or with the signatures that the Planetary
+    Computer of Microsoft gives to everyone."""
+    max_cloud: float = Field(100.0, ge=0, le=100)
+    """Items that say a larger `eo:cloud_cover`, percent, are left out."""
+    exclude: tuple[str, ...] = ()
+    """Ids of items that are left out."""
+    assets: dict[str, str] = {}
+    """Key of the asset of a band (`B05: red_edge_1`), where its key or its bands do not say it."""
+    scale: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Reflectance = stored value x scale + offset; default: what the item says, else 0.0001."""
+    offset: Annotated[float, Field(allow_inf_nan=False)] | tuple[DatedOffset, ...] | None = None
+    """See `scale`; as `rasters.offset`. Default: by the item's metadata, so that all processing
+    baselines have one scale (docs/stac.md)."""
+    nodata: float | None = None
+    """Stored value of a missing pixel, beside what item and file say; default: 0 if both say
+    nothing."""
+    on_broken: Literal["stop", "skip"] = "stop"
+    """What to do with an item that lacks an asset or whose files cannot be read: it is named either
+    way."""
+    clouds: ItemClouds = ItemClouds()
+    labels: dict[Name, LabelRaster] = {}
+    """Label rasters by the name of the layer they become in the cube; a `path` may be an address
+    (`https://...`), too."""
+    cache: str = ".cache/stac"
+    """Folder of the lists of items, so that a cube is made of the same items again."""
+    concurrent: int = Field(16, ge=1, le=128)
+    """Files of one export that are read at once."""
+    attempts: int = Field(6, ge=1, le=20)
+    """Tries of one request, with growing pauses, before the export fails."""
+    timeout: float = Field(60.0, gt=0, le=3600)
+    """Seconds after which one request is given up, and tried again."""
+
+    @field_validator("assets")
     @classmethod
-    def _one_for_a_day(cls, offset: object) -> object:
-        if not isinstance(offset, tuple):
-            return offset
-        if not offset:
-            raise ValueError("an empty list; give a number, or `{before: ..., value: ...}`")
-        ordered = sorted(offset, key=lambda part: part.since or date.min)
-        for part, following in pairwise(ordered):
-            if following.since is None or part.before is None or part.before > following.since:
-                raise ValueError("two of its values are for the same dates")
-        return offset
+    def _of_bands(cls, assets: dict[str, str]) -> dict[str, str]:
+        named = {SENTINEL2.spelled(band): key for band, key in assets.items()}
+        unknown = [band for band in named if band not in SENTINEL2.names]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is no band; these are {', '.join(SENTINEL2.names)}")
+        return named
+
+    _one_for_a_day = field_validator("offset")(_one_for_a_day)
 
 
 class Area(Section):
@@ -191,6 +262,8 @@ class Area(Section):
 
     source: Annotated[str, OneOf("source", sources)]
     """Where pixels come from."""
+    sensor: Annotated[str, OneOf("sensor", sensors)] = DEFAULT
+    """Whose images they are: bands, pixel and scale (docs/sensors.md)."""
     bounds: tuple[float, float, float, float] | None = None
     """West, south, east, north in degrees (WGS 84). Either this or `geometry`."""
     geometry: str | None = None
@@ -202,21 +275,24 @@ class Area(Section):
     """Last day of the season (inclusive); the season may cross New Year."""
     labels: tuple[Name, ...] = ("worldcover",)
     """Label layers wanted in the cubes: label products (`worldcover`, `cdl`), or names under
-    `rasters.labels`; default for `rasters`: all of these. Surveys under `labels` are in no cube."""
+    `rasters.labels` or `stac.labels`; default for these sources: all of these. Surveys under
+    `labels` are in no cube."""
     tiles: Tiles = Tiles()
     rasters: Rasters | None = None
     """Where the files are; only for `source: rasters`."""
+    stac: Stac | None = None
+    """Where the catalogue is; only for `source: stac`."""
 
     @model_validator(mode="before")
     @classmethod
     def _own_labels(cls, values: Any) -> Any:
-        """A folder of the user's has the label layers that its section names, and no others."""
+        """Files of the user have the label layers that their section names, and no others."""
         if not isinstance(values, Mapping) or "labels" in values:
             return values
-        rasters = values.get("rasters")
-        if values.get("source") != "rasters" or not isinstance(rasters, Mapping):
+        section = values.get(str(values.get("source")))
+        if values.get("source") not in ("rasters", "stac") or not isinstance(section, Mapping):
             return values
-        own = rasters.get("labels", {})
+        own = section.get("labels", {})
         return {**values, "labels": tuple(own) if isinstance(own, Mapping) else ()}
 
     @model_validator(mode="after")
@@ -244,6 +320,12 @@ class Area(Section):
                 "section `labels` are in no cube: only sets name them)"
             )
         return self
+
+    @property
+    def label_rasters(self) -> dict[str, LabelRaster]:
+        """Label rasters of the section of its source, by the name of the layer."""
+        section = self.rasters or self.stac
+        return {} if section is None else section.labels
 
     @property
     def season_year(self) -> int:
@@ -284,56 +366,3 @@ class Synthetic(Section):
     """Share of parcels whose land-cover and crop label is wrong."""
     parcel: float = Field(140.0, gt=20, le=10_000)
     """Typical side of a parcel, metres."""
-
-
-class EarthEngine(Section):
-    """How Earth Engine is asked; see docs/earthengine.md."""
-
-    project: str | None = None
-    """Cloud project; default: the environment variable EARTHENGINE_PROJECT."""
-    service_account_key: str | None = None
-    """Path of a service-account key file; default: the ordinary Earth Engine credentials."""
-    url: str = "https://earthengine-highvolume.googleapis.com"
-    """Endpoint; the high-volume one by default."""
-    export: Literal["direct", "batch"] = "direct"
-    """`direct`: computePixels requests; `batch`: Export tasks to `bucket` or `drive_folder`."""
-    bucket: str | None = None
-    """`batch`: Google Cloud Storage bucket."""
-    drive_folder: str | None = None
-    """`batch`: Google Drive folder, read back from `drive_path`."""
-    drive_path: str | None = None
-    """`batch`: local folder where the Drive folder is mounted or synchronised."""
-    batch_timeout: float = Field(24.0, gt=0, le=8760)
-    """`batch`: hours to wait for the tasks."""
-    concurrent: int = Field(20, ge=1, le=40)
-    """Requests under way at once, of one export; all of the workflow together are kept under the
-    resource `earthengine_requests` of the profile."""
-    rate: float = Field(40.0, gt=0, le=100)
-    """Requests started per second."""
-    deadline: float = Field(330.0, gt=0, le=86_400)
-    """Seconds after which one request is given up (and tried again or split); Earth Engine itself
-    gives up after 300."""
-    attempts: int = Field(8, ge=1, le=20)
-    """Tries of one request before the export fails; refusals for the quota are not counted."""
-    patience: float = Field(60.0, gt=0, le=10_080)
-    """Minutes that a request is tried again while the project's quota is used up (429)."""
-    min_clear: Fraction = 0.05
-    """Dates with a smaller clear share of the tile are left out before their pixels are fetched."""
-    clear_score: int = Field(60, ge=0, le=100)
-    """`min_clear` counts pixels whose cloud score is at least this."""
-    cloud_score: Literal["cs", "cs_cdf"] = "cs_cdf"
-    """Cloud Score+ band that becomes `clear`."""
-    cache: str = ".cache/earthengine"
-    """Folder of finished requests; `sitsformer cache` shows and empties it."""
-    cache_gb: float = Field(20.0, ge=0)
-    """Size the cache is kept under, GB."""
-
-    @model_validator(mode="after")
-    def _check(self) -> EarthEngine:
-        if self.export == "batch" and (self.bucket is None) == (self.drive_folder is None):
-            raise ValueError("export: batch needs either a `bucket` or a `drive_folder`")
-        if self.drive_folder is not None and self.drive_path is None:
-            raise ValueError(
-                "drive_folder needs drive_path, the local folder where Drive is mounted"
-            )
-        return self

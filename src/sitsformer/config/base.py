@@ -139,6 +139,11 @@ class Section(BaseModel):
         return kind(**{name: getattr(self, name) for name in own} | others)
 
 
+def is_address(path: str) -> bool:
+    """Whether a path of the config is the address of a file on a server."""
+    return path.startswith(("http://", "https://"))
+
+
 def expand(path: str) -> Path:
     """Expand `~` and `$VAR` in a path of the config.
 

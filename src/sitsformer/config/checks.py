@@ -15,11 +15,12 @@ from sitsformer.config.areas import Area
 from sitsformer.config.base import Split
 from sitsformer.config.embeddings import embedding_checks
 from sitsformer.config.learning import FewShot
+from sitsformer.config.sensing import sensor_checks
 from sitsformer.config.sets import PARTS, SampleSet
 from sitsformer.embeddings import members, of_products
 from sitsformer.labels import confidence_layers, products
 from sitsformer.labels.product import TAKEN
-from sitsformer.sensors import PIXEL
+from sitsformer.sensors import sensor_of
 from sitsformer.sources import source_of
 from sitsformer.training.objectives import SCRATCH, objectives
 
@@ -42,6 +43,7 @@ def cross_checks(config: Config) -> Iterator[str]:
         yield from _controls(config)
     yield from embedding_checks(config)
     yield from _maps(config)
+    yield from sensor_checks(config)
 
 
 def _sets(config: Config) -> Iterator[str]:
@@ -123,6 +125,8 @@ def _baselines(sweep: FewShot, embedded: Collection[str]) -> Iterator[str]:
                 else f"fewshot.baselines: {name!r} learns from embeddings, which the config does "
                 f"not name: add `embeddings: {{{layer.layer}: {{}}}}`"
             )
+        elif not own:
+            yield from _lacking_options(name, sweep.options.get(name, {}))
     for name in sweep.controls:
         if name not in sweep.baselines:
             yield (
@@ -144,6 +148,13 @@ def _baselines(sweep: FewShot, embedded: Collection[str]) -> Iterator[str]:
             yield f"{path}: give either file or features, not both"
 
 
+def _lacking_options(name: str, given: Mapping[str, Any]) -> Iterator[str]:
+    """Options of a baseline that ships which have no default and are not given."""
+    for key, option in shipped()[name].options.items():
+        if option.default is None and key not in given:
+            yield f"fewshot.options.{name}.{key}: {option.meaning}"
+
+
 def _shipped_options(path: str, name: str, options: Mapping[str, Any]) -> Iterator[str]:
     """Options of a baseline that ships, or of one made of features."""
     ships = shipped().get(name)
@@ -153,6 +164,9 @@ def _shipped_options(path: str, name: str, options: Mapping[str, Any]) -> Iterat
             continue
         if key not in known:
             yield f"{path}.{key}: unknown option; {name} takes {', '.join(known) or 'none'}"
+        elif ships is not None and ships.options[key].default is None:
+            if not isinstance(value, str) or not value.strip():
+                yield f"{path}.{key}: {value!r} is no path of a file"
         elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
             yield f"{path}.{key}: {value!r} is no whole number above 0"
 
@@ -227,10 +241,11 @@ def _prospects(path: str, sample_set: SampleSet, config: Config) -> Iterator[str
     """What a set asks of its areas and patches and cannot have."""
     areas = {name: config.areas[name] for name in sample_set.areas}
     split = sample_set.split
-    if areas and split.by == "block" and split.block < config.patches.size * PIXEL:
+    smallest = max((config.patches.size * sensor_of(a).pixel for a in areas.values()), default=0)
+    if split.by == "block" and split.block < smallest:
         yield (
             f"{path}.split.block: no patch of {config.patches.size} pixels fits into a block of "
-            f"{split.block:g} m; use {config.patches.size * PIXEL} m or more"
+            f"{split.block:g} m; use {smallest} m or more"
         )
     for name, area in areas.items():
         if sample_set.confidence and not _has_confidence(area):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sitsformer.baselines import shipped
+from sitsformer.baselines import by_default, shipped
 from sitsformer.config.base import (
     NO_SET,
     AdaptationName,
@@ -93,12 +93,23 @@ class Recipe(Section):
     """Adam, or Adam with decoupled weight decay."""
     weight_decay: float = Field(0.01, ge=0)
     """Only for `adamw`."""
+    l2: float = Field(0.0, ge=0)
+    """Only for `adam`: this times each weight is added to its gradient."""
     warmup: float = Field(0.1, ge=0, le=1)
     """Share of the steps with a linearly growing learning rate."""
-    clip: float = Field(5.0, gt=0)
-    """Largest gradient norm."""
+    clip: float | None = Field(5.0, gt=0)
+    """Largest gradient norm; null: any."""
     precision: Literal["float32", "bf16"] = "float32"
     """`bf16`: mixed precision, for GPUs (slower than `float32` on most CPUs)."""
+
+    @model_validator(mode="after")
+    def _of_its_optimiser(self) -> Self:
+        if self.l2 and self.optimiser != "adam":
+            raise ValueError(
+                f"l2 {self.l2} is of optimiser: adam, and it is {self.optimiser}, which has "
+                "weight_decay instead"
+            )
+        return self
 
     def plan(self, **others: Any) -> Plan:
         """Plan of a run by this recipe; others are fields that a recipe does not decide."""
@@ -123,6 +134,8 @@ class Optimiser(Recipe):
     """Course of the learning rate after the warm-up."""
     decay: float = Field(0.99, gt=0, le=1)
     """`exponential`: factor an epoch (SITS-Former: 0.99)."""
+    hold: int = Field(0, ge=0)
+    """`exponential`: the factor applies first after so many epochs and one (SITS-Former: 10)."""
 
 
 class Augment(Section):
@@ -136,6 +149,8 @@ class Augment(Section):
     """Standard deviation of a factor common to all values of a sample."""
     noise: float = Field(0.01, ge=0)
     """Standard deviation of a per-band shift, units of reflectance."""
+    turn: bool = False
+    """Flip and rotate patches."""
 
     def strength(self) -> Strength:
         """The same for the training loop."""
@@ -166,6 +181,9 @@ class Pretrain(Section):
     batch_size: int = Field(512, ge=2)
     """Samples a step."""
     recipe: Optimiser = Optimiser()
+    published: bool = True
+    """Objectives with the name of a publication are trained by its recipe and augmentation, not by
+    `recipe` (but for its precision) and `augment`; false: like all others."""
     mask: Literal["steps", "spans", "bands"] = "steps"
     """What is hidden: whole time steps, runs of steps, or bands."""
     mask_rate: float = Field(0.3, gt=0, lt=1)
@@ -200,6 +218,8 @@ class Pretrain(Section):
                 "decoder: light leaves hidden steps out of the encoder, but mask: bands hides no "
                 "whole step: use mask: steps or spans, or decoder: none"
             )
+        for name in self.objectives:
+            self.of(name)  # a record's recipe is checked as a config's
         for name in self.models:
             if name not in self.objectives:
                 raise ValueError(
@@ -223,6 +243,15 @@ class Pretrain(Section):
             if not any(self.losses(name).values()):
                 raise ValueError(f"weights.{name}: all are 0, and {name!r} would learn nothing")
         return self
+
+    def of(self, objective: str) -> Pretrain:
+        """This section as an objective is trained by it: a publication's by its recipe."""
+        chosen = objectives()[objective]
+        if not self.published or chosen.recipe is None:
+            return self
+        recipe = Optimiser(**chosen.recipe, precision=self.recipe.precision)
+        augment = self.augment if chosen.augment is None else Augment(**chosen.augment)
+        return self.model_copy(update={"recipe": recipe, "augment": augment, "published": False})
 
     def losses(self, objective: str) -> dict[str, float]:
         """Name of each loss of an objective -> its weight."""
@@ -256,13 +285,19 @@ def _with_adaptations(schema: dict[str, Any]) -> None:
 
 def _with_baselines(schema: dict[str, Any]) -> None:
     """The baselines that ship, which are the default."""
-    schema["default"] = list(shipped())
+    schema["default"] = list(by_default())
+    schema["description"] += f" Others that ship, with an extra of pip: {_extras()}."
+
+
+def _extras() -> str:
+    return ", ".join(f"`{name}`" for name, item in shipped().items() if item.extra)
 
 
 def _with_options(schema: dict[str, Any]) -> None:
     """What can be set of the baselines that ship."""
     found = "; ".join(
-        f"`{key}` of {name}: {option.meaning} (default {option.default})"
+        f"`{key}` of {name}: {option.meaning}"
+        + ("" if option.default is None else f" (default {option.default})")
         for name, item in shipped().items()
         for key, option in item.options.items()
     )
@@ -308,7 +343,7 @@ class FewShot(Section):
     """Baselines that are also run with the land cover of pretrained models (`dual` where it is
     among the inits): what an init gains beyond them is more than the knowledge of land cover."""
     baselines: tuple[BaselineName, ...] = Field(
-        default_factory=lambda: tuple(shipped()), json_schema_extra=_with_baselines
+        default_factory=by_default, json_schema_extra=_with_baselines
     )
     """Methods without pretraining, by name; see docs/evaluation.md for adding one."""
     options: dict[BaselineName, dict[str, Any]] = Field({}, json_schema_extra=_with_options)

@@ -15,9 +15,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from sitsformer.config.areas import Area, EarthEngine, Synthetic
+from sitsformer.config.areas import Area, Synthetic
 from sitsformer.config.base import BaselineName, ConfigError, Name, Section
 from sitsformer.config.checks import cross_checks
+from sitsformer.config.compute import Compute
+from sitsformer.config.earthengine import EarthEngine
 from sitsformer.config.embeddings import EmbeddingLayer, joined
 from sitsformer.config.labels import Survey
 from sitsformer.config.learning import FewShot, Model, Pretrain
@@ -70,6 +72,7 @@ class Config(Section):
     maps: Maps = Maps()
     synthetic: Synthetic = Synthetic()
     earthengine: EarthEngine = EarthEngine()
+    compute: Compute = Compute()
 
     @property
     def learns(self) -> bool:

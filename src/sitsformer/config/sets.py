@@ -9,7 +9,9 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from sitsformer.config.base import Fraction, Name, PatchSize, Section, Seed, Split
-from sitsformer.sensors import PIXEL
+
+BLOCK_STEP = 10
+"""Metres that sides of blocks are multiples of."""
 
 _ADDRESS = re.compile(r"([a-z+-]+://)?[^\s/]+:\d+")
 
@@ -79,8 +81,8 @@ class SplitBy(Section):
     def _check(self) -> SplitBy:
         if abs(sum(self.fractions) - 1) > 1e-6:
             raise ValueError(f"fractions {self.fractions} must sum to 1")
-        if self.block % PIXEL:
-            raise ValueError(f"block side {self.block} m must be a multiple of {PIXEL} m")
+        if self.block % BLOCK_STEP:
+            raise ValueError(f"block side {self.block} m must be a multiple of {BLOCK_STEP} m")
         if self.by in ("area", "year"):
             self._check_lists()
         elif any(getattr(self, part) for part in PARTS):

@@ -21,7 +21,9 @@ from sitsformer.convert import npz, series, store, units
 from sitsformer.convert.days import Days, Ints
 from sitsformer.convert.npz import Array
 from sitsformer.errors import SitsError
+from sitsformer.registry import find as find_record
 from sitsformer.samples.contract import KIND
+from sitsformer.sensors import DEFAULT, said, sensors
 from sitsformer.stored import MISSING
 
 FOLDERS = ("TRAIN", "VALIDATE", "TEST")
@@ -60,6 +62,7 @@ def folder(
     scale: float | None = None,
     fill: float | None = None,
     bands: Sequence[str] | None = None,
+    sensor: str = DEFAULT,
     drop_missing: bool = False,
     settings: dict[str, str] | None = None,
 ) -> int:
@@ -72,7 +75,8 @@ def folder(
 
     Steps that lack a value are refused without `drop_missing`, since each file has its own dates.
     `scale` is the reflectance of a value of 1 (None: the values tell), `fill` one more value that
-    stands for nothing, `bands` are the names in the order of `ts` (None: the ten of every store).
+    stands for nothing, `bands` are the names in the order of `ts` (None: those of cubes of the
+    `sensor`).
 
     Returns:
         The number of samples.
@@ -81,6 +85,7 @@ def folder(
         SitsError: no files, or a file that does not fit.
     """
     store.check_place(out, KIND)
+    whose = find_record(sensors(), sensor, "sensor")
     if not 0 <= valid_rate < 1:
         raise SitsError(f"the share that validates must be from 0 to below 1; found {valid_rate:g}")
     files, split, flat = find(path)
@@ -92,8 +97,8 @@ def folder(
             f"{files[0]}: ts is {first.shape}, expected (time, band, rows, columns) with square "
             f"patches of {', '.join(map(str, PATCHES))} pixels"
         )
-    names, positions = bandnames.arrange(bands, first.shape[1], f"{files[0]}: ts")
-    seen = _Set(units.Magnitudes(str(path), scale))
+    names, positions = bandnames.arrange(bands, first.shape[1], whose, f"{files[0]}: ts")
+    seen = _Set(units.Magnitudes(str(path), scale, whose))
     for file in files:
         _look(file, first.shape[1:], fill, drop_missing, seen)
     found = seen.sizes.scale()
@@ -116,7 +121,7 @@ def folder(
             "split": split[kept],
             "block": np.arange(len(chosen)),
         },
-        store.about(path.resolve().name, labels, names, "class_label", "given"),
+        store.about(path.resolve().name, labels, names, whose, "class_label", "given"),
         store.manifest(labels, kept, split[kept], found),
         {
             "converted": path.resolve().name,
@@ -125,6 +130,7 @@ def folder(
             "scale": scale,
             "fill": fill,
             "drop_missing": drop_missing,
+            **said(whose),
             **(settings or {}),
         },
     )

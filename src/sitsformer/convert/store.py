@@ -25,6 +25,7 @@ from sitsformer.samples.contract import (
     write_reflectance,
 )
 from sitsformer.samples.shards import chunk_rows
+from sitsformer.sensors import Sensor
 
 logger = logging.getLogger("sitsformer")
 
@@ -41,7 +42,9 @@ def check_place(out: Path, kind: str) -> None:
         raise SitsError(f"{out} is there and is no {kind} artefact: give another place to write to")
 
 
-def about(name: str, labels: Labels, bands: tuple[str, ...], layer: str, split_by: str) -> About:
+def about(
+    name: str, labels: Labels, bands: tuple[str, ...], sensor: Sensor, layer: str, split_by: str
+) -> About:
     """What the samples of a converted store have in common."""
     return About(
         name=name,
@@ -57,6 +60,7 @@ def about(name: str, labels: Labels, bands: tuple[str, ...], layer: str, split_b
         split_by=split_by,
         block=0.0,
         bands=bands,
+        sensor=sensor,
     )
 
 

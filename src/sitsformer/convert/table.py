@@ -14,15 +14,16 @@ import numpy.typing as npt
 from sitsformer.convert import bands as bandnames
 from sitsformer.convert import days as daynames
 from sitsformer.convert import labels as labelnames
-from sitsformer.convert import npz, series, store, units
+from sitsformer.convert import npz, series, splits, store, units
 from sitsformer.convert.days import Days, Ints
 from sitsformer.convert.npz import Array, Arrays
 from sitsformer.errors import SitsError
-from sitsformer.samples import SPLITS
+from sitsformer.registry import find
 from sitsformer.samples.contract import KIND
+from sitsformer.sensors import DEFAULT, said, sensors
 
-REQUIRED = ("x", "lon", "lat", "dates")
-OPTIONAL = ("label", "label_names", "valid", "bands", "split", "block")
+REQUIRED = ("x", "dates")
+OPTIONAL = ("lon", "lat", "label", "label_names", "valid", "bands", "split", "block")
 logger = logging.getLogger("sitsformer")
 
 _BLOCK = 4096
@@ -52,18 +53,20 @@ def table(
     scale: float | None = None,
     fill: float | None = None,
     bands: Sequence[str] | None = None,
+    sensor: str = DEFAULT,
 ) -> int:
     """Turn one .npz with a table of pixel series into a sample store of patch size 1.
 
     The file holds `x` (sample, time, band), reflectance or reflectance x 10,000; `lon`, `lat`
     degrees; `dates` (time,) or (sample, time), days; and if it has them `label` (sample,),
     `label_names`, `valid` (sample, time), `bands` (band,) and `block` (sample,), numbers or texts:
-    which samples belong to one split. A step that lacks a value in any
-    band is left out, and a sample without a step is dropped and counted.
+    which samples belong to one split, without which `lon` and `lat` may be left out. A step that
+    lacks a value in any band is left out, and a sample without a step is dropped and counted.
 
-    Squares with a side of `block` degrees go to train, validation and test by the shares
-    `fractions`; no two splits share one. `scale`, `fill` and `bands`: see `samples.folder`; the
-    file may name its bands itself.
+    Blocks, or else squares with a side of `block` degrees, go to train, validation and test by the
+    shares `fractions`; no two splits share one. With `block` the file may hold `split` (sample,)
+    instead of that, where no block of the test is in another split. `scale`, `fill`, `bands` and
+    `sensor`: see `samples.folder`; the file may name its bands itself.
 
     Returns:
         The number of samples.
@@ -72,30 +75,29 @@ def table(
         SitsError: an array is missing, does not fit, or can be read in two ways.
     """
     store.check_place(out, KIND)
-    _check_shares(fractions, block)
+    whose = find(sensors(), sensor, "sensor")
+    splits.check_shares(fractions, block)
     found = npz.read(path, REQUIRED, OPTIONAL)
+    splits.check_places(path, found)
     days = daynames.parse(_dates(path, found["dates"]), f"{path}: dates")
     _check_shape(path, found["x"], days)
     x = found["x"]
-    names, positions = bandnames.arrange(_band_names(found, bands), x.shape[2], f"{path}: x")
-    if "split" in found:
-        logger.warning("warning: %s has an array 'split', which is not used: squares decide", path)
+    names, positions = bandnames.arrange(_band_names(found, bands), x.shape[2], whose, f"{path}: x")
     lon, lat = _places(path, found, len(x))
     labels = _labels(path, found, len(x))
-    steps = _look(path, x, _valid(path, found, x.shape[:2]), days, scale, fill)
+    steps = _look(
+        path,
+        x,
+        _valid(path, found, x.shape[:2]),
+        days,
+        fill,
+        units.Magnitudes(f"{path}: x", scale, whose),
+    )
     kept = steps.order[:, 0] >= 0
-    if "block" in found:
-        given = npz.column(found["block"], len(x), f"{path}: block")[kept]
-        blocks, square = np.unique(given, return_inverse=True)
-        where = f"{len(blocks)} blocks of the file's own: use larger shares"
-    else:
-        blocks, square = _squares(lon[kept], lat[kept], block)
-        where = f"{len(blocks)} squares of {block:g} degrees: use a smaller --block"
-    split = _split_squares(len(blocks), fractions, seed)[square]
-    _check_splits(path, split, fractions, where)
+    apart = splits.keep_apart(path, found, kept, (lon, lat), fractions, block, seed)
     order = steps.order[kept]
     shape = (x.shape[1], len(names), 1, 1)
-    counts = store.manifest(labels, kept, split, steps.scale)
+    counts = store.manifest(labels, kept, apart.split, steps.scale)
     store.write(
         out,
         _pieces(x[..., positions], np.flatnonzero(kept), order, steps.scale, shape),
@@ -104,12 +106,12 @@ def table(
             "doy": _along(days.doy, np.flatnonzero(kept), order, 0),
             "date": _along(days.date, np.flatnonzero(kept), order, -1),
             "label": labels.index[kept],
-            "split": split,
-            "block": square,
+            "split": apart.split,
+            "block": apart.block,
             "lon": lon[kept],
             "lat": lat[kept],
         },
-        store.about(path.stem, labels, names, "label", "block"),
+        store.about(path.stem, labels, names, whose, "label", "block"),
         counts,
         {
             "fractions": list(fractions),
@@ -117,18 +119,12 @@ def table(
             "converted": path.name,
             "scale": scale,
             "fill": fill,
+            **said(whose),
         },
         {"table": path},
         seed,
     )
     return int(kept.sum())
-
-
-def _check_shares(fractions: tuple[float, float, float], block: float) -> None:
-    if not all(0 <= share <= 1 for share in fractions) or abs(sum(fractions) - 1) > 1e-6:
-        raise SitsError(f"the shares {fractions} of the splits must sum to 1, none below 0")
-    if not 0 < block < 360:
-        raise SitsError(f"the side of a square must be above 0 degrees; found {block:g}")
 
 
 def _dates(path: Path, dates: Array) -> Array:
@@ -161,7 +157,10 @@ def _band_names(found: Arrays, given: Sequence[str] | None) -> Sequence[str] | N
 def _places(
     path: Path, found: Arrays, rows: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Degrees east and north of the samples."""
+    """Degrees east and north of the samples; NaN where the file does not say."""
+    if "lon" not in found:
+        logger.info("%s has no lon and lat: its samples have no place, but their block", path)
+        return np.full(rows, np.nan), np.full(rows, np.nan)
     degrees = []
     for name, most in (("lon", 180.0), ("lat", 90.0)):
         flat = npz.column(found[name], rows, f"{path}: {name}")
@@ -218,10 +217,9 @@ def _look(
     x: Array,
     valid: npt.NDArray[np.bool_],
     days: Days,
-    scale: float | None,
     fill: float | None,
+    sizes: units.Magnitudes,
 ) -> _Steps:
-    sizes = units.Magnitudes(f"{path}: x", scale)
     order = np.full(x.shape[:2], -1, np.int64)
     for start in range(0, len(x), _BLOCK):
         rows = slice(start, start + _BLOCK)
@@ -236,42 +234,6 @@ def _look(
             order[start + i, : len(steps)] = steps
             sizes.add(values[i][steps], sample)
     return _Steps(order, sizes.scale())
-
-
-def _squares(
-    lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64], block: float
-) -> tuple[Ints, Ints]:
-    """Squares with samples, and the position of each sample's in them."""
-    column = np.floor(lon / block).astype(np.int64)
-    row = np.floor(lat / block).astype(np.int64)
-    squares, square = np.unique(np.stack([column, row], 1), axis=0, return_inverse=True)
-    return squares, square.reshape(-1)
-
-
-def _split_squares(
-    count: int, fractions: tuple[float, float, float], seed: int
-) -> npt.NDArray[np.uint8]:
-    """Split of each square: shuffled, then cut by the shares."""
-    cuts = np.round(np.cumsum(fractions)[:2] * count).astype(int)
-    order = np.random.default_rng(seed).permutation(count)
-    split = np.zeros(count, np.uint8)
-    split[order[cuts[0] : cuts[1]]] = 1
-    split[order[cuts[1] :]] = 2
-    return split
-
-
-def _check_splits(
-    path: Path,
-    split: npt.NDArray[np.uint8],
-    fractions: tuple[float, float, float],
-    where: str,
-) -> None:
-    for code, (name, share) in enumerate(zip(SPLITS, fractions, strict=True)):
-        if share > 0 and not (split == code).any():
-            raise SitsError(
-                f"{path}: the split {name} would have no sample: the samples lie in {where}, or "
-                f"give {name} the share 0"
-            )
 
 
 def _along(values: Ints, rows: Ints, order: Ints, fill: int) -> Ints:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from sitsformer.convert.npz import Array
 from sitsformer.errors import SitsError
+from sitsformer.sensors import SENTINEL2, Sensor
 from sitsformer.stored import MISSING, SCALE
 
 logger = logging.getLogger("sitsformer")
@@ -30,8 +31,6 @@ LOWEST = -0.2
 _EDGES = np.array([2.0, 256.0, 20000.0])
 _MOST = 0.99
 """Share of the values that must fit a unit; the rest may be clouds and glint."""
-OFFSET = 1000
-"""Added to the numbers of ESA's L2A files since January 2022; no set of reflectances starts so."""
 _ENOUGH = 10_000
 """Values without one below the offset that are no chance."""
 _NEGATIVE = 0.2
@@ -68,10 +67,12 @@ class Magnitudes:
     Attributes:
         where: what a message says first.
         given: reflectance of 1 as the user says it; None: the values tell.
+        sensor: whose values they are.
     """
 
     where: str
     given: float | None = None
+    sensor: Sensor = SENTINEL2
     _counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(4, np.int64))
     _negative: int = 0
     _smallest: float = np.inf
@@ -104,6 +105,11 @@ class Magnitudes:
                 "and 0 in all bands are none)"
             )
         found = self._told() if self.given is None else self.given
+        if found == self.sensor.scale and found != SCALE and self.sensor.offset:
+            raise SitsError(
+                f"{self.where}: numbers of {self.sensor.title}'s products are reflectance only "
+                f"with their offset (x {found:g} {self.sensor.offset:+g}): give reflectance"
+            )
         low, high = self._smallest * found, self._largest * found
         if low < LOWEST:
             raise SitsError(
@@ -116,13 +122,15 @@ class Magnitudes:
                 f"and the largest that can be stored is {(MISSING - 1) * SCALE:g}: where it stands "
                 "for nothing say so with --fill, or give --scale"
             )
-        if low >= OFFSET * SCALE and self._counts.sum() >= _ENOUGH:
+        since = self.sensor.offset_since
+        if since and low >= -self.sensor.offset and self._counts.sum() >= _ENOUGH:
             logger.warning(
-                "warning: %s: no reflectance is below %g. Since January 2022 the numbers of L2A "
+                "warning: %s: no reflectance is below %g. Since %s the numbers of L2A "
                 "files are %d too large: take that away first if you have not",
                 self.where,
                 low,
-                OFFSET,
+                f"{since:%B %Y}",
+                round(-self.sensor.offset / SCALE),
             )
         return found
 

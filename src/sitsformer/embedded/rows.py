@@ -13,7 +13,6 @@ import numpy.typing as npt
 from sitsformer import samples
 from sitsformer.embedded import store
 from sitsformer.errors import SitsError
-from sitsformer.sensors import PIXEL
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -113,8 +112,9 @@ def _at(
     epsg: npt.NDArray[np.int32],
 ) -> npt.NDArray[Any]:
     """Stored values (axis, sample) at places, chunk by chunk."""
-    column = np.rint((x - float(item.x[0])) / PIXEL).astype(np.int64)
-    row = np.rint((float(item.y[0]) - y) / PIXEL).astype(np.int64)
+    pixel = float(item.x[1] - item.x[0])
+    column = np.rint((x - float(item.x[0])) / pixel).astype(np.int64)
+    row = np.rint((float(item.y[0]) - y) / pixel).astype(np.int64)
     size = item.sizes["x"]
     inside = (column >= 0) & (column < size) & (row >= 0) & (row < size)
     if not inside.all() or (epsg != item.rio.crs.to_epsg()).any():

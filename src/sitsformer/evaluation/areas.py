@@ -22,13 +22,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from sitsformer.sensors import PIXEL
-
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-
-HECTARES = PIXEL * PIXEL / 10_000
-"""Area of a pixel of 10 m, hectares."""
 
 LARGEST_VARIANCE = 0.25
 """Variance of a share about which nothing is known: that of a fair coin."""
@@ -168,7 +163,7 @@ def table(
     sample: Reference | None,
     level: float,
     basis: str,
-    hectares: float = HECTARES,
+    hectares: float,
 ) -> pd.DataFrame:
     """Areas by counting and by the estimators, accuracy, and what they rest on.
 

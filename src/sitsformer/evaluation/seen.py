@@ -17,7 +17,6 @@ from sitsformer.checks.overlap import refusal
 from sitsformer.config import PARTS, Config, Split, expand
 from sitsformer.config.checks import label_learners
 from sitsformer.errors import SitsError
-from sitsformer.sensors import PIXEL
 from sitsformer.training.objectives import SCRATCH
 
 if TYPE_CHECKING:
@@ -64,7 +63,8 @@ def seen_in_pretraining(store: Path, pretraining: Path) -> Seen:
         return Seen(None, label)
     # Those that `compare` does not count: across the border of two UTM zones, and of converted
     # tables, which have no grid.
-    near = int((apart < (seen.side + test.side) / 2 - PIXEL / 2).sum())
+    reach = (seen.side + test.side - min(seen.pixel, test.pixel)) / 2
+    near = int((apart < reach).sum())
     return Seen(max(found.overlapping, near, _in_blocks(seen, test, tested)), label)
 
 

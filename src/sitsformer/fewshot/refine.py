@@ -20,6 +20,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from sitsformer import threads
 from sitsformer.fewshot.draws import Draw, validation_score
 
 Floats = npt.NDArray[np.floating]
@@ -35,6 +36,8 @@ DIRECTIONS = 50
 """Principal components that neighbours are sought in: the same score as in all, much faster."""
 LEAST_SPREAD = 1e-6
 """Standard deviation below which a feature counts as constant."""
+COLUMNS, ROWS = 128, 4096
+"""Features, and samples, that are worked on in float64 in one go."""
 PRIOR = 1.0
 """Samples that the land cover of all stands for beside a crop's drawn ones."""
 
@@ -44,7 +47,8 @@ class Pool:
     """Samples of a store as the refinements see them.
 
     Attributes:
-        space: gives (N, feature) standardised features; asked for once, if at all.
+        space: gives (N, feature) standardised features, an array to be written to; asked for once,
+            if at all.
         land_cover: (N, L) probabilities by a pretrained model; None: there is none.
     """
 
@@ -59,10 +63,12 @@ class Pool:
 
         points = self.space()
         most = min(DIRECTIONS, *points.shape)
-        near = PCA(most, svd_solver="randomized", random_state=0).fit_transform(points)
+        # Nobody else has these points: they may be centred where they are.
+        pca = PCA(most, svd_solver="randomized", random_state=0, copy=False)
+        near = pca.fit_transform(points)
         count = min(NEIGHBOURS, len(points) - 1)
-        found = NearestNeighbors(n_neighbors=count).fit(near).kneighbors(return_distance=False)
-        return np.asarray(found, dtype=np.int64)
+        search = NearestNeighbors(n_neighbors=count, n_jobs=threads.count()).fit(near)
+        return np.asarray(search.kneighbors(return_distance=False), dtype=np.int64)
 
 
 def scale(
@@ -74,14 +80,21 @@ def scale(
         features: (N, feature).
         training: (N,) which samples are of that split.
     """
-    chosen = features[training].astype(np.float64)
-    return chosen.mean(0), np.maximum(chosen.std(0), LEAST_SPREAD)
+    mean, std = np.empty(features.shape[1]), np.empty(features.shape[1])
+    for columns in np.array_split(np.arange(len(mean)), -(-len(mean) // COLUMNS)):
+        chosen = features[np.ix_(training, columns)].astype(np.float64)
+        mean[columns], std[columns] = chosen.mean(0), chosen.std(0)
+    return mean, np.maximum(std, LEAST_SPREAD)
 
 
 def standardised(features: Floats, training: npt.NDArray[np.bool_]) -> Floats:
     """Features (N, feature) less their mean, by their standard deviation; see `scale`."""
     mean, std = scale(features, training)
-    return np.asarray(((features - mean) / std).astype(np.float32))
+    found = np.empty(features.shape, np.float32)
+    for start in range(0, len(found), ROWS):
+        rows = slice(start, start + ROWS)
+        found[rows] = (features[rows] - mean) / std
+    return found
 
 
 def switches(offered: Sequence[str], pool: Pool) -> list[tuple[str, ...]]:

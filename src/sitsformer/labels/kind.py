@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sitsformer.registry import records
 
 if TYPE_CHECKING:
+    from sitsformer.grid import Tile
     from sitsformer.surveys.claims import Claims
 
 
@@ -21,7 +22,7 @@ class SurveyKind:
         name: in `kind` of a layer of `labels`.
         title: what a sentence calls the shapes, in the plural.
         shapes: types of geometry that it takes, by their names in OGC Simple Features.
-        module: that has `claims(features, epsg, layer) -> Claims`, the pixels of each feature;
+        module: that has `claims(features, tile, layer) -> Claims`, the pixels of each feature;
             imported when a file is read.
         keys: of the section of a layer that other kinds do not have.
         order: in lists and messages.
@@ -34,15 +35,15 @@ class SurveyKind:
     keys: tuple[str, ...] = ()
     order: int = 100
 
-    def claims(self, features: Any, epsg: int, layer: Any) -> Claims:
-        """The pixels of the UTM grid that features ask for.
+    def claims(self, features: Any, tile: Tile, layer: Any) -> Claims:
+        """The pixels of the grid of a tile, and around it, that features ask for.
 
         Args:
             features: of `surveys.reading`, in any CRS.
-            epsg: of the UTM zone.
+            tile: on whose grid they are.
             layer: section of the config.
         """
-        found: Claims = import_module(self.module).claims(features, epsg, layer)
+        found: Claims = import_module(self.module).claims(features, tile, layer)
         return found
 
 

@@ -16,7 +16,6 @@ from sitsformer.evaluation import areas
 from sitsformer.maps.codes import MapCodes, read_codes
 from sitsformer.maps.mosaic import Grid, Piece, cog, count, grid_of, read_pieces, thinned, vrt
 from sitsformer.maps.predictor import Predictor
-from sitsformer.sensors import PIXEL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +89,8 @@ class MappedArea:
                 continue
             seen, tile = True, tile_of(cube)
             index = label.astype(np.int32) + 1
-            row, column = (grid.north - tile.north) // PIXEL, (tile.west - grid.west) // PIXEL
+            row = (grid.north - tile.north) // grid.pixel
+            column = (tile.west - grid.west) // grid.pixel
             rows = np.arange(-(-row // step), -(-(row + tile.size) // step))
             columns = np.arange(-(-column // step), -(-(column + tile.size) // step))
             # Tiles that are not mapped have cubes too.
@@ -144,7 +144,7 @@ def make_area(
     rasters = [item for item in mapproducts.products(layers).values() if item.raster]
     pieces = {item.name: read_pieces([item.path(tile) for tile in tiles]) for item in rasters}
     first = rasters[0]
-    codes = read_codes(tiles[0])
+    codes, pixel = read_codes(tiles[0]), pieces[first.name][0].pixel
     name = pieces[first.name][0].about.get("AREA", out.stem)
     # All are made before the first is written, but for the map, which the others are made of.
     made = {
@@ -163,7 +163,7 @@ def make_area(
         out=out,
         pieces=tuple(pieces[first.name]),
         codes=codes,
-        table=_table(out, codes, name, level, store, predictor, season, cubes),
+        table=_table(out, codes, name, level, pixel, store, predictor, season, cubes),
         level=level,
         cubes=tuple(cubes),
         layer="" if predictor is None else predictor.layer,
@@ -183,6 +183,7 @@ def _table(
     codes: MapCodes,
     area: str,
     level: float,
+    pixel: int,
     store: Path | None,
     predictor: Predictor | None,
     season: int | None,
@@ -193,7 +194,8 @@ def _table(
     pixels = count(raster, max(*codes.values, codes.nodata))[list(codes.values)]
 
     def table(sample: areas.Reference | None, basis: str) -> pd.DataFrame:
-        return areas.table(pixels, codes.classes.names, codes.values, sample, level, basis)
+        names, hectares = codes.classes.names, pixel * pixel / 10_000
+        return areas.table(pixels, names, codes.values, sample, level, basis, hectares)
 
     if store is None:
         return table(None, COUNTED)

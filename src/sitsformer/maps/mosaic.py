@@ -19,7 +19,6 @@ import numpy.typing as npt
 from sitsformer.errors import SitsError
 from sitsformer.geotiff import COG, colour_table
 from sitsformer.maps.codes import MapCodes, band_xml
-from sitsformer.sensors import PIXEL
 
 TYPES = {"uint8": "Byte", "uint16": "UInt16", "float32": "Float32"}
 """Names of types: numpy's, and GDAL's."""
@@ -34,6 +33,7 @@ class Piece:
         epsg: code of its UTM zone.
         west, north: metres.
         size: pixels along a side.
+        pixel: side of a pixel, metres.
         band_names: descriptions of its bands.
         dtype, nodata: of its bands.
         tags: of its first band.
@@ -45,6 +45,7 @@ class Piece:
     west: int
     north: int
     size: int
+    pixel: int
     band_names: tuple[str, ...]
     dtype: str
     nodata: float
@@ -61,21 +62,22 @@ class Grid:
     north: int
     width: int
     height: int
+    pixel: int
 
     @property
     def bounds(self) -> tuple[int, int, int, int]:
         """West, south, east, north, metres."""
-        east, south = self.west + self.width * PIXEL, self.north - self.height * PIXEL
+        east, south = self.west + self.width * self.pixel, self.north - self.height * self.pixel
         return self.west, south, east, self.north
 
     @property
     def transform(self) -> tuple[int, ...]:
         """Of GDAL: west, pixel, 0, north, 0, -pixel."""
-        return self.west, PIXEL, 0, self.north, 0, -PIXEL
+        return self.west, self.pixel, 0, self.north, 0, -self.pixel
 
     def place(self, piece: Piece) -> tuple[int, int]:
         """Column and row of a tile."""
-        return (piece.west - self.west) // PIXEL, (self.north - piece.north) // PIXEL
+        return (piece.west - self.west) // self.pixel, (self.north - piece.north) // self.pixel
 
 
 def read_pieces(paths: Sequence[Path]) -> list[Piece]:
@@ -89,7 +91,7 @@ def read_pieces(paths: Sequence[Path]) -> list[Piece]:
         raise SitsError("there are no tiles to put together: give maps of tiles")
     first = pieces[0]
     for piece in pieces:
-        for what in ("epsg", "dtype", "nodata", "band_names", "tags"):
+        for what in ("epsg", "pixel", "dtype", "nodata", "band_names", "tags"):
             one, other = getattr(piece, what), getattr(first, what)
             if one != other and not (one != one and other != other):  # NaN is NaN here
                 raise SitsError(
@@ -120,6 +122,7 @@ def _read(path: Path) -> Piece:
                 west=round(west),
                 north=round(north),
                 size=source.width,
+                pixel=round(source.transform.a),
                 band_names=tuple(source.descriptions),
                 dtype=source.dtypes[0],
                 nodata=source.nodata,
@@ -133,10 +136,11 @@ def _read(path: Path) -> Piece:
 def grid_of(pieces: Sequence[Piece]) -> Grid:
     """The frame of some tiles."""
     west, north = min(p.west for p in pieces), max(p.north for p in pieces)
-    east = max(p.west + p.size * PIXEL for p in pieces)
-    south = min(p.north - p.size * PIXEL for p in pieces)
-    width, height = (east - west) // PIXEL, (north - south) // PIXEL
-    return Grid(pieces[0].epsg, west, north, width, height)
+    pixel = pieces[0].pixel
+    east = max(p.west + p.size * pixel for p in pieces)
+    south = min(p.north - p.size * pixel for p in pieces)
+    width, height = (east - west) // pixel, (north - south) // pixel
+    return Grid(pieces[0].epsg, west, north, width, height, pixel)
 
 
 def vrt(pieces: Sequence[Piece], beside: Path | None, codes: MapCodes | None = None) -> str:

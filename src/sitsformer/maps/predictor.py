@@ -17,6 +17,7 @@ import numpy.typing as npt
 from sitsformer.classes import Classes
 from sitsformer.errors import SitsError
 from sitsformer.maps.tile import Predict
+from sitsformer.sensors import SENTINEL2, Sensor, recorded
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Predictor:
         classes: in the order of the probabilities.
         layer: label layer that the classes are of; empty where nobody said.
         bands: that it reads, in order.
+        sensor: whose images it reads.
         patch: side of the patches that it reads, pixels.
         patches: section `patches` of the config it was made with; empty where nobody said.
         embed: raw samples -> embeddings; None for a learner without any.
@@ -44,6 +46,7 @@ class Predictor:
     embed: Predict | None = None
     features: int = 0
     refuse_means: Callable[[npt.NDArray[np.floating]], None] | None = None
+    sensor: Sensor = SENTINEL2
 
 
 def load_predictor(path: Path, batch_size: int, device: str = "cpu") -> Predictor:
@@ -81,4 +84,5 @@ def load_predictor(path: Path, batch_size: int, device: str = "cpu") -> Predicto
         embed=lambda reflectance, doy: model.embed(reflectance, doy, batch_size, check=False),
         features=model.width,
         refuse_means=lambda means: refuse_means(means, mean, std),
+        sensor=recorded(found),
     )

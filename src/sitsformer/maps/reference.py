@@ -241,8 +241,7 @@ def predicted(
     """
     from sitsformer.samples import load_samples
 
-    test = load_samples(store, "test")
-    test = test.take(np.isin(test.index, samples.rows))
+    test = load_samples(store, "test", choose=lambda _, rows: np.isin(rows, samples.rows))
     order: Sequence[int] = range(0, len(test), size)
     guess = [predict(test.reflectance[i : i + size], test.doy[i : i + size]) for i in order]
     known = samples.truth >= 0

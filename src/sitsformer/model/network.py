@@ -79,6 +79,7 @@ class SITSFormer(nn.Module):
         std: (band,) reflectance.
         bands: names of the bands.
         class_names: names of the classes, as many as `architecture.classes`.
+        sensor: name of the sensor whose images it reads; empty where nobody said.
     """
 
     embedding: ConvEmbedding | LinearEmbedding
@@ -90,11 +91,12 @@ class SITSFormer(nn.Module):
         std: npt.ArrayLike | None = None,
         bands: Sequence[str] = (),
         class_names: Sequence[str] = (),
+        sensor: str = "",
     ) -> None:
         super().__init__()
         a = architecture
         self.architecture = a
-        self.bands = tuple(bands)
+        self.bands, self.sensor = tuple(bands), sensor
         self.class_names = tuple(class_names)
         self.frozen = False
         embedding = ConvEmbedding if a.embedding == "conv3d" else LinearEmbedding

@@ -5,7 +5,7 @@ Axes: B samples of a batch, N steps of a batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -40,7 +40,8 @@ def probabilities(
         (n, class) float32; rows sum to 1.
     """
     out = np.empty((len(index), model.architecture.classes), np.float32)
-    _by_batches(model, series, index, most, partial(_probabilities, model), out)
+    for part, found in _batches(model, series, index, most, partial(_probabilities, model)):
+        out[part] = found
     return out
 
 
@@ -55,24 +56,31 @@ def embeddings(
         (n, `model.width`) float32.
     """
     out = np.empty((len(index), model.width), np.float32)
-    _by_batches(model, series, index, most, model.pool, out)
+    for part, found in embedding_batches(model, series, index, most):
+        out[part] = found
     return out
 
 
-def _by_batches(
-    model: SITSFormer,
-    series: Series,
-    index: Ints,
-    most: int,
-    finish: Finish,
-    out: npt.NDArray[np.float32],
-) -> None:
-    """Fill `out` with what `finish` makes of each batch."""
+def embedding_batches(
+    model: SITSFormer, series: Series, index: Ints, most: int
+) -> Iterator[tuple[Ints, npt.NDArray[np.float32]]]:
+    """`embeddings` batch by batch, for who need not hold them all.
+
+    Yields:
+        Positions (b,) in `index`, each once, and the vectors (b, `model.width`) of these samples.
+    """
+    return _batches(model, series, index, most, model.pool)
+
+
+def _batches(
+    model: SITSFormer, series: Series, index: Ints, most: int, finish: Finish
+) -> Iterator[tuple[Ints, npt.NDArray[np.float32]]]:
+    """Positions in `index`, and what `finish` makes of these samples, batch by batch."""
     lengths = series.lengths[index]
     fast = can_pack(model) and int(lengths.sum()) >= LEAST_STEPS
     packed = PackedModel(model) if fast else None
     for part in portions(model, lengths, most):
-        out[part] = batch_of(model, series, index[part], finish, packed)
+        yield part, batch_of(model, series, index[part], finish, packed)
 
 
 def portions(model: SITSFormer, lengths: Ints, most: int) -> list[Ints]:

@@ -10,6 +10,7 @@ patch.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,9 @@ Ints = npt.NDArray[np.int64]
 
 LAST_DAY = 366
 """Days of year are 1 to 366; 0 is padding."""
+
+_PIECE = 2**14
+"""Steps looked at in one go: some 8 MB of patches of 5 x 5 px."""
 
 
 @dataclass(frozen=True)
@@ -146,10 +150,16 @@ def make_series(
     if days.max(initial=0) > LAST_DAY:
         raise ValueError(f"day of year {days.max()} is beyond {LAST_DAY}")
     flat = np.ascontiguousarray(reflectance).reshape(samples * time, bands, -1)
-    gaps = bool((flat[days.ravel() > 0] == MISSING).any())
+    gaps = _has_gaps(flat, days.ravel() > 0)
     centre, spread = (torch.from_numpy(np.array(a, np.float32)).to(device) for a in (mean, std))
     bits = torch.from_numpy(flat.view(np.int16)).to(device)
     return Series(bits, days, lengths, centre, spread, gaps)
+
+
+def _has_gaps(flat: npt.NDArray[np.uint16], valid: npt.NDArray[np.bool_]) -> bool:
+    """Whether a valid step of (step, C, P) misses a pixel; looked for piece by piece."""
+    pieces = (slice(start, start + _PIECE) for start in range(0, len(flat), _PIECE))
+    return any(bool((flat[piece][valid[piece]] == MISSING).any()) for piece in pieces)
 
 
 @dataclass(frozen=True)
@@ -161,12 +171,35 @@ class Change:
         shift: (sample,) days added to every date.
         gain: (sample, C) factor of the reflectance.
         offset: (sample, C) reflectance added.
+        turn: (sample,) which position its patches are brought into, a row of `positions`; None: as
+            they are stored.
     """
 
     keep: npt.NDArray[np.bool_]
     shift: Ints
     gain: npt.NDArray[np.float32]
     offset: npt.NDArray[np.float32]
+    turn: Ints | None = None
+
+    def of(self, samples: Ints) -> Change:
+        """The changes of some of the samples, in this order."""
+        turn = None if self.turn is None else self.turn[samples]
+        gain, offset = self.gain[samples], self.offset[samples]
+        return Change(self.keep[samples], self.shift[samples], gain, offset, turn)
+
+
+def positions(side: int) -> Ints:
+    """Ways of laying a square down: four rotations, and those of its mirror image.
+
+    Args:
+        side: P is its square.
+
+    Returns:
+        (8, P) which pixel comes where, the first as they are.
+    """
+    square = np.arange(side * side).reshape(side, side)
+    turned = [np.rot90(face, turns) for face in (square, square.T) for turns in range(4)]
+    return np.stack([face.ravel() for face in turned])
 
 
 def pack(series: Series, index: Ints, change: Change | None = None) -> Steps:
@@ -196,10 +229,22 @@ def pack(series: Series, index: Ints, change: Change | None = None) -> Steps:
         whose = to_device(sample, device)
         offset = ((extra - series.mean) / series.std).index_select(0, whose)
         scale = (gain * scale).index_select(0, whose)
-    raw = series.values.index_select(0, to_device(rows, device)).view(torch.uint16)
+    chosen = series.values.index_select(0, to_device(rows, device))
+    if change is not None and change.turn is not None:
+        chosen = _turned(chosen, change.turn[sample])
+    raw = chosen.view(torch.uint16)
     values = raw.to(torch.float32).mul_(scale.unsqueeze(-1)).add_(offset.unsqueeze(-1))
     if series.gaps:
         # A missing pixel becomes its band's mean: 0 after normalisation.
         values.masked_fill_(raw.to(torch.int32) == MISSING, 0.0)
     doy = to_device(day, device)
     return Steps(values, doy, make_layout(lengths.astype(np.int64), device))
+
+
+def _turned(values: Tensor, turn: Ints) -> Tensor:
+    """Patches (N, C, P) brought into positions (N,)."""
+    pixels = values.shape[2]
+    if pixels == 1:
+        return values
+    place = to_device(positions(math.isqrt(pixels))[turn], values.device)
+    return values.gather(2, place.unsqueeze(1).expand(values.shape))

@@ -17,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sitsformer import threads
 from sitsformer.config import Patches
 from sitsformer.patches.chunks import Chunks
 from sitsformer.samples import shards
@@ -48,7 +49,7 @@ class ClearDates:
         memory = int(settings.memory_gb * 1e9)
         self.at_once = max(PIXELS, memory // 8 // times)
         """Pixels that `of` is best asked for in one call."""
-        date = width * self._scores.chunks[0] * _COPIES * (shards.threads() + 1)
+        date = width * self._scores.chunks[0] * _COPIES * (threads.count() + 1)
         self._rows = self._whole(memory // date)
 
     def counts(self) -> NDArray[np.uint16]:
@@ -85,7 +86,7 @@ class ClearDates:
         tops = range(0, height, self._rows)
         strips = [range(top, min(top + self._rows, height)) for top in tops]
         dates = range(0, times, self._scores.chunks[0])
-        workers = shards.threads()
+        workers = threads.count()
         with ThreadPoolExecutor(workers) as pool:
             yield from shards.ahead(
                 pool,

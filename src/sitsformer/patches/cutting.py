@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sitsformer import threads
 from sitsformer.config import Patches
 from sitsformer.errors import SitsError
 from sitsformer.patches.chunks import Chunks
@@ -82,7 +83,7 @@ def patches(
     """
     chunks = Chunks(path, "reflectance")
     gaps = np.zeros(steps.shape, np.bool_)
-    workers = shards.threads()
+    workers = threads.count()
     memory = settings.memory_gb * 1e9
     fitting = memory / spool.sample_bytes
     side = math.isqrt(int(min(_READ_BYTES, memory / 8 / workers)) // _chunk_bytes(chunks))

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer.samples import SPLITS, about, open_samples, split_rows
-from sitsformer.sensors import PIXEL
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,6 +28,7 @@ class SampleGroup:
         areas, years: that occur.
         label: label layer.
         side: of a patch, metres.
+        pixel: side of a pixel, metres.
     """
 
     name: str
@@ -42,6 +42,7 @@ class SampleGroup:
     years: tuple[int, ...]
     label: str
     side: float
+    pixel: int
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,8 @@ def group(dataset: xr.Dataset, name: str, rows: NDArray[np.int64]) -> SampleGrou
         areas=tuple(common.areas[area] for area in areas),
         years=tuple(sorted({common.years[area] for area in areas})),
         label=common.label,
-        side=float(dataset.sizes["py"] * PIXEL),
+        side=float(dataset.sizes["py"] * common.sensor.pixel),
+        pixel=common.sensor.pixel,
     )
 
 
@@ -188,6 +190,6 @@ def _overlapping(first: SampleGroup, second: SampleGroup) -> int:
     for zone in np.intersect1d(first.epsg, second.epsg):
         a, b = (_planar(group, int(zone)) for group in (first, second))
         distance, _ = cKDTree(a).query(b, p=np.inf, distance_upper_bound=reach)
-        # Centres lie on the 10 m grid; half a pixel keeps rounding out of the comparison.
-        count += int((distance < reach - PIXEL / 2).sum())
+        # Centres lie on one grid; half a pixel keeps rounding out of the comparison.
+        count += int((distance < reach - min(first.pixel, second.pixel) / 2).sum())
     return count

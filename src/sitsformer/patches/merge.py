@@ -25,7 +25,6 @@ from sitsformer.patches.repacking import chunk_order, chunks, some_chunks
 from sitsformer.patches.surveyed import Gathered, gathered, lost_pixels
 from sitsformer.samples import contract as samplelayout
 from sitsformer.samples.contract import SPLITS, UNASSIGNED, About, SampleError
-from sitsformer.sensors import PIXEL
 from sitsformer.surveys import grouping
 
 log = logging.getLogger(__name__)
@@ -35,6 +34,7 @@ def _agreed(about: About) -> dict[str, object]:
     """What all tile stores of a set agree on."""
     own = ("classes", "tiles", "areas", "years")
     common = {key: value for key, value in vars(about).items() if key not in own}
+    common["sensor"] = about.sensor.name
     return common | {f"class {key}": value for key, value in vars(about.classes).items()}
 
 
@@ -128,7 +128,8 @@ def _splits(
     split = np.full(len(without), UNASSIGNED, np.uint8)
     if chosen.split.by == "group":
         place = (some["x"], some["y"], some["epsg"])
-        some["block"] = grouping.units(some["group"], *place, steps[-1] * float(PIXEL))
+        pixel = float(common.sensor.pixel)
+        some["block"] = grouping.units(some["group"], *place, steps[-1] * pixel, pixel)
         columns["block"] = np.zeros(len(without), np.int64)
         columns["block"][rows] = some["block"]
     elif chosen.split.by == "block" and "group" in some:

@@ -53,7 +53,8 @@ def block_ids(
 
 def inside_blocks(tile: Tile, side: float, size: int) -> NDArray[np.bool_]:
     """Pixels (y, x) of a tile whose patch of `size` pixels lies wholly inside one block."""
-    return within_blocks(tile.y, side, size)[:, None] & within_blocks(tile.x, side, size)
+    rows, columns = (within_blocks(axis, side, size, tile.pixel) for axis in (tile.y, tile.x))
+    return rows[:, None] & columns
 
 
 def polygon_map(tile: Tile, path: str) -> NDArray[np.uint8]:

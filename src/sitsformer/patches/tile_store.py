@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer import artefacts, cube
+from sitsformer import artefacts, cube, threads
 from sitsformer.classes import NO_CLASS_NAME, Classes, Legend
 from sitsformer.config import Config, Patches, SampleSet, expand
 from sitsformer.grid import Tile, find_tile, to_lonlat
@@ -35,7 +35,7 @@ from sitsformer.patches.thinning import thin
 from sitsformer.samples import contract as samplelayout
 from sitsformer.samples import shards
 from sitsformer.samples.contract import About, SampleError
-from sitsformer.sensors import BANDS, PIXEL
+from sitsformer.sensors import Sensor, recorded, sensor_of
 from sitsformer.stored import MISSING
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def make_tile_store(
     chosen, settings = _sample_set(config, set_name, area_name), config.patches
     tile = find_tile(area_name, config.areas[area_name], tile_name)
     dataset = cube.open_cube(cube_path, dask=False)
-    _check_cube(dataset, tile, cube_path)
+    _check_cube(dataset, tile, sensor_of(config.areas[area_name]), cube_path)
     placed = _placed(config, chosen, area_name, tile)
     legend = _legend(dataset, chosen, cube_path) if placed is None else placed.surveyed.legend
     classes = group(legend, chosen.classes)
@@ -101,7 +101,7 @@ def make_tile_store(
     )
     x, y = tile.x[drawn.column], tile.y[drawn.row]
     steps = _choose_dates(clear, settings.max_length, drawn, tile.epsg, x, y)
-    shape = (len(steps), settings.max_length, len(BANDS), settings.size, settings.size)
+    shape = (len(steps), settings.max_length, dataset.sizes["band"], settings.size, settings.size)
     record = {"set": chosen.model_dump(mode="json"), "patches": _lasting(settings)}
     inputs = {"cube": cube_path}
     if placed is not None:
@@ -149,7 +149,7 @@ def _sample_set(config: Config, set_name: str, area_name: str) -> SampleSet:
         raise SampleError(
             f"set {set_name!r} has no area {area_name!r}; it has {list(chosen.areas)}"
         )
-    smallest = config.patches.size * PIXEL
+    smallest = config.patches.size * sensor_of(config.areas[area_name]).pixel
     if chosen.split.by == "block" and chosen.split.block < smallest:
         raise SampleError(
             f"sets.{set_name}.split.block: no patch of {config.patches.size} pixels fits into a "
@@ -177,8 +177,13 @@ def _codes(
     return cube.layer_values(dataset[str(chosen.label)])
 
 
-def _check_cube(dataset: xr.Dataset, tile: Tile, path: Path) -> None:
-    found = cube.tile_of(dataset)
+def _check_cube(dataset: xr.Dataset, tile: Tile, sensor: Sensor, path: Path) -> None:
+    found, own = cube.tile_of(dataset), recorded(dataset.attrs)
+    if own is not sensor:
+        raise SampleError(
+            f"{path} holds images of {own.title}, and the area {tile.area} is to be of "
+            f"{sensor.title}: export it again, or change the area's `sensor`"
+        )
     if found != tile:
         raise SampleError(
             f"{path} is not the cube of {tile.area}/{tile.name} of this config: it covers "
@@ -235,8 +240,8 @@ def _one_split(
         half = settings.size // 2
         around = replace(
             tile,
-            west=tile.west - half * PIXEL,
-            north=tile.north + half * PIXEL,
+            west=tile.west - half * tile.pixel,
+            north=tile.north + half * tile.pixel,
             size=tile.size + 2 * half,
         )
         wide = splits.polygon_map(around, str(chosen.split.polygons))
@@ -258,7 +263,7 @@ def _choose_dates(
     east, north = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
 
     steps = np.empty((len(x), length), np.int16)
-    with ThreadPoolExecutor(shards.threads()) as pool:
+    with ThreadPoolExecutor(threads.count()) as pool:
         for start in range(0, len(x), clear.at_once):
             stop = min(start + clear.at_once, len(x))
             dates = clear.of(drawn.row[start:stop], drawn.column[start:stop])
@@ -296,7 +301,7 @@ def _write_reflectance(
         return part if kept[here].all() else part[kept[here]]
 
     def whole() -> Iterator[NDArray[np.uint16]]:
-        with ThreadPoolExecutor(shards.threads()) as pool:
+        with ThreadPoolExecutor(threads.count()) as pool:
             yield from shards.ahead(pool, piece, range(0, len(steps), chunk), 4)
 
     pieces = samplelayout.rechunk(whole(), chunk)
@@ -345,7 +350,7 @@ def _columns(
 
 
 def _about(config: Config, set_name: str, area_name: str, tile: Tile, classes: Classes) -> About:
-    chosen = config.sets[set_name]
+    chosen, sensor = config.sets[set_name], sensor_of(config.areas[area_name])
     return About(
         name=set_name,
         classes=classes,
@@ -355,6 +360,8 @@ def _about(config: Config, set_name: str, area_name: str, tile: Tile, classes: C
         years=(config.areas[area_name].start.year,),
         split_by=chosen.split.by,
         block=chosen.split.block,
+        bands=sensor.names,
+        sensor=sensor,
     )
 
 

@@ -19,7 +19,6 @@ from sitsformer.classes import Classes
 from sitsformer.evaluation.areas import ALL
 from sitsformer.plots.lettering import MOST_CLASSES, largest, lettering, shown
 from sitsformer.plots.style import INK, MUTED, RC, figure
-from sitsformer.sensors import PIXEL
 
 if TYPE_CHECKING:
     from sitsformer.maps.area import MappedArea
@@ -34,7 +33,7 @@ def picture(mapped: MappedArea) -> Figure:
     """Labels, map, confidence and areas."""
     found, confidence = mapped.codes.decode(mapped.shown("classes")), mapped.shown("confidence")
     labels, classes = mapped.labels(), mapped.codes.classes
-    metres = PIXEL * mapped.grid.width / found.shape[1]
+    metres = mapped.grid.pixel * mapped.grid.width / found.shape[1]
     tall = min(1.8, max(0.6, found.shape[0] / found.shape[1]))
     drawn = figure(3.6 + 3.0 * tall)
     panels = drawn.subplot_mosaic(

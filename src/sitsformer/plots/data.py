@@ -19,10 +19,8 @@ from sitsformer.cube import layer_values
 from sitsformer.indices import normalised_difference
 from sitsformer.plots.lettering import largest, shown
 from sitsformer.plots.style import GRID, INK, MUTED, figure
-from sitsformer.sensors import SENTINEL2
+from sitsformer.sensors import recorded
 from sitsformer.stored import MISSING, SCALE
-
-RED_NIR = SENTINEL2.called("red", "nir")
 
 PERIOD = 10
 """Days that NDVI is pooled over."""
@@ -51,7 +49,8 @@ def ndvi_samples(
     row, column = row[::step], column[::step]
     bands = cube.band.values.tolist()
     where = {"y": xr.DataArray(row, dims="pixel"), "x": xr.DataArray(column, dims="pixel")}
-    pair = layer_values(cube.reflectance.isel(band=[bands.index(name) for name in RED_NIR]))
+    wanted = recorded(cube.attrs).called("red", "nir")
+    pair = layer_values(cube.reflectance.isel(band=[bands.index(name) for name in wanted]))
     raw = pair[:, :, row, column]
     score = layer_values(cube.clear.isel(where))
     good = (raw != MISSING).all(1) & (score >= clear_score) & (score <= 100)

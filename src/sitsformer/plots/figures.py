@@ -88,8 +88,9 @@ FIGURES = {
     "reconstruction": Figure(
         "Masked reconstruction",
         "Pretraining",
-        "Reflectance of validation samples in the near infrared (B08; the last band of samples "
-        "without it): seen dates, hidden dates, and what the network makes of the hidden ones.",
+        "Reflectance of validation samples in the near infrared (B08 of Sentinel-2; the last band "
+        "of samples without it): seen dates, hidden dates, and what the network makes of the "
+        "hidden ones.",
     ),
     "embedding": Figure(
         "What the encoder tells apart before it sees a crop label",

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sitsformer import artefacts, cube
 from sitsformer.classes import Legend
 from sitsformer.indices import normalised_difference
-from sitsformer.sensors import BANDS, SENTINEL2
+from sitsformer.sensors import Sensor, recorded
 from sitsformer.stored import MISSING, SCALE
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def figure_of(dataset: xr.Dataset) -> Figure:
     for position, index in enumerate(shown):
         axes = top.add_subplot(2, 4, position + 1)
         axes.imshow(
-            true_colour(cube.layer_values(dataset.reflectance[index])), interpolation="nearest"
+            true_colour(cube.layer_values(dataset.reflectance[index]), recorded(dataset.attrs)),
+            interpolation="nearest",
         )
         share = float((clear[index] >= CLEAR_SCORE).mean())
         date = str(dataset.time.values[index])[:10]
@@ -96,11 +97,10 @@ def choose_dates(clear: NDArray[np.uint8]) -> list[int]:
     return sorted(chosen + cloudy[:CLOUDY_DATES])
 
 
-def true_colour(image: NDArray[np.uint16]) -> NDArray[np.float32]:
+def true_colour(image: NDArray[np.uint16], sensor: Sensor) -> NDArray[np.float32]:
     """Bands (band, y, x) of stored values -> RGB (y, x, 3) in 0-1; missing pixels are grey."""
-    rgb = image[[BANDS.index(name) for name in SENTINEL2.called("red", "green", "blue")]].astype(
-        np.float32
-    )
+    places = [sensor.names.index(name) for name in sensor.called("red", "green", "blue")]
+    rgb = image[places].astype(np.float32)
     low, high = STRETCH
     shown = np.clip((rgb * SCALE - low) / (high - low), 0, 1) ** (1 / 1.3)
     shown[:, (image == MISSING).any(0)] = 0.5
@@ -111,7 +111,7 @@ def ndvi(dataset: xr.Dataset) -> NDArray[np.float32]:
     """NDVI (time, y, x) of clear pixels; NaN elsewhere."""
     red, infrared = (
         cube.layer_values(dataset.reflectance.sel(band=name)).astype(np.float32)
-        for name in SENTINEL2.called("red", "nir")
+        for name in recorded(dataset.attrs).called("red", "nir")
     )
     score = cube.layer_values(dataset.clear)
     hidden = (score < CLEAR_SCORE) | (score == cube.CLEAR_MISSING)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,14 @@ from sitsformer.cube import layer_values, open_cube
 from sitsformer.errors import SitsError
 from sitsformer.plots import data, results, style, training
 from sitsformer.report.gather import Material
-from sitsformer.samples import Samples, about, load_samples, open_samples
+from sitsformer.samples import Samples, about, labelled, load_samples, open_samples
 from sitsformer.samples.onmap import label_map
-from sitsformer.sensors import SENTINEL2
 from sitsformer.training.objectives import objectives
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from sitsformer.config import Split
 
 _Item = TypeVar("_Item")
 
@@ -135,18 +139,29 @@ def _reconstruction(m: Material) -> str:
     of = {name: name.partition("-")[0] for name in m.models}
     name = min((n for n in of if of[n] in filling), key=lambda n: (filling.index(of[n]), n))
     split = open_samples(m.pretrain_store).split.values
-    samples = load_samples(m.pretrain_store, "validation" if (split == 1).any() else "train")
-    # Long series show most; evenly among them, so that it is not one place.
-    long = np.argsort(-(samples.doy > 0).sum(1), kind="stable")[: max(EXAMPLES, len(samples) // 5)]
-    chosen = np.sort(_spread(tuple(long.tolist()), EXAMPLES))
-    examples = reconstruct(m, name, samples.take(np.asarray(chosen)))
+    part: Split = "validation" if (split == 1).any() else "train"
+    samples = load_samples(m.pretrain_store, part, choose=_long)
+    examples = reconstruct(m, name, samples)
     band = samples.bands[shown_band(samples)]
     return style.render("reconstruction", training.reconstruction, examples, name, band)
 
 
+def _long(store: xr.Dataset, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Positions of a few long series, which show most; evenly, so that it is not one place."""
+    steps = (store.doy.values[rows] > 0).sum(1)
+    longest = np.argsort(-steps, kind="stable")[: max(EXAMPLES, len(rows) // 5)]
+    return np.sort(np.asarray(_spread(tuple(longest.tolist()), EXAMPLES)))
+
+
+def _some_labelled(store: xr.Dataset, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Positions of labelled samples, evenly among all."""
+    found = np.flatnonzero(labelled(store, rows))
+    return np.asarray(_spread(tuple(found.tolist()), POINTS), np.int64)
+
+
 def shown_band(samples: Samples) -> int:
     """Position of the band whose reconstruction is shown: near infrared, or else the last one."""
-    (infrared,) = SENTINEL2.called("nir")
+    (infrared,) = samples.sensor.called("nir")
     return samples.bands.index(infrared) if infrared in samples.bands else len(samples.bands) - 1
 
 
@@ -196,9 +211,7 @@ def reconstruct(
 
 
 def _embedding(m: Material) -> str:
-    samples = load_samples(m.fewshot_store, "test")
-    rows = np.flatnonzero(samples.label >= 0)
-    samples = samples.take(np.asarray(_spread(tuple(rows.tolist()), POINTS)))
+    samples = load_samples(m.fewshot_store, "test", choose=_some_labelled)
     seeds = {name.partition("-p")[2] for name in m.models}
     first = min(seeds)
     wanted = [f"{objective}-p{first}" for objective in m.config.pretrain.objectives]

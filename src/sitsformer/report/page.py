@@ -24,6 +24,7 @@ from sitsformer.plots import style
 from sitsformer.report import sections
 from sitsformer.report.gather import Material
 from sitsformer.samples import SPLITS, about, open_samples
+from sitsformer.sensors import said
 from sitsformer.training.objectives import starts
 
 
@@ -97,6 +98,8 @@ def _what(m: Material) -> list[tuple[str, str]]:
         )
         rows.append((role, text))
     rows.append(("Classes", ", ".join(common.classes.names)))
+    if said(common.sensor):
+        rows.append(("Images", f"{common.sensor.title}, pixels of {common.sensor.pixel} m"))
     if maps := sections.label_maps(m):
         rows.append(("Label maps", maps))
     shape = f"{c.model.layers} layers, hidden {c.model.hidden}, {c.model.heads} heads"

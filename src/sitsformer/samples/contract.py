@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sitsformer import threads
 from sitsformer.classes import Classes, Legend
 from sitsformer.config import Split
 from sitsformer.errors import SitsError
 from sitsformer.samples import shards
-from sitsformer.sensors import BANDS, SENTINEL2
+from sitsformer.sensors import BANDS, SENTINEL2, Sensor, said
 from sitsformer.stored import MISSING, SCALE
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -88,6 +89,7 @@ class About:
         split_by: `block`, `group`, `area`, `year` or `polygons`.
         block: side of a block, metres.
         bands: names in the order of `band`.
+        sensor: whose images they are.
     """
 
     name: str
@@ -99,11 +101,12 @@ class About:
     split_by: str
     block: float
     bands: tuple[str, ...] = BANDS
+    sensor: Sensor = SENTINEL2
 
 
 def encoded(pieces: Iterable[NDArray[np.uint16]], chunk: int) -> Iterable[bytes]:
     """Compress chunks by threads, keeping their order."""
-    workers = shards.threads()
+    workers = threads.count()
     with ThreadPoolExecutor(workers) as pool:
         yield from shards.ahead(
             pool, lambda rows: shards.encode(rows, chunk, MISSING), pieces, 2 * workers
@@ -188,10 +191,11 @@ def read_manifest(path: Path) -> dict[str, Any]:
 def _group_attributes(about: About) -> dict[str, Any]:
     return {
         "Conventions": "CF-1.11",
-        "title": f"Patch time series of {SENTINEL2.title} surface reflectance, set {about.name}",
+        "title": f"Patch time series of {about.sensor.title} surface reflectance, set {about.name}",
         "set": about.name,
         "split_by": about.split_by,
         "block": about.block,
+        **said(about.sensor),
         "coordinates": " ".join((*_COORDINATES, "spatial_ref")),
     }
 
@@ -271,7 +275,7 @@ def _write_labels(directory: Path, about: About) -> None:
             shape=(len(about.bands),),
             dtype=str,
             dimension_names=["band"],
-            attributes={"long_name": f"{SENTINEL2.title} band"},
+            attributes={"long_name": f"{about.sensor.title} band"},
         )
         band[:] = np.array(about.bands, object)
     zarr.create_array(

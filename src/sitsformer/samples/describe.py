@@ -9,6 +9,7 @@ from typing import Any
 from sitsformer import artefacts
 from sitsformer.errors import SitsError
 from sitsformer.samples import contract as samplelayout
+from sitsformer.sensors import recorded
 
 
 def describe(path: Path) -> list[str]:
@@ -42,6 +43,7 @@ def _cube(path: Path) -> list[str]:
     tile, times = cube.tile_of(dataset), dataset.time.values.astype("datetime64[D]")
     lines = [
         f"area {tile.area}, tile {tile.name}: {tile.size} x {tile.size} px, EPSG:{tile.epsg}",
+        f"images of {recorded(dataset.attrs).title}, {tile.pixel} m",
         f"{len(times)} dates from {times[0]} to {times[-1]}",
         f"bands {' '.join(map(str, dataset.band.values.tolist()))}",
     ]
@@ -60,6 +62,7 @@ def _samples(path: Path) -> list[str]:
     shape = ", ".join(f"{dim} {dataset.sizes[dim]}" for dim in dataset.reflectance.dims)
     lines = [
         f"set {common.name}: {shape}",
+        f"images of {common.sensor.title}, bands {' '.join(common.bands)}",
         f"labels from {common.label}; split by {common.split_by}"
         + (f" of {common.block:g} m" if common.split_by == "block" and common.block else ""),
     ]

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from sitsformer.cube import tile_of
 from sitsformer.samples.store import open_samples
-from sitsformer.sensors import PIXEL
 
 
 def label_map(store: Path, dataset: xr.Dataset) -> NDArray[np.int16]:
@@ -22,8 +21,8 @@ def label_map(store: Path, dataset: xr.Dataset) -> NDArray[np.int16]:
     """
     samples, tile = open_samples(store), tile_of(dataset)
     here = samples.epsg.values == tile.epsg
-    column = np.floor((samples.x.values - tile.west) / PIXEL)
-    row = np.floor((tile.north - samples.y.values) / PIXEL)
+    column = np.floor((samples.x.values - tile.west) / tile.pixel)
+    row = np.floor((tile.north - samples.y.values) / tile.pixel)
     here &= (column >= 0) & (column < tile.size) & (row >= 0) & (row < tile.size)
     found = np.full((tile.size, tile.size), -1, np.int16)
     place = row[here].astype(np.int64), column[here].astype(np.int64)

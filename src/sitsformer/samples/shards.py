@@ -23,9 +23,10 @@ from typing import Any, TypeVar
 
 import google_crc32c
 import numpy as np
-from numcodecs import Blosc
+from numcodecs import Blosc, blosc
 from numpy.typing import NDArray
 
+from sitsformer import threads
 from sitsformer.errors import SitsError
 
 CHUNK_BYTES = 2**23
@@ -37,6 +38,8 @@ MOST_ROWS = 2048
 
 _ABSENT = np.uint64(2**64 - 1)
 _CRC_BYTES = 4
+# Chunks are shared out to threads, one each; Blosc would take more inside of one.
+blosc.use_threads = False
 _CODEC = Blosc(cname="lz4", clevel=5, shuffle=Blosc.BITSHUFFLE)
 
 T = TypeVar("T")
@@ -51,11 +54,6 @@ def chunk_rows(sample_bytes: int) -> int:
     """Rows of a chunk: the largest power of two within CHUNK_BYTES, between 1 and MOST_ROWS."""
     fitting = max(1, CHUNK_BYTES // sample_bytes)
     return int(min(MOST_ROWS, 2 ** (fitting.bit_length() - 1)))
-
-
-def threads() -> int:
-    """Threads that decode or encode: the CPUs this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def ahead(
@@ -280,7 +278,7 @@ class Reader:
             else:
                 result[places] = self.read(chunk)[inside]
 
-        workers = threads()
+        workers = threads.count()
         jobs = zip(chunks.tolist(), np.split(by_chunk, starts)[1:], strict=True)
         with ThreadPoolExecutor(workers) as pool:
             for _ in ahead(pool, fill, jobs, 2 * workers):

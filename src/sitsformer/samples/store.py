@@ -18,7 +18,7 @@ with units, flags and CRS; `load_samples` gives the plain arrays that training w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer import artefacts
+from sitsformer import artefacts, threads
 from sitsformer.classes import Classes
 from sitsformer.config import Split
 from sitsformer.samples import shards
@@ -45,6 +45,7 @@ from sitsformer.samples.contract import (
     write_manifest,
     write_reflectance,
 )
+from sitsformer.sensors import SENTINEL2, Sensor, recorded
 from sitsformer.stored import SCALE
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Samples:
         lon, lat: (sample,) float64 degrees.
         bands: names in the order of `band`.
         classes: in the order of `label`.
+        sensor: whose images they are.
         weight: (sample,) float64 of the labelled feature; None where all are alike.
     """
 
@@ -82,6 +84,7 @@ class Samples:
     lat: NDArray[np.float64]
     bands: tuple[str, ...]
     classes: Classes
+    sensor: Sensor = SENTINEL2
     weight: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
@@ -183,17 +186,31 @@ def about(dataset: xr.Dataset) -> About:
         split_by=str(dataset.attrs["split_by"]),
         block=float(dataset.attrs["block"]),
         bands=tuple(map(str, dataset.band.values.tolist())),
+        sensor=recorded(dataset.attrs),
     )
 
 
-def load_samples(path: Path, split: Split | None = None) -> Samples:
+def load_samples(
+    path: Path,
+    split: Split | None = None,
+    *,
+    choose: Callable[[xr.Dataset, NDArray[np.int64]], NDArray[Any]] | None = None,
+) -> Samples:
     """Read a store, or one split of it, into memory.
+
+    Args:
+        path: the store.
+        split: None: all of it.
+        choose: the opened store and the rows (row,) of the split, ascending -> which of them are
+            wanted: positions among them or a mask. Reflectances of no others are held.
 
     Raises:
         SampleError: the store is damaged, or the split is empty.
     """
     dataset = open_samples(path)
     rows = split_rows(dataset, path, split)
+    if choose is not None:
+        rows = rows[choose(dataset, rows)]
     common = about(dataset)
     weight = dataset.weight.values if "weight" in dataset.variables else None
     if weight is not None and (weight == weight[:1]).all():
@@ -211,8 +228,15 @@ def load_samples(path: Path, split: Split | None = None) -> Samples:
         lat=dataset.lat.values[rows],
         bands=common.bands,
         classes=common.classes,
+        sensor=common.sensor,
         weight=None if weight is None else weight[rows],
     )
+
+
+def labelled(dataset: xr.Dataset, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which rows have a label, for `load_samples`."""
+    found: NDArray[np.bool_] = dataset.label.values[rows] >= 0
+    return found
 
 
 def split_rows(dataset: xr.Dataset, path: Path, split: Split | None) -> NDArray[np.int64]:
@@ -253,7 +277,7 @@ def statistics(path: Path, split: Split = "train") -> BandStatistics:
         )
     with (
         shards.Reader(path / "reflectance") as reader,
-        ThreadPoolExecutor(shards.threads()) as pool,
+        ThreadPoolExecutor(threads.count()) as pool,
     ):
 
         def sums(chunk: int) -> _Sums:

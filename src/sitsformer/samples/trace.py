@@ -14,7 +14,6 @@ from sitsformer.ground import Ground
 from sitsformer.samples import SPLITS, About, SampleError, about, open_samples
 from sitsformer.samples.contract import SURVEYED
 from sitsformer.samples.shards import Reader
-from sitsformer.sensors import PIXEL
 from sitsformer.stored import MISSING
 
 _DEGREES = 1e-9
@@ -63,8 +62,8 @@ def trace(store: Path, index: int, cubes: Path | None = None) -> Trace:
     path = _find_cube(store, common.tiles[facts["tile"]], cubes)
     source = cube.open_cube(path)
     tile = cube.tile_of(source)
-    row = round((tile.north - facts["y"]) / PIXEL - 0.5)
-    column = round((facts["x"] - tile.west) / PIXEL - 0.5)
+    row = round((tile.north - facts["y"]) / tile.pixel - 0.5)
+    column = round((facts["x"] - tile.west) / tile.pixel - 0.5)
     days = dataset.date.values[index]
     with Reader(store / "reflectance") as reader:
         patch = reader.take(np.array([index]))[0]
@@ -129,7 +128,7 @@ def _around(path: Path, tile: grid.Tile, row: int, column: int, half: int) -> ND
     """The patch (time, band, py, px) of a pixel, with the cubes beside this one at its edges."""
     neighbours = []
     if not (half <= row < tile.size - half and half <= column < tile.size - half):
-        step = tile.size * PIXEL
+        step = tile.size * tile.pixel
         places = [
             (tile.west + a * step, tile.north + b * step) for a in (-1, 0, 1) for b in (-1, 0, 1)
         ]

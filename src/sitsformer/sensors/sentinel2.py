@@ -10,7 +10,7 @@ from datetime import date
 from sitsformer.sensors.sensor import Band, Sensor
 
 SENTINEL2 = Sensor(
-    name="sentinel2",
+    name="sentinel-2",
     title="Sentinel-2",
     begins=date(2015, 6, 27),
     bands=(
@@ -50,5 +50,6 @@ SENTINEL2 = Sensor(
     scene_clear=(4, 5, 6, 7),
     collection="COPERNICUS/S2_SR_HARMONIZED",
     cloud_score="GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED",
+    order=1,
 )  # fmt: skip
 """The collection has the offset of baseline 04.00 taken out, so that all years have one scale."""

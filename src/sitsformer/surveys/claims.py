@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.sensors import PIXEL
+from sitsformer.grid import Tile
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class Claims:
 
     Attributes:
         feature: (claim,) int64 position of the feature, from 0.
-        column: (claim,) int64 easting of the pixel's left edge over 10 m.
-        row: (claim,) int64 northing of its lower edge over 10 m.
+        column: (claim,) int64 easting of the pixel's left edge, in whole pixels.
+        row: (claim,) int64 northing of its lower edge, in whole pixels.
         eroded: (claim,) bool, within the feature, but too near to its border to be used.
     """
 
@@ -31,15 +31,15 @@ class Claims:
         """The claims at some positions (or where a mask is true)."""
         return Claims(**{name: values[rows] for name, values in vars(self).items()})
 
-    @property
-    def x(self) -> NDArray[np.float64]:
-        """Eastings (claim,) of the pixel centres, metres."""
-        return np.asarray(PIXEL * (self.column + 0.5), np.float64)
 
-    @property
-    def y(self) -> NDArray[np.float64]:
-        """Northings (claim,) of the pixel centres, metres."""
-        return np.asarray(PIXEL * (self.row + 0.5), np.float64)
+def numbers(edges: NDArray[np.float64], tile: Tile) -> NDArray[np.int64]:
+    """Columns of eastings, or rows of northings (metres), on the grid of a tile."""
+    return np.floor((edges - tile.corner) / tile.pixel).astype(np.int64)
+
+
+def centres(numbers: NDArray[np.int64], tile: Tile) -> NDArray[np.float64]:
+    """Eastings of the centres of columns, or northings of those of rows, metres."""
+    return np.asarray(tile.pixel * (numbers + 0.5) + tile.corner, np.float64)
 
 
 def joined(parts: list[Claims]) -> Claims:

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.sensors import PIXEL
-
 
 def units(
     group: NDArray[np.int64],
@@ -16,6 +14,7 @@ def units(
     y: NDArray[np.float64],
     epsg: NDArray[np.integer[Any]],
     reach: float,
+    pixel: float,
 ) -> NDArray[np.int64]:
     """Numbers (sample,) of the smallest units that a split by group may give away.
 
@@ -25,6 +24,7 @@ def units(
         y: (sample,) northings.
         epsg: (sample,) of their UTM zone.
         reach: metres, side of a patch; centres nearer than this both ways share a pixel.
+        pixel: metres.
     """
     from scipy.spatial import cKDTree
 
@@ -32,8 +32,8 @@ def units(
     for zone in np.unique(epsg):
         rows = np.flatnonzero(epsg == zone)
         tree = cKDTree(np.column_stack([x[rows], y[rows]]))
-        # Centres lie on the 10 m grid; half a pixel keeps rounding out of the comparison.
-        near = tree.query_pairs(reach - PIXEL / 2, p=np.inf, output_type="ndarray")
+        # Centres lie on one grid; half a pixel keeps rounding out of the comparison.
+        near = tree.query_pairs(reach - pixel / 2, p=np.inf, output_type="ndarray")
         pairs.append(rows[near])
     return _components(len(group), np.concatenate(pairs))
 

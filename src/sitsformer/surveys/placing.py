@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from sitsformer.config import Area
 from sitsformer.grid import Tile, within_blocks
 from sitsformer.labels import kinds
-from sitsformer.sensors import PIXEL
 from sitsformer.splitmix import GOLDEN, mix
 from sitsformer.splitpolygons import window
-from sitsformer.surveys.claims import Claims
+from sitsformer.surveys.claims import Claims, centres
 from sitsformer.surveys.reading import Surveyed
 
 Counts = dict[int, dict[str, int]]
@@ -67,9 +66,9 @@ def place(
     for position in here[~season[here]].tolist():
         lost[position + 1] = {"season": 1}
     here = here[season[here]]
-    around = _overlapping(surveyed, here, season)
+    around = _overlapping(surveyed, here, season, tile.pixel)
     survey = surveyed.survey
-    claims = kinds()[survey.kind].claims(surveyed.some(around), tile.epsg, survey)
+    claims = kinds()[survey.kind].claims(surveyed.some(around), tile, survey)
     reason = np.full(len(claims.feature), "", object)
     reason[claims.eroded] = "erosion"
     _share(surveyed, claims, reason)
@@ -80,8 +79,8 @@ def place(
     without = np.setdiff1d(here, claims.feature)
     for position in without.tolist():
         lost[position + 1] = {"no_pixel": 1}
-    column = claims.column - tile.west // PIXEL
-    row = tile.north // PIXEL - 1 - claims.row
+    column = claims.column - tile.west // tile.pixel
+    row = tile.north // tile.pixel - 1 - claims.row
     inside = (column >= 0) & (column < tile.size) & (row >= 0) & (row < tile.size)
     gone = inside & (reason != "")
     for position, why in zip(claims.feature[gone].tolist(), reason[gone], strict=True):
@@ -126,12 +125,12 @@ def _near(surveyed: Surveyed, boxes: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _overlapping(
-    surveyed: Surveyed, some: NDArray[np.int64], season: NDArray[np.bool_]
+    surveyed: Surveyed, some: NDArray[np.int64], season: NDArray[np.bool_], pixel: int
 ) -> NDArray[np.int64]:
     """Some features and all of their season that may share pixels with them, ascending."""
     if not len(some):
         return some
-    margin = 30.0 / 111_000  # three pixels, degrees of latitude
+    margin = 3.0 * pixel / 111_000  # three pixels, degrees of latitude
     wide = surveyed.degrees[some] + np.array([-4, -1, 4, 1]) * margin
     found = _near(surveyed, wide)
     return np.union1d(found[season[found]], some)
@@ -171,10 +170,11 @@ def _eligible(
     claims: Claims, tiles: Sequence[Tile], size: int, block: float | None
 ) -> NDArray[np.bool_]:
     """Claims (claim,) whose patch lies within the tiles of the area, and within a block."""
-    side, half = tiles[0].size, size // 2
-    west, north = tiles[0].west // PIXEL, tiles[0].north // PIXEL
+    first, side, half = tiles[0], tiles[0].size, size // 2
+    pixel = first.pixel
+    west, north = first.west // pixel, first.north // pixel
     known = {
-        ((tile.west // PIXEL - west) // side, (north - tile.north // PIXEL) // side)
+        ((tile.west // pixel - west) // side, (north - tile.north // pixel) // side)
         for tile in tiles
     }
     found = np.ones(len(claims.column), bool)
@@ -185,7 +185,8 @@ def _eligible(
         places = zip(across.tolist(), down.tolist(), strict=True)
         found &= np.array([place in known for place in places], bool)
     if block is not None:
-        found &= within_blocks(claims.x, block, size) & within_blocks(claims.y, block, size)
+        for place in (claims.column, claims.row):
+            found &= within_blocks(centres(place, first), block, size, pixel)
     return found
 
 

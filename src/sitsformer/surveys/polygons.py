@@ -7,22 +7,22 @@ from typing import Any
 import numpy as np
 
 from sitsformer.config import Survey
+from sitsformer.grid import Tile
 from sitsformer.polygons import project
-from sitsformer.sensors import PIXEL
-from sitsformer.surveys.claims import Claims, joined
+from sitsformer.surveys.claims import Claims, centres, joined, numbers
 
 
-def claims(features: Any, epsg: int, survey: Survey) -> Claims:
+def claims(features: Any, tile: Tile, survey: Survey) -> Claims:
     """Pixels of polygons, those nearer to the border than `erode` marked.
 
     Args:
         features: GeoDataFrame of polygons, any CRS; the index are positions from 0.
-        epsg: of the UTM zone.
+        tile: on whose grid the pixels are.
         survey: `erode` is used.
     """
     from shapely import bounds, buffer, contains_xy, prepare
 
-    whole = project(features.geometry.to_numpy(), features.crs, epsg)
+    whole = project(features.geometry.to_numpy(), features.crs, tile.epsg)
     inner = buffer(whole, -survey.erode) if survey.erode else whole
     prepare(whole)
     prepare(inner)
@@ -32,12 +32,12 @@ def claims(features: Any, epsg: int, survey: Survey) -> Claims:
     ):
         if not np.isfinite(box).all():
             continue
-        west, south, east, north = np.floor(np.asarray(box) / PIXEL).astype(np.int64)
+        west, south, east, north = numbers(np.asarray(box), tile)
         column, row = (
             axis.ravel()
             for axis in np.meshgrid(np.arange(west, east + 1), np.arange(south, north + 1))
         )
-        x, y = PIXEL * (column + 0.5), PIXEL * (row + 0.5)
+        x, y = centres(column, tile), centres(row, tile)
         inside = contains_xy(shape, x, y)
         column, row = column[inside], row[inside]
         eroded = ~contains_xy(small, x[inside], y[inside])

@@ -1,7 +1,8 @@
 """Changes made to a series each time it is trained on.
 
 Seasons start earlier or later (day shift), clouds take dates out (drop), haze and sun angle change
-brightness (gain), sensors and corrections differ by band (noise). Labels stay what they are.
+brightness (gain), sensors and corrections differ by band (noise), and fields lie any way (turn).
+Labels stay what they are.
 Validation and prediction never augment.
 """
 
@@ -27,17 +28,20 @@ class Strength:
         drop: share of the time steps left out.
         gain: standard deviation of a factor common to all values of a sample.
         noise: standard deviation of a shift per sample and band, reflectance.
+        turn: whether patches are flipped and rotated, into each of eight positions as often; all
+            dates of a sample alike.
     """
 
     day_shift: int = 0
     drop: float = 0.0
     gain: float = 0.0
     noise: float = 0.0
+    turn: bool = False
 
     @property
     def nothing(self) -> bool:
         """Whether series stay as they are."""
-        return not (self.day_shift or self.drop or self.gain or self.noise)
+        return not (self.day_shift or self.drop or self.gain or self.noise or self.turn)
 
 
 NOTHING = Strength()
@@ -83,4 +87,5 @@ def draw_changes(
         shift.astype(np.int64),
         np.repeat(gain.astype(np.float32), bands, axis=1),
         offset.astype(np.float32),
+        rng.integers(8, size=count) if strength.turn else None,
     )

@@ -52,7 +52,7 @@ def save(
     folder: Path,
     model: nn.Module,
     best: Mapping[str, Tensor],
-    optimiser: Optimizer,
+    optimiser: Optimizer | None,
     state: Mapping[str, Any],
 ) -> None:
     """Write the checkpoint of a run; the one before stays whole until this one is.
@@ -61,7 +61,7 @@ def save(
         folder: where checkpoints of this run live.
         model: its weights.
         best: weights of the best validation so far; may be empty.
-        optimiser: its moments and step counts.
+        optimiser: its moments and step counts; None: the run has finished and needs them no more.
         state: position, history, fingerprint: JSON values.
 
     Raises:
@@ -72,14 +72,15 @@ def save(
 
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"best.{k}": v for k, v in best.items()}
-    for number, moments in optimiser.state_dict()["state"].items():
+    steps = {} if optimiser is None else optimiser.state_dict()["state"]
+    for number, moments in steps.items():
         tensors |= {f"optimiser.{number}.{k}": v for k, v in moments.items()}
     tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     partial = folder / f".{FILE}.partial"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(state)
-        save_file(tensors, partial, {"state": text, "sha256": _digest(tensors, text)})
+        save_file(tensors, partial, {"state": text, "sha256": digest(tensors, text)})
         with partial.open("rb") as stream:
             os.fsync(stream.fileno())
         partial.replace(folder / FILE)
@@ -112,7 +113,7 @@ def load(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
         with safe_open(path, framework="pt") as opened:
             header = opened.metadata()
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        if header["sha256"] != _digest(tensors, header["state"]):
+        if header["sha256"] != digest(tensors, header["state"]):
             raise ValueError("its checksum differs")
         state = json.loads(header["state"])
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
@@ -122,7 +123,7 @@ def load(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
     return state, tensors
 
 
-def _digest(tensors: Mapping[str, Tensor], state: str) -> str:
+def digest(tensors: Mapping[str, Tensor], state: str) -> str:
     """SHA-256 of tensors with their names and shapes, and of the state."""
     found = hashlib.sha256(state.encode())
     for name, tensor in sorted(tensors.items()):

@@ -1,4 +1,4 @@
-"""Classification as a task of the loop: balanced batches of labelled samples.
+"""Classification as a task of the loop: batches of labelled samples.
 
 Axes: B samples of a batch.
 """
@@ -43,6 +43,8 @@ class ClassifySettings:
         seed: of the order of samples and the augmentation.
         label_smoothing: share of the target spread over all classes.
         augment: changes to the series.
+        balanced: whether every class is drawn as often as any other; otherwise an epoch is one pass
+            over the samples as they are, `updates` says nothing, and its last batch is smaller.
     """
 
     updates: int
@@ -50,6 +52,7 @@ class ClassifySettings:
     seed: int
     label_smoothing: float = 0.0
     augment: augment.Strength = augment.NOTHING
+    balanced: bool = True
 
 
 class Classifier(Protocol):
@@ -62,7 +65,8 @@ class Classifier(Protocol):
 class ClassifyTask:
     """Classes of labelled samples.
 
-    Every class is drawn as often as any other, whatever its share of the samples.
+    Every class is drawn as often as any other, whatever its share of the samples, unless the
+    settings want the samples as they are.
 
     Args:
         series: all samples.
@@ -88,7 +92,8 @@ class ClassifyTask:
     ) -> None:
         self.series, self.label, self.samples = series, label, train
         self.settings, self.validation = settings, validation
-        self.updates = settings.updates
+        self.size = min(settings.batch_size, len(train))
+        self.updates = settings.updates if settings.balanced else -(-len(train) // self.size)
         self.weight: NDArray[np.float32] | None = None
         if weight is not None:
             self.weight = np.zeros(len(label), np.float32)
@@ -97,14 +102,12 @@ class ClassifyTask:
     def batches(self, epoch: int, start: int) -> Iterator[list[ClassifyBatch]]:
         """Batches out of shuffled rounds of the training samples."""
         s = self.settings
-        size = min(s.batch_size, len(self.samples))
         time, bands = self.series.doy.shape[1], self.series.mean.shape[0]
-        per_round = len(self.samples) // size
+        per_round = len(self.samples) // self.size if s.balanced else self.updates
         for update in range(start, self.updates):
             number = epoch * self.updates + update
             turn, place = divmod(number, per_round)
-            order = balanced_round(self.samples, self.label, generator(s.seed, EPOCH, turn))
-            index = order[place * size : (place + 1) * size]
+            index = self._round(turn)[place * self.size : (place + 1) * self.size]
             rng = generator(s.seed, BATCH, number)
             change = augment.draw_changes(self.series.lengths[index], time, bands, s.augment, rng)
             steps = pack(self.series, index, change)
@@ -113,6 +116,13 @@ class ClassifyTask:
             if self.weight is not None:
                 weight = to_device(self.weight[index], self.series.values.device)
             yield [ClassifyBatch(steps, label, weight, {"classes": float(len(index))})]
+
+    def _round(self, turn: int) -> Ints:
+        """The samples in the order of a round."""
+        rng = generator(self.settings.seed, EPOCH, turn)
+        if self.settings.balanced:
+            return balanced_round(self.samples, self.label, rng)
+        return rng.permutation(self.samples)
 
     def sums(self, model: Classifier, batch: ClassifyBatch) -> dict[str, Tensor]:
         """Cross-entropies with label smoothing."""
@@ -125,7 +135,7 @@ class ClassifyTask:
         return {"classes": (each * batch.weight).sum()}
 
     def validate(self, model: SITSFormer) -> Row:
-        """Cross-entropy and accuracy of the validation samples."""
+        """Cross-entropy, accuracy and macro F1 (over all classes) of the validation samples."""
         if self.validation is None:
             return {}
         found = probabilities(model, self.series, self.validation, 1024)
@@ -134,6 +144,7 @@ class ClassifyTask:
         return {
             "loss": float(-np.log(np.clip(likelihood, 1e-6, 1.0)).mean()),
             "accuracy": float((found.argmax(1) == truth).mean()),
+            "macro_f1": macro_f1(truth, found.argmax(1), found.shape[1]),
         }
 
 
@@ -156,3 +167,16 @@ def balanced_round(samples: Ints, label: Ints, rng: np.random.Generator) -> Ints
         rounds = [rng.permutation(own) for _ in range(-(-share // len(own)))]
         chosen.append(np.concatenate(rounds)[:share])
     return rng.permutation(np.concatenate(chosen))
+
+
+def macro_f1(truth: Ints, found: Ints, classes: int) -> float:
+    """Mean of F1 over all classes; 0 of one that is neither there nor found, as in SITS-Former.
+
+    Args:
+        truth: (n,) class indices.
+        found: (n,) class indices.
+        classes: their number.
+    """
+    right = np.bincount(truth[truth == found], minlength=classes)
+    either = np.bincount(truth, minlength=classes) + np.bincount(found, minlength=classes)
+    return float((2 * right / np.maximum(either, 1)).mean())

@@ -36,6 +36,10 @@ TERMINATED = 143
 """Exit status after SIGTERM (128 + 15, as shells report it): Snakemake counts it as a failure, and
 a rule with `retries` runs again and resumes from the checkpoint."""
 
+STOPS = (signal.SIGTERM, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2)
+"""What schedulers send before they kill a job at its time limit; which one is theirs or the user's
+choice (`--signal` of Slurm, `s_rt` of Grid Engine)."""
+
 DIVERGED = 10.0
 """A loss, smoothed over some 20 steps, this many times the first one stops the run."""
 
@@ -87,13 +91,14 @@ class _Run:
     first_loss: float = 0.0
     smooth_loss: float = 0.0
     best_loss: float = math.inf
+    """Of the epoch that is kept; where the plan keeps the best macro F1, the share missing to 1."""
     best_epoch: int = -1
     history: list[Row] = field(default_factory=list)
     finished: bool = False
 
 
 class Terminated(SystemExit):
-    """SIGTERM arrived and the run was saved."""
+    """A signal to stop arrived and the run was saved."""
 
 
 def fit(
@@ -122,10 +127,10 @@ def fit(
 
     Raises:
         SitsError: the loss is not finite or diverges, or a checkpoint cannot be written or read.
-        Terminated: SIGTERM arrived; the checkpoint is saved.
+        Terminated: a signal to stop arrived; the checkpoint is saved.
     """
     loop = _Loop(model, task, plan, checkpoint, checkpoints.fingerprint(settings or {}))
-    with deterministic(plan.deterministic and loop.device.type == "cuda"), _Sigterm() as stop:
+    with deterministic(plan.deterministic and loop.device.type == "cuda"), _Stop() as stop:
         loop.resume()
         while not loop.run.finished:
             loop.epoch(stop, progress)
@@ -182,9 +187,10 @@ class _Loop:
         self.look_at_loss()
         if self.checkpoint is not None and distributed.rank() == 0:
             state = {**vars(self.run), "fingerprint": self.fingerprint}
-            checkpoints.save(self.checkpoint, self.model, self.best, self.optimiser, state)
+            optimiser = None if self.run.finished else self.optimiser
+            checkpoints.save(self.checkpoint, self.model, self.best, optimiser, state)
 
-    def epoch(self, stop: _Sigterm, progress: Callable[[int, int, float], None] | None) -> None:
+    def epoch(self, stop: _Stop, progress: Callable[[int, int, float], None] | None) -> None:
         """Train the rest of an epoch, validate, save."""
         run, plan = self.run, self.plan
         updates = self.task.updates * plan.epochs
@@ -206,7 +212,7 @@ class _Loop:
         self.close_epoch()
         self.save()
 
-    def step(self, micro: Sequence[Batch], done: int, updates: int, stop: _Sigterm) -> bool:
+    def step(self, micro: Sequence[Batch], done: int, updates: int, stop: _Stop) -> bool:
         """One step of the optimiser; whether any process was asked to stop."""
         plan, run = self.plan, self.run
         self.rate = learning_rate(plan, done, updates, run.epoch)
@@ -232,7 +238,8 @@ class _Loop:
                     if name in sums:
                         self.pending[k] += sums[name]
         distributed.add_gradients(self.model.parameters())
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), plan.clip)
+        largest = math.inf if plan.clip is None else plan.clip
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), largest)
         # A gradient that is not finite must show in the loss that is looked at.
         self.pending[-1] += norm * 0
         self.waiting += 1
@@ -294,8 +301,8 @@ class _Loop:
         found = self.task.validate(self.model)
         row |= {f"validation_{name}": value for name, value in found.items()}
         run.history.append(row)
-        if found and found["loss"] < run.best_loss:
-            run.best_loss, run.best_epoch = found["loss"], run.epoch
+        if found and self.better(found):
+            run.best_epoch = run.epoch
             self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         run.epoch, run.step, run.sums, run.counts = run.epoch + 1, 0, {}, {}
         waited = run.epoch - 1 - run.best_epoch
@@ -303,22 +310,33 @@ class _Loop:
             plan.patience is not None and bool(found) and waited >= plan.patience
         )
 
+    def better(self, found: Row) -> bool:
+        """Whether the weights are to be kept by what validation found; notes by how much."""
+        run, by_loss = self.run, self.plan.keep == "loss"
+        value = found["loss"] if by_loss else 1.0 - found[self.plan.keep]
+        # SITS-Former's code keeps the later one of equals.
+        better = value < run.best_loss if by_loss else value <= run.best_loss
+        run.best_loss = value if better else run.best_loss
+        return better
 
-class _Sigterm:
-    """Remembers SIGTERM instead of dying of it, so that the step under way can be saved."""
+
+class _Stop:
+    """Remembers a signal to stop instead of dying of it: the step under way is to be saved."""
 
     arrived = False
 
-    def __enter__(self) -> _Sigterm:
+    def __enter__(self) -> _Stop:
+        self._before: dict[signal.Signals, Any] = {}
         try:
-            self._before = signal.signal(signal.SIGTERM, self._note)
+            for number in STOPS:
+                self._before[number] = signal.signal(number, self._note)
         except ValueError:  # not the main thread: the process's own handling stays
-            self._before = None
+            pass
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
+        for number, before in self._before.items():
+            signal.signal(number, before)
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
         self.arrived = True

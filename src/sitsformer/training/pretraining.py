@@ -9,7 +9,7 @@ Axes: N packed steps, B samples, C bands.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
@@ -118,6 +118,29 @@ class InMemory:
             yield self.series, self.label, order[first : first + size]
 
 
+class Validation(Protocol):
+    """The validation split."""
+
+    @property
+    def label(self) -> Ints:
+        """(sample,) class index, -1 = none."""
+
+    def part(self, index: Ints) -> tuple[Series, Ints, Ints]:
+        """Some of its samples (ascending): a series and labels that hold them, and where."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A validation split in memory: all of its series, and labels (sample,)."""
+
+    series: Series
+    label: Ints
+
+    def part(self, index: Ints) -> tuple[Series, Ints, Ints]:
+        """See `Validation`."""
+        return self.series, self.label, index
+
+
 class PretrainTask:
     """Losses of an objective, which share one pass over the series.
 
@@ -129,7 +152,7 @@ class PretrainTask:
         source: samples to learn from.
         settings: see `PretrainSettings`.
         class_weights: (class,) weight of each class in the land-cover loss; None: all 1.
-        validation: series and labels of the validation split, if there is one.
+        validation: the validation split, if there is one.
     """
 
     def __init__(
@@ -137,7 +160,7 @@ class PretrainTask:
         source: Source,
         settings: PretrainSettings,
         class_weights: Tensor | None = None,
-        validation: tuple[Series, Ints] | None = None,
+        validation: Validation | None = None,
     ) -> None:
         self.source, self.settings = source, settings
         self.class_weights, self.validation = class_weights, validation
@@ -205,7 +228,7 @@ class PretrainTask:
                 hidden = _and_the_other_half(hidden, lengths[mine])
                 mine = np.tile(mine, 2)
         if change is not None:
-            change = Change(**{key.name: getattr(change, key.name)[mine] for key in fields(Change)})
+            change = change.of(mine)
         steps = pack(series, index[mine], change)
         classes = label[index[mine]]
         drawn = Drawn(hidden, classes, bands)
@@ -256,9 +279,9 @@ class PretrainTask:
         """Losses on the validation split: fixed masks, no augmentation, no dropout."""
         if self.validation is None:
             return {}
-        series, label = self.validation
         sums = dict.fromkeys(self.weights, 0.0)
         counts = dict.fromkeys(self.weights, 0.0)
+        label = self.validation.label
         usable = self._usable(label, np.arange(len(label)))
         if not len(usable):
             return {}
@@ -268,7 +291,8 @@ class PretrainTask:
             for i, index in enumerate(_chunks(usable, self.settings.batch_size)):
                 if self.views and len(index) < share[1]:
                     continue  # too few for every process to have one
-                batch = self._packed(series, label, index, None, VALIDATION_SEED + i, share)
+                part = self.validation.part(index)
+                batch = self._packed(*part, None, VALIDATION_SEED + i, share)
                 for name, value in self.sums(model, batch).items():
                     sums[name] += float(value)
                 for name, count in batch.counts.items():

@@ -18,13 +18,17 @@ class Plan:
         seed: of dropout.
         optimiser: `adam` or `adamw`.
         learning_rate: largest learning rate.
-        weight_decay: only for `adamw`.
+        weight_decay: only for `adamw`, of matrices alone.
+        l2: only for `adam`: this times each weight is added to its gradient.
         warmup: share of the steps with a linearly growing learning rate.
         schedule: `cosine`, `exponential` or `constant` after the warm-up.
         decay: `exponential`: factor an epoch.
-        clip: largest gradient norm.
+        hold: `exponential`: epochs before those that end with a decay.
+        clip: largest gradient norm; None: any.
         precision: `float32` or `bf16`.
-        patience: epochs without a better validation loss before it stops; None: never.
+        keep: which epoch's weights are kept: that of the least validation `loss`, or of the largest
+            `macro_f1`, a later one where they are level.
+        patience: epochs without a better one before it stops; None: never.
         checkpoint_every: steps between checkpoints.
         compile: whether layers are compiled.
         deterministic: whether sums have a fixed order.
@@ -35,11 +39,14 @@ class Plan:
     optimiser: str = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
+    l2: float = 0.0
     warmup: float = 0.1
     schedule: str = "cosine"
     decay: float = 0.99
-    clip: float = 5.0
+    hold: int = 0
+    clip: float | None = 5.0
     precision: str = "float32"
+    keep: str = "loss"
     patience: int | None = None
     checkpoint_every: int = 200
     compile: bool = False
@@ -53,7 +60,8 @@ def learning_rate(plan: Plan, step: int, steps: int, epoch: int) -> float:
         plan: the recipe.
         step: steps done before, over all epochs.
         steps: steps of the whole run.
-        epoch: epochs done before; `exponential` goes down by the epoch, as in SITS-Former.
+        epoch: epochs done before; `exponential` goes down by the epoch, as in SITS-Former, whose
+            code does so at the end of those after the first `hold`.
     """
     warmup = plan.warmup * steps
     if step < warmup:
@@ -61,17 +69,20 @@ def learning_rate(plan: Plan, step: int, steps: int, epoch: int) -> float:
     if plan.schedule == "constant":
         return plan.learning_rate
     if plan.schedule == "exponential":
-        return float(plan.learning_rate * plan.decay**epoch)
+        return float(plan.learning_rate * plan.decay ** max(0, epoch - plan.hold))
     share = (step - warmup) / max(1.0, steps - warmup)
     return plan.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def make_optimiser(model: nn.Module, plan: Plan) -> torch.optim.AdamW:
-    """AdamW of what requires a gradient; Adam is the same without decay.
+def make_optimiser(model: nn.Module, plan: Plan) -> torch.optim.Adam:
+    """Adam or AdamW of what requires a gradient.
 
-    Matrices alone decay: biases, norms and tokens have a meaning at 0.
+    With AdamW matrices alone decay: biases, norms and tokens have a meaning at 0. The L2 of Adam is
+    of all weights, as in SITS-Former.
     """
     chosen = [p for p in model.parameters() if p.requires_grad]
+    if plan.optimiser == "adam" and plan.l2:
+        return torch.optim.Adam(chosen, plan.learning_rate, weight_decay=plan.l2, fused=True)
     decay = plan.weight_decay if plan.optimiser == "adamw" else 0.0
     groups = [
         {"params": [p for p in chosen if p.ndim > 1], "weight_decay": decay},

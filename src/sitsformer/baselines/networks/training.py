@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from sitsformer.baselines.baseline import Choice, Predict, Task
 from sitsformer.baselines.series import Calendar, PixelSeries
+from sitsformer.fewshot.kept import EVERY
 from sitsformer.model import pooling
 from sitsformer.model.steps import Steps, pack
 from sitsformer.training.classification import ClassifyTask
@@ -51,8 +52,13 @@ def fit_network(task: Task, choice: Choice, build: Build) -> Predict:
     network.to(series.values.device)
     settings = task.settings.task(len(drawn), task.seed)
     learned = ClassifyTask(series, label, drawn, settings, weight=task.weight)
-    recipe = task.settings.recipe
-    fit(network, learned, recipe.plan(learning_rate=choice["learning_rate"], seed=task.seed))
+    plan = task.settings.recipe.plan(
+        learning_rate=choice["learning_rate"], seed=task.seed, checkpoint_every=EVERY
+    )
+    place = None
+    if task.kept is not None:
+        place = task.kept.training(network, plan, {"drawn": drawn.tolist()})
+    fit(network, learned, plan, checkpoint=place)
     network.eval()
 
     def predict(wanted: PixelSeries) -> npt.NDArray[np.floating]:

@@ -41,11 +41,10 @@ def probed(job: Job, draw: Draw, seed: int, strength: float) -> SITSFormer:
 
     model = job.start(seed)
     model.new_classifier(model.architecture.classes, model.class_names, "seasons")
-    features, mean, std = job.pooled(model, seed)
+    features = job.standardised(model, seed, draw.train)
     regression = LogisticRegression(C=strength, max_iter=300, tol=1e-3, class_weight="balanced")
-    points, label = (features[draw.train] - mean) / std, job.samples.label[draw.train]
-    regression.fit(points, label, sample_weight=job.weights(draw))
-    _write(model, regression, mean, std)
+    regression.fit(features, job.samples.label[draw.train], sample_weight=job.weights(draw))
+    _write(model, regression, *job.scale(model, seed))
     model.frozen = True
     return model.eval()
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
 from importlib.metadata import version
 from typing import Any
 
 from sitsformer.config import EarthEngine
-from sitsformer.errors import SitsError, TemporaryError
 from sitsformer.grid import Tile
 from sitsformer.imagery.earthengine.collections import IMAGES, SCORES
 from sitsformer.imagery.earthengine.errors import (
@@ -23,17 +21,8 @@ from sitsformer.imagery.earthengine.session import (
     find_credentials,
     find_project,
 )
+from sitsformer.imagery.findings import Finding, attempt
 from sitsformer.labels import LabelProduct, products
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the screen."""
-
-    well: bool
-    topic: str
-    said: str
-    may_pass: bool = False
 
 
 def examine(settings: EarthEngine, labels: Collection[str] | None = None) -> Iterator[Finding]:
@@ -45,7 +34,7 @@ def examine(settings: EarthEngine, labels: Collection[str] | None = None) -> Ite
     """
     yield Finding(True, "client", f"earthengine-api {version('earthengine-api')}")
     found: list[Any] = []
-    yield _try("credentials", lambda: _credentials(settings, found))
+    yield attempt("credentials", lambda: _credentials(settings, found))
     if not found:
         return
     project = find_project(settings, found[0])
@@ -57,41 +46,22 @@ def examine(settings: EarthEngine, labels: Collection[str] | None = None) -> Ite
     if project is None:
         return
     sessions: list[Session] = []
-    yield _try("service", lambda: _service(settings, sessions))
+    yield attempt("service", lambda: _service(settings, sessions))
     if not sessions:
         return
     for name in (IMAGES, SCORES):
-        yield _try(name, lambda name=name: _images(sessions[0], name))  # type: ignore[misc]
+        yield attempt(name, lambda name=name: _images(sessions[0], name))  # type: ignore[misc]
     chosen = [item for name, item in products().items() if labels is None or name in labels]
     # Several products may be maps of one collection.
     for name, product in {name: item for item in chosen for name in item.ids}.items():
-        yield _try(name, lambda name=name, of=product: _labels(sessions[0], name, of))  # type: ignore[misc]
-    yield _try("pixels", lambda: _pixels(sessions[0]))
+        yield attempt(name, lambda name=name, of=product: _labels(sessions[0], name, of))  # type: ignore[misc]
+    yield attempt("pixels", lambda: _pixels(sessions[0]))
     yield Finding(
         True,
         "limits",
         f"{settings.concurrent} requests at once, {settings.rate:g} a second (Google's defaults "
         "are 40 and 100 for all processes of a project)",
     )
-
-
-def screen(findings: list[Finding]) -> str:
-    """The findings as text, one a line."""
-    width = max(len(finding.topic) for finding in findings)
-    lines = [
-        f"{'ok  ' if finding.well else 'FAIL'}  {finding.topic:<{width}}  {finding.said}"
-        for finding in findings
-    ]
-    if all(finding.well for finding in findings):
-        lines.append("Everything answers.")
-    return "\n".join(lines)
-
-
-def _try(topic: str, test: Callable[[], str]) -> Finding:
-    try:
-        return Finding(True, topic, test())
-    except SitsError as error:
-        return Finding(False, topic, str(error), isinstance(error, TemporaryError))
 
 
 def _credentials(settings: EarthEngine, found: list[Any]) -> str:

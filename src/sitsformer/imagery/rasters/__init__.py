@@ -32,6 +32,7 @@ SOURCE = Source(
     name="rasters",
     module="sitsformer.imagery.rasters.source",
     labels=lambda area: () if area.rasters is None else area.rasters.labels,
+    sensors=None,
     section="area",
     foresees=True,
     files=_files,

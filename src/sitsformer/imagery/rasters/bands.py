@@ -8,7 +8,7 @@ from typing import Any
 
 from sitsformer.config import Rasters
 from sitsformer.errors import SitsError
-from sitsformer.sensors import BANDS, SENTINEL2
+from sitsformer.sensors import SENTINEL2, Sensor, sensors
 
 OTHERS = (
     "SCL", "TCI", "AOT", "WVP", "PVI", "CLDPRB", "SNWPRB", "VISUAL", "FMASK", "SAA", "SZA", "VAA",
@@ -17,7 +17,9 @@ OTHERS = (
 """What the files of Sentinel-2 and HLS products hold beside bands of reflectance."""
 
 
-def in_order(own: Sequence[Any], settings: Rasters, what: str, where: str) -> list[str]:
+def in_order(
+    own: Sequence[Any], settings: Rasters, sensor: Sensor, what: str, where: str
+) -> list[str]:
     """Names of bands in their order: those of the config, else their own.
 
     A name that stands there exactly goes before other spellings of it, and those before a band
@@ -31,13 +33,14 @@ def in_order(own: Sequence[Any], settings: Rasters, what: str, where: str) -> li
             f"{where}.bands: {len(settings.bands)} names for the {len(own)} bands of {what}"
         )
     raw = [str(name or "") for name in (own if settings.bands is None else settings.bands)]
-    names = _with_broad_nir([SENTINEL2.spelled(name) for name in raw])
-    within = [_in_words(name) if name not in BANDS else None for name in names]
+    names = _with_broad_nir([sensor.spelled(name, what) for name in raw], sensor)
+    known = sensor.names
+    within = [_in_words(name, sensor, what) if name not in known else None for name in names]
     names = [
         band if band is not None and band not in names else name
         for band, name in zip(within, names, strict=True)
     ]
-    for band in BANDS:
+    for band in known:
         same = [i for i, name in enumerate(names) if name == band]
         exact = [i for i in same if raw[i].strip().upper() == band]
         if len(same) > 1 and len(exact) != 1:
@@ -50,44 +53,58 @@ def in_order(own: Sequence[Any], settings: Rasters, what: str, where: str) -> li
     return names
 
 
-def _with_broad_nir(names: list[str]) -> list[str]:
+def _with_broad_nir(names: list[str], sensor: Sensor) -> list[str]:
     """FORCE calls B08 BROADNIR and B8A NIR."""
-    if "BROADNIR" not in names or "B8A" in names:
+    if sensor is not SENTINEL2 or "BROADNIR" not in names or "B8A" in names:
         return names
     other = {"BROADNIR": "B08", "B08": "B8A"}
     return [other.get(name, name) for name in names]
 
 
-def _in_words(name: str) -> str | None:
+def _in_words(name: str, sensor: Sensor, file: str) -> str | None:
     """The band that one word of a name is by its number; None without, or with several."""
     words = re.split(r"[^A-Z0-9]+", name)
-    found = {SENTINEL2.spelled(word) for word in words if re.fullmatch(r"B(\d{1,2}|8A)", word)}
+    numbers = [word for word in words if re.fullmatch(r"B(\d{1,2}|8A)", word)]
+    found = {sensor.spelled(word, file) for word in numbers}
     return found.pop() if len(found) == 1 else None
 
 
-def positions(names: Sequence[str], what: str, where: str) -> tuple[int, ...]:
-    """Where the ten bands stand among names.
+def positions(names: Sequence[str], sensor: Sensor, what: str, where: str) -> tuple[int, ...]:
+    """Where the bands of the sensor stand among names.
 
     Raises:
         SitsError: one does not exist.
     """
-    absent = [band for band in BANDS if band not in names]
+    absent = [band for band in sensor.names if band not in names]
     if absent:
         found = ", ".join(name or "(no description)" for name in names)
         raise SitsError(
             f"{where}.bands: {what} lacks {', '.join(absent)}; its bands are {found}; "
-            "set `bands` to the names in their order"
+            f"set `bands` to the names in their order{whose(names, sensor, what)}"
         )
-    return tuple(names.index(band) for band in BANDS)
+    return tuple(names.index(band) for band in sensor.names)
 
 
-def extra(wanted: str, names: Sequence[str], what: str, where: str) -> int:
+def whose(names: Sequence[str], sensor: Sensor, file: str) -> str:
+    """What to do where bands or the name of a file are those of another sensor; else nothing."""
+    for other in sensors().values():
+        alike = {*other.names} <= {other.spelled(name) for name in names}
+        if other is not sensor and (alike or other.product(file) is not None):
+            what = "bands" if alike else "names of files"
+            return (
+                f"; these are {what} of {other.title}, not of {sensor.title}: should it be "
+                f"`sensor: {other.name}` in the area?"
+            )
+    return ""
+
+
+def extra(wanted: str, names: Sequence[str], sensor: Sensor, what: str, where: str) -> int:
     """Where the cloud band stands: by its name, or by its number from 1.
 
     Raises:
         SitsError: it does not exist.
     """
-    upper = SENTINEL2.spelled(wanted)
+    upper = sensor.spelled(wanted, what)
     if upper in names:
         return names.index(upper)
     if wanted.isdigit() and 1 <= int(wanted) <= len(names):

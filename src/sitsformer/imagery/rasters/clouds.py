@@ -11,17 +11,16 @@ from numpy.typing import NDArray
 from sitsformer.config import Clouds
 from sitsformer.cube import CLEAR_MISSING
 from sitsformer.errors import SitsError
-from sitsformer.sensors import BANDS, SENTINEL2
+from sitsformer.sensors import Sensor
 from sitsformer.stored import MISSING, SCALE
 
 logger = logging.getLogger("sitsformer")
 
-BLUE, SWIR = (BANDS.index(name) for name in SENTINEL2.called("blue", "swir16"))
 CLEAR, CLOUDY = 100, 0
 """Scores of the cube contract: files say clear or cloudy, nothing in between."""
 
 
-def needs_band(clouds: Clouds, where: str) -> str | None:
+def needs_band(clouds: Clouds, sensor: Sensor, where: str) -> str | None:
     """Name or number of the band the chosen way needs; None where it needs none.
 
     Raises:
@@ -29,6 +28,8 @@ def needs_band(clouds: Clouds, where: str) -> str | None:
     """
     if clouds.by in ("simple", "none"):
         return None
+    if clouds.by == "bits" and clouds.band is None and sensor.flags is not None:
+        return sensor.flags.band
     if clouds.band is None:
         raise SitsError(
             f"{where}.clouds.band: clouds by {clouds.by!r} need the description or the number of "
@@ -37,11 +38,21 @@ def needs_band(clouds: Clouds, where: str) -> str | None:
     return clouds.band
 
 
+def none(missing: tuple[float, ...], clouds: Clouds) -> tuple[float, ...]:
+    """Values of the cloud band that are none, of those that its file calls missing.
+
+    0 of a band of bits says that none is set; a file of several bands calls it missing for the
+    sake of the others.
+    """
+    return tuple(value for value in missing if value != 0 or clouds.by != "bits")
+
+
 def score(
     reflectance: NDArray[np.uint16],
     flags: NDArray[Any] | None,
     known: NDArray[np.bool_] | None,
     clouds: Clouds,
+    sensor: Sensor,
     where: str,
 ) -> NDArray[np.uint8]:
     """Clear-sky score of pixels.
@@ -51,6 +62,7 @@ def score(
         flags: (y, x) values of the cloud band, where the way needs it.
         known: (y, x) whether they are values; where not, a pixel is not clear.
         clouds: the way, and its thresholds.
+        sensor: whose bands these are.
         where: path of the config section, for messages.
 
     Returns:
@@ -62,10 +74,11 @@ def score(
     if flags is not None and known is not None:
         # What lies where there is no reflectance (often a fill of its own) decides nothing.
         counted = known & (reflectance != MISSING).any(0)
-        _check(flags[counted], clouds, where)
-        clear = counted & _clear(flags, clouds)
+        _check(flags[counted], clouds, sensor, where)
+        clear = counted & _clear(flags, clouds, sensor)
     elif clouds.by == "simple":
-        blue, infrared = (reflectance[band] * SCALE for band in (BLUE, SWIR))
+        names = sensor.called("blue", "swir16")
+        blue, infrared = (reflectance[sensor.names.index(name)] * SCALE for name in names)
         clear = (blue <= clouds.blue_max) & (infrared >= clouds.swir_min)
     else:
         clear = np.ones(reflectance.shape[1:], bool)
@@ -73,7 +86,13 @@ def score(
     return np.where((reflectance == MISSING).any(0), np.uint8(CLEAR_MISSING), result)
 
 
-def _clear(flags: NDArray[Any], clouds: Clouds) -> NDArray[np.bool_]:
+def _clear(flags: NDArray[Any], clouds: Clouds, sensor: Sensor) -> NDArray[np.bool_]:
+    if clouds.by == "bits":
+        bits = clouds.bits or (() if sensor.flags is None else sensor.flags.hidden)
+        none: NDArray[np.bool_] = (
+            np.nan_to_num(flags).astype(np.int64) & sum(1 << bit for bit in bits) == 0
+        )
+        return none
     if clouds.by == "probability":
         low: NDArray[np.bool_] = flags <= clouds.probability_max
         return low
@@ -87,17 +106,20 @@ def _usual(flags: NDArray[Any]) -> tuple[int, ...]:
     return (1,) if (flags == 1).any() else (255,)
 
 
-def _check(flags: NDArray[Any], clouds: Clouds, where: str) -> None:
+def _check(flags: NDArray[Any], clouds: Clouds, sensor: Sensor, where: str) -> None:
     """Refuse values that are no codes of the scene classification, and tell of a strange mask.
 
     Guessing would turn a whole season clear or cloudy without a word.
     """
     if clouds.by == "scl":
-        strange = flags[~np.isin(flags, SENTINEL2.scene_codes)]
+        strange = flags[~np.isin(flags, sensor.scene_codes)]
         remedy = (
             "the scene classification has the codes 0 to 11; for another mask use `by: mask` "
             "with `mask_clear`, or `by: simple`"
         )
+    elif clouds.by == "bits":
+        strange = flags[(flags < 0) | (flags != np.floor(flags))]
+        remedy = "bits are read from whole numbers, 0 or more"
     elif clouds.by == "mask" and clouds.mask_clear is None:
         strange = flags[~np.isin(flags, (0, *_usual(flags)))]
         if strange.size:

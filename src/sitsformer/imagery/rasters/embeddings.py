@@ -11,7 +11,6 @@ from sitsformer.embedded.store import Block, Source
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 from sitsformer.imagery.rasters import pixels
-from sitsformer.sensors import PIXEL
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -55,10 +54,11 @@ def _read(dataset: DatasetReader, tile: Tile, block: Block) -> npt.NDArray[np.fl
     """(axis, y, x) float32, NaN where the file has nothing."""
     part = pixels.Block(
         tile.epsg,
-        tile.west + PIXEL * block.columns.start,
-        tile.north - PIXEL * block.rows.start,
+        tile.west + tile.pixel * block.columns.start,
+        tile.north - tile.pixel * block.rows.start,
         block.rows.stop - block.rows.start,
         block.columns.stop - block.columns.start,
+        tile.pixel,
     )
     with pixels.on_grid(dataset, part) as view:
         values, seen = view.read(tuple(range(1, dataset.count + 1)))

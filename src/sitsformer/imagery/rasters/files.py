@@ -15,7 +15,7 @@ from sitsformer.errors import SitsError
 from sitsformer.imagery.rasters.bands import OTHERS
 from sitsformer.imagery.rasters.dates import stamp
 from sitsformer.imagery.rasters.series import Season
-from sitsformer.sensors import BANDS, SENTINEL2
+from sitsformer.sensors import Sensor
 
 logger = logging.getLogger("sitsformer")
 
@@ -46,7 +46,9 @@ class Acquisition:
     scene: str
 
 
-def scan(folder: Path, settings: Rasters, season: Season, where: str) -> list[Acquisition]:
+def scan(
+    folder: Path, settings: Rasters, sensor: Sensor, season: Season, where: str
+) -> list[Acquisition]:
     """Acquisitions of a season in a folder, by time and then name.
 
     Label rasters of the config are left out should they match the pattern.
@@ -56,7 +58,7 @@ def scan(folder: Path, settings: Rasters, season: Season, where: str) -> list[Ac
     """
     paths = matching(folder, settings, where)
     pattern = re.compile(settings.date_pattern)
-    found = [_acquisition(path, folder, pattern, settings, where) for path in paths]
+    found = [_acquisition(path, folder, pattern, settings, sensor, where) for path in paths]
     first, last = (np.datetime64(day, "D") for day in season)
     inside = [a for a in found if first <= a.time.astype("datetime64[D]") <= last]
     if not inside:
@@ -149,24 +151,31 @@ _RESOLUTION = re.compile(r"[Rr]?[126]0m?")
 
 
 def _acquisition(
-    path: Path, folder: Path, pattern: re.Pattern[str], settings: Rasters, where: str
+    path: Path,
+    folder: Path,
+    pattern: re.Pattern[str],
+    settings: Rasters,
+    sensor: Sensor,
+    where: str,
 ) -> Acquisition:
     below = path.relative_to(folder).as_posix()
     # A date in the name goes before one in a folder's.
     name = path.name if pattern.search(path.name) else below
     told = stamp(name, pattern, settings.date_format, where)
     if told.band is not None:
-        band: str | None = SENTINEL2.spelled(told.band)
+        band: str | None = sensor.spelled(told.band, path.name)
         scene = told.rest
+    elif (part := sensor.part(path.stem)) is not None:
+        band, scene = part
     else:
-        band, scene = _band_in(path.stem, settings.clouds.band)
+        band, scene = _band_in(path.stem, settings.clouds.band, sensor)
         # The folders R10m, R20m and R60m of a product hold bands of one image.
         above = [p for p in path.relative_to(folder).parts[:-1] if not _RESOLUTION.fullmatch(p)]
         scene = "/".join([*above, scene])
     return Acquisition(path, np.datetime64(told.moment, "s"), told.exact, band, scene)
 
 
-def _band_in(stem: str, cloud_band: str | None) -> tuple[str | None, str]:
+def _band_in(stem: str, cloud_band: str | None, sensor: Sensor) -> tuple[str | None, str]:
     """The band that a word of a name is, and the name without it and the resolution after it."""
     words = re.split(r"([^A-Za-z0-9]+)", stem)
     wanted = (cloud_band or "").strip().upper()
@@ -174,12 +183,12 @@ def _band_in(stem: str, cloud_band: str | None) -> tuple[str | None, str]:
     places = list(reversed(range(0, len(words), 2)))
     for known in (
         lambda word: word.upper() == wanted or re.fullmatch(r"[Bb](\d{1,2}|8[Aa])", word),
-        lambda word: SENTINEL2.spelled(word) in BANDS,
+        lambda word: sensor.spelled(word, stem) in sensor.names,
         lambda word: word.upper() in OTHERS,
     ):
         for i in places:
             if words[i] and known(words[i]):
                 resolution = len(words) > i + 2 and re.fullmatch(r"[1-6]0m?", words[i + 2])
                 rest = "".join(words[:i] + words[i + (3 if resolution else 1) :])
-                return SENTINEL2.spelled(words[i]), rest
+                return sensor.spelled(words[i], stem), rest
     return None, stem

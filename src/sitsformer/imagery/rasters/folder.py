@@ -24,32 +24,34 @@ from sitsformer.imagery.rasters.files import Acquisition, gathered, scan
 from sitsformer.imagery.rasters.headers import CLOUD, Image, Part, broken, images
 from sitsformer.imagery.rasters.pixels import Block, blocks_of, on_grid
 from sitsformer.imagery.rasters.series import Acquisitions, Season
-from sitsformer.sensors import BANDS
+from sitsformer.sensors import Sensor
 from sitsformer.stored import MISSING
 
 logger = logging.getLogger("sitsformer")
 
 
-def read(path: Path, settings: Rasters, season: Season, tile: Tile, where: str) -> Acquisitions:
+def read(
+    path: Path, settings: Rasters, sensor: Sensor, season: Season, tile: Tile, where: str
+) -> Acquisitions:
     """Acquisitions of a tile and season from a folder.
 
     Raises:
         SitsError: no file fits, a file has the wrong bands, or one is broken and
             `on_broken` is `stop`.
     """
-    acquisitions = scan(path, settings, season, where)
-    block = Block(tile.epsg, tile.west, tile.north, tile.size, tile.size)
-    kept = images(acquisitions, settings, block, where)
+    acquisitions = scan(path, settings, sensor, season, where)
+    block = Block(tile.epsg, tile.west, tile.north, tile.size, tile.size, tile.pixel)
+    kept = images(acquisitions, settings, sensor, block, where)
     if not kept:
         raise SitsError(
             f"{where}: none of the {len(acquisitions)} files of the season reaches tile "
             f"{tile.name} (EPSG:{tile.epsg}, west {tile.bounds[0]}, south {tile.bounds[1]}, east "
             f"{tile.bounds[2]}, north {tile.bounds[3]} m); {_extent(acquisitions)}"
         )
-    _tell(kept, settings, where)
+    _tell(kept, settings, sensor, where)
     together = gathered([(image.time, image.exact) for image in kept])
     datatakes = [[kept[i] for i in members] for members in together]
-    reflectance, clear = _stack(datatakes, settings, tile, where)
+    reflectance, clear = _stack(datatakes, settings, sensor, tile, where)
     return Acquisitions(
         np.array([members[0].time for members in datatakes]),
         reflectance,
@@ -61,7 +63,7 @@ def read(path: Path, settings: Rasters, season: Season, tile: Tile, where: str) 
     )
 
 
-def glance(path: Path, settings: Rasters, season: Season, where: str) -> None:
+def glance(path: Path, settings: Rasters, sensor: Sensor, season: Season, where: str) -> None:
     """Check the names of a folder's files, and the header of the first.
 
     Raises:
@@ -69,12 +71,12 @@ def glance(path: Path, settings: Rasters, season: Season, where: str) -> None:
     """
     from sitsformer.imagery.rasters.headers import inspect
 
-    first = scan(path, settings, season, where)[0]
-    inspect(first, settings, None, where)
+    first = scan(path, settings, sensor, season, where)[0]
+    inspect(first, settings, sensor, None, where)
 
 
 def load(
-    members: Sequence[Image], block: Block, settings: Rasters, where: str
+    members: Sequence[Image], block: Block, settings: Rasters, sensor: Sensor, where: str
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
     """Read a datatake at the pixels of a block; the first image that has a pixel gives it.
 
@@ -84,15 +86,15 @@ def load(
     from rasterio.errors import RasterioError
 
     shape = (block.rows, block.columns)
-    reflectance = np.full((len(BANDS), *shape), MISSING, np.uint16)
+    reflectance = np.full((len(sensor.bands), *shape), MISSING, np.uint16)
     score = np.full(shape, CLEAR_MISSING, np.uint8)
     for image in members:
-        stored = np.full((len(BANDS), *shape), MISSING, np.uint16)
+        stored = np.full((len(sensor.bands), *shape), MISSING, np.uint16)
         flags: NDArray[Any] | None = None
         known: NDArray[np.bool_] | None = None
         for part in image.parts:
             try:
-                flags_here = _load_part(part, image, block, stored, settings, where)
+                flags_here = _load_part(part, image, block, stored, settings, sensor, where)
             except RasterioError as error:
                 broken(part.path, error, settings, where)
                 stored[:] = MISSING
@@ -101,7 +103,8 @@ def load(
                 flags, known = flags_here
         missing = (reflectance == MISSING).all(0)
         reflectance[:, missing] = stored[:, missing]
-        score[missing] = clouds.score(stored, flags, known, settings.clouds, where)[missing]
+        found = clouds.score(stored, flags, known, settings.clouds, sensor, where)
+        score[missing] = found[missing]
     return reflectance, score
 
 
@@ -111,6 +114,7 @@ def _load_part(
     block: Block,
     stored: NDArray[np.uint16],
     settings: Rasters,
+    sensor: Sensor,
     where: str,
 ) -> tuple[NDArray[Any], NDArray[np.bool_]] | None:
     """Fill the bands of a file into an image (band, y, x); its cloud band (y, x), and where known.
@@ -124,7 +128,7 @@ def _load_part(
         if places:
             pixels, seen = view.read(tuple(at for _, at in places))
             packings = [
-                values.packing(tags, settings, image.day, part.path.name, where)
+                values.packing(tags, settings, sensor, image.day, part.path.name, where)
                 for position, tags in zip(part.positions, part.tags, strict=True)
                 if position != CLOUD
             ]
@@ -134,19 +138,19 @@ def _load_part(
         at = part.positions.index(CLOUD)
         flags, seen = view.read((part.indices[at],))
         own, first = part.tags[at], part.tags[0]
-        known = seen & values.known(flags[0], own.missing)
+        known = seen & values.known(flags[0], clouds.none(own.missing, settings.clouds))
         # A scale that all bands share was meant for the reflectances.
         return values.unpack(flags[0], own, alone=at == 0 or own.scale != first.scale), known
 
 
-def _tell(kept: Sequence[Image], settings: Rasters, where: str) -> None:
+def _tell(kept: Sequence[Image], settings: Rasters, sensor: Sensor, where: str) -> None:
     parts = [part for image in kept for part in image.parts]
     values.tell(
         ((part.path.name, part.tags[0]) for part in parts if part.positions[0] != CLOUD),
         settings,
         where,
     )
-    spared = [part for part in parts if values.without_offset(settings, part.path.name)]
+    spared = [part for part in parts if values.without_offset(settings, sensor, part.path.name)]
     if spared:
         logger.info(
             "%s.offset: not for %d files whose names say a processing baseline before 04.00 (%s)",
@@ -155,7 +159,7 @@ def _tell(kept: Sequence[Image], settings: Rasters, where: str) -> None:
             spared[0].path.name,
         )
     for image in kept:  # a list of offsets that leaves out a date is refused before pixels are read
-        values.offset_on(settings, image.day, image.parts[0].path.name, where)
+        values.offset_on(settings, sensor, image.day, image.parts[0].path.name, where)
 
 
 def _extent(acquisitions: Sequence[Acquisition]) -> str:
@@ -178,20 +182,25 @@ def _extent(acquisitions: Sequence[Acquisition]) -> str:
 
 
 def _stack(
-    datatakes: Sequence[Sequence[Image]], settings: Rasters, tile: Tile, where: str
+    datatakes: Sequence[Sequence[Image]],
+    settings: Rasters,
+    sensor: Sensor,
+    tile: Tile,
+    where: str,
 ) -> tuple[Any, Any]:
     """Lazy arrays (time, band, y, x) and (time, y, x), a datatake and block at a time."""
     import dask.array as da
     from dask.delayed import delayed
 
-    task = delayed(partial(load, settings=settings, where=where), pure=False, nout=2)
+    task = delayed(partial(load, settings=settings, sensor=sensor, where=where), pure=False, nout=2)
+    count = len(sensor.bands)
     reflectances, scores = [], []
     for members in datatakes:
         image_rows, score_rows = [], []
         for line in blocks_of(tile):
             pairs = [(task(tuple(members), block), (block.rows, block.columns)) for block in line]
             image_rows.append(
-                [da.from_delayed(pair[0], (len(BANDS), *size), np.uint16) for pair, size in pairs]
+                [da.from_delayed(pair[0], (count, *size), np.uint16) for pair, size in pairs]
             )
             score_rows.append([da.from_delayed(pair[1], size, np.uint8) for pair, size in pairs])
         reflectances.append(da.block(image_rows))

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,15 @@ from sitsformer.errors import SitsError
 from sitsformer.imagery.rasters import bands, clouds, values
 from sitsformer.imagery.rasters.files import Acquisition
 from sitsformer.imagery.rasters.pixels import Block, check_place, overlaps
-from sitsformer.sensors import BANDS, SENTINEL2
+from sitsformer.sensors import Sensor
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
 logger = logging.getLogger("sitsformer")
 
-CLOUD = len(BANDS)
-"""Position of the cloud band, after the ten bands."""
+CLOUD = 10_000
+"""Position of the cloud band, after the bands of any sensor."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Part:
 
     Attributes:
         path: of the file.
-        positions: of its bands in the image: 0 to 9, and CLOUD.
+        positions: of its bands in the image: those of the sensor from 0 on, and CLOUD.
         indices: of the same bands in the file, counted from 1.
         tags: what the file says of their values.
         pixel: side of a pixel, in the units of the file's coordinate system.
@@ -75,7 +76,11 @@ class Image:
 
 
 def images(
-    acquisitions: Iterable[Acquisition], settings: Rasters, block: Block, where: str
+    acquisitions: Iterable[Acquisition],
+    settings: Rasters,
+    sensor: Sensor,
+    block: Block,
+    where: str,
 ) -> list[Image]:
     """Images that reach a block, in the order of their first files.
 
@@ -86,7 +91,7 @@ def images(
     whole: list[Image] = []
     scenes: dict[tuple[str, np.datetime64], tuple[Acquisition, list[Part | None]]] = {}
     for item in acquisitions:
-        part = inspect(item, settings, block, where)
+        part = inspect(item, settings, sensor, block, where)
         if part is not None and len(part.positions) > 1:
             if part.reaches:
                 whole.append(Image(item.time, item.exact, (part,)))
@@ -99,12 +104,14 @@ def images(
             continue  # a broken band, named already: its date is left out
         if any(part.reaches for part in present):
             image = Image(item.time, item.exact, _finest(present))
-            _check_whole(image, item, settings, where)
+            _check_whole(image, item, settings, sensor, where)
             whole.append(image)
     return sorted(whole, key=lambda image: (image.time, image.parts[0].path.name))
 
 
-def inspect(item: Acquisition, settings: Rasters, block: Block | None, where: str) -> Part | None:
+def inspect(
+    item: Acquisition, settings: Rasters, sensor: Sensor, block: Block | None, where: str
+) -> Part | None:
     """Check a file's header; None where it is broken and skipped."""
     import rasterio
     from rasterio.errors import RasterioError
@@ -114,7 +121,8 @@ def inspect(item: Acquisition, settings: Rasters, block: Block | None, where: st
             check_place(dataset, where)
             # A picture in natural colours (TCI) has three bands, none of which is one of these.
             single = item.band is not None and (dataset.count == 1 or item.band in bands.OTHERS)
-            found = _one(item, settings, where) if single else _places(dataset, settings, where)
+            read = partial(_one, item) if single else partial(_places, dataset)
+            found = read(settings, sensor, where)
             return Part(
                 item.path,
                 tuple(found),
@@ -137,31 +145,35 @@ def broken(path: Path, error: Exception, settings: Rasters, where: str) -> None:
     logger.warning("%s cannot be read and is skipped: %s", path, error)
 
 
-def _places(dataset: DatasetReader, settings: Rasters, where: str) -> dict[int, int]:
+def _places(
+    dataset: DatasetReader, settings: Rasters, sensor: Sensor, where: str
+) -> dict[int, int]:
     """Positions -> indices of the bands of a file that has all of them."""
     file = Path(dataset.name).name
     if dataset.count == 1:
         raise SitsError(
             f"{where}: {file} has one band, and its name does not say which; where each band is a "
             "file, find the band with a group (?P<band>...) in `date_pattern`"
+            f"{bands.whose((), sensor, file)}"
         )
     if any("complex" in str(dtype) for dtype in dataset.dtypes):
         raise SitsError(f"{where}: {file} holds complex numbers, which are no reflectances")
-    names = bands.in_order(dataset.descriptions, settings, file, where)
-    found = {i: at + 1 for i, at in enumerate(bands.positions(names, file, where))}
-    wanted = clouds.needs_band(settings.clouds, where)
+    names = bands.in_order(dataset.descriptions, settings, sensor, file, where)
+    places = bands.positions(names, sensor, file, where)
+    found = {i: at + 1 for i, at in enumerate(places)}
+    wanted = clouds.needs_band(settings.clouds, sensor, where)
     if wanted is not None:
         own = names + [""] * (dataset.count - len(names))
-        found[CLOUD] = bands.extra(wanted, own, file, where) + 1
+        found[CLOUD] = bands.extra(wanted, own, sensor, file, where) + 1
     return found
 
 
-def _one(item: Acquisition, settings: Rasters, where: str) -> dict[int, int]:
+def _one(item: Acquisition, settings: Rasters, sensor: Sensor, where: str) -> dict[int, int]:
     """The same of a file with one band; empty where it is none of those that are needed."""
-    if item.band in BANDS:
-        return {BANDS.index(item.band): 1}
-    wanted = clouds.needs_band(settings.clouds, where)
-    if wanted is not None and item.band == SENTINEL2.spelled(wanted):
+    if item.band in sensor.names:
+        return {sensor.names.index(item.band): 1}
+    wanted = clouds.needs_band(settings.clouds, sensor, where)
+    if wanted is not None and item.band == sensor.spelled(wanted, item.path.name):
         return {CLOUD: 1}
     return {}
 
@@ -176,15 +188,19 @@ def _finest(parts: list[Part]) -> tuple[Part, ...]:
     return tuple(best[position] for position in sorted(best))
 
 
-def _check_whole(image: Image, item: Acquisition, settings: Rasters, where: str) -> None:
-    names = [*BANDS, settings.clouds.band or "the cloud band"]
-    count = CLOUD if clouds.needs_band(settings.clouds, where) is None else CLOUD + 1
+def _check_whole(
+    image: Image, item: Acquisition, settings: Rasters, sensor: Sensor, where: str
+) -> None:
+    names = dict(enumerate(sensor.names))
+    wanted = clouds.needs_band(settings.clouds, sensor, where)
+    if wanted is not None:
+        names[CLOUD] = wanted
     there = {part.positions[0] for part in image.parts}
-    absent = [names[i] for i in range(count) if i not in there]
+    absent = [name for i, name in names.items() if i not in there]
     if absent:
         raise SitsError(
             f"{where}: the image of {str(item.time).replace('T', ' ')} ({item.path.name} and the "
             f"files named like it) lacks {', '.join(absent)}; there are "
             f"{', '.join(names[i] for i in sorted(there))}. Add the files, or change `pattern` or "
-            "`date_pattern`"
+            f"`date_pattern`{bands.whose((), sensor, item.path.name)}"
         )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer.classes import NO_LABEL, Legend
-from sitsformer.config import Area, LabelRaster, expand
+from sitsformer.config import Area, LabelRaster, expand, is_address
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile, area_geometry
 from sitsformer.imagery.rasters.pixels import Block, check, crs_of, on_grid
@@ -35,9 +35,9 @@ def read(label: LabelRaster, area: Area, tile: Tile, where: str) -> tuple[NDArra
     """
     from rasterio.errors import RasterioError
 
-    path = expand(label.path)
+    name = Path(label.path).name
     legend = load_legend(label.legend)
-    block = Block(tile.epsg, tile.west, tile.north, tile.size, tile.size)
+    block = Block(tile.epsg, tile.west, tile.north, tile.size, tile.size, tile.pixel)
     try:
         with open_raster(label, where) as dataset, on_grid(dataset, block) as view:
             values, seen = view.read((label.band,))
@@ -45,7 +45,7 @@ def read(label: LabelRaster, area: Area, tile: Tile, where: str) -> tuple[NDArra
             if not seen.any():
                 _check_reach(dataset, area, where)
     except RasterioError as error:
-        raise SitsError(f"{where}.path: {path} cannot be read: {error}") from None
+        raise SitsError(f"{where}.path: {label.path} cannot be read: {error}") from None
     nodata = own if label.nodata is None else label.nodata
     codes = values[0]
     # The config goes before the file: there its value may be a code of the legend like any other.
@@ -70,8 +70,8 @@ def read(label: LabelRaster, area: Area, tile: Tile, where: str) -> tuple[NDArra
             )
         labelled &= ~zero
     if not labelled.any():
-        logger.warning("%s: %s has no label in tile %s", where, path.name, tile.name)
-    _check_codes(codes[labelled], legend, path.name, where)
+        logger.warning("%s: %s has no label in tile %s", where, name, tile.name)
+    _check_codes(codes[labelled], legend, name, where)
     dtype = legend.dtype
     layer = np.full(codes.shape, legend.no_label, dtype)
     layer[labelled] = codes[labelled].astype(dtype)
@@ -99,27 +99,29 @@ def open_raster(label: LabelRaster, where: str) -> DatasetReader:
     import rasterio
     from rasterio.errors import RasterioError
 
-    path = expand(label.path)
+    remote = is_address(label.path)
+    path = label.path if remote else str(expand(label.path))
+    name = Path(path).name
     try:
-        dataset: DatasetReader = rasterio.open(path)
+        dataset: DatasetReader = rasterio.open(f"/vsicurl/{path}" if remote else path)
     except RasterioError as error:
-        if _is_vector(path):
+        if not remote and _is_vector(Path(path)):
             raise SitsError(
-                f"{where}.path: {path.name} holds polygons or other vector data; make a raster of "
+                f"{where}.path: {name} holds polygons or other vector data; make a raster of "
                 f"their codes first, say with `gdal_rasterize -a code -tr 10 10 -ot UInt16 "
-                f"{path.name} labels.tif` in metres of the area's UTM zone"
+                f"{name} labels.tif` in metres of the area's UTM zone"
             ) from None
         raise SitsError(f"{where}.path: {path} cannot be read: {error}") from None
     if dataset.count == 0:
         dataset.close()
         raise SitsError(
-            f"{where}.path: {path.name} has no band of its own, but several rasters inside; "
+            f"{where}.path: {name} has no band of its own, but several rasters inside; "
             "extract the one that holds the labels (gdal_translate)"
         )
     if label.band > dataset.count:
         count = dataset.count
         dataset.close()
-        raise SitsError(f"{where}.band: {path.name} has {count} bands, not {label.band}")
+        raise SitsError(f"{where}.band: {name} has {count} bands, not {label.band}")
     return dataset
 
 

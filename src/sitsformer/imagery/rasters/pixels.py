@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
-from sitsformer.sensors import PIXEL
 
 if TYPE_CHECKING:
     from pyproj import Transformer
@@ -38,13 +37,14 @@ whose centre lies within a thousandth of a pixel of the edge."""
 
 @dataclass(frozen=True)
 class Block:
-    """A part of a tile: UTM zone, upper left corner (metres), rows and columns of 10 m pixels."""
+    """A part of a tile: UTM zone, upper left corner, rows and columns, side of a pixel (metres)."""
 
     epsg: int
     west: int
     north: int
     rows: int
     columns: int
+    pixel: int
 
 
 def blocks_of(tile: Tile) -> list[list[Block]]:
@@ -54,10 +54,11 @@ def blocks_of(tile: Tile) -> list[list[Block]]:
         [
             Block(
                 tile.epsg,
-                tile.west + PIXEL * left,
-                tile.north - PIXEL * top,
+                tile.west + tile.pixel * left,
+                tile.north - tile.pixel * top,
                 min(BLOCK, tile.size - top),
                 min(BLOCK, tile.size - left),
+                tile.pixel,
             )
             for left in starts
         ]
@@ -114,7 +115,7 @@ def on_grid(dataset: DatasetReader, block: Block) -> Iterator[View]:
         WarpedVRT(
             source,
             crs=f"EPSG:{block.epsg}",
-            transform=Affine(PIXEL, 0, block.west, 0, -PIXEL, block.north),
+            transform=Affine(block.pixel, 0, block.west, 0, -block.pixel, block.north),
             width=block.columns,
             height=block.rows,
             resampling=Resampling.nearest,
@@ -157,8 +158,8 @@ def centres_in(block: Block, crs: str) -> tuple[NDArray[np.float64], NDArray[np.
     """
     from pyproj import CRS
 
-    x = block.west + PIXEL * (np.arange(block.columns) + 0.5)
-    y = block.north - PIXEL * (np.arange(block.rows) + 0.5)
+    x = block.west + block.pixel * (np.arange(block.columns) + 0.5)
+    y = block.north - block.pixel * (np.arange(block.rows) + 0.5)
     east, north = np.meshgrid(x, y)
     target = CRS.from_user_input(crs)
     if target == CRS.from_epsg(block.epsg) or target.to_epsg() == block.epsg:

@@ -23,6 +23,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sitsformer.config import Config, expand
+from sitsformer.sensors import sensor_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,15 +49,16 @@ class RasterSource:
         assert settings is not None  # config.Area checks it
         path = expand(settings.path)
         where = f"areas.{area_name}.rasters"
+        sensor = sensor_of(area)
         read = folder.read if dialects.split(path) is None else store.read
-        series = read(path, settings, (area.start, area.end), tile, where)
-        plausible.check(series, settings, where)
+        series = read(path, settings, sensor, (area.start, area.end), tile, where)
+        plausible.check(series, settings, sensor, where)
         layers = {
             name: labels.read(settings.labels[name], area, tile, f"{where}.labels.{name}")
             for name in area.labels
         }
         return cube.build(
-            tile, series.times, series.reflectance, series.clear, layers, series.attrs
+            tile, series.times, series.reflectance, series.clear, layers, series.attrs, sensor
         )
 
 
@@ -78,7 +80,7 @@ def problems(area_name: str, area: Area) -> list[str]:
     path = expand(settings.path)
     look = folder.glance if dialects.split(path) is None else store.glance
     checks: list[Callable[[], None]] = [
-        partial(look, path, settings, (area.start, area.end), where),
+        partial(look, path, settings, sensor_of(area), (area.start, area.end), where),
         *(
             partial(labels.glance, settings.labels[name], f"{where}.labels.{name}")
             for name in area.labels

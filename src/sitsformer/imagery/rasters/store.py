@@ -25,7 +25,7 @@ from sitsformer.imagery.rasters.dialects import Grid
 from sitsformer.imagery.rasters.files import gathered
 from sitsformer.imagery.rasters.pixels import Block, blocks_of, centres_in
 from sitsformer.imagery.rasters.series import Acquisitions, Season
-from sitsformer.sensors import BANDS
+from sitsformer.sensors import Sensor
 from sitsformer.stored import MISSING
 
 TIMES_AT_ONCE = 8
@@ -37,10 +37,11 @@ class Meaning:
     """What the values of a stack mean.
 
     Attributes:
-        packings: of the ten bands; their offsets are those of each date.
+        packings: of the bands; their offsets are those of each date.
         flags: tags of the cloud band.
         flags_alone: whether its scale is its own, and not that of the reflectances.
         settings: of the area.
+        sensor: of the area.
         where: path of the config section, for messages.
     """
 
@@ -48,6 +49,7 @@ class Meaning:
     flags: values.Tags
     flags_alone: bool
     settings: Rasters
+    sensor: Sensor
     where: str
 
 
@@ -59,7 +61,9 @@ class _Band:
     tags: values.Tags
 
 
-def read(path: Path, settings: Rasters, season: Season, tile: Tile, where: str) -> Acquisitions:
+def read(
+    path: Path, settings: Rasters, sensor: Sensor, season: Season, tile: Tile, where: str
+) -> Acquisitions:
     """Acquisitions of a tile and season from one cube.
 
     Raises:
@@ -70,7 +74,7 @@ def read(path: Path, settings: Rasters, season: Season, tile: Tile, where: str) 
 
     file, group = dialects.split(path) or (path, None)
     dataset = dialects.with_time(dialects.open_store(file, group), season, where)
-    stack, offsets, meaning = _stack(dataset, settings, file.name, where)
+    stack, offsets, meaning = _stack(dataset, settings, sensor, file.name, where)
     grid = dialects.grid(dataset, where)
     parts = [
         [_of_block(stack, offsets, block, grid, meaning) for block in line]
@@ -89,13 +93,13 @@ def read(path: Path, settings: Rasters, season: Season, tile: Tile, where: str) 
     whole = _mosaics(da.block([[part for part, _ in line] for line in parts]), datatakes)
     return Acquisitions(
         times[[members[0] for members in datatakes]],
-        whole[:, : len(BANDS)],
-        whole[:, len(BANDS)].astype(np.uint8),
+        whole[:, :-1],
+        whole[:, -1].astype(np.uint8),
         {"source": "raster cube", "files": [path.name]},
     )
 
 
-def glance(path: Path, settings: Rasters, season: Season, where: str) -> None:
+def glance(path: Path, settings: Rasters, sensor: Sensor, season: Season, where: str) -> None:
     """Check the variables and coordinates of a cube.
 
     Raises:
@@ -103,7 +107,7 @@ def glance(path: Path, settings: Rasters, season: Season, where: str) -> None:
     """
     file, group = dialects.split(path) or (path, None)
     dataset = dialects.with_time(dialects.open_store(file, group), season, where)
-    _stack(dataset, settings, file.name, where)
+    _stack(dataset, settings, sensor, file.name, where)
     dialects.grid(dataset, where)
 
 
@@ -118,17 +122,17 @@ def convert(
     """Values of a window of the store -> reflectance and score at the pixels of a block.
 
     Args:
-        window: (time, band, row, column); after the ten bands the cloud band, where there is one.
-        offsets: (time, 10 bands, 1, 1), of the reflectances.
+        window: (time, band, row, column); after the bands the cloud band, where there is one.
+        offsets: (time, band, 1, 1), of the reflectances.
         row: (y, x) index into the window, where `inside`.
         column: likewise.
         inside: (y, x) whether the store reaches there.
         meaning: of the values.
 
     Returns:
-        (time, 11, y, x): stored values of the ten bands, then the score.
+        (time, band + 1, y, x): stored values of the bands, then the score.
     """
-    count = len(BANDS)
+    count = len(meaning.sensor.bands)
     result = np.empty((len(window), count + 1, *inside.shape), np.uint16)
     picked = window[:, :, np.where(inside, row, 0), np.where(inside, column, 0)]
     for date, pixels in enumerate(picked):
@@ -140,37 +144,39 @@ def convert(
         flags = known = None
         if len(pixels) > count:
             flags = values.unpack(pixels[count], meaning.flags, alone=meaning.flags_alone)
-            known = inside & values.known(pixels[count], meaning.flags.missing)
+            missing = clouds.none(meaning.flags.missing, meaning.settings.clouds)
+            known = inside & values.known(pixels[count], missing)
         result[date, :count] = stored
-        clouds_of = meaning.settings.clouds
-        result[date, count] = clouds.score(stored, flags, known, clouds_of, meaning.where)
+        result[date, count] = clouds.score(
+            stored, flags, known, meaning.settings.clouds, meaning.sensor, meaning.where
+        )
     return result
 
 
 def _stack(
-    dataset: xr.Dataset, settings: Rasters, file: str, where: str
+    dataset: xr.Dataset, settings: Rasters, sensor: Sensor, file: str, where: str
 ) -> tuple[Any, Any, Meaning]:
     """Bands, and the cloud band after them, as a dask array (time, band, row, column).
 
-    Also the offsets (time, 10 bands, 1, 1), chunked along time like it, and what values mean.
+    Also the offsets (time, band, 1, 1), chunked along time like it, and what values mean.
     """
     import dask.array as da
 
     rows, columns = dialects.dimensions(dataset, where)
-    found = _bands(dataset, (rows, columns), settings, file, where)
+    found = _bands(dataset, (rows, columns), settings, sensor, file, where)
     names = [name for name, _ in found]
-    chosen = [found[i][1] for i in bands.positions(names, file, where)]
-    wanted = clouds.needs_band(settings.clouds, where)
+    chosen = [found[i][1] for i in bands.positions(names, sensor, file, where)]
+    wanted = clouds.needs_band(settings.clouds, sensor, where)
     flags = values.Tags()
     arrays = [band.array for band in chosen]
     if wanted is not None:
-        cloud = found[bands.extra(wanted, names, file, where)][1]
+        cloud = found[bands.extra(wanted, names, sensor, file, where)][1]
         flags = cloud.tags
         arrays.append(cloud.array)
     values.tell(((f"{file}:{b.array.name}", b.tags) for b in chosen), settings, where)
     days = dataset.time.values.astype("datetime64[D]").tolist()
     packings = [
-        tuple(values.packing(band.tags, settings, day, file, where) for band in chosen)
+        tuple(values.packing(band.tags, settings, sensor, day, file, where) for band in chosen)
         for day in days
     ]
     ordered = [array.transpose("time", rows, columns).data for array in arrays]
@@ -180,12 +186,17 @@ def _stack(
     return (
         stack,
         da.from_array(offsets, chunks=(stack.chunks[0], -1, -1, -1)),
-        Meaning(packings[0], flags, alone, settings, where),
+        Meaning(packings[0], flags, alone, settings, sensor, where),
     )
 
 
 def _bands(
-    dataset: xr.Dataset, axes: tuple[str, str], settings: Rasters, file: str, where: str
+    dataset: xr.Dataset,
+    axes: tuple[str, str],
+    settings: Rasters,
+    sensor: Sensor,
+    file: str,
+    where: str,
 ) -> list[tuple[str, _Band]]:
     """Named bands, whichever layout the cube has.
 
@@ -213,10 +224,10 @@ def _bands(
     found: list[tuple[str, _Band]] = []
     for dim, array in layered:
         slices = [array.isel({dim: i}) for i in range(array.sizes[dim])]
-        names = bands.in_order(_own_names(array, dim), settings, file, where)
+        names = bands.in_order(_own_names(array, dim), settings, sensor, file, where)
         found += zip(names, (_band(one, where) for one in slices), strict=False)
     given = settings if not layered else settings.model_copy(update={"bands": None})
-    names = bands.in_order([name for name, _ in single], given, file, where)
+    names = bands.in_order([name for name, _ in single], given, sensor, file, where)
     found += zip(names, (_band(array, where) for _, array in single), strict=False)
     return found
 
@@ -252,7 +263,7 @@ def _band(array: xr.DataArray, where: str) -> _Band:
 def _of_block(
     stack: Any, offsets: Any, block: Block, grid: Grid, meaning: Meaning
 ) -> tuple[Any, bool]:
-    """Lazy (time, 11, y, x) of a block, and whether the store reaches it."""
+    """Lazy (time, band + 1, y, x) of a block, and whether the store reaches it."""
     import dask.array as da
 
     x, y = centres_in(block, grid.crs)
@@ -264,13 +275,13 @@ def _of_block(
         inside &= (index >= 0) & (index < count)
         indices.append(index)
     if not inside.any():
-        return _missing(stack, block), False
+        return _missing(stack, block, meaning.sensor), False
     row, column = indices
     top, left = row[inside].min(), column[inside].min()
     window = stack[:, :, top : row[inside].max() + 1, left : column[inside].max() + 1]
     window = window.rechunk({2: -1, 3: -1})
     function = partial(convert, row=row - top, column=column - left, inside=inside, meaning=meaning)
-    shape = (window.chunks[0], (len(BANDS) + 1,), (block.rows,), (block.columns,))
+    shape = (window.chunks[0], (len(meaning.sensor.bands) + 1,), (block.rows,), (block.columns,))
     found = da.map_blocks(
         function, window, offsets, dtype=np.uint16, chunks=shape, meta=np.empty((0,) * 4, "u2")
     )
@@ -278,7 +289,7 @@ def _of_block(
 
 
 def _mosaics(whole: Any, datatakes: Sequence[Sequence[int]]) -> Any:
-    """Lazy (time, 11, y, x) of all dates -> of datatakes, which are runs of dates."""
+    """Lazy (time, band + 1, y, x) of all dates -> of datatakes, which are runs of dates."""
     import dask.array as da
 
     if len(datatakes) == len(whole):
@@ -294,20 +305,21 @@ def _mosaics(whole: Any, datatakes: Sequence[Sequence[int]]) -> Any:
 
 
 def first_seen(images: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """The first of some images (image, 11, y, x) that has a pixel gives it: (1, 11, y, x)."""
+    """The first of some images (image, band + 1, y, x) that has a pixel gives it: one of them."""
     result = images[:1].copy()
     for image in images[1:]:
-        empty = (result[0, : len(BANDS)] == MISSING).all(0)
+        empty = (result[0, :-1] == MISSING).all(0)
         result[0][:, empty] = image[:, empty]
     return result
 
 
-def _missing(stack: Any, block: Block) -> Any:
-    """A block that the store does not reach, (time, 11, y, x)."""
+def _missing(stack: Any, block: Block, sensor: Sensor) -> Any:
+    """A block that the store does not reach, (time, band + 1, y, x)."""
     import dask.array as da
 
     size = (block.rows, block.columns)
     chunks = (stack.chunks[0], -1, -1, -1)
-    pixels = da.full((stack.shape[0], len(BANDS), *size), MISSING, dtype=np.uint16, chunks=chunks)
+    shape = (stack.shape[0], len(sensor.bands), *size)
+    pixels = da.full(shape, MISSING, dtype=np.uint16, chunks=chunks)
     score = da.full((stack.shape[0], 1, *size), CLEAR_MISSING, dtype=np.uint16, chunks=chunks)
     return da.concatenate([pixels, score], axis=1).rechunk({1: -1})

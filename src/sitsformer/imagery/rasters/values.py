@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.config import Rasters
+from sitsformer.config import Rasters, Stac
 from sitsformer.errors import SitsError
-from sitsformer.sensors import SENTINEL2
+from sitsformer.sensors import Sensor
 from sitsformer.stored import MISSING, SCALE
 
 if TYPE_CHECKING:
@@ -105,7 +105,9 @@ def of_attributes(attrs: Mapping[str, Any], dtype: np.dtype[Any]) -> Tags:
     )
 
 
-def packing(tags: Tags, settings: Rasters, day: date, name: str, where: str) -> Packing:
+def packing(
+    tags: Tags, settings: Rasters | Stac, sensor: Sensor, day: date, name: str, where: str
+) -> Packing:
     """What the values of a band of an acquisition mean, by what the file says and the config.
 
     The name of the file of a product tells its processing baseline.
@@ -113,9 +115,12 @@ def packing(tags: Tags, settings: Rasters, day: date, name: str, where: str) -> 
     Raises:
         SitsError: no part of `offset` is for the day.
     """
-    scale = settings.scale or tags.scale or SENTINEL2.scale
-    offset = offset_on(settings, day, name, where)
-    if offset is None:
+    scale = settings.scale or tags.scale or sensor.scale
+    offset = offset_on(settings, sensor, day, name, where)
+    if offset is None and settings.scale is tags.scale is tags.offset is None:
+        # Nobody says anything: these are the numbers of the sensor's products.
+        offset = sensor.offset if sensor.offset_since is None else 0.0
+    elif offset is None:
         offset = tags.offset or 0.0
         # Without a scale of its own, what a file unpacks to are still the integers of `scale`.
         offset *= 1.0 if tags.scale else scale
@@ -124,7 +129,9 @@ def packing(tags: Tags, settings: Rasters, day: date, name: str, where: str) -> 
     return Packing(scale, offset, (*(missing or (0.0,)), *fills), tags.low, tags.high)
 
 
-def offset_on(settings: Rasters, day: date, name: str, where: str) -> float | None:
+def offset_on(
+    settings: Rasters | Stac, sensor: Sensor, day: date, name: str, where: str
+) -> float | None:
     """The offset that the config gives for a day; None where it gives none at all.
 
     Raises:
@@ -139,23 +146,25 @@ def offset_on(settings: Rasters, day: date, name: str, where: str) -> float | No
         raise SitsError(
             f"{where}.offset: no part of it is for {day}; add `before` or `from` with that day"
         )
-    if without_offset(settings, name):
+    if without_offset(settings, sensor, name):
         return 0.0
     return settings.offset
 
 
-def without_offset(settings: Rasters, name: str) -> bool:
+def without_offset(settings: Rasters | Stac, sensor: Sensor, name: str) -> bool:
     """Whether `offset: -0.1` is not for a file: its name says a baseline before 04.00."""
-    return settings.offset == SENTINEL2.offset and is_late(name) is False
+    return settings.offset == sensor.offset and is_late(sensor, name) is False
 
 
-def is_late(name: str) -> bool | None:
-    """Whether a file's name says a processing baseline from 04.00 on; None where it says none."""
+def is_late(sensor: Sensor, name: str) -> bool | None:
+    """Whether a file's name says a processing baseline with an offset; None where it says none."""
     baseline = _BASELINE.search(name)
-    return None if baseline is None else int(baseline[1]) >= SENTINEL2.offset_baseline
+    if baseline is None or sensor.offset_baseline is None:
+        return None
+    return int(baseline[1]) >= sensor.offset_baseline
 
 
-def tell(tags: Iterable[tuple[str, Tags]], settings: Rasters, where: str) -> None:
+def tell(tags: Iterable[tuple[str, Tags]], settings: Rasters | Stac, where: str) -> None:
     """Say in one line each what the files say and the config overrules, or the files alone say."""
     told: dict[str, None] = {}
     for name, own in tags:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sitsformer.errors import SitsError
 from sitsformer.registry import find, records, unknown
@@ -66,11 +67,15 @@ class Objective(Start):
 
     Attributes:
         losses: name of a loss -> its weight, where the config gives none (`pretrain.weights`).
+        recipe: keys of `pretrain.recipe` that go with its name; None: the config's.
+        augment: keys of `pretrain.augment` that go with its name; None: the config's.
         compared: with what.
         order: in tables and plots; equal ones are sorted by name.
     """
 
     losses: Mapping[str, float]
+    recipe: Mapping[str, Any] | None = None
+    augment: Mapping[str, Any] | None = None
     compared: tuple[Comparison, ...] = (Comparison(SCRATCH.name),)
     order: int = FIRST
 

@@ -1,0 +1,168 @@
+"""Jobs that learn: pretraining, cells of the sweep, the model of the maps."""
+
+from __future__ import annotations
+
+from sitsformer.config import Config, Shots
+from sitsformer.config.compute import NetworkStage
+from sitsformer.costs import rates
+from sitsformer.costs.job import Job
+from sitsformer.costs.sizes import Store, store
+from sitsformer.costs.work import Network, network
+from sitsformer.decisive import in_steps
+from sitsformer.fewshot import Learner
+from sitsformer.fewshot.adaptations import adaptations
+from sitsformer.paths import Paths
+from sitsformer.training.objectives import SCRATCH
+
+TRAINING = 3
+"""A training step computes forward and, twice that, backward."""
+FROM_PROBE = ("auto", "blend", "lp_ft", "probe")
+"""Adaptations that look at all samples of the store before they learn."""
+SEASONS = 10
+"""Vectors of the encoder's width that a probe reads of a sample (`model/pooling.py`)."""
+
+
+def pretrain(paths: Paths) -> Job:
+    """A pretraining run; objectives take about as long as each other."""
+    config = paths.config
+    section = config.pretrain
+    found = store(paths, section.set)
+    shape = network(config, found.steps)
+    train, validation = found.part("train"), found.part("validation")
+    learned = section.epochs * TRAINING * train * shape.operations
+    looked = section.epochs * validation * shape.operations
+    held = found.bytes if section.loader != "stream" else 0
+    memory = rates.TORCH.memory + rates.PREDICT_MB + held * rates.HELD_PRETRAIN / 1e6
+    if config.compute.device_of("pretrain") != "cuda":
+        memory += _activations(shape, config, section.batch_size)
+    updates = section.epochs * max(1, train // section.batch_size)
+    job = _job(config, "pretrain", updates, learned, looked, memory)
+    size = rates.model_mb(shape.hidden, config.model.layers)
+    return _leaving(job, 4 * size, rates.MODEL_FILES)  # its checkpoint holds three times as much
+
+
+def cells(paths: Paths, learner: Learner, shots: Shots, seeds: int) -> Job:
+    """The cells of a network, or its model (`crop_model`): so many draws."""
+    return _tuned(paths, "fewshot", learner, shots, seeds)
+
+
+def crop_model(paths: Paths) -> Job:
+    """The model of the maps."""
+    job = _tuned(paths, "crop_model", paths.map_learner(), paths.config.maps.shots, 1)
+    model = paths.config.model
+    return _leaving(job, rates.model_mb(model.hidden, model.layers), rates.MODEL_FILES)
+
+
+def baseline(paths: Paths, learner: Learner, shots: Shots, seeds: int) -> Job:
+    """The cells of a baseline."""
+    config = paths.config
+    found = store(paths, config.fewshot.set)
+    drawn, test = _drawn(found, shots), found.part("test")
+    method = learner.method
+    rate = rates.BASELINES.get(method, rates.SLOWEST)
+    refine = config.fewshot.refine
+    looked = found.samples if refine else test
+    seconds = found.bytes / rates.READ_BYTES
+    steps = config.fewshot.steps_for(drawn) if in_steps(config, learner) else 0
+    each = rate.drawn * drawn + rate.predicted * looked + rate.step * steps
+    seconds += seeds * (each + _smoothed(config, found))
+    held = found.bytes * rates.HELD_BASELINE + found.samples * found.steps * rates.HELD_SERIES
+    memory = rates.TORCH.memory + held / 1e6 + (rates.PREDICT_MB if steps else 0)
+    operations = 0.0
+    if learner.control:
+        shape = network(config, found.steps)
+        operations = found.samples * shape.operations
+        memory += rates.PREDICT_MB
+    size = seeds * test * rates.CELL_ROW * found.classes / 1e6
+    seconds += rates.TORCH.seconds
+    gpu = config.compute.device_of("baseline") == "cuda" and (steps > 0 or learner.control)
+    known: float | None = seconds + operations / rates.predicting(config.model.hidden)
+    if gpu:
+        known = _baseline_on_gpu(
+            config, seconds - seeds * rate.step * steps, seeds * steps, operations
+        )
+    return Job(known, memory, size, rates.CELL_FILES, gpu, operations)
+
+
+def _baseline_on_gpu(config: Config, more: float, steps: int, looked: float) -> float | None:
+    """Seconds of a baseline that is a network, or knows land cover by one."""
+    if steps and rates.GPU.baselines is None:
+        return None
+    found = rates.on_gpu(config.model.hidden, 0, 0, looked)
+    return None if found is None else more + steps * (rates.GPU.baselines or 0.0) + found
+
+
+def _tuned(paths: Paths, stage: NetworkStage, learner: Learner, shots: Shots, seeds: int) -> Job:
+    config = paths.config
+    section = config.fewshot
+    found = store(paths, section.set)
+    shape = network(config, found.steps)
+    drawn, test = _drawn(found, shots), found.part("test")
+    adaptation = adaptations()[learner.adaptation]
+    tries = len(adaptation.candidates(section))
+    scratch = learner.init == SCRATCH.name
+    once = 1 if adaptation.name in FROM_PROBE or not adaptation.gradient else 0
+    learned, updates = 0.0, 0
+    if adaptation.gradient:
+        updates = tries * section.steps_for(drawn)
+        share = rates.LEARNED_SHARE.get(adaptation.name, 1.0)
+        batch = min(section.batch_size, drawn)
+        learned = updates * batch * TRAINING * share * shape.operations
+    chosen = found.classes * min(section.validation, drawn)
+    looked = tries * chosen + test
+    if section.refine:
+        looked += 2 * found.samples
+    operations = seeds * looked * shape.operations
+    operations += once * (seeds if scratch else 1) * found.samples * shape.operations
+    memory = rates.TORCH.memory + found.bytes * rates.HELD_CELL / 1e6
+    memory += max(_activations(shape, config, section.batch_size), rates.PREDICT_MB)
+    memory += once * found.samples * shape.hidden * SEASONS * 4 * rates.HELD_FEATURES / 1e6
+    more = found.bytes / rates.READ_BYTES + seeds * _smoothed(config, found)
+    job = _job(config, stage, seeds * updates, seeds * learned, operations, memory, more)
+    return _leaving(job, seeds * test * rates.CELL_ROW * found.classes / 1e6, rates.CELL_FILES)
+
+
+def _job(
+    config: Config,
+    stage: NetworkStage,
+    updates: int,
+    learned: float,
+    looked: float,
+    memory: float,
+    more: float = 0.0,
+) -> Job:
+    """A job of a network: its steps, operations of training and prediction, seconds beside them."""
+    hidden = config.model.hidden
+    if config.compute.device_of(stage) == "cuda":
+        found = rates.on_gpu(hidden, updates, learned, looked)
+        seconds = None if found is None else rates.TORCH.seconds + more + found
+        return Job(seconds, memory, gpu=True, operations=learned + looked)
+    rate = rates.pretraining(hidden) if stage == "pretrain" else rates.tuning(hidden)
+    spent = learned / rate + looked / rates.predicting(hidden)
+    return Job(rates.TORCH.seconds + more + spent, memory)
+
+
+def _leaving(job: Job, disk: float, files: int) -> Job:
+    return Job(job.seconds, job.memory, disk, files, job.gpu, job.operations)
+
+
+def _drawn(found: Store, shots: Shots) -> int:
+    """Training samples of a draw."""
+    every = found.part("train")
+    return every if shots == "all" else min(every, shots * found.classes)
+
+
+def _smoothed(config: Config, found: Store) -> float:
+    """Seconds that neighbours take to find, for each draw."""
+    if "smoothing" not in config.fewshot.refine:
+        return 0.0
+    return found.samples**2 * rates.NEIGHBOUR_PAIR
+
+
+def _activations(shape: Network, config: Config, batch: int) -> float:
+    """MB of what a training step keeps for its backward pass."""
+    layers, convolved = config.model.layers, config.model.embedding == "conv3d"
+    values = rates.KEPT_WIDTH * layers * shape.hidden
+    values += rates.KEPT_HEAD * layers * config.model.heads * shape.steps
+    values += rates.KEPT_CONVOLVED * convolved
+    return batch * shape.steps * values * 4 / 1e6

@@ -1,0 +1,76 @@
+"""Jobs that tell and show: tables, maps, the report."""
+
+from __future__ import annotations
+
+from sitsformer import mapproducts
+from sitsformer.config import Config
+from sitsformer.costs import rates
+from sitsformer.costs.data import cube
+from sitsformer.costs.job import Job
+from sitsformer.costs.sizes import dates, store
+from sitsformer.costs.work import network
+from sitsformer.evaluation import tables
+from sitsformer.paths import Paths
+
+
+def evaluate(paths: Paths) -> Job:
+    """The tables."""
+    config = paths.config
+    found = store(paths, config.fewshot.set)
+    cells = sum(1 for _ in paths.learners()) * len(config.fewshot.shots) * config.fewshot.seeds
+    rows = cells * found.part("test")
+    seconds = rates.TABLES.seconds + cells * rates.SCORED_CELL + rows * rates.SCORED_ROW
+    memory = rates.TABLES.memory + rows * found.classes * 4 * rates.HELD_CELLS / 1e6
+    return Job(seconds, memory, 1, 2 * len(tables.NAMES) + 2)
+
+
+def map_tile(paths: Paths, area_name: str) -> Job:
+    """The map of a tile."""
+    config = paths.config
+    area = config.areas[area_name]
+    pixels, steps = area.tiles.size**2, min(config.patches.max_length, dates(config, area))
+    shape = network(config, steps)
+    passes = 2 if "embeddings" in config.maps.layers else 1
+    operations = passes * pixels * shape.operations
+    gpu = config.compute.device_of("map") == "cuda"
+    rate = rates.GPU.mapping if gpu else rates.predicting(shape.hidden)
+    gathered = pixels * dates(config, area) / rates.MAP_VALUES
+    seconds = None if rate is None else rates.TORCH.seconds + gathered + operations / rate
+    classes = _classes(paths)
+    layers = pixels * 2 * (
+        (classes if "probabilities" in config.maps.layers else 0)
+        + (shape.hidden if "embeddings" in config.maps.layers else 0)
+    )  # fmt: skip
+    read = min(504, area.tiles.size) * 126 * dates(config, area) * 20
+    batch = config.maps.batch_size * steps * (20 * config.patches.size**2) * 4
+    memory = rates.TORCH.memory + rates.PREDICT_MB + (2 * layers + 2 * read + batch) / 1e6
+    kept = (pixels * rates.MAP_PIXEL + layers) / 1e6
+    files = 2 * len(mapproducts.products(config.maps.layers)) + 3
+    return Job(seconds, memory, kept, files, gpu, operations)
+
+
+def mosaic(paths: Paths, area_name: str) -> Job:
+    """The map of an area."""
+    config = paths.config
+    pixels = len(paths.mapped_tiles(area_name)) * config.areas[area_name].tiles.size ** 2
+    seconds = rates.TORCH.seconds + pixels / rates.MOSAIC_PIXELS
+    memory = rates.TORCH.memory + pixels * rates.MOSAIC_BYTES / 1e6
+    files = len(mapproducts.area_endings(config.maps.layers)) + 3
+    return Job(seconds, memory, pixels * rates.MAP_PIXEL / 1e6, files)
+
+
+def report(paths: Paths) -> Job:
+    """The page."""
+    config = paths.config
+    # A handful of cubes is drawn, one after the other; of samples the places are.
+    largest = max((cube(paths, name).memory for name in config.areas), default=0.0)
+    samples = sum(store(paths, name).samples for name in config.sets)
+    seconds = rates.PAGE.seconds + samples * rates.PAGE_SAMPLE
+    memory = rates.PAGE.memory + samples * rates.PAGE_BYTES / 1e6
+    memory = max(memory, largest) if paths.shown_cubes() else memory
+    return Job(seconds, memory, 10, 40)
+
+
+def _classes(paths: Paths) -> int:
+    config: Config = paths.config
+    return store(paths, config.fewshot.set).classes if config.learns else 20

@@ -1,0 +1,187 @@
+"""Measured rates: what everything that is predicted rests on.
+
+    python benchmarks/rates.py        AMD EPYC (Zen 4, AVX-512), one thread, torch 2.13
+
+Seconds are of CPU time, beside other work on the same two cores, memory is resident at the peak.
+Rates are read off the lines of that command: the difference of two sizes is a rate, what is left of
+the smaller one the fixed part. Memory is read on the high side, time as it is: `job.SLOWER` is for
+other machines. `python benchmarks/training.py` and `inference.py` gave the network of SITS-Former's
+size (benchmarks/RESULTS.md).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+Points = tuple[tuple[int, float], tuple[int, float]]
+"""Two widths of the encoder, and a rate at each."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a command takes before it does anything: seconds, MB."""
+
+    seconds: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU, end to end; None: not measured.
+
+    Attributes:
+        name: of it.
+        step: seconds of a training step at least, however small the network: the host asks for its
+            kernels one by one.
+        training: operations a second of training.
+        predicting: operations a second of predicting samples of a store, by width of the encoder.
+        mapping: the same of the pixels of a cube, its reading included.
+        baselines: seconds of a training step of a baseline that is a network.
+    """
+
+    name: str
+    step: float | None
+    training: float | None
+    predicting: Points | None
+    mapping: float | None = None
+    baselines: float | None = None
+
+
+GPU = Gpu(
+    "NVIDIA H100 80GB HBM3", step=0.05, training=5.0e12, predicting=((64, 1.3e12), (256, 6.9e12))
+)
+"""`python benchmarks/gpu.py` on a machine with 16 slow cores (benchmarks/RESULTS.md). Where None
+stands NOTHING WAS MEASURED: whatever depends on it says `not measured`, and its jobs ask for the
+longest time of the config."""
+
+DATA = Start(1.6, 250)
+"""Commands of cubes and samples (xarray, zarr)."""
+TORCH = Start(4.6, 520)
+"""Commands that load a network."""
+TABLES = Start(2.5, 300)
+PAGE = Start(10.0, 720)
+
+# --- Networks ------------------------------------------------------------------------------------
+_PRETRAINING = ((64, 16e9), (256, 40e9))
+_TUNING = ((64, 31e9), (256, 60e9))
+_PREDICTING = ((64, 40e9), (256, 85e9))
+"""Width of the encoder -> operations a second on one thread: narrow ones are held up by what is
+not a matrix product, pretraining by its views and masks."""
+
+LEARNED_SHARE = {"linear": 0.3}
+"""Adaptation -> its training step, as a share of one of all weights."""
+HELD_PRETRAIN, HELD_CELL, HELD_BASELINE, HELD_CELLS = 1.3, 5.0, 2.1, 3.0
+"""Bytes held for a byte of the store (of the cells, last)."""
+HELD_SERIES = 80
+"""Bytes that baselines hold of a time step of a sample, whatever its patch."""
+HELD_FEATURES = 2.0
+KEPT_WIDTH, KEPT_HEAD, KEPT_CONVOLVED = 20, 10, 4000
+"""float32 values that a training step keeps, a sample and time step: a unit of width of a layer, a
+head of a layer and time step that it attends to, the convolutions."""
+PREDICT_MB = 300
+"""A batch of predictions."""
+READ_BYTES = 500e6
+"""Bytes of a sample store that are read a second."""
+NEIGHBOUR_PAIR = 1e-8
+"""Seconds a pair of samples, of the search for neighbours (`fewshot.refine: [smoothing]`)."""
+MODEL_FILES, CELL_FILES = 9, 6
+CELL_ROW = 6.0
+"""Bytes of a stored prediction, a class."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Seconds of a baseline: a drawn sample, a predicted one, a training step."""
+
+    drawn: float
+    predicted: float
+    step: float = 0.0
+
+
+BASELINES = {
+    "random_forest": Fitted(9e-3, 3e-4),
+    "gradient_boosting": Fitted(3e-3, 2e-4),
+    "logistic_regression": Fitted(1e-3, 1e-5),
+    "nearest_centroid": Fitted(1e-5, 1e-5),
+    "nearest_neighbour": Fitted(1e-5, 1e-4),
+    "temporal_cnn": Fitted(0, 1e-4, 0.007),
+    "ltae": Fitted(0, 1e-4, 0.01),
+}
+"""Baseline -> rates."""
+SLOWEST = Fitted(1e-2, 1e-3, 0.01)
+"""For one of the user's own."""
+
+# --- Data ----------------------------------------------------------------------------------------
+CUBE_VALUES = 9e6
+"""Reflectances of a cube that are made or read, and written, a second."""
+CUBE_BYTES = {"earthengine": 1.0}
+CUBE_BYTES_ELSE = 12.0
+"""Source -> bytes held for a reflectance of a cube (Earth Engine: 0.33 GB for 504 px and 73 dates,
+benchmarks/RESULTS.md); others count as the embedded landscape, which holds a cube whole."""
+CUBE_KEPT = 0.63
+"""Bytes on disk for a byte of a cube, which compression leaves."""
+LINE = 10e6
+"""Bytes a second that Earth Engine's answers come at, assumed (`imagery/earthengine/plan.py`)."""
+CUT_VALUES = 100e6
+"""Reflectances of a cube that are looked through a second."""
+CUT_BYTES = 200e6
+"""Bytes of samples that are cut and written a second."""
+SAMPLES_KEPT = 0.5
+"""Bytes on disk for a byte of samples."""
+MERGE_BYTES, MERGE_SAMPLE = 500e6, 200.0
+"""Bytes of samples that are put together a second, and bytes held for a sample."""
+STORE_FILES = 26
+"""Files of a store that hold no reflectance, logs and benchmarks among them."""
+
+# --- Tables, maps, the page ----------------------------------------------------------------------
+SCORED_CELL, SCORED_ROW = 0.01, 2e-6
+"""Seconds of a cell, and of each of its predictions."""
+MAP_VALUES = 30e6
+"""Dates of pixels that are looked through and gathered a second."""
+MAP_PIXEL = 1.0
+"""Bytes on disk of a mapped pixel, without `maps.layers`."""
+MOSAIC_PIXELS, MOSAIC_BYTES = 6e6, 4.0
+"""Pixels put together a second, bytes held for one."""
+PAGE_SAMPLE, PAGE_BYTES = 1e-5, 200.0
+
+
+def pretraining(hidden: int) -> float:
+    """Operations a second of pretraining on one thread."""
+    return _between(_PRETRAINING, hidden)
+
+
+def tuning(hidden: int) -> float:
+    """Operations a second of fine-tuning on one thread."""
+    return _between(_TUNING, hidden)
+
+
+def predicting(hidden: int) -> float:
+    """Operations a second of prediction on one thread."""
+    return _between(_PREDICTING, hidden)
+
+
+def model_mb(hidden: int, layers: int) -> float:
+    """MB of a stored model: the weights of the encoder, and of what surrounds it."""
+    return 4 * (12 * hidden**2 * layers + 4000 * hidden) / 1e6
+
+
+def on_gpu(hidden: int, updates: float, learned: float, looked: float) -> float | None:
+    """Seconds of so many training steps, and operations of training and prediction, on the GPU."""
+    seconds = 0.0
+    if updates:
+        if GPU.step is None or GPU.training is None:
+            return None
+        seconds += max(updates * GPU.step, learned / GPU.training)
+    if looked:
+        if GPU.predicting is None:
+            return None
+        seconds += looked / _between(GPU.predicting, hidden)
+    return seconds
+
+
+def _between(points: Points, hidden: int) -> float:
+    """A power law between two widths; beyond them the nearer one's."""
+    (narrow, low), (wide, high) = points
+    share = math.log(min(max(hidden, narrow), wide) / narrow) / math.log(wide / narrow)
+    return float(low * (high / low) ** share)

@@ -1,0 +1,1 @@
+"""The workflow on a one-node Slurm; `make test-slurm` says what it needs."""

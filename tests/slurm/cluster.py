@@ -1,0 +1,109 @@
+"""Running the workflow by Slurm as a user does, and what Slurm knows of its jobs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+Found = TypeVar("Found")
+
+ROOT = Path(__file__).parents[2]
+TINY = ROOT / "tests" / "integration" / "tiny.yaml"
+
+# Nothing here is about the profile: no accounting, and no patience.
+FAST = (
+    "--slurm-status-command=squeue",
+    "--slurm-init-seconds-before-status-checks=1",
+    "--latency-wait=10",
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as Slurm remembers it, by the keys of `scontrol show job`."""
+
+    number: str
+    values: dict[str, str]
+
+    @property
+    def state(self) -> str:
+        return self.values["JobState"]
+
+    @property
+    def memory_mb(self) -> int:
+        return int(self.values["MinMemoryNode"].removesuffix("M"))
+
+    @property
+    def minutes(self) -> int:
+        days, _, clock = self.values["TimeLimit"].rpartition("-")
+        hours, minutes, _ = map(int, clock.split(":"))
+        return (int(days or 0) * 24 + hours) * 60 + minutes
+
+    def cancel(self, *options: str) -> None:
+        subprocess.run(["scancel", *options, self.number], check=True)
+
+
+class Run:
+    """Calls of `snakemake` in a folder."""
+
+    def __init__(self, folder: Path, workflow: Path) -> None:
+        self.folder, self.workflow = folder, workflow
+        self.said = folder / "said.txt"
+
+    def command(self, *options: str, profile: Path | None = None) -> list[str]:
+        profile = profile or self.workflow / "profiles" / "slurm"
+        return [
+            *(sys.executable, "-m", "snakemake"),
+            *("--snakefile", str(self.workflow / "Snakefile")),
+            *("--workflow-profile", str(profile)),
+            *("--directory", str(self.folder), "--configfile", str(self.folder / "config.yaml")),
+            *FAST,
+            *options,
+        ]
+
+    def start(self, *options: str, profile: Path | None = None) -> subprocess.Popen[bytes]:
+        """Start a run; what it says goes to a file."""
+        with self.said.open("wb") as stream:
+            return subprocess.Popen(
+                self.command(*options, profile=profile),
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def __call__(self, *options: str, profile: Path | None = None) -> tuple[int, str]:
+        """Exit status and output of a whole run."""
+        return self.start(*options, profile=profile).wait(), self.said.read_text()
+
+    def jobs(self, rule: str) -> list[Job]:
+        """The jobs of a rule that were submitted from this folder, oldest first."""
+        said = subprocess.run(
+            ["scontrol", "show", "job", "-o"], capture_output=True, text=True, check=True
+        ).stdout
+        found = []
+        for line in said.splitlines():
+            values = dict(re.findall(r"(\S+?)=(.*?)(?= \S+?=|\s*$)", line))
+            here = values.get("WorkDir") == str(self.folder)
+            if here and re.match(rf"rule_{rule}(_wildcards_|$)", values.get("Comment", "").strip()):
+                found.append(Job(values["JobId"], values))
+        return sorted(found, key=lambda job: int(job.number))
+
+    def log(self, name: str) -> str:
+        """A log of the results folder."""
+        return (self.folder / "results" / "logs" / name).read_text()
+
+
+def wait_for(what: Callable[[], Found], seconds: float = 900) -> Found:
+    """What comes of a question, as soon as it is something."""
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what} came to nothing in {seconds:.0f} s")
+        time.sleep(0.2)
+    return found

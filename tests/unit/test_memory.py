@@ -1,0 +1,99 @@
+"""What is held beside a store in memory: pieces of it, and never another copy."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import phenology
+from sitsformer.baselines.series import PixelSeries
+from sitsformer.classes import Classes
+from sitsformer.fewshot.refine import scale, standardised
+from sitsformer.finetune import series_of
+from sitsformer.model.steps import make_series
+from sitsformer.samples import Samples, labelled, load_samples, statistics_of
+from sitsformer.sensors import BANDS
+from sitsformer.stored import MISSING
+
+COUNT, TIME = 4000, 40
+"""160 MB with 10 bands and 5 x 5 px: pieces are small beside it."""
+
+
+@pytest.fixture(scope="module")
+def samples() -> Samples:
+    rng = np.random.default_rng(0)
+    reflectance = rng.integers(100, 5000, (COUNT, TIME, 10, 5, 5), dtype=np.uint16)
+    doy = np.sort(rng.integers(1, 366, (COUNT, TIME)), axis=1).astype(np.int16)
+    doy[:, 30:] = 0
+    reflectance[:, 30:] = MISSING
+    return Samples(
+        reflectance=reflectance,
+        doy=doy,
+        label=rng.integers(-1, 3, COUNT),
+        split=rng.integers(0, 3, COUNT).astype(np.uint8),
+        block=np.arange(COUNT),
+        index=np.arange(COUNT),
+        lon=np.zeros(COUNT),
+        lat=np.zeros(COUNT),
+        bands=BANDS,
+        classes=Classes(("a", "b", "c"), ("#000000", "#111111", "#222222"), ((1,), (2,), (3,))),
+    )
+
+
+def peak(work: Callable[[], object]) -> int:
+    """Bytes allocated at once while some work is done, its result included."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("work", "share"),
+    [
+        (statistics_of, 0.4),
+        (
+            lambda samples: make_series(samples.reflectance, samples.doy, [0.2] * 10, [0.1] * 10),
+            0.2,
+        ),
+        (lambda samples: series_of(samples, None), 0.4),
+        (lambda samples: PixelSeries.of(samples).features("mean"), 0.5),
+        (lambda samples: PixelSeries.of(samples).features("centre"), 0.5),
+    ],
+    ids=["statistics", "series", "series of a network", "mean of a patch", "its centre"],
+)
+def test_beside_a_store_there_are_pieces_of_it(
+    samples: Samples, work: Callable[[Samples], object], share: float
+) -> None:
+    assert peak(lambda: work(samples)) < share * samples.reflectance.nbytes
+
+
+def test_features_are_standardised_without_a_float64_copy_and_as_with_one() -> None:
+    rng = np.random.default_rng(1)
+    features = rng.normal(3, 2, (20_000, 300)).astype(np.float32)
+    training = rng.random(len(features)) < 0.6
+    plain = features[training].astype(np.float64)
+    mean, std = scale(features, training)
+    np.testing.assert_array_equal(mean, plain.mean(0))
+    np.testing.assert_array_equal(std, plain.std(0))
+    expected = ((features - mean) / std).astype(np.float32)
+    np.testing.assert_array_equal(standardised(features, training), expected)
+    # The result is as large as the features.
+    assert peak(lambda: standardised(features, training)) < 2.2 * features.nbytes
+
+
+def test_chosen_samples_are_those_of_all_and_no_others_are_held(tmp_path: Path) -> None:
+    made = phenology.make(3000, side=5)
+    made.label[100:] = -1
+    store = phenology.write(tmp_path / "made.zarr", made)
+    every = load_samples(store)
+    expected, found = every.take(every.label >= 0), load_samples(store, choose=labelled)
+    for name in ("reflectance", "doy", "label", "split", "block", "index", "lon", "lat"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    assert peak(lambda: load_samples(store, choose=labelled)) < 0.6 * every.reflectance.nbytes
