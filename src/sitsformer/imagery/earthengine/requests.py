@@ -22,7 +22,7 @@ from sitsformer.grid import Tile
 from sitsformer.imagery.earthengine.collections import EE_BANDS, IMAGES, RECIPE, SCORES
 from sitsformer.imagery.earthengine.layers import Layer, layers
 from sitsformer.imagery.earthengine.listing import Observation
-from sitsformer.sensors import BANDS, PIXEL, TILE_STEP
+from sitsformer.sensors import BANDS, TILE_STEP
 from sitsformer.stored import MISSING
 
 LIMIT = 50_331_648
@@ -120,12 +120,12 @@ class Request:
         return {
             "dimensions": {"width": self.window.width, "height": self.window.height},
             "affineTransform": {
-                "scaleX": PIXEL,
+                "scaleX": self.tile.pixel,
                 "shearX": 0,
-                "translateX": self.tile.west + self.window.column * PIXEL,
+                "translateX": self.tile.west + self.window.column * self.tile.pixel,
                 "shearY": 0,
-                "scaleY": -PIXEL,
-                "translateY": self.tile.north - self.window.row * PIXEL,
+                "scaleY": -self.tile.pixel,
+                "translateY": self.tile.north - self.window.row * self.tile.pixel,
             },
             "crsCode": f"EPSG:{self.tile.epsg}",
         }
