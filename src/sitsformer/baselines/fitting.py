@@ -142,16 +142,17 @@ def _cell(
         label=samples.label[draw.train],
         weight=fewshot.training_weights(samples.weight, samples.label, draw.train),
     )
-    predict, choice = _choose(
+    predict, choice = choose(
         name, baseline, task, series.take(draw.validation), samples.label[draw.validation]
     )
     test = np.flatnonzero((samples.split == fewshot.TEST) & (samples.label >= 0))
     beside = {} if baseline.beside is None else baseline.beside(series.take(test))
     wanted = np.arange(len(samples)) if settings.refine else test
     found = np.full((len(samples), task.classes), np.nan)
-    found[wanted] = _predicted(name, predict, series.take(wanted), task.classes)
+    found[wanted] = predicted(name, predict, series.take(wanted), task.classes)
     if settings.refine:
-        found, choice["refined"] = best(found, samples.label, draw, pool, settings.refine)
+        refined = best(found, samples.label, draw, pool, settings.refine)
+        found, choice = np.asarray(refined.probabilities), choice | refined.record
     return fewshot.Cell(
         learner,
         shots,
@@ -172,7 +173,7 @@ def _space(
     return standardised(series.features(series.views[-1]), training)
 
 
-def _choose(
+def choose(
     name: str,
     baseline: Baseline,
     task: Task,
@@ -183,7 +184,7 @@ def _choose(
     tried: list[tuple[tuple[float, float], Predict, Choice]] = []
     for choice in baseline.candidates(task):
         predict = baseline.fit(task, choice)
-        probabilities = _predicted(name, predict, validation, task.classes)
+        probabilities = predicted(name, predict, validation, task.classes)
         tried.append((fewshot.validation_score(label, probabilities), predict, choice))
     if not tried:
         raise SitsError(f"baseline {name!r} has no settings to try; give it one")
@@ -196,7 +197,7 @@ def _choose(
     }
 
 
-def _predicted(
+def predicted(
     name: str, predict: Predict, series: PixelSeries, classes: int
 ) -> npt.NDArray[np.float64]:
     """(sample, class) probabilities of samples, refused where they are none."""
