@@ -1,14 +1,6 @@
 # Yearly embeddings of others: over tiles, at the samples of the sweep, and who learns from them.
 if CONFIG.embeddings:
 
-    def growing(amount: int):
-        """A resource that grows with the attempts of a job: what was too little is raised."""
-
-        def of_attempt(wildcards, attempt):
-            return amount * attempt
-
-        return of_attempt
-
     rule embedded_tile:
         input:
             embedding_files,

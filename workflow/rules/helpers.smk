@@ -381,3 +381,12 @@ def area_products() -> dict:
             )
         found[name] = path
     return found
+
+
+def growing(amount: int):
+    """A resource that grows with the attempts of a job: what was too little is raised."""
+
+    def of_attempt(wildcards, attempt):
+        return amount * attempt
+
+    return of_attempt
