@@ -23,6 +23,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "cube": "cube:cube",
         "patches": "patches:patches",
         "merge": "patches:merge",
+        "embeddings": "embeddings:embeddings",
         "pretrain": "pretrain:pretrain",
         "fewshot": "finetune:fewshot",
         "baseline": "baseline:baseline",

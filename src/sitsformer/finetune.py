@@ -206,6 +206,10 @@ class Job:
             self.pools[key] = pool
         return pool
 
+    def weights(self, drawn: Draw) -> Floats | None:
+        """(training sample,) how much each counts beside the others of its class; None: alike."""
+        return fewshot.training_weights(self.samples.weight, self.samples.label, drawn.train)
+
     def _encoder(self, model: SITSFormer, seed: int) -> _Encoder:
         """What tells an encoder that has not moved from others of this job."""
         return model.architecture.pooling, seed if self.init is None else None
@@ -248,6 +252,7 @@ class Job:
             self.samples.label,
             drawn.train,
             s.task(len(drawn.train), seed),
+            weight=self.weights(drawn),
         )
         plan = s.recipe.plan(learning_rate=rate, seed=seed, checkpoint_every=EVERY)
         place = None

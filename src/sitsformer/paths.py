@@ -59,9 +59,26 @@ class Paths:
             for tile in self.tiles(area)
         ]
 
+    def embedded_tile(self, layer: str, area: str, tile: str) -> str:
+        """Embeddings of a layer over a tile."""
+        return f"{self.results}/embeddings/{layer}/{area}/{tile}.zarr"
+
+    def embedded_tiles(self, layer: str) -> list[str]:
+        """Embeddings of a layer over every tile that the sweep's samples are of."""
+        return [
+            self.embedded_tile(layer, area, tile.name)
+            for area in self.config.sets[self.config.fewshot.set].areas
+            for tile in self.tiles(area)
+        ]
+
+    def embedded(self, layer: str) -> str:
+        """Embeddings of a layer at the samples of the sweep."""
+        return f"{self.results}/embeddings/{layer}/{self.config.fewshot.set}.zarr"
+
     def kept(self) -> list[str]:
         """Intermediate stores that are made again when they are missing (`keep`)."""
         stores = [path for name in self.config.sets for path in self.tile_stores(name)]
+        stores += [path for name in self.config.embeddings for path in self.embedded_tiles(name)]
         return {"all": [*stores, *self.cubes()], "cubes": self.cubes(), "none": []}[
             self.config.keep
         ]

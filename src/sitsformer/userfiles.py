@@ -20,6 +20,9 @@ def named(config: Config) -> Iterator[tuple[str, str]]:
             yield f"areas.{name}.{key}", path
     for name, survey in config.labels.items():
         yield f"labels.{name}.path", survey.path
+    for name, layer in config.embeddings.items():
+        for area_name, path in layer.rasters.items():
+            yield f"embeddings.{name}.rasters.{area_name}", path
     for name, sample_set in config.sets.items():
         if sample_set.store is not None:
             yield f"sets.{name}.store", sample_set.store

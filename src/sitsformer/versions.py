@@ -9,6 +9,7 @@ STAGES = {
     "cube": 2,
     "patches": 1,
     "merge": 1,
+    "embeddings": 1,
     "pretrain": 3,
     "fewshot": 4,
     "baseline": 3,

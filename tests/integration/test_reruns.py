@@ -167,6 +167,10 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
         {"fields": {"kind": "polygons", "path": "split.geojson", "column": "split"}},
         {},
     ),
+    "embeddings": (
+        {"mine": {"rasters": {"county_2021": "split.geojson"}}},
+        {"embedded_tile": 3, "embedded_samples": 1, "embedded_baseline": 6, **TABLES},
+    ),
     **under("areas.river_2020", area("river_2020", RIVER)),
     **under("areas.plains_2021", area("plains_2021", PLAINS)),
     **under("areas.county_2021", area("county_2021", COUNTY)),

@@ -121,11 +121,11 @@ def test_the_model_alone_maps_the_next_county_and_a_sample_corrects_it(story: Pa
     real = truth(NEXT, 2022)
     with rasterio.open(raster) as source:
         places = geopandas.points_from_xy(real.lon, real.lat, crs=4326).to_crs(source.crs)
-        row, column = source.index(places.x, places.y)
-        row, column = np.asarray(row), np.asarray(column)
+        row = ((source.transform.f - np.asarray(places.y)) // 10).astype(int)
+        column = ((np.asarray(places.x) - source.transform.c) // 10).astype(int)
         inside = (row >= 0) & (column >= 0) & (row < source.height) & (column < source.width)
         code = np.zeros(len(real), int)
-        code[inside] = source.read(1)[row[inside].astype(int), column[inside].astype(int)]
+        code[inside] = source.read(1)[row[inside], column[inside]]
     mapped = real[code != 0]
     mapped = mapped.assign(stratum=code[code != 0])
     # Of each class of the map so many pixels at random, and what truly grows there.

@@ -44,6 +44,8 @@ class Task:
         settings: the few-shot section, for the budget shared with fine-tuning.
         options: of this baseline: the user's, and the default of each that was left out.
         kept: where trainings in steps are saved, to go on from there; None: nowhere.
+        weight: (sample,) how much each of `train` counts beside the others of its class, 1 in the
+            mean of a class (`fewshot.training_weights`); None: all alike.
     """
 
     train: PixelSeries
@@ -54,6 +56,7 @@ class Task:
     settings: FewShot
     options: Mapping[str, Any] = field(default_factory=dict)
     kept: Kept | None = None
+    weight: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +67,15 @@ class Baseline:
         candidates: settings to try on the validation samples, the default one first.
         fit: a task and one of the settings -> a function from series to probabilities
             (sample, class).
+        space: features (sample, feature) that smoothing seeks neighbours in, standardised there;
+            None: those of the series.
+        beside: of the samples of a cell, what is recorded beside its settings.
     """
 
     candidates: Callable[[Task], Sequence[Choice]]
     fit: Callable[[Task, Choice], Predict]
+    space: Callable[[PixelSeries], npt.NDArray[np.floating]] | None = None
+    beside: Callable[[PixelSeries], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, eq=False)

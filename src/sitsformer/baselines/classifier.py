@@ -32,14 +32,15 @@ def view(choice: Choice) -> Features:
 
 
 def classify(classifier: Any, task: Task, features: Features) -> Predict:
-    """Fit a classifier (`fit`, `predict_proba`, `classes_`) to the drawn samples.
+    """Fit a classifier (`fit`, `predict_proba`, `classes_`) to the drawn samples, by their weights.
 
     Args:
         classifier: with its settings.
         task: whose training samples are fitted.
         features: series -> (sample, feature).
     """
-    classifier.fit(features(task.train), task.label)
+    weights = {} if task.weight is None else {"sample_weight": task.weight}
+    classifier.fit(features(task.train), task.label, **weights)
     return Classified(classifier, features, task.classes)
 
 

@@ -13,10 +13,12 @@ from sitsformer.baselines import NETWORK, OWN, shipped
 from sitsformer.baselines.baseline import unknown_baseline
 from sitsformer.config.areas import Area
 from sitsformer.config.base import Split
+from sitsformer.config.embeddings import embedding_checks
 from sitsformer.config.learning import FewShot
 from sitsformer.config.outcome import AUTO
 from sitsformer.config.sensing import sensor_checks
 from sitsformer.config.sets import PARTS, SampleSet
+from sitsformer.embeddings import members, of_products
 from sitsformer.labels import confidence_layers, products
 from sitsformer.labels.product import TAKEN
 from sitsformer.sensors import sensor_of
@@ -38,8 +40,9 @@ def cross_checks(config: Config) -> Iterator[str]:
     if config.learns:
         yield from _sets(config)
         yield from _learners(config)
-        yield from _baselines(config.fewshot)
+        yield from _baselines(config.fewshot, members(config.embeddings))
         yield from _controls(config)
+    yield from embedding_checks(config)
     yield from _maps(config)
     yield from sensor_checks(config)
 
@@ -110,13 +113,19 @@ def _controls(config: Config) -> Iterator[str]:
         )
 
 
-def _baselines(sweep: FewShot) -> Iterator[str]:
+def _baselines(sweep: FewShot, embedded: Collection[str]) -> Iterator[str]:
     for name in sweep.baselines:
-        own = set(OWN) & set(sweep.options.get(name, {}))
+        own = name in embedded or set(OWN) & set(sweep.options.get(name, {}))
         if name == NETWORK:
             yield f"fewshot.baselines: {name!r} is the network's own name; choose another"
         elif name not in shipped() and not own:
-            yield f"fewshot.baselines: {unknown_baseline(name)}"
+            layer = of_products().get(name)
+            yield (
+                f"fewshot.baselines: {unknown_baseline(name)}"
+                if layer is None
+                else f"fewshot.baselines: {name!r} learns from embeddings, which the config does "
+                f"not name: add `embeddings: {{{layer.layer}: {{}}}}`"
+            )
         elif not own:
             yield from _lacking_options(name, sweep.options.get(name, {}))
     for name in sweep.controls:

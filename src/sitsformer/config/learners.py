@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sitsformer.baselines import OWN, shipped
 from sitsformer.config.outcome import AUTO
+from sitsformer.embeddings import members
 from sitsformer.fewshot.learners import NETWORK, NO_ADAPTATION, Learner
 from sitsformer.training.objectives import SCRATCH, objectives
 
@@ -62,6 +63,8 @@ def why_not(config: Config, learner: Learner) -> str | None:
     """Why a learner of the sweep cannot draw maps; None for one that can."""
     if learner.method == NETWORK:
         return None
+    if learner.method in members(config.embeddings):
+        return "it learns from embeddings, which are taken at samples and kept in no model"
     own = set(OWN) & set(config.fewshot.options.get(learner.method, {}))
     if "features" in own:
         return "it knows features of the samples alone, and of no pixel of a map"

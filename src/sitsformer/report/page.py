@@ -11,6 +11,8 @@ import jinja2
 import pandas as pd
 
 from sitsformer import artefacts, plots
+from sitsformer.config import Config
+from sitsformer.embeddings import main_learners, members
 from sitsformer.evaluation import seen
 from sitsformer.evaluation.efficiency import sentence
 from sitsformer.evaluation.evaluate import FEW
@@ -44,6 +46,7 @@ def render(material: Material, drawings: Mapping[str, str], folder: Path = Path(
         table=_table(material),
         sections=_sections(drawings),
         surveys=sections.surveys(material),
+        embeddings=sections.embeddings(material),
         maps=[mapped.section(material, path, folder) for path in material.maps],
         rules=material.benchmarks.fillna(0).to_dict("records"),
         leakage=_cells(material.tables["leakage"]),
@@ -65,8 +68,9 @@ def _headline(m: Material) -> str:
     means: dict[str, float] = dict(zip(part.arm, part["mean"].astype(float), strict=True))
     named = [f"{init}-{m.config.fewshot.adaptations[0]}" for init in starts()]
     plain = [arm for arm in means if "-" not in arm and "+" not in arm]
-    baselines = sorted(plain, key=lambda arm: -means[arm])
-    shown = [arm for arm in named + baselines[:1] if arm in means]
+    embedded = members(m.config.embeddings)
+    baselines = sorted((a for a in plain if a not in embedded), key=lambda arm: -means[arm])
+    shown = [arm for arm in [*named, *baselines[:1], *main_learners(embedded)] if arm in means]
     pieces = [f"{style.look(arm).label} {means[arm]:.2f}" for arm in shown]
     many = "all labels" if shots == "all" else f"{shots} labels a class"
     found = f"Macro F1 on unseen blocks with {many}: " + ", ".join(pieces) + "."
@@ -110,12 +114,21 @@ def _what(m: Material) -> list[tuple[str, str]]:
     rows.append(
         (
             "Sweep",
-            f"{', '.join(c.fewshot.inits)} and {len(c.fewshot.baselines)} baselines; "
+            f"{', '.join(c.fewshot.inits)} and {_others(c)}; "
             f"{', '.join(map(str, c.fewshot.shots))} labels a class; {c.fewshot.seeds} draws of "
             f"labels, {runs} pretraining run{'s' if runs > 1 else ''} an objective",
         )
     )
     return rows
+
+
+def _others(config: Config) -> str:
+    """How many methods take part beside the network."""
+    embedded = len(members(config.embeddings))
+    baselines = f"{len(config.fewshot.baselines) - embedded} baselines"
+    if not embedded:
+        return baselines
+    return f"{baselines} and {embedded} learner{'s' * (embedded > 1)} of embeddings"
 
 
 def _table(m: Material) -> dict[str, Any]:

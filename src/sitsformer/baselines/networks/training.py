@@ -51,7 +51,8 @@ def fit_network(task: Task, choice: Choice, build: Build) -> Predict:
     torch.manual_seed(task.seed)
     network = build(len(series.mean), task.train.calendar, task.classes)
     network.to(series.values.device)
-    learned = ClassifyTask(series, label, drawn, task.settings.task(len(drawn), task.seed))
+    settings = task.settings.task(len(drawn), task.seed)
+    learned = ClassifyTask(series, label, drawn, settings, weight=task.weight)
     plan = task.settings.recipe.plan(
         learning_rate=choice["learning_rate"], seed=task.seed, checkpoint_every=EVERY
     )
