@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from sitsformer.baselines import NETWORK, shipped
+from sitsformer.baselines import NETWORK, by_default, shipped
 from sitsformer.config.base import Name, OneOf, Section
 from sitsformer.embeddings import LEARNERS, learner_name, members, products
 from sitsformer.registry import unknown
@@ -45,7 +45,7 @@ def joined(values: Mapping[str, Any]) -> Mapping[str, Any]:
         if isinstance(kinds, list | tuple):
             known = (kind for kind in kinds if isinstance(kind, str) and kind in LEARNERS)
             names += [learner_name(str(layer), kind) for kind in known]
-    listed = sweep.get("baselines", list(shipped()))
+    listed = sweep.get("baselines", by_default())
     if not isinstance(listed, list | tuple):
         return values
     more = [name for name in dict.fromkeys(names) if name not in listed]
