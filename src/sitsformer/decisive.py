@@ -14,6 +14,7 @@ from typing import Any
 from sitsformer.baselines import OWN, shipped
 from sitsformer.config import Config, Recipe
 from sitsformer.config.checks import label_learners
+from sitsformer.config.learners import map_learners
 from sitsformer.fewshot import NETWORK, Learner
 from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.sensors import DEFAULT
@@ -135,6 +136,21 @@ def in_steps(config: Config, learner: Learner) -> bool:
     return "file" in options or name not in shipped() or shipped()[name].gradient
 
 
+def crop_model(config: Config) -> Settings:
+    """Of the model of the maps: what its learner takes; of several, who they are.
+
+    What they take decides their cells, which the choice is made by.
+    """
+    among = map_learners(config)
+    values: Settings = {"shots": str(config.maps.shots)}
+    if len(among) > 1:
+        return values | {"among": sorted(one.name for one in among)}
+    for one in among:
+        own = finetune(config, one) if one.method == NETWORK else baseline(config, one)
+        values |= {"learner": one.name, "settings": own}
+    return values
+
+
 def evaluate(config: Config) -> Settings:
     """Of the tables: intervals, and what every claim is about and has to say."""
     overlap = config.pretrain.overlap
@@ -158,7 +174,10 @@ def mapping(config: Config) -> Settings:
 
 def mosaic(config: Config) -> Settings:
     """Of the map of an area and the areas of crops on it."""
-    return {"evaluation": {"level": config.evaluation.level}}
+    return {
+        "evaluation": {"level": config.evaluation.level},
+        "maps": {"visits": config.maps.visits},
+    }
 
 
 def report(config: Config) -> Settings:

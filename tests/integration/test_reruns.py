@@ -67,7 +67,7 @@ def demo() -> dict[str, Any]:
         "refine": [],
         "controls": [],
     }
-    values["maps"]["adaptation"] = "full"
+    values["maps"] |= {"init": "dual", "adaptation": "full"}
     return values
 
 
@@ -286,9 +286,12 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
         {"fewshot.adaptations": ["full", "bias"], "maps.adaptation": "bias"},
         {"fewshot": 8, **MAPS, **TABLES},
     ),
+    "maps.learner": ("random_forest", {**MAPS, "report": 1}),
     "maps.shots": (1, {**MAPS, "report": 1}),
     "maps.batch_size": (512, {**MAPPED, "report": 1}),
     "maps.mask": ("none", {**MAPPED, "report": 1}),
+    "maps.visits": (7, {"mosaic": 1, "report": 1}),
+    "maps.parcels": ("nowhere.gpkg", REFUSED),
     "maps.layers": (["probabilities"], {**MAPPED, "report": 1}),
     **under(
         "synthetic",

@@ -140,10 +140,25 @@ def init_model(wildcards):
 
 def model_of(learner: str) -> list[str]:
     """The pretrained model that a learner starts from; none for `none`."""
-    parsed = parse_learner(learner)
-    if parsed.init == SCRATCH.name:
-        return []
-    return [PATHS.model(parsed.init, parsed.pretrain_seed)]
+    return PATHS.starts(parse_learner(learner))
+
+
+def map_starts() -> list[str]:
+    """The pretrained models that those who may draw the maps start from."""
+    found = [path for learner in PATHS.map_learners() for path in PATHS.starts(learner)]
+    return list(dict.fromkeys(found))
+
+
+def map_start_options() -> list[str]:
+    """How these are named on the command line."""
+    found = {
+        f"{one.init}-p{one.pretrain_seed}": path
+        for one in PATHS.map_learners()
+        for path in PATHS.starts(one)
+    }
+    return [
+        word for name, path in found.items() for word in ("--pretrained", name, path)
+    ]
 
 
 def init_options(wildcards):
@@ -276,6 +291,12 @@ def mask_files() -> list[str]:
     return [] if raster is None else [str(expand(raster))]
 
 
+def parcel_files() -> list[str]:
+    """The user's parcels, which get the class of most of their pixels."""
+    parcels = CONFIG.maps.parcels
+    return [] if parcels is None else [str(path) for path in watched(expand(parcels))]
+
+
 def mapped_tiles(wildcards):
     """Maps of classes of the tiles of an area."""
     return PATHS.tile_maps(wildcards.area, "classes")
@@ -310,7 +331,7 @@ def map_products() -> dict:
 def area_products() -> dict:
     """Files of the map of an area; pictures are shown in the Snakemake report."""
     found = {}
-    for name, ending in mapproducts.area_endings(CONFIG.maps.layers).items():
+    for name, ending in mapproducts.area_endings(CONFIG.maps.products).items():
         path = PATHS.area_map("{area}", name)
         if ending.endswith(".png"):
             path = report(

@@ -17,7 +17,8 @@ from sitsformer.errors import SitsError
 from sitsformer.registry import records, unknown
 
 if TYPE_CHECKING:
-    from sitsformer.baselines.series import PixelSeries
+    from sitsformer.baselines.networks.training import PixelNetwork
+    from sitsformer.baselines.series import Calendar, PixelSeries
     from sitsformer.config import FewShot
     from sitsformer.fewshot.kept import Kept
 
@@ -69,6 +70,19 @@ class Baseline:
     fit: Callable[[Task, Choice], Predict]
 
 
+@dataclass(frozen=True, eq=False)
+class Keeping:
+    """How a fitted baseline is kept as arrays, where fitting it again would take long.
+
+    Attributes:
+        arrays: what `fit` gave -> arrays by name.
+        again: these, the settings and the number of classes -> what predicts.
+    """
+
+    arrays: Callable[[Any], Mapping[str, npt.NDArray[Any]]]
+    again: Callable[[Mapping[str, npt.NDArray[Any]], Choice, int], Predict]
+
+
 @dataclass(frozen=True)
 class Option:
     """What a user may set of a baseline: a whole number above 0, or a file.
@@ -95,6 +109,9 @@ class ShippedBaseline(Baseline):
         gradient: it is trained in steps, and so depends on `fewshot.steps`, `recipe` and their
             like; otherwise a change of these runs none of its cells again.
         options: what a user may set, by name (`fewshot.options`).
+        network: of one that is trained in steps: numbers of bands, the calendar, number of classes
+            -> its network without weights, so that maps can be drawn with those it learned.
+        keeping: how it is kept for maps; None: by its weights, or the samples it was fitted to.
         extra: it needs a library that is not among the dependencies (`extras.py`), and takes part
             only where a config names it.
         order: in the sweep where `fewshot.baselines` is left out; records with one order are
@@ -108,6 +125,8 @@ class ShippedBaseline(Baseline):
     line: str = "--"
     gradient: bool
     options: Mapping[str, Option] = field(default_factory=dict)
+    network: Callable[[int, Calendar, int], PixelNetwork] | None = None
+    keeping: Keeping | None = None
     extra: bool = False
     order: int = 100
 

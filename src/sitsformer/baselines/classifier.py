@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sitsformer.baselines.baseline import Choice, Predict, Task, spread
@@ -39,9 +40,24 @@ def classify(classifier: Any, task: Task, features: Features) -> Predict:
         features: series -> (sample, feature).
     """
     classifier.fit(features(task.train), task.label)
+    return Classified(classifier, features, task.classes)
 
-    def predict(series: PixelSeries) -> npt.NDArray[np.floating]:
-        found = classifier.predict_proba(features(series))
-        return spread(found, classifier.classes_, task.classes)
 
-    return predict
+@dataclass(frozen=True)
+class Classified:
+    """A fitted classifier as what predicts.
+
+    Attributes:
+        classifier: of scikit-learn.
+        features: series -> (sample, feature).
+        classes: number of all classes.
+    """
+
+    classifier: Any
+    features: Features
+    classes: int
+
+    def __call__(self, series: PixelSeries) -> npt.NDArray[np.floating]:
+        """Probabilities (sample, class)."""
+        found = self.classifier.predict_proba(self.features(series))
+        return spread(found, self.classifier.classes_, self.classes)

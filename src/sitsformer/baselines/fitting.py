@@ -134,15 +134,16 @@ def _cell(
     name, series, settings = learner.method, task.train, task.settings
     draw = fewshot.draw_shots(samples.label, samples.split, shots, task.seed, settings.validation)
     task = replace(task, train=series.take(draw.train), label=samples.label[draw.train])
-    predict, choice = _choose(
+    predict, choice = choose(
         name, baseline, task, series.take(draw.validation), samples.label[draw.validation]
     )
     test = np.flatnonzero((samples.split == fewshot.TEST) & (samples.label >= 0))
     wanted = np.arange(len(samples)) if settings.refine else test
     found = np.full((len(samples), task.classes), np.nan)
-    found[wanted] = _predicted(name, predict, series.take(wanted), task.classes)
+    found[wanted] = predicted(name, predict, series.take(wanted), task.classes)
     if settings.refine:
-        found, choice["refined"] = best(found, samples.label, draw, pool, settings.refine)
+        refined = best(found, samples.label, draw, pool, settings.refine)
+        found, choice = np.asarray(refined.probabilities), choice | refined.record
     return fewshot.Cell(
         learner,
         shots,
@@ -159,7 +160,7 @@ def _space(series: PixelSeries, training: npt.NDArray[np.bool_]) -> npt.NDArray[
     return standardised(series.features(series.views[-1]), training)
 
 
-def _choose(
+def choose(
     name: str,
     baseline: Baseline,
     task: Task,
@@ -170,7 +171,7 @@ def _choose(
     tried: list[tuple[tuple[float, float], Predict, Choice]] = []
     for choice in baseline.candidates(task):
         predict = baseline.fit(task, choice)
-        probabilities = _predicted(name, predict, validation, task.classes)
+        probabilities = predicted(name, predict, validation, task.classes)
         tried.append((fewshot.validation_score(label, probabilities), predict, choice))
     if not tried:
         raise SitsError(f"baseline {name!r} has no settings to try; give it one")
@@ -183,7 +184,7 @@ def _choose(
     }
 
 
-def _predicted(
+def predicted(
     name: str, predict: Predict, series: PixelSeries, classes: int
 ) -> npt.NDArray[np.float64]:
     """(sample, class) probabilities of samples, refused where they are none."""

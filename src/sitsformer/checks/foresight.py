@@ -152,7 +152,7 @@ def model_problems(config: Config) -> Iterator[str]:
 
 
 def _misfits(config: Config, key: str, path: Path) -> Iterator[str]:
-    from sitsformer.modelfiles import describe
+    from sitsformer.modelfiles import describe, refuse_no_network
 
     found = describe(path)
     shape = found["architecture"]
@@ -166,6 +166,7 @@ def _misfits(config: Config, key: str, path: Path) -> Iterator[str]:
         if not found["classes"]:
             yield "has no classes: give a model that was fine-tuned on labelled samples"
         return
+    refuse_no_network(path, found)
     objective = key.rpartition(".")[2]
     if found["task"] != objective and found["task"] in {*objectives(), "classification"}:
         yield f"was made for {found['task']}, not for {objective}: give a model of {objective}"

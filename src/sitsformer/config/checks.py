@@ -14,6 +14,7 @@ from sitsformer.baselines.baseline import unknown_baseline
 from sitsformer.config.areas import Area
 from sitsformer.config.base import Split
 from sitsformer.config.learning import FewShot
+from sitsformer.config.outcome import AUTO
 from sitsformer.config.sensing import sensor_checks
 from sitsformer.config.sets import PARTS, SampleSet
 from sitsformer.labels import confidence_layers, products
@@ -168,11 +169,11 @@ def _maps(config: Config) -> Iterator[str]:
         if not config.learns:
             yield "maps.tiles: a config with maps.model alone maps areas; say which"
         return
-    for key, among in (
-        ()
-        if config.maps.model is not None
-        else (("init", "inits"), ("adaptation", "adaptations"), ("shots", "shots"))
-    ):
+    if config.learns and config.maps.model is None:
+        yield from _map_learner(config)
+    network = (("init", "inits"), ("adaptation", "adaptations"))
+    own = network if config.maps.learner is None else ()
+    for key, among in () if config.maps.model is not None else (*own, ("shots", "shots")):
         value, known = getattr(config.maps, key), getattr(config.fewshot, among)
         if value not in known:
             yield f"maps.{key}: {value!r} is not among fewshot.{among} {list(known)}"
@@ -186,6 +187,28 @@ def _maps(config: Config) -> Iterator[str]:
                 f"maps.mask: cropland needs the label layer {' or '.join(knowing)}, and "
                 f"areas.{name}.labels has {list(area.labels)}; add it there, or set maps.mask: none"
             )
+
+
+def _map_learner(config: Config) -> Iterator[str]:
+    """A learner of the maps that nobody of the sweep is, or that cannot draw them."""
+    from sitsformer.config.learners import arm_of, learners, map_learners, why_not
+
+    if any(_controls(config)) or map_learners(config):
+        return  # what controls lack is told by itself
+    known = list(learners(config))
+    asked = config.maps.learner
+    for one in known:
+        reason = why_not(config, one)
+        if asked in (one.name, arm_of(one)) and reason is not None:
+            yield f"maps.learner: {asked} cannot draw maps: {reason}; name another, or `auto`"
+            return
+    names = list(dict.fromkeys(arm_of(one) for one in known if why_not(config, one) is None))
+    if asked == AUTO:
+        yield "maps.learner: no learner of the sweep can draw maps; add one, or give maps.model"
+    else:
+        yield (
+            f"maps.learner: no learner {asked!r} in the sweep; it has {', '.join(names)}, or `auto`"
+        )
 
 
 def _set_checks(path: str, sample_set: SampleSet, config: Config) -> Iterator[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from sitsformer.config import Config, Shots
 from sitsformer.config.compute import NetworkStage
 from sitsformer.costs import rates
@@ -9,7 +12,7 @@ from sitsformer.costs.job import Job
 from sitsformer.costs.sizes import Store, store
 from sitsformer.costs.work import Network, network
 from sitsformer.decisive import in_steps
-from sitsformer.fewshot import Learner
+from sitsformer.fewshot import NETWORK, Learner
 from sitsformer.fewshot.adaptations import Adaptation, adaptations
 from sitsformer.fewshot.adaptations.sits_former import SITS_FORMER
 from sitsformer.paths import Paths
@@ -48,8 +51,16 @@ def cells(paths: Paths, learner: Learner, shots: Shots, seeds: int) -> Job:
 
 
 def crop_model(paths: Paths) -> Job:
-    """The model of the maps."""
-    job = _tuned(paths, "crop_model", paths.map_learner(), paths.config.maps.shots, 1)
+    """The model of the maps; of several who may draw them, as much as the dearest takes."""
+    shots = paths.config.maps.shots
+    jobs = [
+        _tuned(paths, "crop_model", one, shots, 1)
+        if one.method == NETWORK
+        else baseline(paths, one, shots, 1)
+        for one in paths.map_learners()
+    ]
+    dearest = max(jobs, key=lambda one: math.inf if one.seconds is None else one.seconds)
+    job = replace(dearest, memory=max(one.memory for one in jobs))
     model = paths.config.model
     return _leaving(job, rates.model_mb(model.hidden, model.layers), rates.MODEL_FILES)
 
