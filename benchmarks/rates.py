@@ -212,7 +212,7 @@ def evaluation(folder: Path) -> None:
     from sitsformer.fewshot import Cell, Learner, write_cells
     from sitsformer.samples import load_samples
 
-    section = {"set": "made", "shots": [5], "inits": [], "baselines": list(BASELINES)}
+    section = {"set": "made", "shots": [5], "inits": ["none"], "baselines": list(BASELINES)}
     path = config(folder, "evaluate", fewshot=section)
     for count, seeds in ((3000, 2), (3000, 20), (30000, 5)):
         made = make_store(folder / f"e-{count}-{seeds}.zarr", count=count, time=4)

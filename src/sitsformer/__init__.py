@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sitsformer.modelstore import load_model
+    from sitsformer.anymodel import load_model
 
 __all__ = ["load_model"]
 
@@ -20,7 +20,7 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     if name == "load_model":
-        from sitsformer.modelstore import load_model
+        from sitsformer.anymodel import load_model
 
         return load_model
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

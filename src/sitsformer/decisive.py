@@ -14,9 +14,11 @@ from typing import Any
 from sitsformer.baselines import OWN, shipped
 from sitsformer.config import Config, Recipe
 from sitsformer.config.checks import label_learners
+from sitsformer.config.learners import map_learners
+from sitsformer.embeddings import members
 from sitsformer.fewshot import NETWORK, Learner
 from sitsformer.fewshot.adaptations import adaptations
-from sitsformer.sensors import DEFAULT
+from sitsformer.sensors import DEFAULT, sensor_of
 from sitsformer.sources import source_of
 from sitsformer.training.objectives import SCRATCH, objectives
 
@@ -71,6 +73,19 @@ def cube(config: Config, area_name: str) -> Settings:
     return {"area": values, **source.settings(config)}
 
 
+def embeddings(config: Config, layer: str, area_name: str) -> Settings:
+    """Of the embeddings of a tile: from where, and of which year."""
+    area, chosen = config.areas[area_name], config.embeddings[layer]
+    found: Settings = {
+        "size": area.tiles.size,
+        "pixel": sensor_of(area).pixel,
+        "raster": bool(chosen.rasters),
+    }
+    if not chosen.rasters:
+        found |= {"year": area.season_year, "product": layer}
+    return {"embeddings": found}
+
+
 def patches(config: Config, set_name: str) -> Settings:
     """Of a tile store of a set: what a sample looks like, which are drawn."""
     chosen = config.sets[set_name]
@@ -116,6 +131,10 @@ def finetune(config: Config, learner: Learner) -> Settings:
 def baseline(config: Config, learner: Learner) -> Settings:
     """Of the cells of a baseline: its options, and the recipe where it is trained in steps."""
     name = learner.method
+    member = members(config.embeddings).get(name)
+    if member is not None:
+        own = {"embeddings": member.layer, "learner": member.kind.name}
+        return {**_sweep(config, learner), "options": own}
     given = config.fewshot.options.get(name, {})
     ships = None if set(OWN) & set(given) else shipped().get(name)
     defaults = {key: option.default for key, option in ships.options.items()} if ships else {}
@@ -129,10 +148,25 @@ def in_steps(config: Config, learner: Learner) -> bool:
         return adaptations()[learner.adaptation].gradient
     name = learner.method
     options = config.fewshot.options.get(name, {})
-    if "features" in options:
+    if "features" in options or name in members(config.embeddings):
         return False
     # What is in a file of the user's is not known before it is run.
     return "file" in options or name not in shipped() or shipped()[name].gradient
+
+
+def crop_model(config: Config) -> Settings:
+    """Of the model of the maps: what its learner takes; of several, who they are.
+
+    What they take decides their cells, which the choice is made by.
+    """
+    among = map_learners(config)
+    values: Settings = {"shots": str(config.maps.shots)}
+    if len(among) > 1:
+        return values | {"among": sorted(one.name for one in among)}
+    for one in among:
+        own = finetune(config, one) if one.method == NETWORK else baseline(config, one)
+        values |= {"learner": one.name, "settings": own}
+    return values
 
 
 def evaluate(config: Config) -> Settings:
@@ -145,6 +179,7 @@ def evaluate(config: Config) -> Settings:
             "overlap": overlap,
             "land_cover": overlap != "none" and bool(label_learners(config)),
         },
+        **({"embeddings": sorted(members(config.embeddings))} if config.embeddings else {}),
     }
 
 
@@ -158,7 +193,10 @@ def mapping(config: Config) -> Settings:
 
 def mosaic(config: Config) -> Settings:
     """Of the map of an area and the areas of crops on it."""
-    return {"evaluation": {"level": config.evaluation.level}}
+    return {
+        "evaluation": {"level": config.evaluation.level},
+        "maps": {"visits": config.maps.visits},
+    }
 
 
 def report(config: Config) -> Settings:
@@ -187,6 +225,8 @@ def report(config: Config) -> Settings:
             "seeds": sweep.seeds,
         },
         "label": config.sets[sweep.set].label,
+        # Nothing at all in configs without: an older version's pages stay as they are.
+        **({"embeddings": sorted(config.embeddings)} if config.embeddings else {}),
     }
 
 
@@ -226,10 +266,13 @@ def _sweep(config: Config, learner: Learner) -> Settings:
     # Without a pretrained model there is no land cover to refine by.
     known = learner.init != SCRATCH.name and objectives()[learner.init].classifies
     refine = [name for name in sorted(section.refine) if known or name != "land_cover"]
+    # Nothing at all in configs without: their cells are as they were before weights were used.
+    survey = config.labels.get(str(config.sets[section.set].label)) if section.set else None
+    weighted = {"weighted": True} if survey is not None and survey.weight is not None else {}
     if not in_steps(config, learner):
-        return {"fewshot": {"validation": section.validation, "refine": refine}}
+        return {"fewshot": {"validation": section.validation, "refine": refine, **weighted}}
     values = section.model_dump(mode="json", include={"validation", "augment", *_STEPS})
-    values["refine"] = refine
+    values |= {"refine": refine, **weighted}
     return {"fewshot": values | {"recipe": _recipe(section.recipe)}}
 
 

@@ -17,6 +17,15 @@ from sitsformer.sources import source_of
 logger = logging.getLogger("sitsformer")
 
 
+def sharing(config: Config, requests: int) -> Config:
+    """The config of a job that may have so many requests under way; 0: as it is."""
+    if not requests:
+        return config
+    settings = config.earthengine
+    shared = {"concurrent": requests, "rate": settings.rate * requests / settings.concurrent}
+    return config.model_copy(update={"earthengine": settings.model_copy(update=shared)})
+
+
 def export(config: Config, area_name: str, tile_name: str, out: Path) -> None:
     """Write the cube of one tile.
 

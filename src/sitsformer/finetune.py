@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -101,7 +101,7 @@ def run_cells(
         cell = None if kept is None else kept.cell(seed)
         wanted = with_model and model is None
         if cell is None or wanted:
-            drawn, tuned = _tune(job, adaptation, shots, seed)
+            drawn, tuned = tune(job, adaptation, shots, seed)
             model = tuned.model if wanted else model
         if cell is None:
             cell = _cell(job, learner, shots, seed, drawn, tuned)
@@ -122,7 +122,7 @@ def _cell(
     found, refined = _predicted(job, tuned.model, drawn, seed)
     choice = {
         **tuned.choice,
-        **({"refined": refined} if job.settings.refine else {}),
+        **refined,
         "validation_balanced_accuracy": tuned.score[0],
         "validation_log_likelihood": tuned.score[1],
         "train_samples": len(drawn.train),
@@ -206,6 +206,10 @@ class Job:
             self.pools[key] = pool
         return pool
 
+    def weights(self, drawn: Draw) -> Floats | None:
+        """(training sample,) how much each counts beside the others of its class; None: alike."""
+        return fewshot.training_weights(self.samples.weight, self.samples.label, drawn.train)
+
     def _encoder(self, model: SITSFormer, seed: int) -> _Encoder:
         """What tells an encoder that has not moved from others of this job."""
         return model.architecture.pooling, seed if self.init is None else None
@@ -248,6 +252,7 @@ class Job:
             self.samples.label,
             drawn.train,
             s.task(len(drawn.train), seed),
+            weight=self.weights(drawn),
         )
         plan = s.recipe.plan(learning_rate=rate, seed=seed, checkpoint_every=EVERY)
         place = None
@@ -259,8 +264,8 @@ class Job:
 
 def _predicted(
     job: Job, model: SITSFormer, drawn: Draw, seed: int
-) -> tuple[npt.NDArray[np.float32], str]:
-    """Probabilities (sample, class) of all samples, and how they were refined.
+) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
+    """Probabilities (sample, class) of all samples, and what a cell says of their refinement.
 
     Without refinements those of the test split alone are computed; the others are NaN.
     """
@@ -270,13 +275,20 @@ def _predicted(
     found = np.full((len(everything), len(job.samples.classes)), np.nan, np.float32)
     found[wanted] = probabilities(model, job.series, wanted, PREDICT_BATCH)
     if not refine:
-        return found, "none"
-    better, name = best(found, job.samples.label, drawn, job.pool(model, seed), refine)
-    return better.astype(np.float32), name
+        return found, {}
+    better = best(found, job.samples.label, drawn, job.pool(model, seed), refine)
+    return better.probabilities.astype(np.float32), better.record
 
 
-def _tune(job: Job, adaptation: Adaptation, shots: config.Shots, seed: int) -> tuple[Draw, Tuned]:
-    """Draw, learn with each of the settings to try, keep the best on validation."""
+def tune(job: Job, adaptation: Adaptation, shots: config.Shots, seed: int) -> tuple[Draw, Tuned]:
+    """Draw, learn with each of the settings to try, keep the best on validation.
+
+    Args:
+        job: what is learned from.
+        adaptation: how.
+        shots: labelled samples a class.
+        seed: of the draw, and of all that is random.
+    """
     label, settings = job.samples.label, job.settings
     drawn = fewshot.draw_shots(label, job.samples.split, shots, seed, settings.validation)
     best: Tuned | None = None

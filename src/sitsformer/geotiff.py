@@ -25,6 +25,7 @@ def geotiff(
     nodata: float = 0,
     colours: Mapping[int, str] | None = None,
     resampling: str = "nearest",
+    about: Mapping[str, str] | None = None,
 ) -> bytes:
     """The file.
 
@@ -36,6 +37,7 @@ def geotiff(
         nodata: value of a pixel without one.
         colours: '#rrggbb' of values.
         resampling: of the overviews.
+        about: further tags of the file.
     """
     from rasterio.io import MemoryFile
 
@@ -68,6 +70,7 @@ def geotiff(
                 TILE=cube.attrs["tile"],
                 START=str(cube.time.values[0])[:10],
                 END=str(cube.time.values[-1])[:10],
+                **(about or {}),
             )
         return bytes(whole.getbuffer())
 

@@ -18,6 +18,9 @@ FORMAT = 1
 
 CONFIG = "config.json"
 
+KNOWING = "land_cover"
+"""Folder, in the model of a map, of the pretrained model whose land cover it is weighed by."""
+
 GREY = "#808080"
 """Colour of a class that has none."""
 
@@ -43,6 +46,22 @@ def describe(path: Path) -> dict[str, Any]:
             "install the version that wrote it (see provenance.json), or train again"
         )
     return found
+
+
+def refuse_no_network(path: Path, found: Mapping[str, Any]) -> None:
+    """Refuse the model of a map that is a baseline.
+
+    Args:
+        path: of the model.
+        found: by `describe`.
+    """
+    learner = found.get("learner", {})
+    if "calendar" in learner:
+        raise SitsError(
+            f"{path} is a {learner['title']}, no network: it draws maps (sitsformer map, "
+            "maps.model), and has no embeddings and no weights to go on from; give a model that "
+            "`sitsformer pretrain`, `fewshot` or `finetune` wrote"
+        )
 
 
 def refuse_damaged(path: Path) -> None:

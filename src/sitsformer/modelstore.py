@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -27,7 +28,14 @@ from sitsformer import artefacts
 from sitsformer.classes import Classes
 from sitsformer.errors import SitsError
 from sitsformer.model import Architecture, SITSFormer
-from sitsformer.modelfiles import CONFIG, FORMAT, describe, refuse_damaged
+from sitsformer.modelfiles import (
+    CONFIG,
+    FORMAT,
+    KNOWING,
+    describe,
+    refuse_damaged,
+    refuse_no_network,
+)
 from sitsformer.sensors import Sensor, recorded, refuse_other, said
 
 WEIGHTS, HISTORY, CARD = "model.safetensors", "history.csv", "README.md"
@@ -48,6 +56,8 @@ class Origin:
         classes: that the model tells apart.
         layer: label layer that the classes are of.
         patches: section `patches` of the config: what its samples look like.
+        learner: who of the sweep it is that draws maps with it, and why (`cropmodel.py`).
+        knows: pretrained model whose land cover its predictions are weighed by in maps.
     """
 
     task: str
@@ -59,6 +69,8 @@ class Origin:
     classes: Classes = field(default_factory=Classes)
     layer: str = ""
     patches: Mapping[str, Any] = field(default_factory=dict)
+    learner: Mapping[str, Any] = field(default_factory=dict)
+    knows: Path | None = None
 
 
 def save_model(
@@ -82,6 +94,8 @@ def save_model(
         (folder / CONFIG).write_text(json.dumps(_description(model, origin), indent=1) + "\n")
         _write_history(folder / HISTORY, history)
         (folder / CARD).write_text(_card(model, origin, history), encoding="utf-8")
+        if origin.knows is not None:
+            shutil.copytree(origin.knows, folder / KNOWING)
 
 
 def _description(model: SITSFormer, origin: Origin) -> dict[str, Any]:
@@ -94,12 +108,20 @@ def _description(model: SITSFormer, origin: Origin) -> dict[str, Any]:
         "mean": model.mean.tolist(),
         "std": model.std.tolist(),
         "classes": list(model.class_names),
+        **described(origin),
+    }
+
+
+def described(origin: Origin) -> dict[str, Any]:
+    """What a `config.json` says of where a model comes from."""
+    return {
         "class_colours": list(origin.classes.colours),
         "class_codes": [list(codes) for codes in origin.classes.codes],
         "layer": origin.layer,
         "patches": dict(origin.patches),
         "data": dict(origin.data),
         "metrics": dict(origin.metrics),
+        **({"learner": dict(origin.learner)} if origin.learner else {}),
     }
 
 
@@ -174,6 +196,7 @@ def load_model(
     """
     path = Path(path)
     found = describe(path)
+    refuse_no_network(path, found)
     known = {item.name for item in fields(Architecture)}
     # Models older than the decoder and the projection have none.
     shape = {"decoder": False, "projection": False, **found["architecture"]}

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from functools import cache
 
 from sitsformer import mapproducts
-from sitsformer.config import Config, ConfigError, expand
-from sitsformer.fewshot import NETWORK, NO_ADAPTATION, Learner, seed_jobs
+from sitsformer.config import Config, ConfigError, Shots, expand
+from sitsformer.config.learners import learners, map_learners
+from sitsformer.fewshot import Learner, seed_jobs
 from sitsformer.grid import Tile, tiles
-from sitsformer.training.objectives import SCRATCH, objectives
+from sitsformer.training.objectives import SCRATCH
 
 
 class Paths:
@@ -58,9 +59,26 @@ class Paths:
             for tile in self.tiles(area)
         ]
 
+    def embedded_tile(self, layer: str, area: str, tile: str) -> str:
+        """Embeddings of a layer over a tile."""
+        return f"{self.results}/embeddings/{layer}/{area}/{tile}.zarr"
+
+    def embedded_tiles(self, layer: str) -> list[str]:
+        """Embeddings of a layer over every tile that the sweep's samples are of."""
+        return [
+            self.embedded_tile(layer, area, tile.name)
+            for area in self.config.sets[self.config.fewshot.set].areas
+            for tile in self.tiles(area)
+        ]
+
+    def embedded(self, layer: str) -> str:
+        """Embeddings of a layer at the samples of the sweep."""
+        return f"{self.results}/embeddings/{layer}/{self.config.fewshot.set}.zarr"
+
     def kept(self) -> list[str]:
         """Intermediate stores that are made again when they are missing (`keep`)."""
         stores = [path for name in self.config.sets for path in self.tile_stores(name)]
+        stores += [path for name in self.config.embeddings for path in self.embedded_tiles(name)]
         return {"all": [*stores, *self.cubes()], "cubes": self.cubes(), "none": []}[
             self.config.keep
         ]
@@ -92,39 +110,42 @@ class Paths:
 
     def learners(self) -> Iterator[Learner]:
         """Everyone who takes part in the sweep."""
-        sweep = self.config.fewshot
-        if not self.config.learns:
-            return
-        for init in sweep.inits:
-            for run in (-1,) if init == SCRATCH.name else self.config.pretrain.seeds:
-                for adaptation in sweep.adaptations:
-                    yield Learner(NETWORK, init, adaptation, run)
-        for baseline in sweep.baselines:
-            yield Learner(baseline)
-        for baseline in sweep.controls:
-            for run in self.config.pretrain.seeds:
-                yield Learner(baseline, self.knowing_init(), NO_ADAPTATION, run)
-
-    def knowing_init(self) -> str:
-        """Whose land cover controls are given: the first init of the sweep that knows it."""
-        inits = self.config.fewshot.inits
-        return next(o.name for o in objectives().values() if o.name in inits and o.classifies)
+        return learners(self.config)
 
     def cells(self) -> list[str]:
         """Every table of predictions of the sweep."""
+        return [
+            path
+            for learner in self.learners()
+            for shots in self.config.fewshot.shots
+            for path in self._cells_of(learner, shots)
+        ]
+
+    def _cells_of(self, learner: Learner, shots: Shots) -> list[str]:
         sweep = self.config.fewshot
         return [
             f"{self.results}/fewshot/{learner.name}/{shots}/{seeds}.parquet"
-            for learner in self.learners()
-            for shots in sweep.shots
             for seeds in seed_jobs(sweep.seeds, sweep.seeds_per_job)
         ]
 
-    def map_learner(self) -> Learner:
-        """Whose model draws the maps: the first pretraining seed of `maps.init`."""
-        maps = self.config.maps
-        run = -1 if maps.init == SCRATCH.name else self.config.pretrain.seeds[0]
-        return Learner(NETWORK, maps.init, maps.adaptation, run)
+    def map_learners(self) -> list[Learner]:
+        """Who may draw the maps: one, or those whom validation chooses among."""
+        return map_learners(self.config)
+
+    def map_cells(self) -> list[str]:
+        """Predictions of the sweep that tell who of several is to draw the maps."""
+        among = self.map_learners()
+        if len(among) < 2:
+            return []
+        return [
+            path for learner in among for path in self._cells_of(learner, self.config.maps.shots)
+        ]
+
+    def starts(self, learner: Learner) -> list[str]:
+        """The pretrained model that a learner starts from or knows land cover by; none for none."""
+        if learner.init == SCRATCH.name:
+            return []
+        return [self.model(learner.init, learner.pretrain_seed)]
 
     def map_model(self) -> str:
         """The model that draws the maps: the user's own, or the one that is fine-tuned for it."""
@@ -173,7 +194,7 @@ class Paths:
 
     def maps(self, *products: str) -> list[str]:
         """Products of the map of every mapped area by name (`classes`, `areas`), all by default."""
-        known = mapproducts.area_endings(self.config.maps.layers)
+        known = mapproducts.area_endings(self.config.maps.products)
         return [
             self.area_map(area, name)
             for name in products or known
@@ -182,5 +203,5 @@ class Paths:
 
     def area_map(self, area: str, product: str) -> str:
         """A product of the map of an area."""
-        ending = mapproducts.area_endings(self.config.maps.layers)[product]
+        ending = mapproducts.area_endings(self.config.maps.products)[product]
         return f"{self.results}/maps/{area}/{area}{ending}"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sitsformer import artefacts, config
 from sitsformer.errors import SitsError
-from sitsformer.fewshot import TEST, TRAIN, VALIDATION
+from sitsformer.fewshot import TEST, TRAIN, VALIDATION, training_weights
 from sitsformer.fewshot.adaptations.full import all_weights
 from sitsformer.fewshot.adaptations.sits_former import task_settings
 from sitsformer.finetune import PREDICT_BATCH, Ints, series_of, start_network
@@ -90,6 +90,7 @@ def run_standard(
         parts[0],
         task_settings(settings.seed, batch_size=settings.batch_size),
         parts[1] if len(parts[1]) else None,
+        training_weights(samples.weight, samples.label, parts[0]),
     )
     recipe = settings.recipe.plan(
         epochs=settings.epochs,

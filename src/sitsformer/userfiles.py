@@ -20,6 +20,9 @@ def named(config: Config) -> Iterator[tuple[str, str]]:
             yield f"areas.{name}.{key}", path
     for name, survey in config.labels.items():
         yield f"labels.{name}.path", survey.path
+    for name, layer in config.embeddings.items():
+        for area_name, path in layer.rasters.items():
+            yield f"embeddings.{name}.rasters.{area_name}", path
     for name, sample_set in config.sets.items():
         if sample_set.store is not None:
             yield f"sets.{name}.store", sample_set.store
@@ -29,13 +32,15 @@ def named(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _learned_by_others(config: Config) -> Iterator[tuple[str, str]]:
-    """Models and a mask that a config names: key, and path as written."""
+    """Models, a mask and parcels that a config names: key, and path as written."""
     for objective, path in config.pretrain.models.items():
         yield f"pretrain.models.{objective}", path
     if config.maps.model is not None:
         yield "maps.model", config.maps.model
     if isinstance(config.maps.mask, MaskRaster):
         yield "maps.mask.path", config.maps.mask.path
+    if config.maps.parcels is not None:
+        yield "maps.parcels", config.maps.parcels
 
 
 def recorded(area: Area) -> dict[str, Path]:

@@ -9,13 +9,14 @@ STAGES = {
     "cube": 2,
     "patches": 1,
     "merge": 1,
+    "embeddings": 1,
     "pretrain": 3,
     "fewshot": 4,
-    "baseline": 2,
+    "baseline": 3,
     "evaluate": 3,
     "crop_model": 5,
     "map": 2,
-    "mosaic": 1,
-    "report": 2,
+    "mosaic": 2,
+    "report": 3,
 }
 """Command of the stage -> version of what it makes."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earthengine import landscape
+from earthengine import embeddings, landscape
 from earthengine.images import (
     DOUBLE,
     UINT8,
@@ -299,12 +299,14 @@ class Catalogue:
     """Collections by id, images by id."""
 
     def __init__(self, places: Iterable[Place]) -> None:
+        places = list(places)
         self.scenes = {scene.index: scene for place in places for scene in _scenes(place)}
         ordered = sorted(self.scenes.values(), key=lambda scene: scene.index)
         self.collections: dict[str, list[Image]] = {
             S2: [scene.image() for scene in ordered],
             SCORES: [scene.score_image() for scene in ordered if scene.scored],
             CDL: [cdl_image(year) for year in CDL_YEARS],
+            embeddings.EMBEDDINGS: embeddings.images(places),
             **{asset: [worldcover_image(year)] for year, asset in WORLDCOVER.items()},
         }
         self.images = {
@@ -314,7 +316,7 @@ class Catalogue:
     def footprint(self, image: Image) -> list[tuple[float, float]] | None:
         """Outline of an image in degrees; None for the whole world."""
         scene = self.scenes.get(str(image.properties["system:index"]))
-        return scene.granule.ring if scene else None
+        return scene.granule.ring if scene else image.properties.get("system:footprint")
 
 
 def granules(place: Place) -> list[Granule]:

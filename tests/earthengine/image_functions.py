@@ -219,6 +219,7 @@ _BINARY: dict[str, tuple[Callable[..., Any], Callable[..., PixelType]]] = {
     "add": (np.add, lambda a, b: _ranges(a, b, lambda x, y: x + y)),
     "subtract": (np.subtract, lambda a, b: _ranges(a, b, lambda x, y: x - y)),
     "multiply": (np.multiply, lambda a, b: _ranges(a, b, lambda x, y: x * y)),
+    "pow": (np.power, lambda a, b: PixelType("double")),
     "divide": (np.divide, lambda a, b: PixelType("double")),
     "gte": (np.greater_equal, _comparison),
     "gt": (np.greater, _comparison),
@@ -264,6 +265,16 @@ def _round(context: Context, value: Image) -> Image:
             for band in value.bands
         ]
     )
+
+
+@function("Image.abs")
+def _abs(context: Context, value: Image) -> Image:
+    def kind(band: Band) -> PixelType:
+        if band.type.precision != "int":
+            return band.type
+        return PixelType("int", 0, max(abs(band.type.low), abs(band.type.high)))
+
+    return value.with_bands([images.calculate(b, None, kind(b), np.abs) for b in value.bands])
 
 
 @function("Image.reproject")

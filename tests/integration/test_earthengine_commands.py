@@ -144,7 +144,7 @@ def test_view_writes_a_page_with_imagery_labels_and_tiles(
 ) -> None:
     path, _ = written(tmp_path, server)
     before = len(server.sent("/maps"))
-    status, _, err = run("view", path, tmp_path / "map.html", cwd=tmp_path)
+    status, _, err = run("view", path, tmp_path / "map.html", "--online", cwd=tmp_path)
     assert status == 0, err
     assert len(server.sent("/maps")) == before + 3  # imagery, WorldCover, CDL
     page = (tmp_path / "map.html").read_text()

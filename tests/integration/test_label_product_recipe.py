@@ -214,7 +214,7 @@ def test_every_command_knows_the_product(
     (line,) = [line for line in out.splitlines() if "EU/LAND" in line]
     assert line.startswith("ok")
     assert "European Commission, Joint Research Centre" in line
-    status, out, said = run("view", path, tmp_path / "map.html", cwd=tmp_path)
+    status, out, said = run("view", path, tmp_path / "map.html", "--online", cwd=tmp_path)
     assert status == 0, said
     assert "euland" in (tmp_path / "map.html").read_text()
 

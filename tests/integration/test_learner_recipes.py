@@ -113,4 +113,4 @@ def test_only_what_is_trained_in_steps_depends_on_steps(finished: Path) -> None:
     assert result.returncode == 0, text
     assert set(re.findall(r"Fine-tuning (\S+),", text)) == {"ssl-p0-last_layer"}
     assert "Baseline" not in text
-    assert "the model of the maps" not in text
+    assert "model of the maps" not in text

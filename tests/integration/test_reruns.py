@@ -67,7 +67,7 @@ def demo() -> dict[str, Any]:
         "refine": [],
         "controls": [],
     }
-    values["maps"]["adaptation"] = "full"
+    values["maps"] |= {"init": "dual", "adaptation": "full"}
     return values
 
 
@@ -166,6 +166,10 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
     "labels": (
         {"fields": {"kind": "polygons", "path": "split.geojson", "column": "split"}},
         {},
+    ),
+    "embeddings": (
+        {"mine": {"rasters": {"county_2021": "split.geojson"}}},
+        {"embedded_tile": 3, "embedded_samples": 1, "embedded_baseline": 6, **TABLES},
     ),
     **under("areas.river_2020", area("river_2020", RIVER)),
     **under("areas.plains_2021", area("plains_2021", PLAINS)),
@@ -286,9 +290,12 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
         {"fewshot.adaptations": ["full", "bias"], "maps.adaptation": "bias"},
         {"fewshot": 8, **MAPS, **TABLES},
     ),
+    "maps.learner": ("random_forest", {**MAPS, "report": 1}),
     "maps.shots": (1, {**MAPS, "report": 1}),
     "maps.batch_size": (512, {**MAPPED, "report": 1}),
     "maps.mask": ("none", {**MAPPED, "report": 1}),
+    "maps.visits": (7, {"mosaic": 1, "report": 1}),
+    "maps.parcels": ("nowhere.gpkg", REFUSED),
     "maps.layers": (["probabilities"], {**MAPPED, "report": 1}),
     **under(
         "synthetic",

@@ -240,5 +240,5 @@ def test_the_full_example_is_planned(tmp_path: Path) -> None:
     values = yaml.safe_load((ROOT / "config" / "examples" / "full.yaml").read_text())
     jobs = planned(tmp_path, values)
     assert jobs["cube"] == 120
-    assert jobs["pretrain"] == 9
-    assert jobs["fewshot"] == 7 * 2 * (1 + 3 * 3)
+    assert jobs["pretrain"] == 5 * 3
+    assert jobs["fewshot"] == 7 * 3 * (1 + 5 * 3)

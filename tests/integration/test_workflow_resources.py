@@ -55,7 +55,7 @@ def test_jobs_ask_for_what_is_predicted(tmp_path: Path, name: str) -> None:
     rules = [rule for rule, _, _ in found if rule != "all"]
     assert {rule: rules.count(rule) for rule in set(rules)} == counted
     gpus = {rule for rule, _, resources in found if resources["gpu"]}
-    assert gpus == (set() if name == "tiny" else {"pretrain", "crop_model", "map"})
+    assert gpus == (set() if name == "tiny" else {"pretrain", "fewshot", "crop_model", "map"})
 
 
 def test_each_network_runs_on_what_the_config_says(tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ from sitsformer.classes import Classes
 from sitsformer.config import Patches
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
+from sitsformer.ground import same_dates
 from sitsformer.legends import load_legend
 from sitsformer.maps.area import make_area
-from sitsformer.maps.ground import same_dates
 
 WEST, NORTH, SIDE = 499980, 4650000, 36
 CLASSES = Classes(

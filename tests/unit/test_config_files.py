@@ -194,7 +194,7 @@ def test_no_file_ends_in_a_traceback(tmp_path: Path, text: str | bytes) -> None:
 
 
 OLD = DEMO.replace("  adaptations: [probe]", "  ways: [bias, full]").replace(
-    "  adaptation: probe", "  way: full"
+    "  shots: 100\n", "  way: full\n  shots: 100\n"
 )
 
 

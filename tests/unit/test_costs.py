@@ -42,11 +42,14 @@ def demo(**changes: Any) -> Config:
 
 @pytest.mark.parametrize("embedding", ["linear", "conv3d"])
 @pytest.mark.parametrize("patch", [1, 3, 5])
-def test_operations_are_those_that_the_benchmarks_count(embedding: str, patch: int) -> None:
+@pytest.mark.parametrize("bands", [10, 7])
+def test_operations_are_those_that_the_benchmarks_count(
+    embedding: str, patch: int, bands: int
+) -> None:
     shape = {"embedding": embedding, "hidden": 64, "layers": 3, "heads": 4}
-    found = network(demo(model=shape, patches__size=patch), 40)
+    found = network(demo(model=shape, patches__size=patch), 40, bands)
     own = Architecture(
-        bands=10, patch=patch, classes=0, embedding=embedding, hidden=64, layers=3, heads=4
+        bands=bands, patch=patch, classes=0, embedding=embedding, hidden=64, layers=3, heads=4
     )
     assert found.operations == model_data.flops(own, np.array([40]))
 
@@ -221,6 +224,20 @@ def test_a_config_that_only_maps_is_planned(tmp_path: Path) -> None:
     config = parse({"areas": areas, "maps": maps})
     assert list(jobs(Paths(config))) == ["cube", "map", "mosaic"]
     assert "maps of here" in said(config)
+
+
+def test_a_store_of_the_user_s_is_asked_how_large_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALIFORNIA", str(tmp_path))
+    path = str(ROOT / "config" / "examples" / "california.yaml")
+    for name in ("crops", "pretraining"):
+        result = CliRunner().invoke(contents, ["plan", path])
+        assert "is no sample store that can be read" in str(result.exception)
+        training_data.store(tmp_path / f"{name}.zarr", count=300)
+    result = CliRunner().invoke(contents, ["plan", path])
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[1].startswith("pretrain ")
 
 
 def test_asking_earth_engine_of_a_config_without_it_is_refused() -> None:

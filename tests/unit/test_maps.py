@@ -17,9 +17,9 @@ from sitsformer.classes import Classes
 from sitsformer.config import MaskRaster, Patches
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
+from sitsformer.ground import Ground
 from sitsformer.legends import load_legend
 from sitsformer.maps import mask, tile
-from sitsformer.maps.ground import Ground
 from sitsformer.patches import make_tile_store
 from sitsformer.samples import load_samples, open_samples
 

@@ -151,7 +151,7 @@ def test_another_sensors_files_are_known(tmp_path: Path) -> None:
     scenes.mkdir()
     bands = {f"SR_B{i}": 9000 for i in range(1, 8)}
     scene(scenes, "LC08_L2SP_198025_20100405_20100412_02_T1_{}.TIF", bands)
-    for sensor, said in (("sentinel-2", "lacks B08"), ("hls", "its name does not say which")):
+    for sensor, said in (("sentinel-2", "lacks B08"), ("hls", "none of the 7 files")):
         chosen = area(scenes, sensor, pattern="*.TIF")
         with pytest.raises(
             SitsError, match=rf"{said}.*names of files of Landsat.*`sensor: landsat`"

@@ -85,10 +85,11 @@ def test_validation_chooses(useful: bool) -> None:
         guess = 0.4 * guess + 0.6 * np.eye(3)[label]
     space = points if useful else RNG.normal(size=points.shape)
     draw = Draw(np.arange(6), np.arange(60, 90))
-    found, name = refine.best(guess, label, draw, refine.Pool(lambda: space), ("smoothing",))
-    assert (name == "smoothing") == useful
+    found = refine.best(guess, label, draw, refine.Pool(lambda: space), ("smoothing",))
+    assert (found.name == "smoothing") == useful
+    assert (found.scores["smoothing"] > found.scores["none"]) == useful
     if not useful:
-        np.testing.assert_array_equal(found, guess)
+        np.testing.assert_array_equal(found.probabilities, guess)
 
 
 def test_labels_beyond_the_draw_are_not_looked_at() -> None:
@@ -99,4 +100,4 @@ def test_labels_beyond_the_draw_are_not_looked_at() -> None:
     other[6:60] = -1
     pool = refine.Pool(lambda: points)
     first, second = (refine.best(guess, k, draw, pool, ("smoothing",)) for k in (label, other))
-    np.testing.assert_array_equal(first[0], second[0])
+    np.testing.assert_array_equal(first.probabilities, second.probabilities)

@@ -11,7 +11,7 @@ import pytest
 from markupsafe import escape
 
 import made_run
-from sitsformer import plots
+from sitsformer import mapproducts, plots
 from sitsformer.classes import Legend
 from sitsformer.config import load
 from sitsformer.errors import SitsError
@@ -60,7 +60,7 @@ def test_every_figure_is_in_the_page_and_beside_it(page: Path) -> None:
         assert f'id="figure-{name}"' in text
         assert (page.parent / "figures" / f"{name}.svg").stat().st_size > 2000
     drawn = [attrs for tag, attrs in tags(page) if tag == "svg"]
-    assert len(drawn) == len(names)
+    assert len(drawn) == len(names) + 1  # and the overview of the map
     assert all(attrs.get("aria-label") for attrs in drawn)
 
 
@@ -69,11 +69,25 @@ def test_nothing_is_fetched_from_elsewhere(page: Path) -> None:
         assert tag not in ("script", "iframe", "object")
         for name in ("src", "href", "xlink:href"):
             value = attrs.get(name) or ""
-            assert value == "" or value.startswith(("data:", "#")), (tag, value)
+            beside = tag == "a" and value and (page.parent / value).is_file()
+            assert value == "" or value.startswith(("data:", "#")) or beside, (tag, value)
     style = re.search(r"<style>(.*?)</style>", page.read_text(), re.DOTALL)
     assert style is not None
     assert "url(" not in style[1]
     assert "@import" not in style[1]
+
+
+def test_maps_stand_first_with_their_tiles_and_files(page: Path) -> None:
+    text = page.read_text()
+    assert text.index('id="maps"') < text.index('id="claims"')
+    links = {attrs["href"] for tag, attrs in tags(page) if tag == "a"}
+    endings = mapproducts.area_endings(("fields",))
+    for name, ending in endings.items():
+        there = f"maps/county/county{ending}" in links
+        assert there == (name != "fields"), name
+    (tile,) = (page.parent / "maps" / "county" / "tiles").glob("*[0-9].tif")
+    assert f"maps/county/tiles/{tile.name}" in links
+    assert f"<title>{tile.stem}: 89% mapped</title>" in text
 
 
 def test_identifiers_are_unique(page: Path) -> None:

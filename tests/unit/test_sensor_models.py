@@ -76,11 +76,13 @@ def test_a_model_says_whose_images_it_reads(tmp_path: Path) -> None:
     path = model(tmp_path / "landsat", LANDSAT)
     assert json.loads((path / "config.json").read_text())["sensor"] == "landsat"
     assert "patches of Landsat surface reflectance" in (path / "README.md").read_text()
-    assert sitsformer.load_model(path, sensor=LANDSAT).sensor == "landsat"
+    assert sitsformer.load_model(path, sensor="landsat").sensor == "landsat"
+    with pytest.raises(SitsError, match=r"reads images of Landsat .* these are of Sentinel-2"):
+        sitsformer.load_model(path, sensor="sentinel-2")
     # Models of Sentinel-2 say what they said before.
     other = model(tmp_path / "sentinel", SENTINEL2)
     assert "sensor" not in json.loads((other / "config.json").read_text())
-    assert sitsformer.load_model(other, sensor=SENTINEL2).sensor == "sentinel-2"
+    assert sitsformer.load_model(other, sensor="sentinel-2").sensor == "sentinel-2"
 
 
 def test_samples_of_another_sensor_are_refused_with_one_error(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from sitsformer.imagery.stac import offsets
 from sitsformer.imagery.stac.items import CLOUD, Scene, scene
 from sitsformer.imagery.stac.listing import group
 from sitsformer.imagery.stac.reading import place
-from sitsformer.sensors import BANDS
+from sitsformer.sensors import BANDS, sensors
 
 NUMBERS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 
@@ -24,7 +24,8 @@ def item(assets: dict[str, Any], name: str = "one", **properties: Any) -> dict[s
 
 
 def read(values: dict[str, Any], **settings: Any) -> Scene:
-    return scene(values, Stac(url="https://example.org", **settings), "areas.farm.stac")
+    sensor = sensors()[settings.pop("sensor", "sentinel-2")]
+    return scene(values, Stac(url="https://example.org", **settings), sensor, "areas.farm.stac")
 
 
 def test_items_of_the_planetary_computer() -> None:
@@ -54,6 +55,50 @@ def test_items_of_the_planetary_computer() -> None:
     assert found.layers[-1].offset == 0.0
     assert (found.place, found.platform, found.baseline) == ("31UES", "sentinel-2b", 509)
     assert found.time == np.datetime64("2023-06-01T10:50:31")
+
+
+def test_items_of_landsat_have_their_scale_and_offset() -> None:
+    """Planetary Computer, `landsat-c2-l2`: common names as keys, packing in raster:bands."""
+    keys = ("blue", "green", "red", "nir08", "swir16", "swir22")
+    packed = {"raster:bands": [{"nodata": 0, "scale": 2.75e-05, "offset": -0.2}]}
+    assets = {
+        key: {
+            "href": f"https://blobs.example.org/{key}.TIF",
+            "type": "image/tiff",
+            "roles": ["data"],
+            "eo:bands": [{"name": f"OLI_B{i}", "common_name": key}],
+            **packed,
+        }
+        for i, key in enumerate(keys, start=2)
+    }
+    assets["qa_pixel"] = {"href": "https://blobs.example.org/QA_PIXEL.TIF", "roles": ["cloud"]}
+    assets["lwir11"] = {**assets["red"], "href": "b10", "eo:bands": [{"name": "TIRS_B10"}]}
+    made = item(assets, "LC08_L2SP_198025_20230601_02_T1", platform="landsat-8")
+    made["properties"].pop("s2:processing_baseline")
+    found = read(made, sensor="landsat", clouds={"by": "bits", "band": None})
+    assert [layer.name for layer in found.layers] == [*sensors()["landsat"].names, CLOUD]
+    assert [layer.href.rsplit("/")[-1] for layer in found.layers[:6]] == [f"{k}.TIF" for k in keys]
+    assert {(layer.scale, layer.offset) for layer in found.layers[:6]} == {(2.75e-5, -0.2)}
+    assert found.layers[-1].href.endswith("QA_PIXEL.TIF") and found.layers[-1].offset == 0
+    # What an item does not say is as in the products, unless the config says the scale.
+    for asset in assets.values():
+        asset.pop("raster:bands", None)
+    for said, offset in (({}, -0.2), ({"scale": 0.0001}, 0.0)):
+        found = read(made, sensor="landsat", clouds={"by": "none"}, **said)
+        assert {layer.offset for layer in found.layers} == {offset}
+
+
+def test_numbers_of_hls_go_by_the_id_of_the_item() -> None:
+    numbers = (*(f"B{i:02}" for i in range(1, 13)), "B8A", "Fmask")
+    assets = {key: {"href": f"https://example.org/{key}.tif", "roles": ["data"]} for key in numbers}
+    for product, wanted in (
+        ("L30", ["B02", "B03", "B04", "B05", "B06", "B07", "Fmask"]),
+        ("S30", ["B02", "B03", "B04", "B8A", "B11", "B12", "Fmask"]),
+    ):
+        made = item(assets, f"HLS.{product}.T31UES.2023152T105031.v2.0")
+        found = read(made, sensor="hls", clouds={"by": "bits", "band": "Fmask"})
+        assert [layer.href[20:-4] for layer in found.layers] == wanted
+        assert {(layer.scale, layer.offset) for layer in found.layers[:6]} == {(1e-4, 0.0)}
 
 
 def test_items_of_the_copernicus_data_space() -> None:

@@ -4,9 +4,12 @@ from functools import cache
 from sitsformer import costs, decisive, plots
 from sitsformer.baselines import file_options
 from sitsformer.config import expand
+from sitsformer.embeddings import members
 from sitsformer.evaluation import tables
 from sitsformer.fewshot import parse_learner
 from sitsformer.userfiles import watched, watched_of, watched_of_survey
+
+MEMBERS = members(CONFIG.embeddings)
 
 
 def targets() -> list[str]:
@@ -28,6 +31,7 @@ def targets() -> list[str]:
         *(f"{RESULTS}/tables/{name}" for name in tables.NAMES),
         *mapped,
         *PATHS.cells(),
+        *(PATHS.embedded(layer) for layer in CONFIG.embeddings),
         *PATHS.pretrained(),
         *(PATHS.samples(name) for name in CONFIG.sets if CONFIG.sets[name].areas),
         *PATHS.kept(),
@@ -88,6 +92,33 @@ def earthengine_requests(wildcards):
     return CONFIG.earthengine.concurrent if asks else 0
 
 
+def embedding_files(wildcards):
+    """The user's raster that the embeddings of a tile are taken from."""
+    path = CONFIG.embeddings[wildcards.layer].rasters.get(wildcards.area)
+    return [] if path is None else [str(expand(path))]
+
+
+def embedding_requests(wildcards):
+    """Requests to Earth Engine that a tile of embeddings has under way at once."""
+    own = CONFIG.embeddings[wildcards.layer].rasters
+    return 0 if own else CONFIG.earthengine.concurrent
+
+
+def embedding_settings(wildcards):
+    """Values of the config that decide the embeddings of a tile."""
+    return decisive.leaves(decisive.embeddings(CONFIG, wildcards.layer, wildcards.area))
+
+
+def embedded_tiles(wildcards):
+    """Embeddings of a layer over every tile that the sweep's samples are of."""
+    return PATHS.embedded_tiles(wildcards.layer)
+
+
+def embedded_of_learner(wildcards):
+    """Embeddings that a learner learns from."""
+    return PATHS.embedded(MEMBERS[parse_learner(wildcards.learner).method].layer)
+
+
 def survey_files(wildcards):
     """Files of the user that a set has its labels from, where they are in no cube."""
     label = CONFIG.sets[wildcards.set].label
@@ -99,6 +130,14 @@ def set_files(wildcards):
     split = CONFIG.sets[wildcards.set].split
     polygons = watched(expand(split.polygons)) if split.by == "polygons" else []
     return [*(str(path) for path in polygons), *survey_files(wildcards)]
+
+
+def cubes_of_samples(wildcards):
+    """The cube that samples are cut from; of a survey also those that its patches reach into."""
+    area, tile = wildcards.area, wildcards.tile
+    survey = str(CONFIG.sets[wildcards.set].label) in CONFIG.labels
+    around = PATHS.neighbours(area, tile) if survey and CONFIG.patches.size > 1 else []
+    return [PATHS.cube(area, tile), *around]
 
 
 def tile_stores(wildcards):
@@ -140,10 +179,25 @@ def init_model(wildcards):
 
 def model_of(learner: str) -> list[str]:
     """The pretrained model that a learner starts from; none for `none`."""
-    parsed = parse_learner(learner)
-    if parsed.init == SCRATCH.name:
-        return []
-    return [PATHS.model(parsed.init, parsed.pretrain_seed)]
+    return PATHS.starts(parse_learner(learner))
+
+
+def map_starts() -> list[str]:
+    """The pretrained models that those who may draw the maps start from."""
+    found = [path for learner in PATHS.map_learners() for path in PATHS.starts(learner)]
+    return list(dict.fromkeys(found))
+
+
+def map_start_options() -> list[str]:
+    """How these are named on the command line."""
+    found = {
+        f"{one.init}-p{one.pretrain_seed}": path
+        for one in PATHS.map_learners()
+        for path in PATHS.starts(one)
+    }
+    return [
+        word for name, path in found.items() for word in ("--pretrained", name, path)
+    ]
 
 
 def init_options(wildcards):
@@ -276,6 +330,12 @@ def mask_files() -> list[str]:
     return [] if raster is None else [str(expand(raster))]
 
 
+def parcel_files() -> list[str]:
+    """The user's parcels, which get the class of most of their pixels."""
+    parcels = CONFIG.maps.parcels
+    return [] if parcels is None else [str(path) for path in watched(expand(parcels))]
+
+
 def mapped_tiles(wildcards):
     """Maps of classes of the tiles of an area."""
     return PATHS.tile_maps(wildcards.area, "classes")
@@ -310,7 +370,7 @@ def map_products() -> dict:
 def area_products() -> dict:
     """Files of the map of an area; pictures are shown in the Snakemake report."""
     found = {}
-    for name, ending in mapproducts.area_endings(CONFIG.maps.layers).items():
+    for name, ending in mapproducts.area_endings(CONFIG.maps.products).items():
         path = PATHS.area_map("{area}", name)
         if ending.endswith(".png"):
             path = report(
@@ -321,3 +381,12 @@ def area_products() -> dict:
             )
         found[name] = path
     return found
+
+
+def growing(amount: int):
+    """A resource that grows with the attempts of a job: what was too little is raised."""
+
+    def of_attempt(wildcards, attempt):
+        return amount * attempt
+
+    return of_attempt

@@ -2,12 +2,12 @@
 
 
 if CONFIG.maps.model is None:
-    MAP_LEARNER = PATHS.map_learner().name
 
     rule crop_model:
         input:
             samples=fewshot_samples,
-            init=model_of(MAP_LEARNER),
+            init=map_starts(),
+            cells=PATHS.map_cells(),
         output:
             directory(f"{RESULTS}/models/crop"),
         log:
@@ -22,17 +22,14 @@ if CONFIG.maps.model is None:
             **asked_of_network("crop_model"),
         params:
             version=stage("crop_model"),
-            settings=decisive.leaves(decisive.finetune(CONFIG, PATHS.map_learner())),
-            init=options_of(MAP_LEARNER),
-            shots=CONFIG.maps.shots,
-            checkpoint=f"{RESULTS}/checkpoints/crop",
+            settings=decisive.leaves(decisive.crop_model(CONFIG)),
+            init=map_start_options(),
         message:
-            "Fine-tuning the model of the maps (log: {log})"
+            "The model of the maps (log: {log})"
         shell:
-            "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} fewshot --config {resources.config:q}"
+            "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} crop-model --config {resources.config:q}"
             " --device {resources.device}"
-            " --samples {input.samples:q} {params.init:q} --checkpoint {params.checkpoint:q}"
-            " --shots {params.shots} --seeds 0-0 --save-model {output:q}"
+            " --samples {input.samples:q} {params.init:q} --out {output:q} -- {input.cells:q}"
 
 
 rule map:
@@ -73,6 +70,7 @@ rule mosaic:
         layers=mapped_layers,
         cubes=mapped_cubes,
         samples=PATHS.samples(CONFIG.fewshot.set) if CONFIG.learns else [],
+        parcels=parcel_files(),
     output:
         **area_products(),
     log:

@@ -3,7 +3,7 @@
 
 rule patches:
     input:
-        cube=f"{RESULTS}/cubes/{{area}}/{{tile}}.zarr",
+        cube=cubes_of_samples,
         files=set_files,
     output:
         directory(f"{RESULTS}/patches/{{set}}/{{area}}/{{tile}}.zarr"),

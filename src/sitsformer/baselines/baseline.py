@@ -17,7 +17,8 @@ from sitsformer.errors import SitsError
 from sitsformer.registry import records, unknown
 
 if TYPE_CHECKING:
-    from sitsformer.baselines.series import PixelSeries
+    from sitsformer.baselines.networks.training import PixelNetwork
+    from sitsformer.baselines.series import Calendar, PixelSeries
     from sitsformer.config import FewShot
     from sitsformer.fewshot.kept import Kept
 
@@ -43,6 +44,8 @@ class Task:
         settings: the few-shot section, for the budget shared with fine-tuning.
         options: of this baseline: the user's, and the default of each that was left out.
         kept: where trainings in steps are saved, to go on from there; None: nowhere.
+        weight: (sample,) how much each of `train` counts beside the others of its class, 1 in the
+            mean of a class (`fewshot.training_weights`); None: all alike.
     """
 
     train: PixelSeries
@@ -53,6 +56,7 @@ class Task:
     settings: FewShot
     options: Mapping[str, Any] = field(default_factory=dict)
     kept: Kept | None = None
+    weight: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +67,28 @@ class Baseline:
         candidates: settings to try on the validation samples, the default one first.
         fit: a task and one of the settings -> a function from series to probabilities
             (sample, class).
+        space: features (sample, feature) that smoothing seeks neighbours in, standardised there;
+            None: those of the series.
+        beside: of the samples of a cell, what is recorded beside its settings.
     """
 
     candidates: Callable[[Task], Sequence[Choice]]
     fit: Callable[[Task, Choice], Predict]
+    space: Callable[[PixelSeries], npt.NDArray[np.floating]] | None = None
+    beside: Callable[[PixelSeries], Mapping[str, Any]] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Keeping:
+    """How a fitted baseline is kept as arrays, where fitting it again would take long.
+
+    Attributes:
+        arrays: what `fit` gave -> arrays by name.
+        again: these, the settings and the number of classes -> what predicts.
+    """
+
+    arrays: Callable[[Any], Mapping[str, npt.NDArray[Any]]]
+    again: Callable[[Mapping[str, npt.NDArray[Any]], Choice, int], Predict]
 
 
 @dataclass(frozen=True)
@@ -95,6 +117,9 @@ class ShippedBaseline(Baseline):
         gradient: it is trained in steps, and so depends on `fewshot.steps`, `recipe` and their
             like; otherwise a change of these runs none of its cells again.
         options: what a user may set, by name (`fewshot.options`).
+        network: of one that is trained in steps: numbers of bands, the calendar, number of classes
+            -> its network without weights, so that maps can be drawn with those it learned.
+        keeping: how it is kept for maps; None: by its weights, or the samples it was fitted to.
         extra: it needs a library that is not among the dependencies (`extras.py`), and takes part
             only where a config names it.
         order: in the sweep where `fewshot.baselines` is left out; records with one order are
@@ -108,6 +133,8 @@ class ShippedBaseline(Baseline):
     line: str = "--"
     gradient: bool
     options: Mapping[str, Option] = field(default_factory=dict)
+    network: Callable[[int, Calendar, int], PixelNetwork] | None = None
+    keeping: Keeping | None = None
     extra: bool = False
     order: int = 100
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sitsformer.baselines.baseline import Choice, Predict, Task, spread
@@ -31,17 +32,33 @@ def view(choice: Choice) -> Features:
 
 
 def classify(classifier: Any, task: Task, features: Features) -> Predict:
-    """Fit a classifier (`fit`, `predict_proba`, `classes_`) to the drawn samples.
+    """Fit a classifier (`fit`, `predict_proba`, `classes_`) to the drawn samples, by their weights.
 
     Args:
         classifier: with its settings.
         task: whose training samples are fitted.
         features: series -> (sample, feature).
     """
-    classifier.fit(features(task.train), task.label)
+    weights = {} if task.weight is None else {"sample_weight": task.weight}
+    classifier.fit(features(task.train), task.label, **weights)
+    return Classified(classifier, features, task.classes)
 
-    def predict(series: PixelSeries) -> npt.NDArray[np.floating]:
-        found = classifier.predict_proba(features(series))
-        return spread(found, classifier.classes_, task.classes)
 
-    return predict
+@dataclass(frozen=True)
+class Classified:
+    """A fitted classifier as what predicts.
+
+    Attributes:
+        classifier: of scikit-learn.
+        features: series -> (sample, feature).
+        classes: number of all classes.
+    """
+
+    classifier: Any
+    features: Features
+    classes: int
+
+    def __call__(self, series: PixelSeries) -> npt.NDArray[np.floating]:
+        """Probabilities (sample, class)."""
+        found = self.classifier.predict_proba(self.features(series))
+        return spread(found, self.classifier.classes_, self.classes)

@@ -27,19 +27,19 @@ def sharpnesses(task: Task) -> Sequence[Choice]:
 
 
 def nearest(
-    to_classes: Callable[[Points, npt.NDArray[np.int64]], Distances],
+    to_classes: Callable[[Points, Task], Distances],
 ) -> Callable[[Task, Choice], Predict]:
     """Fit of a method whose probabilities fall with the distance to each class.
 
     Args:
-        to_classes: training samples (sample, feature) and their labels (sample,) -> a function
+        to_classes: training samples (sample, feature) and the task they are of -> a function
             from points (N, feature) to their distances (N, class) to the classes that occur.
     """
 
     def fit(task: Task, choice: Choice) -> Predict:
         view = choice["pixels"]
         mean, std = scaler(task.unlabelled.features(view))
-        distances = to_classes((task.train.features(view) - mean) / std, task.label)
+        distances = to_classes((task.train.features(view) - mean) / std, task)
         present = np.unique(task.label)
 
         def predict(series: PixelSeries) -> npt.NDArray[np.floating]:

@@ -69,6 +69,7 @@ def run(
     land_cover: npt.NDArray[np.float32] | None = None,
     device: str = "cpu",
     kept: Kept | None = None,
+    baseline: Baseline | None = None,
 ) -> list[fewshot.Cell]:
     """Fit a baseline for some seeds and predict the test split.
 
@@ -84,14 +85,16 @@ def run(
         land_cover: (sample, land cover) probabilities by a pretrained model, for a control.
         device: where baselines that are networks run, `cpu` or `cuda`.
         kept: what an earlier try of this job has done; None: nothing is kept.
+        baseline: what to fit, where it is not known by its name.
     """
     options = settings.options.get(learner.method, {})
-    baseline = get(learner.method, options)
+    baseline = baseline or get(learner.method, options)
     if isinstance(baseline, ShippedBaseline):
         options = {key: option.default for key, option in baseline.options.items()} | options
     series = PixelSeries.of(samples, device)
     everything = series.take(np.flatnonzero(samples.split == fewshot.TRAIN))
-    pool = Pool(partial(_space, series, samples.split == fewshot.TRAIN), land_cover)
+    space = partial(_space, baseline, series, samples.split == fewshot.TRAIN)
+    pool = Pool(space, land_cover)
     cells = []
     for seed in seeds:
         cell = None if kept is None else kept.cell(seed)
@@ -133,16 +136,23 @@ def _cell(
     """
     name, series, settings = learner.method, task.train, task.settings
     draw = fewshot.draw_shots(samples.label, samples.split, shots, task.seed, settings.validation)
-    task = replace(task, train=series.take(draw.train), label=samples.label[draw.train])
-    predict, choice = _choose(
+    task = replace(
+        task,
+        train=series.take(draw.train),
+        label=samples.label[draw.train],
+        weight=fewshot.training_weights(samples.weight, samples.label, draw.train),
+    )
+    predict, choice = choose(
         name, baseline, task, series.take(draw.validation), samples.label[draw.validation]
     )
     test = np.flatnonzero((samples.split == fewshot.TEST) & (samples.label >= 0))
+    beside = {} if baseline.beside is None else baseline.beside(series.take(test))
     wanted = np.arange(len(samples)) if settings.refine else test
     found = np.full((len(samples), task.classes), np.nan)
-    found[wanted] = _predicted(name, predict, series.take(wanted), task.classes)
+    found[wanted] = predicted(name, predict, series.take(wanted), task.classes)
     if settings.refine:
-        found, choice["refined"] = best(found, samples.label, draw, pool, settings.refine)
+        refined = best(found, samples.label, draw, pool, settings.refine)
+        found, choice = np.asarray(refined.probabilities), choice | refined.record
     return fewshot.Cell(
         learner,
         shots,
@@ -150,16 +160,20 @@ def _cell(
         samples.index[test],
         samples.label[test],
         found[test].astype(np.float32),
-        {**choice, "train": len(draw.train), "validation": len(draw.validation)},
+        {**choice, **beside, "train": len(draw.train), "validation": len(draw.validation)},
     )
 
 
-def _space(series: PixelSeries, training: npt.NDArray[np.bool_]) -> npt.NDArray[np.floating]:
+def _space(
+    baseline: Baseline, series: PixelSeries, training: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.floating]:
     """(sample, feature) standardised features of the view that smooths the most noise."""
+    if baseline.space is not None:
+        return standardised(baseline.space(series), training)
     return standardised(series.features(series.views[-1]), training)
 
 
-def _choose(
+def choose(
     name: str,
     baseline: Baseline,
     task: Task,
@@ -170,7 +184,7 @@ def _choose(
     tried: list[tuple[tuple[float, float], Predict, Choice]] = []
     for choice in baseline.candidates(task):
         predict = baseline.fit(task, choice)
-        probabilities = _predicted(name, predict, validation, task.classes)
+        probabilities = predicted(name, predict, validation, task.classes)
         tried.append((fewshot.validation_score(label, probabilities), predict, choice))
     if not tried:
         raise SitsError(f"baseline {name!r} has no settings to try; give it one")
@@ -183,7 +197,7 @@ def _choose(
     }
 
 
-def _predicted(
+def predicted(
     name: str, predict: Predict, series: PixelSeries, classes: int
 ) -> npt.NDArray[np.float64]:
     """(sample, class) probabilities of samples, refused where they are none."""

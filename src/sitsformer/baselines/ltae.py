@@ -30,5 +30,6 @@ LTAE = ShippedBaseline(
     gradient=True,
     candidates=learning_rates,
     fit=trained(_build),
+    network=_build,
     order=70,
 )

@@ -81,7 +81,7 @@ def _softmax(scores: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
 MINIROCKET = ShippedBaseline(
     name="minirocket",
     title="MiniRocket and ridge",
-    colour="#1b7837",
+    colour="#117733",
     marker="8",
     gradient=False,
     options={"kernels": Option("features, in steps of 84", 9996)},

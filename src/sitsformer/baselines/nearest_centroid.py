@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from sitsformer.baselines.baseline import ShippedBaseline
+from sitsformer.baselines.baseline import ShippedBaseline, Task
 from sitsformer.baselines.distances import Distances, Points, euclidean, nearest, sharpnesses
 
 
-def _to_centroids(features: Points, label: npt.NDArray[np.int64]) -> Distances:
-    centroids = np.stack([features[label == k].mean(0) for k in np.unique(label)])
+def _to_centroids(features: Points, task: Task) -> Distances:
+    label = task.label
+    if task.weight is None:
+        centroids = np.stack([features[label == k].mean(0) for k in np.unique(label)])
+    else:
+        centroids = np.stack(
+            [np.average(features[own], 0, task.weight[own])
+             for own in (label == k for k in np.unique(label))]
+        )  # fmt: skip
     return lambda points: euclidean(points, centroids)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sitsformer.baselines.baseline import ShippedBaseline
+from sitsformer.baselines.baseline import ShippedBaseline, Task
 from sitsformer.baselines.distances import Distances, Points, euclidean, nearest, sharpnesses
 
 
-def _to_neighbours(features: Points, label: npt.NDArray[np.int64]) -> Distances:
-    present = np.unique(label)
+def to_neighbours(features: Points, task: Task) -> Distances:
+    """From points to the nearest of some samples (sample, feature) of each class that occurs."""
+    label, present = task.label, np.unique(task.label)
 
     def distances(points: Points) -> npt.NDArray[np.float64]:
         every = euclidean(points, features)
@@ -27,6 +28,6 @@ NEAREST_NEIGHBOUR = ShippedBaseline(
     line=":",
     gradient=False,
     candidates=sharpnesses,
-    fit=nearest(_to_neighbours),
+    fit=nearest(to_neighbours),
     order=50,
 )

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sitsformer.indices import normalised_difference
-from sitsformer.samples import Samples
+from sitsformer.samples import BandStatistics, Samples, statistics_of
 from sitsformer.sensors import Sensor
 from sitsformer.stored import MISSING, SCALE
 
@@ -82,12 +82,14 @@ class _Store:
         calendar: that series are brought to.
         features: name of a view -> (N, feature), of the views that were asked for.
         device: where baselines that are networks run.
+        statistics: of the bands; None: of the training split of the samples.
     """
 
     samples: Samples
     day: Ints
     calendar: Calendar
     device: str = "cpu"
+    statistics: BandStatistics | None = None
     features: dict[str, Floats] = field(default_factory=dict)
 
     def values(self, view: str, rows: Ints) -> Floats:
@@ -110,10 +112,13 @@ class _Store:
 
     @cached_property
     def normalised(self) -> Series:
-        """The samples as networks read them, by statistics of the training split."""
-        from sitsformer.finetune import series_of
+        """The samples as networks read them."""
+        from sitsformer.model.steps import make_series
 
-        return series_of(self.samples, None, self.device)
+        stats = self.statistics or statistics_of(self.samples)
+        return make_series(
+            self.samples.reflectance, self.samples.doy, stats.mean, stats.std, self.device
+        )
 
 
 @dataclass(frozen=True)
@@ -124,15 +129,27 @@ class PixelSeries:
     rows: Ints
 
     @classmethod
-    def of(cls, samples: Samples, device: str = "cpu") -> PixelSeries:
-        """PixelSeries of samples, with a calendar that covers them all.
+    def of(
+        cls,
+        samples: Samples,
+        device: str = "cpu",
+        calendar: Calendar | None = None,
+        statistics: BandStatistics | None = None,
+    ) -> PixelSeries:
+        """PixelSeries of samples.
 
         Args:
             samples: they.
             device: where baselines that are networks run.
+            calendar: that they are brought to; None: one that covers them all.
+            statistics: of the bands; None: of their training split.
         """
-        day = calendar_days(samples.doy)
-        store = _Store(samples, day, Calendar.of(samples.doy, day), device)
+        if calendar is None:
+            day = calendar_days(samples.doy)
+            calendar = Calendar.of(samples.doy, day)
+        else:
+            day = calendar.days(samples.doy.astype(np.int64))
+        store = _Store(samples, day, calendar, device, statistics=statistics)
         return cls(store, np.arange(len(samples)))
 
     def __len__(self) -> int:

@@ -30,5 +30,6 @@ TEMPORAL_CNN = ShippedBaseline(
     gradient=True,
     candidates=learning_rates,
     fit=trained(_build),
+    network=_build,
     order=60,
 )

@@ -11,6 +11,7 @@ from typing import Any
 
 from sitsformer.baselines import file_options
 from sitsformer.config import PARTS, Config, ConfigError, SampleSet, Split, expand
+from sitsformer.embeddings import products
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 from sitsformer.sensors import recorded, sensor_of
@@ -26,11 +27,25 @@ LEARNED: tuple[Split, Split] = ("train", "validation")
 
 def season_problems(config: Config) -> list[str]:
     """What sources know against areas without a look at a file: seasons, labels, places."""
-    return [
+    found = [
         problem
         for name, area in config.areas.items()
         for problem in source_of(area).early(name, area)
     ]
+    return [*found, *_embedding_years(config)]
+
+
+def _embedding_years(config: Config) -> Iterator[str]:
+    """Seasons of the sweep whose year a product of embeddings has not."""
+    sweep = config.sets.get(config.fewshot.set)
+    for name, layer in config.embeddings.items():
+        for area in () if layer.rasters or sweep is None else sweep.areas:
+            season = config.areas[area]
+            if wrong := products()[name].no_year(season.season_year):
+                yield (
+                    f"embeddings.{name}: {wrong}; the season of areas.{area} is {season.start} to "
+                    f"{season.end}"
+                )
 
 
 def split_problems(config: Config, tiles: Tiles) -> Iterator[str]:
@@ -152,7 +167,7 @@ def model_problems(config: Config) -> Iterator[str]:
 
 
 def _misfits(config: Config, key: str, path: Path) -> Iterator[str]:
-    from sitsformer.modelfiles import describe
+    from sitsformer.modelfiles import describe, refuse_no_network
 
     found = describe(path)
     shape = found["architecture"]
@@ -166,6 +181,7 @@ def _misfits(config: Config, key: str, path: Path) -> Iterator[str]:
         if not found["classes"]:
             yield "has no classes: give a model that was fine-tuned on labelled samples"
         return
+    refuse_no_network(path, found)
     objective = key.rpartition(".")[2]
     if found["task"] != objective and found["task"] in {*objectives(), "classification"}:
         yield f"was made for {found['task']}, not for {objective}: give a model of {objective}"

@@ -18,6 +18,7 @@ from sitsformer.commands import names
     help="Name of the baseline, such as random_forest; random_forest-dual-p0: with land cover.",
 )
 @click.option("--land-cover", type=Path, help="Pretrained model whose land cover a control uses.")
+@click.option("--embeddings", type=Path, help="Embeddings of the samples that the method needs.")
 @click.option("--shots", required=True, help="Labelled samples a class, or `all`.")
 @click.option("--seeds", required=True, help="Seeds of the draws: one, or a range such as 0-4.")
 @click.option("--out", type=Path, required=True, help="Parquet file of predictions.")
@@ -28,6 +29,7 @@ def baseline(
     store: Path,
     method: str,
     land_cover: Path | None,
+    embeddings: Path | None,
     shots: str,
     seeds: str,
     out: Path,
@@ -36,9 +38,10 @@ def baseline(
 ) -> None:
     """Fit a method without pretraining to a few labels, and predict the test samples."""
     from sitsformer import artefacts, fewshot
-    from sitsformer.baselines import OWN
+    from sitsformer.baselines import OWN, embedded
     from sitsformer.baselines.fitting import run
     from sitsformer.config import expand, load
+    from sitsformer.embeddings import members
     from sitsformer.fewshot.kept import Kept
     from sitsformer.finetune import land_cover as known_land_cover
     from sitsformer.model.device import find_device
@@ -49,8 +52,17 @@ def baseline(
     learner = fewshot.parse_learner(method)
     if learner.control != (land_cover is not None):
         raise click.UsageError("give --land-cover with a control (METHOD-INIT-pN), and only then")
-    settings, where = load(config_path).fewshot, str(find_device(device))
+    config, where = load(config_path), str(find_device(device))
+    settings, member = config.fewshot, members(config.embeddings).get(learner.method)
+    if (member is None) != (embeddings is None):
+        raise click.UsageError(
+            "give --embeddings with a learner of a layer of `embeddings`, and only then"
+        )
     inputs = {"samples": artefacts.digest(store)}
+    chosen = None
+    if member is not None and embeddings is not None:
+        inputs["embeddings"] = artefacts.digest(embeddings)
+        chosen = embedded.of_layer(embeddings, store, member)
     samples, posterior = load_samples(store), None
     if land_cover is not None:
         inputs["init"] = artefacts.digest(land_cover)
@@ -77,6 +89,7 @@ def baseline(
         posterior,
         where,
         kept,
+        chosen,
     )
     fewshot.write_cells(out, cells, samples.classes, made_by)
     if kept is not None:

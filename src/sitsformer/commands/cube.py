@@ -27,9 +27,4 @@ def cube(config_path: Path, requests: int, area: str, tile: str, out: Path) -> N
     from sitsformer import export
     from sitsformer.config import load
 
-    config = load(config_path)
-    if requests:
-        settings = config.earthengine
-        shared = {"concurrent": requests, "rate": settings.rate * requests / settings.concurrent}
-        config = config.model_copy(update={"earthengine": settings.model_copy(update=shared)})
-    export.export(config, area, tile, out)
+    export.export(export.sharing(load(config_path), requests), area, tile, out)

@@ -98,13 +98,30 @@ def clear(config_path: Path | None) -> None:
 @click.command()
 @click.argument("config_path", metavar="CONFIG", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--area", default=None, help="Area to show; default: the first of Earth Engine.")
-def view(config_path: Path, out: Path, area: str | None) -> None:
-    """Draw area, tiles, imagery and labels on a map: OUT is an HTML page."""
-    from sitsformer.config import load
-    from sitsformer.imagery.earthengine.view import write_page
+@click.option("--area", default=None, help="Area to show; default: all.")
+@click.option(
+    "--online",
+    is_flag=True,
+    help="An area of Earth Engine before any cube is there, over its imagery: asks Earth Engine, "
+    "and the page asks the web.",
+)
+def view(config_path: Path, out: Path, area: str | None, online: bool) -> None:
+    """Draw areas, tiles, imagery, labels and maps of CONFIG: OUT is an HTML page.
 
-    write_page(load(config_path), area, out)
+    What is there is shown: cubes, labels, points of surveys, finished maps. The page stands by
+    itself and opens without a network.
+    """
+    from sitsformer.config import load
+
+    config = load(config_path)
+    if online:
+        from sitsformer.imagery.earthengine.view import write_page
+
+        write_page(config, area, out)
+    else:
+        from sitsformer import viewpage
+
+        viewpage.write(config, out, area)
     click.echo(f"{out}: open it in a browser")
 
 

@@ -19,6 +19,7 @@ def evaluate(
     """Score predictions (CELLS, Parquet) with intervals, and compare methods in pairs."""
     from sitsformer import fewshot
     from sitsformer.config import load
+    from sitsformer.embeddings import members
     from sitsformer.evaluation import claims, seen, tables
     from sitsformer.evaluation import evaluate as stage
     from sitsformer.samples import open_samples
@@ -32,7 +33,8 @@ def evaluate(
     fewshot.refuse_other_samples(table, samples.label.values, store)
     scores = stage.score_cells(table, settings)
     results = stage.gather(table, scores, block, settings)
-    differences = stage.compare(results, settings.level)
+    embedded = members(config.embeddings)
+    differences = stage.compare(results, settings.level, embedded)
     found = {
         "fewshot": scores,
         "summary": stage.summarise(results, settings.level),
@@ -42,6 +44,7 @@ def evaluate(
             config.fewshot.adaptations[0],
             settings.level,
             seen.sentence(config, shared),
+            embedded,
         ),
         "per_class": stage.per_class(table),
         "confusion": stage.confusions(table),

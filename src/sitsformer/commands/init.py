@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from sitsformer.commands import names
+
 SNAKEFILE = """\
 # Written by `sitsformer init`. The workflow is that of the installed package; rules of your own may
 # follow, and `use rule ... from crops as ... with:` changes one of its rules.
@@ -21,28 +23,62 @@ use rule * from crops
 """
 
 
+PATH = click.Path(path_type=Path)
+
+
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path), default=Path())
-def init(folder: Path) -> None:
+@click.argument("folder", type=PATH, default=Path())
+@click.option("--area", help="Bounds west,south,east,north in degrees, or a vector file.")
+@click.option("--season", nargs=2, metavar="START END", help="First and last day, YYYY-MM-DD.")
+@click.option("--labels", type=PATH, help="File of labelled points or polygons.")
+@click.option("--column", help="Column of the class; default: class, crop, label, ...")
+@click.option("--name", default="county", show_default=True, help="Of the area.")
+@click.option(
+    "--source",
+    type=names.NameOf("source", "sitsformer.sources:sources"),
+    default="earthengine",
+    show_default=True,
+    help="Where imagery comes from.",
+)
+@click.option("--rasters", type=PATH, help="Folder or cube of the imagery, with --source rasters.")
+def init(
+    folder: Path,
+    area: str | None,
+    season: tuple[str, str] | None,
+    labels: Path | None,
+    column: str | None,
+    name: str,
+    source: str,
+    rasters: Path | None,
+) -> None:
     """Write a Snakefile, profiles and a config to start from into FOLDER (default: here).
 
-    Then `snakemake --cores 2` there runs the workflow of the installed package: that of the demo,
-    until config/config.yaml names your own areas. No file that exists is written over.
+    With --area, --season and --labels the config is of your own area, and checked; without them
+    that of the demo. Then `snakemake --cores 2` there runs the workflow of the installed package.
+    No file that exists is written over.
     """
-    from sitsformer import artefacts
+    from sitsformer import artefacts, newconfig
     from sitsformer.errors import SitsError
     from sitsformer.workflowfiles import found
 
-    copied = (
+    given = {"--area": area, "--season": season, "--labels": labels}
+    lacking = [option for option, value in given.items() if value is None]
+    if 0 < len(lacking) < len(given):
+        raise click.UsageError(f"a config of your own area needs {' and '.join(lacking)} too")
+    copied = [
         "config/config.yaml",
         "workflow/profiles/default/config.yaml",
         "workflow/profiles/slurm/config.yaml",
-    )
+    ]
     files = {folder / path: found(path).read_text(encoding="utf-8") for path in copied}
     files[folder / "workflow" / "Snakefile"] = SNAKEFILE
     for path in files:
         if path.exists():
             raise SitsError(f"{path} exists: name another folder, or move it away")
+    if area is not None and season is not None and labels is not None:
+        start, end = newconfig.season(season)
+        asked = newconfig.Asked(name, area, start, end, labels, column, source, rasters)
+        files[folder / copied[0]] = newconfig.write(asked)
     for path, text in files.items():
         with artefacts.create_file(path) as partial:
             partial.write_text(text, encoding="utf-8")

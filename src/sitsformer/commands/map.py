@@ -59,6 +59,12 @@ def map_command(
         )
     patches = _patches(config, predictor, model_path)
     layers = layers or settings.layers
+    if "embeddings" in layers and predictor.embed is None:
+        raise click.UsageError(
+            f"{model_path} is no network and has no embeddings: leave that layer out"
+        )
+    if predictor.about:
+        click.echo(f"drawn by {predictor.about['LEARNER']}: {predictor.about['WHY']}", err=True)
     found = maps.predict(
         cube_path,
         patches,
@@ -72,7 +78,11 @@ def map_command(
         features=predictor.features if "embeddings" in layers else 0,
     )
     mapped = mapproducts.Mapped(
-        found=found, classes=predictor.classes, cube=open_cube(cube_path), patches=patches
+        found=found,
+        classes=predictor.classes,
+        cube=open_cube(cube_path),
+        patches=patches,
+        about=predictor.about,
     )
     mapproducts.write(mapped, out, layers)
     share = float((found.classes != maps.NONE).mean())
@@ -120,7 +130,7 @@ def mosaic(
     elsewhere the table says what the model reached there, and that it is not valid here.
     """
     from sitsformer import maps
-    from sitsformer.config import Evaluation, Maps, load
+    from sitsformer.config import Evaluation, Maps, expand, load
     from sitsformer.maps.area import make_area
     from sitsformer.maps.mosaic import read_pieces
 
@@ -143,5 +153,7 @@ def mosaic(
         predictor=predictor,
         season=season,
         cubes=cubes,
+        visits=settings.visits,
+        parcels=None if settings.parcels is None else expand(settings.parcels),
     )
     click.echo(f"{out}: {len(tiles)} tiles; {mapped.table.basis.iloc[0]}", err=True)

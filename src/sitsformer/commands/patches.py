@@ -14,14 +14,20 @@ _PATH = click.Path(path_type=Path)
 @click.argument("set_name", metavar="SET")
 @click.argument("area")
 @click.argument("tile")
-@click.argument("cube", type=_PATH)
+@click.argument("cubes", type=_PATH, nargs=-1, required=True, metavar="CUBE [NEIGHBOUR]...")
 @click.argument("out", type=_PATH)
-def patches(config_path: Path, set_name: str, area: str, tile: str, cube: Path, out: Path) -> None:
-    """Cut the samples of one tile of SET out of its CUBE, into the tile store OUT."""
+def patches(
+    config_path: Path, set_name: str, area: str, tile: str, cubes: tuple[Path, ...], out: Path
+) -> None:
+    """Cut the samples of one tile of SET out of its CUBE, into the tile store OUT.
+
+    Where the labels are a survey, patches at the edges are cut with the cubes of NEIGHBOURs.
+    """
     from sitsformer.config import load
     from sitsformer.patches import make_tile_store
 
-    manifest = make_tile_store(load(config_path), set_name, area, tile, cube, out)
+    cube, *neighbours = cubes
+    manifest = make_tile_store(load(config_path), set_name, area, tile, cube, out, neighbours)
     dropped = {name: sum(counts.values()) for name, counts in manifest["dropped"].items()}
     lost = ", ".join(f"{name} {number}" for name, number in dropped.items())
     click.echo(

@@ -20,6 +20,7 @@ from sitsformer.config.base import (
 )
 from sitsformer.config.compute import Compute
 from sitsformer.config.earthengine import EarthEngine
+from sitsformer.config.embeddings import EmbeddingLayer
 from sitsformer.config.labels import Survey
 from sitsformer.config.learning import (
     Augment,
@@ -57,6 +58,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "EarthEngine",
+    "EmbeddingLayer",
     "Evaluation",
     "FewShot",
     "Init",

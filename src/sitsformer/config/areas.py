@@ -198,10 +198,18 @@ class Rasters(Section):
 class ItemClouds(Clouds):
     """How `stac` finds clear pixels."""
 
-    by: Literal["scl", "mask", "probability", "simple", "none"] = "scl"
+    by: Literal["scl", "bits", "mask", "probability", "simple", "none"] = "scl"
     """As `rasters.clouds.by`; by default the scene classification of each item."""
     band: str | None = "SCL"
-    """Key of the asset with the SCL, mask or probabilities, in any case of letters."""
+    """Key of the asset with the SCL, bits, mask or probabilities, in any case of letters."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_band(cls, values: Any) -> Any:
+        """Bits without a band are those of the sensor's own."""
+        if isinstance(values, Mapping) and values.get("by") == "bits" and "band" not in values:
+            return {**values, "band": None}
+        return values
 
 
 class Stac(Section):
@@ -244,15 +252,6 @@ class Stac(Section):
     """Tries of one request, with growing pauses, before the export fails."""
     timeout: float = Field(60.0, gt=0, le=3600)
     """Seconds after which one request is given up, and tried again."""
-
-    @field_validator("assets")
-    @classmethod
-    def _of_bands(cls, assets: dict[str, str]) -> dict[str, str]:
-        named = {SENTINEL2.spelled(band): key for band, key in assets.items()}
-        unknown = [band for band in named if band not in SENTINEL2.names]
-        if unknown:
-            raise ValueError(f"{unknown[0]!r} is no band; these are {', '.join(SENTINEL2.names)}")
-        return named
 
     _one_for_a_day = field_validator("offset")(_one_for_a_day)
 

@@ -13,9 +13,12 @@ from sitsformer.baselines import NETWORK, OWN, shipped
 from sitsformer.baselines.baseline import unknown_baseline
 from sitsformer.config.areas import Area
 from sitsformer.config.base import Split
+from sitsformer.config.embeddings import embedding_checks
 from sitsformer.config.learning import FewShot
+from sitsformer.config.outcome import AUTO
 from sitsformer.config.sensing import sensor_checks
 from sitsformer.config.sets import PARTS, SampleSet
+from sitsformer.embeddings import members, of_products
 from sitsformer.labels import confidence_layers, products
 from sitsformer.labels.product import TAKEN
 from sitsformer.sensors import sensor_of
@@ -37,8 +40,9 @@ def cross_checks(config: Config) -> Iterator[str]:
     if config.learns:
         yield from _sets(config)
         yield from _learners(config)
-        yield from _baselines(config.fewshot)
+        yield from _baselines(config.fewshot, members(config.embeddings))
         yield from _controls(config)
+    yield from embedding_checks(config)
     yield from _maps(config)
     yield from sensor_checks(config)
 
@@ -109,13 +113,19 @@ def _controls(config: Config) -> Iterator[str]:
         )
 
 
-def _baselines(sweep: FewShot) -> Iterator[str]:
+def _baselines(sweep: FewShot, embedded: Collection[str]) -> Iterator[str]:
     for name in sweep.baselines:
-        own = set(OWN) & set(sweep.options.get(name, {}))
+        own = name in embedded or set(OWN) & set(sweep.options.get(name, {}))
         if name == NETWORK:
             yield f"fewshot.baselines: {name!r} is the network's own name; choose another"
         elif name not in shipped() and not own:
-            yield f"fewshot.baselines: {unknown_baseline(name)}"
+            layer = of_products().get(name)
+            yield (
+                f"fewshot.baselines: {unknown_baseline(name)}"
+                if layer is None
+                else f"fewshot.baselines: {name!r} learns from embeddings, which the config does "
+                f"not name: add `embeddings: {{{layer.layer}: {{}}}}`"
+            )
         elif not own:
             yield from _lacking_options(name, sweep.options.get(name, {}))
     for name in sweep.controls:
@@ -168,11 +178,11 @@ def _maps(config: Config) -> Iterator[str]:
         if not config.learns:
             yield "maps.tiles: a config with maps.model alone maps areas; say which"
         return
-    for key, among in (
-        ()
-        if config.maps.model is not None
-        else (("init", "inits"), ("adaptation", "adaptations"), ("shots", "shots"))
-    ):
+    if config.learns and config.maps.model is None:
+        yield from _map_learner(config)
+    network = (("init", "inits"), ("adaptation", "adaptations"))
+    own = network if config.maps.learner is None else ()
+    for key, among in () if config.maps.model is not None else (*own, ("shots", "shots")):
         value, known = getattr(config.maps, key), getattr(config.fewshot, among)
         if value not in known:
             yield f"maps.{key}: {value!r} is not among fewshot.{among} {list(known)}"
@@ -186,6 +196,28 @@ def _maps(config: Config) -> Iterator[str]:
                 f"maps.mask: cropland needs the label layer {' or '.join(knowing)}, and "
                 f"areas.{name}.labels has {list(area.labels)}; add it there, or set maps.mask: none"
             )
+
+
+def _map_learner(config: Config) -> Iterator[str]:
+    """A learner of the maps that nobody of the sweep is, or that cannot draw them."""
+    from sitsformer.config.learners import arm_of, learners, map_learners, why_not
+
+    if any(_controls(config)) or map_learners(config):
+        return  # what controls lack is told by itself
+    known = list(learners(config))
+    asked = config.maps.learner
+    for one in known:
+        reason = why_not(config, one)
+        if asked in (one.name, arm_of(one)) and reason is not None:
+            yield f"maps.learner: {asked} cannot draw maps: {reason}; name another, or `auto`"
+            return
+    names = list(dict.fromkeys(arm_of(one) for one in known if why_not(config, one) is None))
+    if asked == AUTO:
+        yield "maps.learner: no learner of the sweep can draw maps; add one, or give maps.model"
+    else:
+        yield (
+            f"maps.learner: no learner {asked!r} in the sweep; it has {', '.join(names)}, or `auto`"
+        )
 
 
 def _set_checks(path: str, sample_set: SampleSet, config: Config) -> Iterator[str]:

@@ -32,8 +32,9 @@ class Survey(Section):
     """Column that says when a label holds: a date (2018-06-30), a year (2018), or a season
     (2017/2018). Features of other seasons than the area's are dropped and counted."""
     weight: Column | None = None
-    """Column of weights, 0 or more. Of features with different classes in one pixel the heaviest
-    one counts; those of weight 0 are left out. Kept with the samples as `weight`."""
+    """Column of weights, 0 or more: how much a sample counts in training beside others of its
+    class. Of features with different classes in one pixel the heaviest one counts; those of weight
+    0 are left out."""
     group: Column | None = None
     """Column of groups (farms, villages, field campaigns) that are never on both sides of a split;
     default: each feature is a group of its own."""

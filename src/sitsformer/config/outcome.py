@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from sitsformer.config.base import AdaptationName, Init, Name, Section, Shots
+
+AUTO = "auto"
+"""Learner of the maps that validation chooses."""
 
 
 class Evaluation(Section):
@@ -41,12 +45,17 @@ class Maps(Section):
     model: str | None = None
     """A fine-tuned model (folder) that draws the maps; default: one is fine-tuned as below. With
     it, a config may consist of areas and maps alone (docs/reuse.md). `$VAR` is expanded."""
+    learner: str | None = Field(None, pattern=r"[a-z][a-z0-9_-]*")
+    """Who draws the maps: `auto`, whichever learner of the sweep the validation blocks prefer at
+    `shots`, or the name of one: `random_forest`, `dual-probe`, `random_forest-dual` (with the land
+    cover of `dual`). Default: `auto`, unless `init` or `adaptation` is given (docs/evaluation.md,
+    Maps)."""
     init: Init = "dual"
-    """What the model of the maps starts from (its first pretraining seed)."""
+    """Without `learner`: what the network of the maps starts from (its first pretraining seed)."""
     adaptation: AdaptationName = "full"
-    """How it learns crops (`fewshot.adaptations`)."""
+    """Without `learner`: how it learns crops (`fewshot.adaptations`)."""
     shots: Shots = "all"
-    """Labelled samples a class it is fine-tuned on."""
+    """Labelled samples a class that who draws the maps learns from."""
     batch_size: int = Field(1024, ge=1)
     """Pixels predicted at once."""
     mask: Literal["none", "cropland"] | MaskRaster = "none"
@@ -55,11 +64,37 @@ class Maps(Section):
     (default: all but 0 and nodata)."""
     layers: tuple[Literal["probabilities", "embeddings"], ...] = ()
     """Layers of a map beside classes, confidence, margin and dates, as half floats."""
+    visits: int = Field(30, ge=1, le=10_000)
+    """Places to visit next that are suggested of an area, by margin and distance."""
+    parcels: str | None = None
+    """Polygons of fields (any file GDAL reads, one layer): each gets the class that most of its
+    pixels have, as a GeoPackage of the area. `$VAR` is expanded."""
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """Products that are made because they are asked for."""
+        return (*self.layers, *(() if self.parcels is None else ("fields",)))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _chosen(cls, values: Any) -> Any:
+        """Validation chooses the learner where the config says nothing of it."""
+        said = {"learner", "model", "init", "adaptation"}
+        if isinstance(values, Mapping) and not said & set(values):
+            return {**values, "learner": AUTO}
+        return values
 
     @model_validator(mode="after")
     def _check(self) -> Maps:
         fields = type(self).model_fields
-        idle = [k for k in ("init", "adaptation", "shots") if getattr(self, k) != fields[k].default]
+        own = [k for k in ("init", "adaptation") if getattr(self, k) != fields[k].default]
+        if self.learner is not None and own:
+            raise ValueError(
+                f"{', '.join(own)}: no effect beside `learner`; write `learner: "
+                f"{self.init}-{self.adaptation}`, or leave the one or the other out"
+            )
+        idle = [*own, *(["shots"] if self.shots != fields["shots"].default else [])]
+        idle += ["learner"] if self.learner is not None else []
         if self.model is not None and idle:
             raise ValueError(
                 f"{', '.join(idle)}: no effect beside `model`, which draws the maps as it "

@@ -16,10 +16,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from sitsformer.config.areas import Area, Synthetic
-from sitsformer.config.base import ConfigError, Name, Section
+from sitsformer.config.base import BaselineName, ConfigError, Name, Section
 from sitsformer.config.checks import cross_checks
 from sitsformer.config.compute import Compute
 from sitsformer.config.earthengine import EarthEngine
+from sitsformer.config.embeddings import EmbeddingLayer, joined
 from sitsformer.config.labels import Survey
 from sitsformer.config.learning import FewShot, Model, Pretrain
 from sitsformer.config.mistakes import mistakes
@@ -57,6 +58,9 @@ class Config(Section):
     labels: dict[Name, Survey] = {}
     """Labels of your own by name, points and polygons, usable with every source of imagery: name
     one as the `label` of a set (docs/labels.md)."""
+    embeddings: dict[BaselineName, EmbeddingLayer] = {}
+    """Yearly embeddings by name, which join the sweep beside its baselines: one line,
+    `embeddings: {satellite_embedding: {}}`, compares with Google's (docs/embeddings.md)."""
     sets: dict[Name, SampleSet] = {}
     """Sets of samples by name; a config that only maps, with `maps.model`, has none."""
     patches: Patches = Patches()
@@ -89,6 +93,12 @@ class Config(Section):
             for name, chosen in sets.items()
         }
         return {**values, "sets": filled}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _join_embeddings(cls, values: Any) -> Any:
+        """Whoever learns from a layer of embeddings takes part in the sweep."""
+        return joined(values)
 
     @model_validator(mode="after")
     def _check(self) -> Config:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from sitsformer.config.areas import Area, Rasters
+from sitsformer.config.areas import Area, Clouds, Rasters
 from sitsformer.sensors import Sensor, sensor_of, sensors
 from sitsformer.sources import source_of, sources
 
@@ -42,11 +42,19 @@ def _area(path: str, area: Area) -> Iterator[str]:
             f"{sensor.snap} m"
         )
     if area.rasters is not None:
+        yield from _clouds(f"{path}.rasters", area.rasters.clouds, sensor)
         yield from _rasters(f"{path}.rasters", area.rasters, sensor)
+    if area.stac is not None:
+        yield from _clouds(f"{path}.stac", area.stac.clouds, sensor)
+        for band in area.stac.assets:
+            name = sensor.spelled(band)
+            if name not in sensor.names:
+                yield (
+                    f"{path}.stac.assets: {name!r} is no band; these are {', '.join(sensor.names)}"
+                )
 
 
-def _rasters(path: str, settings: Rasters, sensor: Sensor) -> Iterator[str]:
-    clouds = settings.clouds
+def _clouds(path: str, clouds: Clouds, sensor: Sensor) -> Iterator[str]:
     own = f"; its products have {sensor.flags.band}: use `by: bits`" if sensor.flags else ""
     if clouds.by == "scl" and not sensor.scene_codes:
         yield f"{path}.clouds.by: {sensor.title} has no scene classification (scl){own}"
@@ -60,6 +68,9 @@ def _rasters(path: str, settings: Rasters, sensor: Sensor) -> Iterator[str]:
             f"{path}.clouds.by: simple needs a band of 1.6 um (swir16), which {sensor.title} has "
             f"not; use another way{own}"
         )
+
+
+def _rasters(path: str, settings: Rasters, sensor: Sensor) -> Iterator[str]:
     given = settings.bands or ()
     numberings = (sensor.numbers, *(one.numbers for one in sensor.products))
     spelled = {sensor.spelled(band) for band in given}

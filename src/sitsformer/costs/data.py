@@ -9,7 +9,7 @@ from sitsformer.costs import rates
 from sitsformer.costs.job import Job
 from sitsformer.costs.sizes import dates, implied_samples, store
 from sitsformer.paths import Paths
-from sitsformer.sensors import BANDS
+from sitsformer.sensors import sensor_of
 
 CUBE_CHUNK = {"time": 12, "y": 126, "x": 126}
 """Chunks of a cube (`sitsformer.cube`, which Snakemake's start does not load)."""
@@ -55,12 +55,12 @@ def merge(paths: Paths, set_name: str) -> Job:
 
 def _values(config: Config, area: Area) -> int:
     """Reflectances of a cube."""
-    return area.tiles.size**2 * dates(config, area) * len(BANDS)
+    return area.tiles.size**2 * dates(config, area) * len(sensor_of(area).names)
 
 
 def _sample_bytes(config: Config, area: Area) -> int:
     steps = min(config.patches.max_length, dates(config, area))
-    return steps * (2 * len(BANDS) * config.patches.size**2 + 2)
+    return steps * (2 * len(sensor_of(area).names) * config.patches.size**2 + 2)
 
 
 def _files(size: float) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from sitsformer.config import Config, Shots
 from sitsformer.config.compute import NetworkStage
 from sitsformer.costs import rates
@@ -9,10 +12,11 @@ from sitsformer.costs.job import Job
 from sitsformer.costs.sizes import Store, store
 from sitsformer.costs.work import Network, network
 from sitsformer.decisive import in_steps
-from sitsformer.fewshot import Learner
-from sitsformer.fewshot.adaptations import adaptations
+from sitsformer.fewshot import NETWORK, Learner
+from sitsformer.fewshot.adaptations import Adaptation, adaptations
+from sitsformer.fewshot.adaptations.sits_former import SITS_FORMER
 from sitsformer.paths import Paths
-from sitsformer.training.objectives import SCRATCH
+from sitsformer.training.objectives import SCRATCH, published
 
 TRAINING = 3
 """A training step computes forward and, twice that, backward."""
@@ -27,7 +31,7 @@ def pretrain(paths: Paths) -> Job:
     config = paths.config
     section = config.pretrain
     found = store(paths, section.set)
-    shape = network(config, found.steps)
+    shape = network(config, found.steps, found.bands)
     train, validation = found.part("train"), found.part("validation")
     learned = section.epochs * TRAINING * train * shape.operations
     looked = section.epochs * validation * shape.operations
@@ -47,8 +51,16 @@ def cells(paths: Paths, learner: Learner, shots: Shots, seeds: int) -> Job:
 
 
 def crop_model(paths: Paths) -> Job:
-    """The model of the maps."""
-    job = _tuned(paths, "crop_model", paths.map_learner(), paths.config.maps.shots, 1)
+    """The model of the maps; of several who may draw them, as much as the dearest takes."""
+    shots = paths.config.maps.shots
+    jobs = [
+        _tuned(paths, "crop_model", one, shots, 1)
+        if one.method == NETWORK
+        else baseline(paths, one, shots, 1)
+        for one in paths.map_learners()
+    ]
+    dearest = max(jobs, key=lambda one: math.inf if one.seconds is None else one.seconds)
+    job = replace(dearest, memory=max(one.memory for one in jobs))
     model = paths.config.model
     return _leaving(job, rates.model_mb(model.hidden, model.layers), rates.MODEL_FILES)
 
@@ -70,7 +82,7 @@ def baseline(paths: Paths, learner: Learner, shots: Shots, seeds: int) -> Job:
     memory = rates.TORCH.memory + held / 1e6 + (rates.PREDICT_MB if steps else 0)
     operations = 0.0
     if learner.control:
-        shape = network(config, found.steps)
+        shape = network(config, found.steps, found.bands)
         operations = found.samples * shape.operations
         memory += rates.PREDICT_MB
     size = seeds * test * rates.CELL_ROW * found.classes / 1e6
@@ -82,6 +94,11 @@ def baseline(paths: Paths, learner: Learner, shots: Shots, seeds: int) -> Job:
             config, seconds - seeds * rate.step * steps, seeds * steps, operations
         )
     return Job(known, memory, size, rates.CELL_FILES, gpu, operations)
+
+
+def in_updates(adaptation: Adaptation) -> bool:
+    """Whether an adaptation trains step by step, by the recipe of the config or one of its own."""
+    return adaptation.gradient or adaptation.name == SITS_FORMER.name
 
 
 def _baseline_on_gpu(config: Config, more: float, steps: int, looked: float) -> float | None:
@@ -96,14 +113,20 @@ def _tuned(paths: Paths, stage: NetworkStage, learner: Learner, shots: Shots, se
     config = paths.config
     section = config.fewshot
     found = store(paths, section.set)
-    shape = network(config, found.steps)
+    shape = network(config, found.steps, found.bands)
     drawn, test = _drawn(found, shots), found.part("test")
     adaptation = adaptations()[learner.adaptation]
     tries = len(adaptation.candidates(section))
     scratch = learner.init == SCRATCH.name
-    once = 1 if adaptation.name in FROM_PROBE or not adaptation.gradient else 0
+    once = 1 if adaptation.name in FROM_PROBE or not in_updates(adaptation) else 0
     learned, updates = 0.0, 0
-    if adaptation.gradient:
+    if adaptation.name == SITS_FORMER.name:
+        epochs = published.EPOCHS_FROM_SCRATCH if scratch else published.EPOCHS
+        updates = epochs * -(-drawn // published.BATCH)
+        learned = epochs * drawn * TRAINING * shape.operations
+        # Each epoch is scored on the validation samples.
+        learned += epochs * found.classes * min(section.validation, drawn) * shape.operations
+    elif adaptation.gradient:
         updates = tries * section.steps_for(drawn)
         share = rates.LEARNED_SHARE.get(adaptation.name, 1.0)
         batch = min(section.batch_size, drawn)

@@ -11,6 +11,7 @@ from sitsformer.costs.sizes import dates, store
 from sitsformer.costs.work import network
 from sitsformer.evaluation import tables
 from sitsformer.paths import Paths
+from sitsformer.sensors import sensor_of
 
 
 def evaluate(paths: Paths) -> Job:
@@ -29,7 +30,8 @@ def map_tile(paths: Paths, area_name: str) -> Job:
     config = paths.config
     area = config.areas[area_name]
     pixels, steps = area.tiles.size**2, min(config.patches.max_length, dates(config, area))
-    shape = network(config, steps)
+    bands = len(sensor_of(area).names)
+    shape = network(config, steps, bands)
     passes = 2 if "embeddings" in config.maps.layers else 1
     operations = passes * pixels * shape.operations
     gpu = config.compute.device_of("map") == "cuda"
@@ -41,8 +43,8 @@ def map_tile(paths: Paths, area_name: str) -> Job:
         (classes if "probabilities" in config.maps.layers else 0)
         + (shape.hidden if "embeddings" in config.maps.layers else 0)
     )  # fmt: skip
-    read = min(504, area.tiles.size) * 126 * dates(config, area) * 20
-    batch = config.maps.batch_size * steps * (20 * config.patches.size**2) * 4
+    read = min(504, area.tiles.size) * 126 * dates(config, area) * 2 * bands
+    batch = config.maps.batch_size * steps * (2 * bands * config.patches.size**2) * 4
     memory = rates.TORCH.memory + rates.PREDICT_MB + (2 * layers + 2 * read + batch) / 1e6
     kept = (pixels * rates.MAP_PIXEL + layers) / 1e6
     files = 2 * len(mapproducts.products(config.maps.layers)) + 3

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import get_args
 
-from sitsformer.config import Config
+from sitsformer.config import Config, ConfigError
 from sitsformer.config.compute import NetworkStage
 from sitsformer.costs import rates
 from sitsformer.costs.job import LARGER, SLOWER
 from sitsformer.costs.jobs import Counted, job_of, jobs
-from sitsformer.costs.sizes import OCCUR, REVISIT, SURVEYED
+from sitsformer.costs.sizes import OCCUR, REVISIT, SURVEYED, store
 from sitsformer.paths import Paths
-from sitsformer.sensors import PIXEL
+from sitsformer.sensors import sensor_of
 
 NOT_MEASURED = "not measured"
 HEAD = (
@@ -28,8 +28,18 @@ HEAD = (
 
 
 def said(config: Config) -> str:
-    """The plan of a config as text."""
+    """The plan of a config as text.
+
+    Raises:
+        ConfigError: a sample store of the user's that is not there: nothing says how large it is.
+    """
     paths = Paths(config)
+    for name, chosen in config.sets.items():
+        if chosen.store is not None and not store(paths, name).there:
+            raise ConfigError(
+                f"sets.{name}.store: {paths.samples(name)} is no sample store that can be read, "
+                "and only it says how many samples there are; name one that is there"
+            )
     found = jobs(paths)
     rows = [HEAD, *(_row(stage, several) for stage, several in found.items())]
     everything = [one for several in found.values() for one in several]
@@ -91,7 +101,8 @@ def _maps(paths: Paths) -> Iterator[str]:
     config = paths.config
     for area in config.maps.tiles:
         job = job_of(paths, "map", {"area": area})
-        tile = (config.areas[area].tiles.size * PIXEL / 1000) ** 2
+        side = config.areas[area].tiles.size * sensor_of(config.areas[area]).pixel
+        tile = (side / 1000) ** 2
         unit = "GPU-hours" if job.gpu else "core-hours"
         hours = NOT_MEASURED
         if job.seconds is not None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from sitsformer.config import PARTS, Area, Config, ConfigError, Split
 from sitsformer.legends import legend_of
 from sitsformer.paths import Paths
-from sitsformer.sensors import BANDS
+from sitsformer.sensors import DEFAULT, sensor_of, sensors
 from sitsformer.sources import source_of
 
 REVISIT = 2.5
@@ -34,6 +34,7 @@ class Store:
     Attributes:
         samples: of all splits.
         steps: time steps of a sample.
+        bands: of a time step.
         patch: side of a patch, pixels.
         shares: of train, validation and test.
         classes: crops or land covers.
@@ -42,6 +43,7 @@ class Store:
 
     samples: int
     steps: int
+    bands: int
     patch: int
     shares: tuple[float, float, float]
     classes: int
@@ -50,7 +52,7 @@ class Store:
     @property
     def bytes(self) -> int:
         """Of its reflectance and days, uncompressed: two a value."""
-        return self.samples * self.steps * (2 * len(BANDS) * self.patch**2 + 2)
+        return self.samples * self.steps * (2 * self.bands * self.patch**2 + 2)
 
     def part(self, split: Split) -> int:
         """Samples of a split."""
@@ -70,8 +72,8 @@ def store(paths: Paths, name: str) -> Store:
     shape = _shape(Path(paths.samples(name)))
     if shape is None:
         return wanted
-    samples, steps, _, patch, _ = shape
-    return Store(samples, steps, patch, wanted.shares, wanted.classes or OCCUR, True)
+    samples, steps, bands, patch, _ = shape
+    return Store(samples, steps, bands, patch, wanted.shares, wanted.classes, True)
 
 
 def implied_samples(config: Config, name: str, size: int) -> int:
@@ -86,16 +88,18 @@ def implied_samples(config: Config, name: str, size: int) -> int:
 @cache
 def _implied(paths: Paths, name: str) -> Store:
     config, chosen = paths.config, paths.config.sets[name]
-    samples = 0
-    length = 0
+    samples = length = 0
+    sensor = sensors()[DEFAULT]
     for area_name in chosen.areas:
         area = config.areas[area_name]
+        sensor = sensor_of(area)
         each = implied_samples(config, name, area.tiles.size)
         samples += len(paths.tiles(area_name)) * each
         length = max(length, min(config.patches.max_length, dates(config, area)))
     return Store(
         samples,
         length or config.patches.max_length,
+        len(sensor.names),
         config.patches.size,
         _shares(config, name),
         _classes(config, name),

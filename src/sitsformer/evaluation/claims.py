@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from sitsformer.embeddings import Member, main_learners
 from sitsformer.evaluation.evaluate import FEW, HEADLINE
 from sitsformer.training.objectives import BEST_BASELINE, BEST_CONTROL, comparisons
 
@@ -29,8 +30,22 @@ def claims() -> list[tuple[str, str, str]]:
     return sorted(found, key=lambda claim: (claim[1] == "all", claim[0].endswith(RIVALS)))
 
 
+def claims_about(embedded: Mapping[str, Member]) -> list[tuple[str, str, str]]:
+    """The same about embeddings of others, of every objective that claims to beat baselines."""
+    return [
+        (f"{objective} - {name}", FEW, f"With few labels, {objective} pretraining beats {title}")
+        for objective, comparison in comparisons()
+        if comparison.other == BEST_BASELINE and comparison.few is not None
+        for name, title in ((name, embedded[name].title) for name in main_learners(embedded))
+    ]
+
+
 def decide(
-    differences: pd.DataFrame, adaptation: str, level: float, seen: str = ""
+    differences: pd.DataFrame,
+    adaptation: str,
+    level: float,
+    seen: str = "",
+    embedded: Mapping[str, Member] | None = None,
 ) -> pd.DataFrame:
     """Read the claims off the paired differences (`claims.csv`).
 
@@ -42,6 +57,7 @@ def decide(
         adaptation: that the claims are about.
         level: of the intervals.
         seen: what pretraining has seen of the test, said beside every claim (`seen.sentence`).
+        embedded: learners of embeddings of others, by name.
 
     Returns:
         Columns claim, verdict, sentence, and the row of `differences` each is read off.
@@ -50,7 +66,7 @@ def decide(
     relevant = differences[
         (differences.score == HEADLINE[0]) & (differences.adaptation == adaptation)
     ]
-    for comparison, shots, claim in claims():
+    for comparison, shots, claim in [*claims(), *claims_about(embedded or {})]:
         found = relevant[(relevant.comparison == comparison) & (relevant.shots == shots)]
         for row in found.to_dict("records"):
             word = _WORD[row["verdict"]]

@@ -9,7 +9,7 @@ one figure for "with few labels", so that a claim is tested once and not once pe
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import pandas as pd
 
 from sitsformer import fewshot
 from sitsformer.config import Evaluation
+from sitsformer.embeddings import Member, main_learners
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import intervals, metrics
 from sitsformer.fewshot import NETWORK, NO_ADAPTATION, Cell, CellTable
@@ -220,23 +221,29 @@ def _both(values: Floats, resampled: Floats | None, level: float) -> dict[str, f
 # --- paired differences ------------------------------------------------------------------------
 
 
-def best(results: Results, shots: str, controls: bool) -> Arm | None:
+def best(
+    results: Results, shots: str, controls: bool, embedded: Collection[str] = ()
+) -> Arm | None:
     """The baseline, or the control, with the greatest mean headline score on the test split.
 
-    It is chosen by what it is compared on, which favours the baseline, not the network.
+    It is chosen by what it is compared on, which favours the baseline, not the network. What learns
+    from embeddings of others is no baseline: somebody has pretrained for it.
     """
     known = [
         arm
         for arm, found in results.items()
-        if arm.method != NETWORK and arm.control == controls and shots in found
+        if arm.method not in (NETWORK, *embedded) and arm.control == controls and shots in found
     ]
     return max(
         known, key=lambda arm: float(results[arm][shots].scores[HEADLINE[0]].mean()), default=None
     )
 
 
-def pairs(results: Results, shots: str) -> Iterator[tuple[Arm, Arm, str]]:
+def pairs(
+    results: Results, shots: str, embedded: Mapping[str, Member] | None = None
+) -> Iterator[tuple[Arm, Arm, str]]:
     """(first, second, name of the comparison) of every comparison that can be made."""
+    embedded = embedded or {}
     network = [arm for arm, found in results.items() if arm.method == NETWORK and shots in found]
     rivals = ((BEST_BASELINE, False), (BEST_CONTROL, True))
     for adaptation in dict.fromkeys(arm.adaptation for arm in network):
@@ -246,22 +253,30 @@ def pairs(results: Results, shots: str) -> Iterator[tuple[Arm, Arm, str]]:
             if one in network and two in network:
                 yield one, two, f"{first} - {comparison.other}"
         for name, controls in rivals:
-            rival = best(results, shots, controls)
+            rival = best(results, shots, controls, embedded)
             for init in starts():
                 if rival is not None and Arm(NETWORK, init, adaptation) in network:
                     yield Arm(NETWORK, init, adaptation), rival, f"{init} - {name}"
+        for peer in main_learners(embedded):
+            for init in starts():
+                one, two = Arm(NETWORK, init, adaptation), Arm(peer)
+                if one in network and shots in results.get(two, {}):
+                    yield one, two, f"{init} - {peer}"
 
 
-def compare(results: Results, level: float) -> pd.DataFrame:
+def compare(
+    results: Results, level: float, embedded: Mapping[str, Member] | None = None
+) -> pd.DataFrame:
     """Paired differences with both intervals (`differences.csv`).
 
     Differences are taken within a draw (and, between two pretrained arms, within a pretraining
-    seed), and on the same resamples of blocks.
+    seed), and on the same resamples of blocks. Learners of embeddings (`embedded`, by name) are
+    compared with as themselves.
     """
     every = dict.fromkeys(shots for by_shots in results.values() for shots in by_shots)
     rows = []
     for shots in every:
-        for one, two, name in pairs(results, shots):
+        for one, two, name in pairs(results, shots, embedded):
             first, second = results[one][shots], results[two][shots]
             for score in HEADLINE:
                 values = _difference(first.scores[score], second.scores[score])

@@ -22,7 +22,15 @@ from sitsformer.fewshot.cells import (
     refuse_other_samples,
     write_cells,
 )
-from sitsformer.fewshot.draws import TEST, TRAIN, VALIDATION, Draw, draw_shots, validation_score
+from sitsformer.fewshot.draws import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Draw,
+    draw_shots,
+    training_weights,
+    validation_score,
+)
 from sitsformer.fewshot.learners import (
     NETWORK,
     NO_ADAPTATION,
@@ -56,6 +64,7 @@ __all__ = [
     "refuse_other_samples",
     "seed_jobs",
     "shots_order",
+    "training_weights",
     "validation_score",
     "write_cells",
 ]

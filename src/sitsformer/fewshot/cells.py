@@ -30,6 +30,7 @@ BESIDE_SETTINGS = (
     "validation_log_likelihood",
     "train_samples",
     "validation_samples",
+    "refinements",
 )
 """What stands beside the chosen settings in the choice of a network's cell."""
 

@@ -85,6 +85,31 @@ def draw_shots(
     return found
 
 
+def training_weights(
+    weight: npt.NDArray[np.float64] | None, label: npt.NDArray[np.integer], train: Ints
+) -> npt.NDArray[np.float64] | None:
+    """How much each drawn sample counts beside the others of its class.
+
+    Weights are divided by their mean over the drawn samples of the class, so that no class gains by
+    them: what classes count beside each other is the learner's affair.
+
+    Args:
+        weight: (sample,) of labelled features, 0 or more; None: all alike.
+        label: (sample,) class index.
+        train: positions of the drawn samples.
+
+    Returns:
+        (drawn sample,), 1 in the mean of each class; None where they are all 1.
+    """
+    if weight is None:
+        return None
+    own, of = weight[train], label[train]
+    total = np.bincount(of, weights=own)[of]
+    # A class whose samples all weigh nothing has no other choice than to count them alike.
+    relative = np.where(total > 0, own / np.where(total > 0, total, 1) * np.bincount(of)[of], 1.0)
+    return None if np.allclose(relative, 1) else relative
+
+
 def _first(
     label: npt.NDArray[np.integer],
     split: npt.NDArray[np.integer],

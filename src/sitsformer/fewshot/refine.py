@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,8 @@ Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
 
 LAND_COVER, SMOOTHING = "land_cover", "smoothing"
+SCORES = "refinements"
+"""Entry of a cell's choice with the score of each refinement that was tried."""
 
 NEIGHBOURS = 15
 SHARE = 0.8
@@ -105,9 +108,29 @@ def switches(offered: Sequence[str], pool: Pool) -> list[tuple[str, ...]]:
     return [chosen for r in range(len(usable) + 1) for chosen in combinations(usable, r)]
 
 
+@dataclass(frozen=True)
+class Refined:
+    """Predictions after the refinement that validation prefers.
+
+    Attributes:
+        probabilities: (N, K).
+        name: what was done, joined by `+`, or `none`.
+        scores: name of each that was tried -> its `validation_score`.
+    """
+
+    probabilities: Floats
+    name: str
+    scores: dict[str, tuple[float, float]]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a cell says of it."""
+        return {"refined": self.name, SCORES: {k: list(v) for k, v in self.scores.items()}}
+
+
 def best(
     probabilities: Floats, label: Ints, draw: Draw, pool: Pool, offered: Sequence[str]
-) -> tuple[Floats, str]:
+) -> Refined:
     """The refinement that validation prefers, plain probabilities where they are as good.
 
     Args:
@@ -116,9 +139,6 @@ def best(
         draw: positions.
         pool: the samples.
         offered: names of refinements to try.
-
-    Returns:
-        (N, K) probabilities and the names of what was done, joined by `+`, or `none`.
     """
     tried = []
     for chosen in switches(offered, pool):
@@ -126,7 +146,7 @@ def best(
         score = validation_score(label[draw.validation], found[draw.validation])
         tried.append((score, found, "+".join(chosen) or "none"))
     _, found, name = max(tried, key=lambda one: one[0])
-    return found, name
+    return Refined(found, name, {one[2]: one[0] for one in tried})
 
 
 def refined(
@@ -150,11 +170,25 @@ def with_land_cover(
     p(l | crop) is the mean over the crop's drawn samples and `PRIOR` average ones.
     """
     crops = probabilities.shape[1]
+    return weighed(probabilities, land_cover, crop_weights(drawn_label, drawn, land_cover, crops))
+
+
+def crop_weights(
+    drawn_label: Ints, drawn: Ints, land_cover: Floats, crops: int
+) -> npt.NDArray[np.float64]:
+    """p(l | crop) / p(l) as (L, K): what a map needs of a draw to weigh each pixel by itself."""
     average = np.maximum(land_cover.mean(0, dtype=np.float64), 1e-6)
     of_crop = np.tile(average * PRIOR, (crops, 1))
     np.add.at(of_crop, drawn_label, land_cover[drawn])
     of_crop /= PRIOR + np.bincount(drawn_label, minlength=crops)[:, None]
-    product = probabilities * (land_cover @ (of_crop / average).T)
+    return np.asarray((of_crop / average).T)
+
+
+def weighed(
+    probabilities: Floats, land_cover: Floats, weights: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Probabilities (n, K) times what land cover (n, L) says by `crop_weights`, rows 1 in sum."""
+    product = probabilities * (land_cover @ weights)
     return np.asarray(product / product.sum(1, keepdims=True), dtype=np.float64)
 
 

@@ -14,6 +14,7 @@ def _make(mapped: Mapped) -> bytes:
     return geotiff(
         codes.encode(mapped.found.classes), mapped.cube, "crop", codes.tags,
         nodata=codes.nodata, colours=codes.colours, resampling="mode",
+        about=mapped.about,
     )  # fmt: skip
 
 

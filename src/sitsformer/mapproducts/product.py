@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,12 +36,14 @@ class Mapped:
         classes: those of the map.
         cube: of the tile, with raw integers.
         patches: what a sample looks like.
+        about: who drew it and why, as tags of the map.
     """
 
     found: CropMap
     classes: Classes
     cube: xr.Dataset
     patches: Patches
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -114,9 +116,11 @@ class AreaProduct(_Product):
 
     Attributes:
         make: the bytes of the file.
+        wanted: it is made only where its name is among the layers (`Maps.products`).
     """
 
     make: Callable[[MappedArea], bytes]
+    wanted: bool = False
 
 
 def products(layers: Collection[str] = ()) -> Mapping[str, MapProduct]:
@@ -133,8 +137,11 @@ def products(layers: Collection[str] = ()) -> Mapping[str, MapProduct]:
     return {name: item for name, item in found.items() if not item.wanted or name in layers}
 
 
-def area_products() -> Mapping[str, AreaProduct]:
+def area_products(layers: Collection[str] = ()) -> Mapping[str, AreaProduct]:
     """Products of an area by name, beside the rasters of its tiles, in the order of lists.
+
+    Args:
+        layers: those that are made only where they are asked for.
 
     Raises:
         SitsError: two have one ending, or one has that of a raster of tiles.
@@ -142,7 +149,7 @@ def area_products() -> Mapping[str, AreaProduct]:
     found = records("sitsformer.mapproducts", AreaProduct)
     rasters = records("sitsformer.mapproducts", MapProduct)
     _refuse_doubles([*(item for item in rasters.values() if item.raster), *found.values()])
-    return found
+    return {name: item for name, item in found.items() if not item.wanted or name in layers}
 
 
 def area_endings(layers: Collection[str] = ()) -> dict[str, str]:
@@ -153,7 +160,7 @@ def area_endings(layers: Collection[str] = ()) -> dict[str, str]:
         for name, item in products(layers).items()
         if item.raster
     }
-    return rasters | {name: item.ending for name, item in area_products().items()}
+    return rasters | {name: item.ending for name, item in area_products(layers).items()}
 
 
 def _refuse_doubles(found: Iterable[_Product]) -> None:

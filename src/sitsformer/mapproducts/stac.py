@@ -17,6 +17,7 @@ COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 TYPES = {
     ".tif": COG_TYPE,
     ".csv": "text/csv",
+    ".gpkg": "application/geopackage+sqlite3",
     ".png": "image/png",
     ".vrt": "application/x-gdal-vrt",
     ".xml": "application/xml",
@@ -38,12 +39,13 @@ def _item(mapped: "MappedArea") -> dict[str, Any]:
 
     from sitsformer import mapproducts
     from sitsformer.grid import to_lonlat
+    from sitsformer.maps.mosaic import DRAWN
 
     grid, (start, end) = mapped.grid, mapped.season
     west, south, east, north = grid.bounds
     corners = np.array([(west, south), (east, south), (east, north), (west, north)], float)
     outline = Polygon(np.column_stack(to_lonlat(grid.epsg, *corners.T)))
-    files = dict(mapproducts.products()) | dict(mapproducts.area_products())
+    files = dict(mapproducts.products()) | dict(mapproducts.area_products(mapped.endings))
     assets: dict[str, Any] = {}
     for name, ending in mapped.endings.items():
         media = next((TYPES[last] for last in TYPES if ending.endswith(last)), None)
@@ -78,6 +80,11 @@ def _item(mapped: "MappedArea") -> dict[str, Any]:
             "proj:code": f"EPSG:{grid.epsg}",
             "proj:shape": [grid.height, grid.width],
             "proj:transform": [grid.pixel, 0, grid.west, 0, -grid.pixel, grid.north],
+            **{
+                f"sitsformer:{key.lower()}": mapped.pieces[0].about[key]
+                for key in DRAWN
+                if key in mapped.pieces[0].about
+            },
         },
         "links": [],
         "assets": assets,

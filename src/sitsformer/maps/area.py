@@ -45,6 +45,8 @@ class MappedArea:
         layer: label layer that the classes are of; empty where nobody said.
         store: sample store; labels of a survey are in no cube, and its samples are shown.
         endings: name -> ending of every file of the area.
+        visits: how many places to visit are suggested.
+        parcels: vector file of fields; None: there is none.
     """
 
     name: str
@@ -57,6 +59,8 @@ class MappedArea:
     layer: str = ""
     store: Path | None = None
     endings: dict[str, str] = field(default_factory=dict)
+    visits: int = 30
+    parcels: Path | None = None
 
     @property
     def grid(self) -> Grid:
@@ -73,7 +77,11 @@ class MappedArea:
 
     def shown(self, name: str) -> npt.NDArray[np.unsignedinteger]:
         """A raster of the area, made smaller for a picture."""
-        return thinned(self.out.with_name(f"{self.out.stem}{self.endings[name]}"), SIDE)
+        return thinned(self.file(name), SIDE)
+
+    def file(self, name: str) -> Path:
+        """Where a file of the area goes."""
+        return self.out.with_name(f"{self.out.stem}{self.endings[name]}")
 
     def labels(self) -> npt.NDArray[np.uint16] | None:
         """Labels of the cubes in the classes of the map (index + 1, 0 none), as `shown`."""
@@ -125,6 +133,8 @@ def make_area(
     predictor: Predictor | None = None,
     season: int | None = None,
     cubes: Sequence[Path] = (),
+    visits: int = 30,
+    parcels: Path | None = None,
 ) -> MappedArea:
     """Put the map of an area together of the maps of its tiles.
 
@@ -137,6 +147,8 @@ def make_area(
         predictor: whose map it is; needed to carry over what they say elsewhere.
         season: year in which the season of the map starts.
         cubes: of the tiles, for the labels of the picture.
+        visits: how many places to visit are suggested.
+        parcels: vector file of fields, each to get the class of most of its pixels.
 
     Raises:
         SitsError: a file cannot be read, or the tiles do not belong together.
@@ -153,7 +165,8 @@ def make_area(
         else cog(vrt(pieces[item.name], None, codes if item is first else None), item.resampling)
         for item in rasters
     }
-    endings = mapproducts.area_endings(layers)
+    wanted = (*layers, *(() if parcels is None else ("fields",)))
+    endings = mapproducts.area_endings(wanted)
     for item in rasters:
         path = out.with_name(f"{out.stem}{endings[item.name]}")
         with artefacts.create_file(path, item.kind) as partial:
@@ -169,8 +182,10 @@ def make_area(
         layer="" if predictor is None else predictor.layer,
         store=store,
         endings=endings,
+        visits=visits,
+        parcels=parcels,
     )
-    products = mapproducts.area_products().values()
+    products = mapproducts.area_products(wanted).values()
     contents = [(product, product.make(mapped)) for product in products]
     for product, content in contents:
         with artefacts.create_file(product.path(out), product.kind) as partial:

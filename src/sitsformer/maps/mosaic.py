@@ -23,6 +23,9 @@ from sitsformer.maps.codes import MapCodes, band_xml
 TYPES = {"uint8": "Byte", "uint16": "UInt16", "float32": "Float32"}
 """Names of types: numpy's, and GDAL's."""
 
+DRAWN = ("LEARNER", "WHY", "REFINED")
+"""Tags of who drew a map, and why."""
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -37,7 +40,7 @@ class Piece:
         band_names: descriptions of its bands.
         dtype, nodata: of its bands.
         tags: of its first band.
-        about: tags of the file: AREA, TILE, START, END.
+        about: tags of the file: AREA, TILE, START, END, and who drew it.
     """
 
     path: Path
@@ -98,6 +101,12 @@ def read_pieces(paths: Sequence[Path]) -> list[Piece]:
                     f"{piece.path} and {first.path} differ in {what}: {one} and {other}; make the "
                     "maps of all tiles of the area with one model and one config"
                 )
+        if any(piece.about.get(key) != first.about.get(key) for key in DRAWN):
+            raise SitsError(
+                f"{piece.path} was drawn by {piece.about.get('LEARNER', 'nobody knows whom')}, "
+                f"{first.path} by {first.about.get('LEARNER', 'nobody knows whom')}: make the maps "
+                "of all tiles of the area with one model"
+            )
         if piece.about.get("AREA") != first.about.get("AREA"):
             raise SitsError(
                 f"{piece.path} is of the area {piece.about.get('AREA')}, {first.path} of "
@@ -162,6 +171,7 @@ def vrt(pieces: Sequence[Piece], beside: Path | None, codes: MapCodes | None = N
         "AREA": first.about.get("AREA", ""),
         "START": min(piece.about.get("START", "") for piece in pieces),
         "END": max(piece.about.get("END", "") for piece in pieces),
+        **{key: first.about[key] for key in DRAWN if key in first.about},
     }
     transform = ", ".join(map(str, grid.transform))
     return (

@@ -1,13 +1,13 @@
 """Whoever draws a map, behind one function: raw samples -> probabilities.
 
-`load_predictor` is the only place that knows what kinds of learners there are. A map of another
-learner needs a branch there that returns a `Predictor`, and nothing else.
+`load_predictor` is the only place that knows what kinds of learners there are: networks, baselines,
+and either of them weighed by the land cover of a pretrained model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Predictor:
         embed: raw samples -> embeddings; None for a learner without any.
         features: length of an embedding.
         refuse_means: refuses means of the bands (reflectance) that its samples cannot have.
+        about: who it is and why, as tags of its maps; empty where nobody said.
     """
 
     predict: Predict
@@ -46,6 +47,7 @@ class Predictor:
     embed: Predict | None = None
     features: int = 0
     refuse_means: Callable[[npt.NDArray[np.floating]], None] | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
     sensor: Sensor = SENTINEL2
 
 
@@ -53,7 +55,7 @@ def load_predictor(path: Path, batch_size: int, device: str = "cpu") -> Predicto
     """The predictor of an artefact.
 
     Args:
-        path: a fine-tuned model.
+        path: the model of a map: a fine-tuned network, or a baseline (`cropmodel.py`).
         batch_size: samples predicted at once.
         device: where a network runs, `auto` (a GPU if there is one), `cpu` or `cuda`.
 
@@ -61,28 +63,80 @@ def load_predictor(path: Path, batch_size: int, device: str = "cpu") -> Predicto
         SitsError: it is damaged, or has no classes.
     """
     from sitsformer.model.device import find_device
-    from sitsformer.model.inputs import refuse_means
-    from sitsformer.modelfiles import classes_of, describe
+    from sitsformer.modelfiles import describe
+
+    where, found = str(find_device(device)), describe(path)
+    read = _baseline if "calendar" in found.get("learner", {}) else _network
+    predictor = read(path, found, batch_size, where)
+    if "weights" not in found.get("learner", {}):
+        return predictor
+    return replace(predictor, predict=_weighed(path, found, predictor.predict, batch_size, where))
+
+
+def _network(path: Path, found: Mapping[str, Any], batch_size: int, device: str) -> Predictor:
     from sitsformer.modelstore import load_model
 
-    where = str(find_device(device))
-    found, model = describe(path), load_model(path, device=where)
+    model = load_model(path, device=device)
     if not model.class_names:
         raise SitsError(
             f"{path} has no classes: it was pretrained only; give a model that was fine-tuned on "
             "labelled samples"
         )
-    mean, std = model.mean.cpu().numpy(), model.std.cpu().numpy()
     return Predictor(
         # The values of a cube are checked once for a tile: a batch may be all water.
         predict=lambda reflectance, doy: model.predict(reflectance, doy, batch_size, check=False),
-        classes=classes_of(found),
-        layer=str(found.get("layer", "")),
-        bands=model.bands,
-        patch=model.architecture.patch,
-        patches=found.get("patches", {}),
         embed=lambda reflectance, doy: model.embed(reflectance, doy, batch_size, check=False),
         features=model.width,
-        refuse_means=lambda means: refuse_means(means, mean, std),
-        sensor=recorded(found),
+        **_described(found),
     )
+
+
+def _baseline(path: Path, found: Mapping[str, Any], batch_size: int, device: str) -> Predictor:
+    from sitsformer.baselines import saved
+
+    del batch_size  # its batches are those of the map
+    return Predictor(predict=saved.load(path, found, device), **_described(found))
+
+
+def _described(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What every artefact says of itself."""
+    from sitsformer.model.inputs import refuse_means
+    from sitsformer.modelfiles import classes_of
+
+    mean, std = np.array(found["mean"], np.float32), np.array(found["std"], np.float32)
+    learner = found.get("learner", {})
+    about = {"LEARNER": learner["name"], "WHY": learner["why"]} if learner else {}
+    if learner.get("refined", "none") != "none":
+        about["REFINED"] = learner["refined"]
+    return {
+        "classes": classes_of(found),
+        "layer": str(found.get("layer", "")),
+        "bands": tuple(found["bands"]),
+        "patch": int(found["architecture"]["patch"]),
+        "patches": found.get("patches", {}),
+        "refuse_means": lambda means: refuse_means(means, mean, std),
+        "about": about,
+        "sensor": recorded(found),
+    }
+
+
+def _weighed(
+    path: Path, found: Mapping[str, Any], predict: Predict, batch_size: int, device: str
+) -> Predict:
+    """Probabilities times what the land cover of a pretrained model says of each crop."""
+    from sitsformer.fewshot.refine import weighed
+    from sitsformer.modelfiles import KNOWING
+    from sitsformer.modelstore import load_model
+
+    knowing = load_model(
+        path / KNOWING, bands=found["bands"], patch=found["architecture"]["patch"], device=device
+    )
+    weights = np.array(found["learner"]["weights"])
+
+    def refined(
+        reflectance: npt.NDArray[np.uint16], doy: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.floating]:
+        land_cover = knowing.predict(reflectance, doy, batch_size, check=False)
+        return weighed(predict(reflectance, doy), land_cover, weights)
+
+    return refined

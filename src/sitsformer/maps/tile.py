@@ -18,7 +18,7 @@ import xarray as xr
 from sitsformer.config import Patches
 from sitsformer.cube import CHUNK
 from sitsformer.errors import SitsError
-from sitsformer.maps.ground import Ground
+from sitsformer.ground import Ground
 from sitsformer.patches.clear import clear_patches
 from sitsformer.patches.thinning import thin
 from sitsformer.progress import Progress

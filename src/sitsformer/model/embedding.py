@@ -91,7 +91,7 @@ class LinearEmbedding(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """Embed values (N, C, P) as (N, H)."""
         found = F.linear(self.columns(fill(values)), self.linear.weight, self.linear.bias)
-        return found[: len(values)]
+        return found[: values.shape[0]]
 
     def folded(self) -> list[tuple[Tensor, Tensor]]:
         """Weight and bias of the only product; it applies to `columns`."""
@@ -123,12 +123,13 @@ class ConvEmbedding(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Embed values (N, C, P) as (N, H)."""
-        count, filled = len(values), fill(values)
+        # By their shapes: `len` would be a constant of an exported network (`portable.py`).
+        count, filled = values.shape[0], fill(values)
         hidden = F.linear(self.columns(filled), *self._first())
         norm1, norm2 = (self._parts(block)[1] for block in (self.conv1, self.conv2))
-        each = len(hidden) // max(len(filled), 1)
+        each = self.inner[0] * self.inner[1]
         hidden, gain, shift = _relu_and_norm(hidden, norm1, count * each, self.training)
-        hidden = hidden.view(len(filled), self.inner[0] * self.inner[1] ** 2 * CHANNELS[0])
+        hidden = hidden.view(filled.shape[0], self.inner[0] * self.inner[1] ** 2 * CHANNELS[0])
         hidden = F.linear(hidden, *self._second(gain, shift))
         hidden, gain, shift = _relu_and_norm(hidden, norm2, count, self.training)
         return F.linear(hidden, *self._third(gain, shift))[:count]

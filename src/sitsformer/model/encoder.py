@@ -116,7 +116,7 @@ class Encoder(nn.Module):
         only: tuple[Rows, StepTable] | None = None,
     ) -> Tensor:
         """Encode packed steps (N, H); with `only`, the last layer computes just those rows."""
-        count = len(x) if only is None else only[1].steps
+        count = x.shape[0] if only is None else only[1].steps
         x = fill(x)
         last = len(self.layers) - 1
         for i, layer in enumerate(self.layers):
@@ -157,8 +157,8 @@ def attend(
     bias = None if keys.bias is None else keys.bias.unsqueeze(1).to(query.dtype)
     mixed = F.scaled_dot_product_attention(asked, key, value, bias, rate)
     out = from_heads(mixed, queries)
-    if len(query) > steps:
-        out = torch.cat([out, out.new_zeros(len(query) - steps, out.shape[1])])
+    if query.shape[0] > steps:
+        out = torch.cat([out, out.new_zeros(query.shape[0] - steps, out.shape[1])])
     return out
 
 

@@ -83,4 +83,7 @@ def padded(rows: Tensor, layout: StepTable, padding: float) -> Tensor:
     samples, longest = layout.samples, layout.longest
     if layout.slot is not None:
         rows = spread(rows, layout.slot, padding)
-    return rows.view(samples, longest, -1)
+    table = rows.view(samples, longest, -1)
+    if layout.slot is None and layout.bias is not None:
+        return table.masked_fill(~torch.isfinite(layout.bias).transpose(1, 2), padding)
+    return table

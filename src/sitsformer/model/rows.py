@@ -100,8 +100,10 @@ def beside(found: Tensor, rows: Rows, other: Tensor) -> Tensor:
 
 def fill(table: Tensor) -> Tensor:
     """A table (N, ...) with rows of zeros after it, on a GPU; see `FILL`."""
+    if plain(table.device):
+        return table
     missing = -len(table) % FILL
-    if plain(table.device) or not missing:
+    if not missing:
         return table
     return F.pad(table, (*(0, 0) * (table.ndim - 1), 0, missing))
 

@@ -40,8 +40,10 @@ class StepTable:
         samples: B; this and what follows is all that compiled layers look at.
         steps: N, the number of packed steps.
         longest: steps of the longest series, T.
-        slot: the N rows of the padded (B * T) table that hold a step; None: no padding.
-        bias: (B, 1, T) float32, 0 at steps and -inf at padding; None: no padding.
+        slot: the N rows of the padded (B * T) table that hold a step; None: each step stands at its
+            place already, N = B * T.
+        bias: (B, 1, T) float32, 0 at steps and -inf at padding; None: no padding. With it, but
+            without `slot`, rows of padding stand among the steps (`portable.py`).
     """
 
     lengths: Ints

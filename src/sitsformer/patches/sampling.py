@@ -31,9 +31,9 @@ REASONS = (
 """Why a pixel is no sample, in the order in which they are tried.
 
 unlabelled: no label there; other_class: a label that is in no class; edge: the patch reaches out of
-the tile; split: it reaches into another block, or its pixels are not all in the polygons of one
-split; purity, confidence: the label is not sure enough; cloud: too few clear dates; quota: not
-drawn; missing: drawn, but values are missing on too many of its dates.
+the tile (of a survey: of all tiles); split: it reaches into another block, or its pixels are not
+all in the polygons of one split; purity, confidence: the label is not sure enough; cloud: too few
+clear dates; quota: not drawn; missing: drawn, but values are missing on too many of its dates.
 """
 
 CONFIDENCE_MISSING = 255
@@ -50,12 +50,15 @@ class Layers:
         dates: number of clear dates of the patch around each pixel.
         one_split: whether the patch lies wholly within what one split may use.
         confidence: percent, CONFIDENCE_MISSING where unknown; None when not asked for.
+        beyond: pixels whose patches reach out of the tile, into cubes around it; None: those are
+            none.
     """
 
     codes: NDArray[np.integer[Any]]
     dates: NDArray[np.uint16]
     one_split: NDArray[np.bool_]
     confidence: NDArray[np.uint8] | None
+    beyond: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,8 @@ def _reasons(
     if chosen.unlabelled == "drop":
         drop("unlabelled", unlabelled)
         drop("other_class", ~labelled)
-    drop("edge", ~_inner(label.shape, size))
+    whole = _inner(label.shape, size)
+    drop("edge", ~(whole if layers.beyond is None else whole | layers.beyond))
     drop("split", ~layers.one_split)
     if chosen.purity > 1:
         drop("purity", labelled & ~uniform_window(label, chosen.purity))

@@ -9,8 +9,9 @@ The merge (merge.py) makes a set of all its tiles' stores and assigns the splits
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from sitsformer.legends import group
 from sitsformer.patches import splits
 from sitsformer.patches.clear import PIXELS, ClearDates
 from sitsformer.patches.cutting import patches as cut_patches
+from sitsformer.patches.edges import Edges, Surrounded
 from sitsformer.patches.sampling import Draw, Layers, draw_pixels, tile_seed
 from sitsformer.patches.spool import Spool
 from sitsformer.patches.surveyed import SurveyedTile, survey_of_tile
@@ -43,9 +45,24 @@ log = logging.getLogger(__name__)
 
 
 def make_tile_store(
-    config: Config, set_name: str, area_name: str, tile_name: str, cube_path: Path, out: Path
+    config: Config,
+    set_name: str,
+    area_name: str,
+    tile_name: str,
+    cube_path: Path,
+    out: Path,
+    neighbours: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Cut the samples of one tile out of its cube.
+
+    Args:
+        config: of the set.
+        set_name: in it.
+        area_name: an area of the set.
+        tile_name: a tile of the area.
+        cube_path: its cube.
+        out: the tile store.
+        neighbours: cubes of the tiles around it, for patches of a survey that reach into them.
 
     Returns:
         The manifest: what was kept, and what was dropped for which reason.
@@ -62,12 +79,18 @@ def make_tile_store(
     classes = group(legend, chosen.classes)
     seed = tile_seed(chosen.seed, area_name, tile_name)
     split_map = _split_map(tile, chosen)
-    clear = ClearDates(cube_path, settings)
+    of_tile = ClearDates(cube_path, settings)
+    clear: ClearDates | Surrounded = of_tile
+    edges = None
+    if placed is not None and neighbours and settings.size > 1:
+        edges = Edges(cube_path, neighbours, settings, placed.placed.feature > 0)
+        clear = Surrounded(of_tile, edges)
     drawn = draw_pixels(
         Layers(
             codes=_codes(dataset, chosen, placed),
             dates=clear.counts(),
             one_split=_one_split(tile, chosen, settings, split_map),
+            beyond=None if edges is None else edges.whole,
             confidence=_confidence(dataset, chosen, cube_path),
         ),
         classes,
@@ -84,11 +107,17 @@ def make_tile_store(
     if placed is not None:
         record["labels"] = placed.surveyed.survey.model_dump(mode="json")
         inputs["labels"] = expand(placed.surveyed.survey.path)
+    if edges is not None:
+        inputs |= {f"neighbours/{path.stem}": path for path in neighbours}
     with artefacts.create(
         out, samplelayout.TILE_KIND, config=record, inputs=inputs, seed=chosen.seed
     ) as partial:
         with Spool(shape, settings.memory_gb, partial) as spool:
-            gaps = cut_patches(cube_path, drawn.row, drawn.column, steps, settings, spool)
+            place = (drawn.row, drawn.column)
+            inner = place if edges is None else edges.within(*place)
+            gaps = cut_patches(cube_path, *inner, steps, settings, spool)
+            if edges is not None:
+                edges.cut(*place, steps, spool, gaps)
             kept, steps = _write_reflectance(spool, steps, gaps, settings.min_dates, partial)
         columns = _columns(dataset, tile, chosen, x, y, drawn.label, steps)
         if split_map is not None:
@@ -208,14 +237,22 @@ def _one_split(
     if chosen.split.by == "block":
         return splits.inside_blocks(tile, chosen.split.block, settings.size)
     if split_map is not None:
-        same = uniform_window(split_map, settings.size)
+        half = settings.size // 2
+        around = replace(
+            tile,
+            west=tile.west - half * tile.pixel,
+            north=tile.north + half * tile.pixel,
+            size=tile.size + 2 * half,
+        )
+        wide = splits.polygon_map(around, str(chosen.split.polygons))
+        same = uniform_window(wide, settings.size)[half : half + tile.size, half : half + tile.size]
         allowed: NDArray[np.bool_] = same & (split_map != samplelayout.UNASSIGNED)
         return allowed
     return np.ones((tile.size, tile.size), bool)
 
 
 def _choose_dates(
-    clear: ClearDates,
+    clear: ClearDates | Surrounded,
     length: int,
     drawn: Draw,
     epsg: int,

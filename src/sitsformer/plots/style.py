@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from sitsformer import artefacts
 from sitsformer.baselines import shipped
+from sitsformer.embeddings import of_products
 from sitsformer.fewshot import shots_order
 from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.plots.lettering import lettering
@@ -62,6 +63,10 @@ def look(arm: str, several: bool = False) -> Look:
         plain = look(method)
         title = f"{plain.label} with {given}'s land cover"
         return Look(plain.colour, plain.marker, title, (0, (1, 1)))
+    embedded = of_products().get(method)
+    if ships is None and embedded is not None:
+        kind = embedded.kind
+        return Look(embedded.colour, kind.marker, embedded.title, kind.line)
     if ships is None:
         return Look("#4d4d4d", "p", arm.replace("_", " "), "--")
     return Look(ships.colour, ships.marker, ships.title, ships.line)

@@ -65,7 +65,7 @@ def gather(
     config = load(config_path)
     kinds: dict[str, list[Path]] = {"cube": [], "samples": [], "model": [], "map": []}
     # The page finds them beside the map of classes, which stands first.
-    beside = tuple([*mapproducts.area_endings(config.maps.layers).values()][1:])
+    beside = tuple([*mapproducts.area_endings(config.maps.products).values()][1:])
     for path in sorted(path for path in artefacts if not path.name.endswith(beside)):
         kind = "map" if path.suffix == ".tif" else str(read(path)["kind"])
         if kind not in kinds:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -11,23 +10,29 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from sitsformer import artefacts, mapproducts, plots
-from sitsformer.errors import SitsError
+from sitsformer import artefacts, plots
+from sitsformer.config import Config
+from sitsformer.embeddings import main_learners, members
 from sitsformer.evaluation import seen
-from sitsformer.evaluation.areas import COLUMNS
 from sitsformer.evaluation.efficiency import sentence
 from sitsformer.evaluation.evaluate import FEW
 from sitsformer.fewshot import BESIDE_SETTINGS, shots_order
 from sitsformer.plots import style
-from sitsformer.report import sections
+from sitsformer.report import mapped, sections
 from sitsformer.report.gather import Material
 from sitsformer.samples import SPLITS, about, open_samples
 from sitsformer.sensors import said
 from sitsformer.training.objectives import starts
 
 
-def render(material: Material, drawings: Mapping[str, str]) -> str:
-    """The HTML of the report."""
+def render(material: Material, drawings: Mapping[str, str], folder: Path = Path()) -> str:
+    """The HTML of the report.
+
+    Args:
+        material: what it shows.
+        drawings: SVG of the figures, by name.
+        folder: that the page will stand in; it links files from there.
+    """
     environment = jinja2.Environment(
         loader=jinja2.BaseLoader(), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
@@ -41,7 +46,8 @@ def render(material: Material, drawings: Mapping[str, str]) -> str:
         table=_table(material),
         sections=_sections(drawings),
         surveys=sections.surveys(material),
-        maps=[_map(material, path) for path in material.maps],
+        embeddings=sections.embeddings(material),
+        maps=[mapped.section(material, path, folder) for path in material.maps],
         rules=material.benchmarks.fillna(0).to_dict("records"),
         leakage=_cells(material.tables["leakage"]),
         seen=_seen(material),
@@ -62,8 +68,9 @@ def _headline(m: Material) -> str:
     means: dict[str, float] = dict(zip(part.arm, part["mean"].astype(float), strict=True))
     named = [f"{init}-{m.config.fewshot.adaptations[0]}" for init in starts()]
     plain = [arm for arm in means if "-" not in arm and "+" not in arm]
-    baselines = sorted(plain, key=lambda arm: -means[arm])
-    shown = [arm for arm in named + baselines[:1] if arm in means]
+    embedded = members(m.config.embeddings)
+    baselines = sorted((a for a in plain if a not in embedded), key=lambda arm: -means[arm])
+    shown = [arm for arm in [*named, *baselines[:1], *main_learners(embedded)] if arm in means]
     pieces = [f"{style.look(arm).label} {means[arm]:.2f}" for arm in shown]
     many = "all labels" if shots == "all" else f"{shots} labels a class"
     found = f"Macro F1 on unseen blocks with {many}: " + ", ".join(pieces) + "."
@@ -107,12 +114,21 @@ def _what(m: Material) -> list[tuple[str, str]]:
     rows.append(
         (
             "Sweep",
-            f"{', '.join(c.fewshot.inits)} and {len(c.fewshot.baselines)} baselines; "
+            f"{', '.join(c.fewshot.inits)} and {_others(c)}; "
             f"{', '.join(map(str, c.fewshot.shots))} labels a class; {c.fewshot.seeds} draws of "
             f"labels, {runs} pretraining run{'s' if runs > 1 else ''} an objective",
         )
     )
     return rows
+
+
+def _others(config: Config) -> str:
+    """How many methods take part beside the network."""
+    embedded = len(members(config.embeddings))
+    baselines = f"{len(config.fewshot.baselines) - embedded} baselines"
+    if not embedded:
+        return baselines
+    return f"{baselines} and {embedded} learner{'s' * (embedded > 1)} of embeddings"
 
 
 def _table(m: Material) -> dict[str, Any]:
@@ -151,42 +167,6 @@ def _sections(drawings: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
             {"name": name, "title": about_it.title, "caption": about_it.caption, "svg": body}
         )
     return found
-
-
-def _map(m: Material, path: Path) -> dict[str, Any]:
-    """The map of an area: pictures, table of areas, files."""
-    endings = mapproducts.area_endings(m.config.maps.layers)
-    files = {name: path.with_name(f"{path.stem}{ending}") for name, ending in endings.items()}
-    for one in files.values():
-        if not one.is_file():
-            raise SitsError(f"{one} is missing: delete {path} too and make the map again")
-        artefacts.refuse_altered(one, f"delete {path} too and make the map again")
-    titles = {
-        name: product.title
-        for known in (mapproducts.products(m.config.maps.layers), mapproducts.area_products())
-        for name, product in known.items()
-    }
-    # A class may be called NA or null.
-    table = pd.read_csv(files["areas"], dtype={"class": str}, keep_default_na=False)
-    numbers = [name for name in COLUMNS if name not in ("class", "basis")]
-    table[numbers] = table[numbers].apply(pd.to_numeric)
-    return {
-        "name": path.stem,
-        "picture": _embedded(files["picture"]),
-        "pictures": [
-            {"title": titles[name], "picture": _embedded(file)}
-            for name, file in files.items()
-            if file.suffix == ".png" and name != "picture"
-        ],
-        "files": [(file.name, titles[name]) for name, file in files.items()],
-        "areas": table.to_dict("records"),
-        "basis": table.basis.iloc[0],
-        "measured": bool(table.low_ha[:-1].notna().all()),
-    }
-
-
-def _embedded(picture: Path) -> str:
-    return f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"
 
 
 def _cells(frame: pd.DataFrame) -> dict[str, Any]:

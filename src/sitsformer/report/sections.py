@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pandas as pd
 
 from sitsformer.cube import open_cube
+from sitsformer.embeddings import members
+from sitsformer.embeddings import products as products_of_embeddings
 from sitsformer.labelchecks import check
 from sitsformer.labels import products
 from sitsformer.report.gather import Material
@@ -40,6 +43,33 @@ def label_maps(m: Material) -> str:
                 areas = found.setdefault(of, [])
                 areas += [cube.attrs["area"]] * (cube.attrs["area"] not in areas)
     return "; ".join(f"{of} ({', '.join(areas)})" for of, areas in found.items())
+
+
+def embeddings(m: Material) -> list[dict[str, str]]:
+    """Layers of embeddings: of which year, by whom, and how many test samples have none."""
+    found = []
+    choices = m.tables["choices"]
+    names = members(m.config.embeddings)
+    for layer in m.config.embeddings:
+        product = products_of_embeddings().get(layer)
+        areas = m.config.sets[m.config.fewshot.set].areas
+        years = ", ".join(f"{area} {m.config.areas[area].season_year}" for area in areas)
+        own = [name for name, member in names.items() if member.layer == layer]
+        said = [json.loads(text) for text in choices[choices.method.isin(own)].choice]
+        found.append(
+            {
+                "layer": layer,
+                "title": layer if product is None else product.title,
+                "of": "rasters of the config"
+                if product is None
+                else f"{product.collection} (year of each season: {years})",
+                "page": "" if product is None else product.page,
+                "attribution": "" if product is None else product.attribution,
+                "licence": "" if product is None else product.licence,
+                "without": f"{max((one.get('without_embedding', 0) for one in said), default=0):,}",
+            }
+        )
+    return found
 
 
 def surveys(m: Material) -> list[dict[str, Any]]:

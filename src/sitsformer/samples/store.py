@@ -71,6 +71,7 @@ class Samples:
         bands: names in the order of `band`.
         classes: in the order of `label`.
         sensor: whose images they are.
+        weight: (sample,) float64 of the labelled feature; None where all are alike.
     """
 
     reflectance: NDArray[np.uint16]
@@ -84,6 +85,7 @@ class Samples:
     bands: tuple[str, ...]
     classes: Classes
     sensor: Sensor = SENTINEL2
+    weight: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -210,6 +212,9 @@ def load_samples(
     if choose is not None:
         rows = rows[choose(dataset, rows)]
     common = about(dataset)
+    weight = dataset.weight.values if "weight" in dataset.variables else None
+    if weight is not None and (weight == weight[:1]).all():
+        weight = None
     with shards.Reader(path / "reflectance") as reader:
         reflectance = reader.take(rows)
     return Samples(
@@ -224,6 +229,7 @@ def load_samples(
         bands=common.bands,
         classes=common.classes,
         sensor=common.sensor,
+        weight=None if weight is None else weight[rows],
     )
 
 

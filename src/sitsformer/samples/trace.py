@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer import cube, grid
+from sitsformer.ground import Ground
 from sitsformer.samples import SPLITS, About, SampleError, about, open_samples
 from sitsformer.samples.contract import SURVEYED
 from sitsformer.samples.shards import Reader
@@ -70,7 +71,7 @@ def trace(store: Path, index: int, cubes: Path | None = None) -> Trace:
         *_place_differences(tile, facts, row, column),
         # Labels of a survey are in no cube: `feature` tells the line of the file.
         *([] if surveyed else _label_differences(source, common, facts["label"], row, column)),
-        *_step_differences(source, patch, days, dataset.doy.values[index], row, column),
+        *_step_differences(path, source, patch, days, dataset.doy.values[index], row, column),
     ]
     label, split = facts["label"], facts["split"]
     shown = {
@@ -123,7 +124,22 @@ def _label_differences(source: Any, common: About, label: int, row: int, column:
     return [f"label: class {label} in the store, code {code} (class {expected}) in the cube"]
 
 
+def _around(path: Path, tile: grid.Tile, row: int, column: int, half: int) -> NDArray[np.uint16]:
+    """The patch (time, band, py, px) of a pixel, with the cubes beside this one at its edges."""
+    neighbours = []
+    if not (half <= row < tile.size - half and half <= column < tile.size - half):
+        step = tile.size * tile.pixel
+        places = [
+            (tile.west + a * step, tile.north + b * step) for a in (-1, 0, 1) for b in (-1, 0, 1)
+        ]
+        named = [path.with_name(f"{tile.epsg}_{west}_{north}.zarr") for west, north in places]
+        neighbours = [one for one in named if one != path and one.is_dir()]
+    here = Ground(path, neighbours, half)
+    return here.read("reflectance", slice(row, row + 1), slice(column, column + 1))
+
+
 def _step_differences(
+    path: Path,
     source: Any,
     patch: NDArray[np.uint16],
     days: NDArray[np.int32],
@@ -135,11 +151,9 @@ def _step_differences(
     size = source.sizes["y"]
     if patch.shape[1] != source.sizes["band"]:
         return [f"bands: {patch.shape[1]} in the store, {source.sizes['band']} in the cube"]
-    if not (half <= row < size - half and half <= column < size - half):
-        return []  # said by _place_differences, or a patch that was never whole
-    around = cube.layer_values(
-        source.reflectance[:, :, row - half : row + half + 1, column - half : column + half + 1]
-    )
+    if not (0 <= row < size and 0 <= column < size):
+        return []  # said by _place_differences
+    around = _around(path, cube.tile_of(source), row, column, half)
     times = source.time.values.astype("datetime64[D]").astype(np.int64)
     found, first = [], 0
     for step, day in enumerate(days[days >= 0].tolist()):

@@ -31,7 +31,7 @@ REASONS: dict[str, str] = {
     "per_polygon": "not drawn: the polygon has more than `per_polygon` pixels",
     "unlabelled": "its code means no label",
     "other_class": "its class is in none of `classes`",
-    "edge": "the patch reaches out of its tile",
+    "edge": "the patch reaches out of the tiles of the area",
     "split": "the patch reaches into another block, or out of the polygons of one split",
     "purity": "the label is not the same around it",
     "confidence": "the label is not sure enough",
@@ -150,7 +150,7 @@ def advice(found: Mapping[str, Any], by: str, size: int, block: float) -> list[s
     text = []
     for reason, remedies in (
         ("split", _of_split(by, size, block)),
-        ("edge", ["`patches.size: 1`"] * (size > 1) + ["larger tiles (`tiles.size`)"]),
+        ("edge", ["`patches.size: 1`"] * (size > 1) + ["a larger area, or all of its tiles"]),
         ("group", ["split by group (`split.by: group`)"]),
     ):
         later = list(REASONS)[list(REASONS).index(reason) :]

@@ -169,20 +169,21 @@ def _share(surveyed: Surveyed, claims: Claims, reason: NDArray[np.object_]) -> N
 def _eligible(
     claims: Claims, tiles: Sequence[Tile], size: int, block: float | None
 ) -> NDArray[np.bool_]:
-    """Claims (claim,) whose patch lies within a tile of the area, and within a block."""
+    """Claims (claim,) whose patch lies within the tiles of the area, and within a block."""
     first, side, half = tiles[0], tiles[0].size, size // 2
     pixel = first.pixel
     west, north = first.west // pixel, first.north // pixel
-    across, left = np.divmod(claims.column - west, side)
-    down, upper = np.divmod(north - 1 - claims.row, side)
     known = {
         ((tile.west // pixel - west) // side, (north - tile.north // pixel) // side)
         for tile in tiles
     }
-    of_area = [place in known for place in zip(across.tolist(), down.tolist(), strict=True)]
-    found = np.array(of_area, bool)
-    for place in (left, upper):
-        found &= (place >= half) & (place < side - half)
+    found = np.ones(len(claims.column), bool)
+    # A patch is smaller than a tile: it lies in those that its corners lie in.
+    for right, lower in ((-half, -half), (-half, half), (half, -half), (half, half)):
+        across = (claims.column + right - west) // side
+        down = (north - 1 - claims.row + lower) // side
+        places = zip(across.tolist(), down.tolist(), strict=True)
+        found &= np.array([place in known for place in places], bool)
     if block is not None:
         for place in (claims.column, claims.row):
             found &= within_blocks(centres(place, first), block, size, pixel)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sitsformer.model import SITSFormer
@@ -24,10 +25,11 @@ from sitsformer.training.pretraining import BATCH, EPOCH, Ints, generator
 
 @dataclass(frozen=True)
 class ClassifyBatch:
-    """A batch of fine-tuning: the steps, class indices (B,), and the count of terms."""
+    """A batch of fine-tuning: steps, class indices (B,), weights (B,) if any, count of terms."""
 
     steps: Steps
     label: Tensor
+    weight: Tensor | None
     counts: Mapping[str, float]
 
 
@@ -74,6 +76,7 @@ class ClassifyTask:
             samples come in shuffled rounds with equal shares of every class, and a batch is
             never larger than all of them.
         validation: which samples to validate on; None: no validation.
+        weight: how much the loss of each of `train` counts, 1 in the mean; None: all alike.
     """
 
     weights: Mapping[str, float] = {"classes": 1.0}
@@ -85,11 +88,16 @@ class ClassifyTask:
         train: Ints,
         settings: ClassifySettings,
         validation: Ints | None = None,
+        weight: NDArray[np.float64] | None = None,
     ) -> None:
         self.series, self.label, self.samples = series, label, train
         self.settings, self.validation = settings, validation
         self.size = min(settings.batch_size, len(train))
         self.updates = settings.updates if settings.balanced else -(-len(train) // self.size)
+        self.weight: NDArray[np.float32] | None = None
+        if weight is not None:
+            self.weight = np.zeros(len(label), np.float32)
+            self.weight[train] = weight
 
     def batches(self, epoch: int, start: int) -> Iterator[list[ClassifyBatch]]:
         """Batches out of shuffled rounds of the training samples."""
@@ -104,7 +112,10 @@ class ClassifyTask:
             change = augment.draw_changes(self.series.lengths[index], time, bands, s.augment, rng)
             steps = pack(self.series, index, change)
             label = to_device(self.label[index], self.series.values.device)
-            yield [ClassifyBatch(steps, label, {"classes": float(len(index))})]
+            weight = None
+            if self.weight is not None:
+                weight = to_device(self.weight[index], self.series.values.device)
+            yield [ClassifyBatch(steps, label, weight, {"classes": float(len(index))})]
 
     def _round(self, turn: int) -> Ints:
         """The samples in the order of a round."""
@@ -117,8 +128,11 @@ class ClassifyTask:
         """Cross-entropies with label smoothing."""
         logits = model.logits(batch.steps).float()
         smooth = self.settings.label_smoothing
-        loss = F.cross_entropy(logits, batch.label, label_smoothing=smooth, reduction="sum")
-        return {"classes": loss}
+        if batch.weight is None:
+            loss = F.cross_entropy(logits, batch.label, label_smoothing=smooth, reduction="sum")
+            return {"classes": loss}
+        each = F.cross_entropy(logits, batch.label, label_smoothing=smooth, reduction="none")
+        return {"classes": (each * batch.weight).sum()}
 
     def validate(self, model: SITSFormer) -> Row:
         """Cross-entropy, accuracy and macro F1 (over all classes) of the validation samples."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,8 @@ def fit_network(task: Task, choice: Choice, build: Build) -> Predict:
     torch.manual_seed(task.seed)
     network = build(len(series.mean), task.train.calendar, task.classes)
     network.to(series.values.device)
-    learned = ClassifyTask(series, label, drawn, task.settings.task(len(drawn), task.seed))
+    settings = task.settings.task(len(drawn), task.seed)
+    learned = ClassifyTask(series, label, drawn, settings, weight=task.weight)
     plan = task.settings.recipe.plan(
         learning_rate=choice["learning_rate"], seed=task.seed, checkpoint_every=EVERY
     )
@@ -58,15 +60,26 @@ def fit_network(task: Task, choice: Choice, build: Build) -> Predict:
     if task.kept is not None:
         place = task.kept.training(network, plan, {"drawn": drawn.tolist()})
     fit(network, learned, plan, checkpoint=place)
-    network.eval()
+    return Trained(network.eval())
 
-    def predict(wanted: PixelSeries) -> npt.NDArray[np.floating]:
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network as what predicts.
+
+    Attributes:
+        network: in evaluation mode.
+    """
+
+    network: PixelNetwork
+
+    def __call__(self, wanted: PixelSeries) -> npt.NDArray[np.floating]:
+        """Probabilities (sample, class) of some samples."""
         parts = np.array_split(wanted.rows, max(1, -(-len(wanted) // _PREDICT)))
+        series = wanted.normalised
         with torch.inference_mode():
-            found = [network.logits(pack(series, part)).softmax(-1) for part in parts]
+            found = [self.network.logits(pack(series, part)).softmax(-1) for part in parts]
         return np.asarray(torch.cat(found).cpu().numpy())
-
-    return predict
 
 
 def padded(steps: Steps, calendar: Calendar) -> tuple[Tensor, npt.NDArray[np.int64]]:

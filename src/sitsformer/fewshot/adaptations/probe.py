@@ -43,7 +43,7 @@ def probed(job: Job, draw: Draw, seed: int, strength: float) -> SITSFormer:
     model.new_classifier(model.architecture.classes, model.class_names, "seasons")
     features = job.standardised(model, seed, draw.train)
     regression = LogisticRegression(C=strength, max_iter=300, tol=1e-3, class_weight="balanced")
-    regression.fit(features, job.samples.label[draw.train])
+    regression.fit(features, job.samples.label[draw.train], sample_weight=job.weights(draw))
     _write(model, regression, *job.scale(model, seed))
     model.frozen = True
     return model.eval()

@@ -8,6 +8,7 @@ fetch.py        requests into the cache      cache.py     finished requests on d
 batch.py        the same by export tasks     stored.py    arrays that live in the cache
 source.py       a tile from list to cube     doctor.py    what answers
 plan.py         the estimate                 view.py      area, imagery and labels on a map
+embeddings.py   yearly embeddings of a tile
 """
 
 from __future__ import annotations

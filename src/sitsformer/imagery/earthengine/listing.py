@@ -164,14 +164,18 @@ def _within(collection: str, area: Area, tile: Tile) -> Any:
     """The images of a collection that touch a tile in its season."""
     import ee
 
-    rings = _rings(tile)
-    place = (
-        ee.Geometry.Polygon(rings, None, False)
-        if len(rings) == 1
-        else ee.Geometry.MultiPolygon([[ring] for ring in rings], None, False)
-    )
     start, end = str(area.start), str(area.end + timedelta(days=1))
-    return ee.ImageCollection(collection).filterDate(start, end).filterBounds(place)
+    return ee.ImageCollection(collection).filterDate(start, end).filterBounds(covering(tile))
+
+
+def covering(tile: Tile) -> Any:
+    """The place of a tile, for filters."""
+    import ee
+
+    rings = _rings(tile)
+    if len(rings) == 1:
+        return ee.Geometry.Polygon(rings, None, False)
+    return ee.Geometry.MultiPolygon([[ring] for ring in rings], None, False)
 
 
 def _rings(tile: Tile) -> list[list[list[float]]]:

@@ -17,11 +17,12 @@ from typing import Any, Literal
 
 from sitsformer.config import Area
 from sitsformer.cube import CLEAR_MISSING
+from sitsformer.embeddings import products
 from sitsformer.grid import Tile
 from sitsformer.imagery.earthengine.collections import EE_BANDS, IMAGES, RECIPE, SCORES
 from sitsformer.imagery.earthengine.layers import Layer, layers
 from sitsformer.imagery.earthengine.listing import Observation
-from sitsformer.sensors import BANDS, PIXEL, TILE_STEP
+from sitsformer.sensors import BANDS, TILE_STEP
 from sitsformer.stored import MISSING
 
 LIMIT = 50_331_648
@@ -37,7 +38,7 @@ SMALLEST = 36
 UNSCORED = 254
 """Cloud score of a pixel that Sentinel-2 saw and Cloud Score+ did not."""
 
-Kind = Literal["scores", "reflectance", "labels"]
+Kind = Literal["scores", "reflectance", "labels", "embeddings"]
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,13 @@ class Request:
     """One computePixels request.
 
     Attributes:
-        kind: what the fields are: one score a date, the ten bands a date, or label layers.
+        kind: what the fields are: one score a date, the ten bands a date, label layers, or the axes
+            of an embedding.
         tile: the tile whose grid is used.
         window: which of its pixels.
         observations: the dates, for scores and reflectance.
         first: position of the first date among all of its kind.
-        options: for scores, the band of Cloud Score+.
+        options: for scores, the band of Cloud Score+; for embeddings, product, collection and year.
         layers: for labels, what is asked for.
     """
 
@@ -77,6 +79,8 @@ class Request:
         """Number of bands asked for."""
         if self.kind == "labels":
             return len(self.layers)
+        if self.kind == "embeddings":
+            return len(products()[self.options[0]].bands)
         return len(self.observations) * (len(BANDS) if self.kind == "reflectance" else 1)
 
     @property
@@ -116,12 +120,12 @@ class Request:
         return {
             "dimensions": {"width": self.window.width, "height": self.window.height},
             "affineTransform": {
-                "scaleX": PIXEL,
+                "scaleX": self.tile.pixel,
                 "shearX": 0,
-                "translateX": self.tile.west + self.window.column * PIXEL,
+                "translateX": self.tile.west + self.window.column * self.tile.pixel,
                 "shearY": 0,
-                "scaleY": -PIXEL,
-                "translateY": self.tile.north - self.window.row * PIXEL,
+                "scaleY": -self.tile.pixel,
+                "translateY": self.tile.north - self.window.row * self.tile.pixel,
             },
             "crsCode": f"EPSG:{self.tile.epsg}",
         }
@@ -163,6 +167,11 @@ class Request:
         """
         import ee
 
+        if self.kind == "embeddings":
+            from sitsformer.imagery.earthengine import embeddings
+
+            product, _, year = self.options
+            return embeddings.image(products()[product], int(year), self.tile)
         if self.kind == "labels":
             images = [layer.image(self.dtype) for layer in self.layers]
             return ee.ImageCollection(images).toBands()
@@ -200,7 +209,7 @@ def pack(
         for row in range(0, tile.size, side)
         for column in range(0, tile.size, side)
     ]
-    if kind == "labels":
+    if kind in ("labels", "embeddings"):
         return [replace(whole, window=window) for window in windows]
     one = replace(one, window=windows[0])
     dates = max(1, min(limit // one.size, BAND_LIMIT // one.fields))

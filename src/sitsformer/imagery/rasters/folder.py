@@ -20,6 +20,7 @@ from sitsformer.cube import CLEAR_MISSING
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 from sitsformer.imagery.rasters import clouds, values
+from sitsformer.imagery.rasters.bands import whose
 from sitsformer.imagery.rasters.files import Acquisition, gathered, scan
 from sitsformer.imagery.rasters.headers import CLOUD, Image, Part, broken, images
 from sitsformer.imagery.rasters.pixels import Block, blocks_of, on_grid
@@ -47,6 +48,7 @@ def read(
             f"{where}: none of the {len(acquisitions)} files of the season reaches tile "
             f"{tile.name} (EPSG:{tile.epsg}, west {tile.bounds[0]}, south {tile.bounds[1]}, east "
             f"{tile.bounds[2]}, north {tile.bounds[3]} m); {_extent(acquisitions)}"
+            f"{whose((), sensor, acquisitions[0].path.name)}"
         )
     _tell(kept, settings, sensor, where)
     together = gathered([(image.time, image.exact) for image in kept])

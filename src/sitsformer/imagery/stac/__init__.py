@@ -37,6 +37,7 @@ SOURCE = Source(
     name="stac",
     module="sitsformer.imagery.stac.source",
     labels=lambda area: () if area.stac is None else area.stac.labels,
+    sensors=None,
     section="area",
     decisive=(
         "url",

@@ -76,14 +76,15 @@ def _pixel(found: Listing, name: str, area: Area, tile: Tile) -> str:
     from sitsformer.cube import CLEAR_MISSING
     from sitsformer.imagery.rasters.pixels import Block
     from sitsformer.imagery.stac.reading import Reader
-    from sitsformer.sensors import PIXEL
+    from sitsformer.sensors import sensor_of
 
     assert area.stac is not None  # config.Area checks it
     scene = found.datatakes[len(found.datatakes) // 2][0]
-    half = tile.size // 2 * PIXEL
-    block = Block(tile.epsg, tile.west + half, tile.north - half, 1, 1, PIXEL)
+    half = tile.size // 2 * tile.pixel
+    block = Block(tile.epsg, tile.west + half, tile.north - half, 1, 1, tile.pixel)
     with ThreadPoolExecutor(area.stac.concurrent) as pool:
-        reader = Reader(area.stac, f"areas.{name}.stac", pool, lambda: None, listed=False)
+        where = f"areas.{name}.stac"
+        reader = Reader(area.stac, sensor_of(area), where, pool, lambda: None, listed=False)
         _, score = reader.load([scene], block)
     empty = score[0, 0] == CLEAR_MISSING
     return f"read from {scene.id}{', which is empty in the middle of the tile' if empty else ''}"

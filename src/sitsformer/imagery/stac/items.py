@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,13 @@ from sitsformer.errors import SitsError
 from sitsformer.imagery.rasters import clouds
 from sitsformer.imagery.stac import offsets
 from sitsformer.imagery.stac.catalogue import Item
-from sitsformer.sensors import BANDS, SENTINEL2
+from sitsformer.sensors import Sensor
 
 CLOUD = "cloud"
 """Name of the layer that clear pixels are told by."""
+
+COARSEST = 60.0
+"""Side of a pixel that nothing is said of, metres."""
 
 PICTURES = ("image/jpeg", "image/png")
 NO_DATA_ROLES = {"thumbnail", "overview", "visual", "metadata"}
@@ -49,7 +53,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Scene:
-    """An item: one granule of Sentinel-2.
+    """An item: one granule of a sensor.
 
     Attributes:
         id: of the item.
@@ -59,7 +63,7 @@ class Scene:
         strip: sensing start of the datastrip, which tells the parts of a split granule apart.
         baseline: processing baseline, 400 of 04.00.
         made: when it was processed, as the catalogue writes it.
-        layers: the ten bands in their order, and CLOUD where clear pixels are told by a band.
+        layers: the bands of the sensor in their order, and CLOUD where a band tells clear pixels.
     """
 
     id: str
@@ -87,8 +91,8 @@ class _Band:
     alone: bool
 
 
-def scene(item: Item, settings: Stac, where: str) -> Scene:
-    """What an item is, with the files of the ten bands and of the clouds.
+def scene(item: Item, settings: Stac, sensor: Sensor, where: str) -> Scene:
+    """What an item is, with the files of the bands of a sensor and of the clouds.
 
     Raises:
         SitsError: it lacks a band, a time, or word of its offset.
@@ -102,7 +106,7 @@ def scene(item: Item, settings: Stac, where: str) -> Scene:
         strip=_strip(said),
         baseline=offsets.baseline(item["id"], said),
         made=_made(said),
-        layers=_layers(item, settings, where),
+        layers=_layers(item, settings, sensor, where),
     )
 
 
@@ -147,10 +151,13 @@ def _place(item: Item) -> str:
     return ""
 
 
-def _layers(item: Item, settings: Stac, where: str) -> tuple[Layer, ...]:
+def _layers(item: Item, settings: Stac, sensor: Sensor, where: str) -> tuple[Layer, ...]:
     bands = list(_bands(item))
-    found = {name: _of_band(name, bands, settings) for name in BANDS}
-    wanted = clouds.needs_band(settings.clouds, SENTINEL2, where)
+    # The id tells the product, and so which number is which band.
+    spelled = partial(sensor.spelled, file=item["id"])
+    told = {sensor.spelled(name): key for name, key in settings.assets.items()}
+    found = {name: _of_band(name, bands, told, spelled, sensor) for name in sensor.names}
+    wanted = clouds.needs_band(settings.clouds, sensor, where)
     if wanted is not None:
         found[CLOUD] = _finest([band for band in bands if _is_called(band, wanted)])
     absent = [wanted if name == CLOUD else name for name, band in found.items() if band is None]
@@ -164,33 +171,46 @@ def _layers(item: Item, settings: Stac, where: str) -> tuple[Layer, ...]:
             f"{keys}. Tell in `assets` which is which, leave it out by `exclude`, or all such "
             f"items by `on_broken: skip`{remedy}"
         )
-    return tuple(_layer(name, band, item, settings, where) for name, band in found.items() if band)
+    return tuple(
+        _layer(name, band, item, settings, sensor, where) for name, band in found.items() if band
+    )
 
 
-def _layer(name: str, band: _Band, item: Item, settings: Stac, where: str) -> Layer:
-    scale, offset = band.scale or SENTINEL2.scale, 0.0
+def _layer(name: str, band: _Band, item: Item, settings: Stac, sensor: Sensor, where: str) -> Layer:
+    scale, offset = band.scale or sensor.scale, 0.0
     if name != CLOUD and settings.offset is None:
-        offset = offsets.offset(item["id"], item["properties"], band.offset, where)
+        if sensor.offset_since is not None:
+            offset = offsets.offset(item["id"], item["properties"], band.offset, where)
+        elif band.offset is not None:
+            offset = band.offset
+        elif band.scale is None and settings.scale is None:
+            offset = sensor.offset  # nobody says anything: that of the sensor's products
     missing = () if band.nodata is None else (band.nodata,)
     return Layer(name, band.href, band.index, scale, offset, missing)
 
 
-def _of_band(name: str, bands: list[_Band], settings: Stac) -> _Band | None:
+def _of_band(
+    name: str,
+    bands: list[_Band],
+    told: Mapping[str, str],
+    spelled: Callable[[str], str],
+    sensor: Sensor,
+) -> _Band | None:
     """The asset of a band: as the config names it, by its key, else by what it says of itself.
 
     An asset of several bands counts where none holds one alone: a picture in natural colours has
     bands called red, green and blue, too.
     """
-    if name in settings.assets:
-        return _finest([band for band in bands if _is_called(band, settings.assets[name])])
+    if name in told:
+        return _finest([band for band in bands if _is_called(band, told[name])])
     alone = [band for band in bands if band.alone]
-    by_key = [band for band in alone if SENTINEL2.spelled(band.key) == name]
-    by_name = [band for band in alone if name in map(SENTINEL2.spelled, band.names)]
+    by_key = [band for band in alone if spelled(band.key) == name]
+    by_name = [band for band in alone if name in map(spelled, band.names)]
     if by_key or by_name:
         return _finest(by_key or by_name)
-    if any(SENTINEL2.spelled(band.key) in BANDS for band in alone):
+    if any(spelled(band.key) in sensor.names for band in alone):
         return None
-    return _finest([band for band in bands if name in map(SENTINEL2.spelled, band.names)])
+    return _finest([band for band in bands if name in map(spelled, band.names)])
 
 
 def _is_called(band: _Band, wanted: str) -> bool:
@@ -251,4 +271,4 @@ def _pixel(key: str, told: Mapping[str, Any]) -> float:
     """Side of a pixel, metres; that of the coarsest where nothing says it."""
     found = _RESOLUTION.search(key)
     given = _number(told, "raster:spatial_resolution", "spatial_resolution", "gsd")
-    return float(found[1]) if found else given or float(SENTINEL2.snap)
+    return float(found[1]) if found else given or COARSEST

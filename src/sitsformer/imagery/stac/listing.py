@@ -26,6 +26,7 @@ from sitsformer.imagery.rasters.files import gathered
 from sitsformer.imagery.stac import catalogue
 from sitsformer.imagery.stac.catalogue import Bounds, Item
 from sitsformer.imagery.stac.items import Scene, scene, time_of
+from sitsformer.sensors import sensor_of
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -186,7 +187,7 @@ def choose(
             cloudy.append(item["id"])
             continue
         try:
-            scenes.append(scene(item, settings, where))
+            scenes.append(scene(item, settings, sensor_of(area), where))
         except SitsError as error:
             if settings.on_broken == "stop":
                 raise

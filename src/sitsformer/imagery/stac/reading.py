@@ -25,7 +25,7 @@ from sitsformer.imagery.rasters import clouds, values
 from sitsformer.imagery.rasters.pixels import Block, check_place, on_grid
 from sitsformer.imagery.stac.catalogue import BUSY, shown
 from sitsformer.imagery.stac.items import CLOUD, Layer, Scene
-from sitsformer.sensors import BANDS, SENTINEL2
+from sitsformer.sensors import Sensor
 from sitsformer.stored import MISSING
 
 logger = logging.getLogger("sitsformer")
@@ -44,6 +44,7 @@ class Reader:
 
     Attributes:
         settings: of the area.
+        sensor: of the area.
         where: path of the section of the config, for messages.
         pool: threads that files are read in.
         on_missing: called when a file is gone, before the error.
@@ -51,6 +52,7 @@ class Reader:
     """
 
     settings: Stac
+    sensor: Sensor
     where: str
     pool: ThreadPoolExecutor
     on_missing: Callable[[], None]
@@ -69,7 +71,7 @@ class Reader:
             SitsError: a file cannot be read, and `on_broken` is `stop`.
         """
         shape = (block.rows, block.columns)
-        reflectance = np.full((len(BANDS), *shape), MISSING, np.uint16)
+        reflectance = np.full((len(self.sensor.bands), *shape), MISSING, np.uint16)
         score = np.full(shape, CLEAR_MISSING, np.uint8)
         missing = np.ones(shape, bool)
         for scene in scenes:
@@ -85,7 +87,7 @@ class Reader:
                 continue
             self._look(scene, stored)
             reflectance[:, missing] = stored[:, missing]
-            own = clouds.score(stored, flags, known, self.settings.clouds, SENTINEL2, self.where)
+            own = clouds.score(stored, flags, known, self.settings.clouds, self.sensor, self.where)
             score[missing] = own[missing]
             missing = (reflectance == MISSING).all(0)
             if not missing.any():
@@ -96,7 +98,7 @@ class Reader:
         self, scene: Scene, block: Block
     ) -> tuple[NDArray[np.uint16], NDArray[Any] | None, NDArray[np.bool_] | None]:
         """Bands (band, y, x) of a scene; its cloud band (y, x), and where that is known."""
-        stored = np.full((len(BANDS), block.rows, block.columns), MISSING, np.uint16)
+        stored = np.full((len(self.sensor.bands), block.rows, block.columns), MISSING, np.uint16)
         flags: NDArray[Any] | None = None
         known: NDArray[np.bool_] | None = None
         # Bands of one file are read one after the other: it is opened once.
@@ -107,12 +109,13 @@ class Reader:
         found = [one for task in tasks for one in task.result()]
         for layer, pixels, seen, tags in found:
             if layer.name == CLOUD:
-                flags, known = pixels, seen & values.known(pixels, tags.missing)
+                missing = clouds.none(tags.missing, self.settings.clouds)
+                flags, known = pixels, seen & values.known(pixels, missing)
                 continue
             day = scene.time.astype("datetime64[D]").item()
             named = "" if scene.baseline is None else f"N{scene.baseline:04d}"
-            packing = values.packing(tags, self.settings, SENTINEL2, day, named, self.where)
-            at = BANDS.index(layer.name)
+            packing = values.packing(tags, self.settings, self.sensor, day, named, self.where)
+            at = self.sensor.names.index(layer.name)
             stored[at : at + 1] = values.to_stored(pixels[None], seen, [packing])
         return stored, flags, known
 

@@ -38,10 +38,11 @@ class StacSource:
         from sitsformer.imagery.rasters.series import Acquisitions
         from sitsformer.imagery.stac import listing
         from sitsformer.imagery.stac.reading import Reader
-        from sitsformer.sensors import SENTINEL2
+        from sitsformer.sensors import sensor_of
 
         clouds.forget_warnings()
         settings, where = _section(area), f"areas.{area_name}.stac"
+        sensor = sensor_of(area)
         found = listing.look(area, tile, where)
         logger.info(
             "%s: %d items in %d dates for tile %s, %s",
@@ -53,17 +54,18 @@ class StacSource:
         )
         pool = ThreadPoolExecutor(settings.concurrent)
         gone = partial(listing.drop, area, tile)
-        reader = Reader(settings, where, pool, gone, listed=not found.asked)
+        reader = Reader(settings, sensor, where, pool, gone, listed=not found.asked)
         times = np.array(found.times)
         reflectance, clear = _stack(found, reader, tile)
         named = {"files": [_named(scenes) for scenes in found.datatakes]}
         series = Acquisitions(times, reflectance, clear, named)
-        plausible.check(series, _as_offset(settings, found), SENTINEL2, where)
+        plausible.check(series, _as_offset(settings, found), sensor, where)
         layers = {
             name: _label(settings.labels[name], area, tile, f"{where}.labels.{name}")
             for name in area.labels
         }
-        return cube.build(tile, times, reflectance, clear, layers, _attributes(found, settings))
+        attrs = _attributes(found, settings)
+        return cube.build(tile, times, reflectance, clear, layers, attrs, sensor)
 
 
 def problems(area_name: str, area: Area) -> list[str]:
@@ -103,16 +105,16 @@ def _stack(found: Listing, reader: Reader, tile: Tile) -> tuple[Any, Any]:
     from dask.delayed import delayed
 
     from sitsformer.imagery.rasters.pixels import blocks_of
-    from sitsformer.sensors import BANDS
 
     task = delayed(reader.load, pure=False, nout=2)
+    count = len(reader.sensor.bands)
     reflectances, scores = [], []
     for scenes in found.datatakes:
         image_rows, score_rows = [], []
         for line in blocks_of(tile):
             pairs = [(task(scenes, block), (block.rows, block.columns)) for block in line]
             image_rows.append(
-                [da.from_delayed(pair[0], (len(BANDS), *size), np.uint16) for pair, size in pairs]
+                [da.from_delayed(pair[0], (count, *size), np.uint16) for pair, size in pairs]
             )
             score_rows.append([da.from_delayed(pair[1], size, np.uint8) for pair, size in pairs])
         reflectances.append(da.block(image_rows))

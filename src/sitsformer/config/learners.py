@@ -1,0 +1,78 @@
+"""Who takes part in the sweep, and who of them may draw the maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sitsformer.baselines import OWN, shipped
+from sitsformer.config.outcome import AUTO
+from sitsformer.embeddings import members
+from sitsformer.fewshot.learners import NETWORK, NO_ADAPTATION, Learner
+from sitsformer.training.objectives import SCRATCH, objectives
+
+if TYPE_CHECKING:
+    from sitsformer.config import Config
+
+
+def learners(config: Config) -> Iterator[Learner]:
+    """Everyone who takes part in the sweep."""
+    sweep = config.fewshot
+    if not config.learns:
+        return
+    for init in sweep.inits:
+        for run in (-1,) if init == SCRATCH.name else config.pretrain.seeds:
+            for adaptation in sweep.adaptations:
+                yield Learner(NETWORK, init, adaptation, run)
+    for baseline in sweep.baselines:
+        yield Learner(baseline)
+    for baseline in sweep.controls:
+        for run in config.pretrain.seeds:
+            yield Learner(baseline, knowing_init(config), NO_ADAPTATION, run)
+
+
+def knowing_init(config: Config) -> str:
+    """Whose land cover controls are given: the first init of the sweep that knows it."""
+    inits = config.fewshot.inits
+    return next(o.name for o in objectives().values() if o.name in inits and o.classifies)
+
+
+def map_learners(config: Config) -> list[Learner]:
+    """Who may draw the maps: the one that the config names, or all whom `auto` chooses among.
+
+    Each with its first pretraining run; nobody where the name is unknown.
+    """
+    maps = config.maps
+    first = config.pretrain.seeds[0]
+    if maps.learner is None:
+        run = -1 if maps.init == SCRATCH.name else first
+        return [Learner(NETWORK, maps.init, maps.adaptation, run)]
+    able = [one for one in learners(config) if one.pretrain_seed in (-1, first)]
+    able = [one for one in able if why_not(config, one) is None]
+    if maps.learner == AUTO:
+        return able
+    return [one for one in able if maps.learner in (one.name, arm_of(one))]
+
+
+def arm_of(learner: Learner) -> str:
+    """Name of a learner without its pretraining run: `dual-probe`, `random_forest-dual`."""
+    return learner.name.replace(f"-p{learner.pretrain_seed}", "", 1)
+
+
+def why_not(config: Config, learner: Learner) -> str | None:
+    """Why a learner of the sweep cannot draw maps; None for one that can."""
+    if learner.method == NETWORK:
+        return None
+    if learner.method in members(config.embeddings):
+        return "it learns from embeddings, which are taken at samples and kept in no model"
+    own = set(OWN) & set(config.fewshot.options.get(learner.method, {}))
+    if "features" in own:
+        return "it knows features of the samples alone, and of no pixel of a map"
+    if own or learner.method not in shipped():
+        return "it is code of your own, which no model keeps"
+    baseline = shipped()[learner.method]
+    if baseline.gradient and baseline.network is None:
+        return "its weights cannot be kept"
+    if "embeddings" in config.maps.layers:
+        return "it has no embeddings, which maps.layers asks for"
+    return None

@@ -1,0 +1,289 @@
+"""The model of the maps: who draws them, fitted once more and kept.
+
+Who it is stands in the config (`maps.learner`), or is chosen by the validation samples of the
+sweep, at the shots of the maps and over all draws; test samples are never looked at. It then learns
+from the draw of seed 0 of the training split alone, so that the test samples may correct the areas
+of its map. Of the refinements of the sweep a map can have the land cover of the pretrained model,
+pixel by pixel, where validation prefers that; smoothing needs the pixels of the map beside each
+other in a space of samples, and is not offered.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sitsformer import artefacts, modelstore
+from sitsformer.baselines import saved
+from sitsformer.config import Config
+from sitsformer.config.learners import arm_of
+from sitsformer.errors import SitsError
+from sitsformer.fewshot import NETWORK, Draw, Learner, draw_shots, read_cells, validation_score
+from sitsformer.fewshot.adaptations import adaptations
+from sitsformer.fewshot.refine import LAND_COVER, SCORES, crop_weights, weighed
+from sitsformer.modelfiles import CONFIG, FORMAT, KNOWING
+from sitsformer.registry import find
+from sitsformer.sensors import said as said_sensor
+
+if TYPE_CHECKING:
+    from sitsformer.samples import Samples
+
+logger = logging.getLogger("sitsformer")
+
+SEED = 0
+"""Of the draw that the model learns from, and of all that is random."""
+
+Score = tuple[float, float]
+Floats = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Who draws the maps.
+
+    Attributes:
+        learner: of the sweep.
+        why: one sentence.
+        scores: of everybody who was asked, by name, the best first.
+    """
+
+    learner: Learner
+    why: str
+    scores: Mapping[str, Score]
+
+
+def choose(among: Sequence[Learner], cells: Sequence[Path], shots: str) -> Chosen:
+    """The learner that validation samples prefer; of equals the first.
+
+    Args:
+        among: who may draw the maps.
+        cells: their predictions, of every draw at these shots; none are needed for one.
+        shots: of the maps.
+
+    Raises:
+        SitsError: a learner has no cells, or cells without a validation score.
+    """
+    if len(among) == 1:
+        return Chosen(among[0], "the config names it", {})
+    found: dict[str, list[Score]] = {one.name: [] for one in among}
+    for path in cells:
+        for cell in read_cells(path).cells:
+            if cell.learner.name in found and str(cell.shots) == shots:
+                found[cell.learner.name].append(_score(cell.choice, path))
+    lacking = [name for name, scores in found.items() if not scores]
+    if lacking:
+        raise SitsError(
+            f"no predictions of {', '.join(lacking)} with {shots} labels a class among the "
+            f"{len(cells)} tables given: run the sweep, or name who draws the maps in maps.learner"
+        )
+    mean = {name: _mean(scores) for name, scores in found.items()}
+    order = sorted(mean, key=lambda name: mean[name], reverse=True)  # stable: the first of equals
+    best, second = order[0], order[1]
+    draws = len(found[best])
+    why = (
+        f"validation samples prefer it to {len(order) - 1} other learners of the sweep: balanced "
+        f"accuracy {mean[best][0]:.3f} over {draws} draw{'s' if draws > 1 else ''} of "
+        f"{shots} labels a class, next {second} with {mean[second][0]:.3f}"
+    )
+    learner = next(one for one in among if one.name == best)
+    return Chosen(learner, why, {name: mean[name] for name in order})
+
+
+def _score(choice: Mapping[str, Any], path: Path) -> Score:
+    """Validation score of a cell, by the best of what a map can do with its predictions."""
+    tried = choice.get(SCORES, {})
+    usable = [tuple(tried[name]) for name in ("none", LAND_COVER) if name in tried]
+    if usable:
+        return max(usable)
+    accuracy = choice.get("validation_balanced_accuracy", choice.get("validation_accuracy"))
+    if accuracy is None:
+        raise SitsError(f"{path} has no validation score: delete it and run the cell again")
+    return float(accuracy), float(choice["validation_log_likelihood"])
+
+
+def _mean(scores: Sequence[Score]) -> Score:
+    return float(np.mean([one for one, _ in scores])), float(np.mean([two for _, two in scores]))
+
+
+def make(
+    config: Config,
+    store: Path,
+    chosen: Chosen,
+    init: Path | None,
+    out: Path,
+    device: str = "cpu",
+) -> None:
+    """Fit who draws the maps, and write it as a model.
+
+    Args:
+        config: of the run.
+        store: sample store of the sweep.
+        chosen: who, and why.
+        init: the pretrained model that it starts from, or whose land cover it is given.
+        out: folder of the model.
+        device: where networks run.
+
+    Raises:
+        SitsError: the samples do not fit the pretrained model, or a training fails.
+    """
+    from sitsformer.samples import about, load_samples, open_samples
+
+    learner, samples = chosen.learner, load_samples(store)
+    if init is not None:
+        seed = -1 if learner.init in config.pretrain.models else learner.pretrain_seed
+        modelstore.refuse_other_start(init, learner.init, seed)
+    said = {
+        "name": arm_of(learner), "method": learner.method, "why": chosen.why,
+        "shots": str(config.maps.shots),
+        "asked": {name: list(score) for name, score in chosen.scores.items()},
+    }  # fmt: skip
+    origin = partial(
+        modelstore.Origin,
+        "classification",
+        {"samples": store.name, "learner": learner.name, "shots": str(config.maps.shots)},
+        {"fewshot": _sweep(config), "model": config.model.model_dump(mode="json")},
+        {"samples": store} | ({} if init is None else {"init": init}),
+        SEED,
+        classes=samples.classes,
+        layer=about(open_samples(store)).label,
+        patches=config.patches.model_dump(mode="json", exclude={"memory_gb", "scheduler"}),
+    )
+    write = _network if learner.method == NETWORK else _baseline
+    write(config, samples, learner, init, out, device, said, origin)
+    logger.info("%s draws the maps: %s", arm_of(learner), chosen.why)
+
+
+def _sweep(config: Config) -> dict[str, Any]:
+    others = {"shots", "seeds", "seeds_per_job", "inits", "adaptations", "baselines", "controls"}
+    return config.fewshot.model_dump(mode="json", exclude=others)
+
+
+def _network(
+    config: Config,
+    samples: Samples,
+    learner: Learner,
+    init: Path | None,
+    out: Path,
+    device: str,
+    said: dict[str, Any],
+    origin: Any,
+) -> None:
+    from sitsformer.finetune import PREDICT_BATCH, Job, series_of, tune
+    from sitsformer.model.prediction import probabilities
+
+    series = series_of(samples, init, device)
+    job = Job(samples, series, init, config.model, config.fewshot)
+    adaptation = find(adaptations(), learner.adaptation, "adaptation")
+    drawn, tuned = tune(job, adaptation, config.maps.shots, SEED)
+    found = probabilities(tuned.model, series, drawn.validation, PREDICT_BATCH)
+    known = job.land_cover if LAND_COVER in config.fewshot.refine else None
+    weights, score = _weights(found, samples, drawn, known)
+    said |= {"title": "network", "choice": dict(tuned.choice)} | _refined(weights)
+    made = origin(metrics=_metrics(score), learner=said, knows=None if weights is None else init)
+    modelstore.save_model(out, tuned.model.cpu(), made)
+
+
+def _baseline(
+    config: Config,
+    samples: Samples,
+    learner: Learner,
+    init: Path | None,
+    out: Path,
+    device: str,
+    said: dict[str, Any],
+    origin: Any,
+) -> None:
+    import shutil
+
+    from sitsformer.finetune import land_cover
+
+    settings = config.fewshot
+    drawn = draw_shots(samples.label, samples.split, config.maps.shots, SEED, settings.validation)
+    fitted = saved.fit(samples, learner.method, drawn, SEED, settings, device)
+    found = fitted.predict(fitted.series.take(drawn.validation))
+    wanted = init is not None and LAND_COVER in settings.refine
+    known = land_cover(init, samples, device) if init is not None and wanted else None
+    weights, score = _weights(found, samples, drawn, known)
+    made = origin(metrics=_metrics(score), learner={**said, **fitted.about, **_refined(weights)})
+    description = {
+        "format": FORMAT,
+        "task": made.task,
+        "architecture": {"patch": samples.reflectance.shape[-1]},
+        "bands": list(samples.bands),
+        **said_sensor(samples.sensor),
+        "mean": fitted.statistics.mean.tolist(),
+        "std": fitted.statistics.std.tolist(),
+        "classes": list(samples.classes.names),
+        **modelstore.described(made),
+    }
+    with artefacts.create(
+        out, modelstore.KIND, config=made.config, inputs=made.inputs, seed=SEED
+    ) as folder:
+        (folder / CONFIG).write_text(json.dumps(description, indent=1) + "\n")
+        saved.write(fitted, folder)
+        (folder / modelstore.CARD).write_text(_card(description), encoding="utf-8")
+        if weights is not None and init is not None:
+            shutil.copytree(init, folder / KNOWING)
+
+
+def _weights(
+    found: Floats, samples: Samples, drawn: Draw, known: Floats | None
+) -> tuple[npt.NDArray[np.float64] | None, Score]:
+    """What land cover says of each crop, where validation prefers that, and the score.
+
+    Args:
+        found: (validation sample, class) probabilities.
+        samples: of the store.
+        drawn: positions in them.
+        known: (sample, land cover) probabilities; None: they are not offered.
+    """
+    truth = samples.label[drawn.validation]
+    plain = validation_score(truth, found)
+    if known is None:
+        return None, plain
+    label = samples.label[drawn.train]
+    weights = crop_weights(label, drawn.train, known, found.shape[1])
+    score = validation_score(truth, weighed(found, known[drawn.validation], weights))
+    return (weights, score) if score > plain else (None, plain)
+
+
+def _refined(weights: npt.NDArray[np.float64] | None) -> dict[str, Any]:
+    if weights is None:
+        return {"refined": "none"}
+    return {"refined": LAND_COVER, "weights": weights.tolist()}
+
+
+def _metrics(score: Score) -> dict[str, float]:
+    return {"validation_balanced_accuracy": score[0], "validation_log_likelihood": score[1]}
+
+
+def _card(described: Mapping[str, Any]) -> str:
+    learner = described["learner"]
+    lines = [
+        f"# {learner['title']}, for maps",
+        "",
+        f"Reads series of {described['architecture']['patch']} x "
+        f"{described['architecture']['patch']} pixel patches of Sentinel-2 surface reflectance, "
+        f"bands {', '.join(described['bands'])}.",
+        "",
+        f"- Why: {learner['why']}.",
+        f"- Settings: {json.dumps(learner['choice'])}; seed {learner['seed']}; refined by "
+        f"{learner['refined']}.",
+        f"- Classes: {', '.join(described['classes'])}.",
+        *(f"- {name}: {value}" for name, value in described["data"].items()),
+        *(f"- {name}: {value:.4g}" for name, value in described["metrics"].items()),
+        "",
+        "## Use",
+        "",
+        "    sitsformer map --model PATH/OF/THIS/DIRECTORY --cube TILE.zarr --out map.tif",
+        "",
+    ]
+    return "\n".join(lines)

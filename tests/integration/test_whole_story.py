@@ -1,0 +1,149 @@
+"""docs/tutorials/county.md as a user goes through it, from points to the accuracy of a second map.
+
+Points are drawn over the embedded landscape, whose true crops are known; so the second county's
+areas can be compared with what grows there.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+import yaml
+
+from sitsformer.config import Area, Synthetic
+from sitsformer.cube import layer_values
+from sitsformer.grid import tiles, to_lonlat
+from sitsformer.imagery.synthetic.source import SyntheticSource
+from sitsformer.legends import load_legend
+
+pytestmark = pytest.mark.long
+
+BOUNDS = [-94.900, 43.100, -94.880, 43.112]
+NEXT = [-94.960, 43.140, -94.950, 43.148]
+
+
+def command(folder: Path, module: str, *words: object) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *map(str, words)], cwd=folder, text=True,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def truth(bounds: list[float], year: int) -> pd.DataFrame:
+    """Crop of every pixel of an area: what the landscape has, without the product's errors."""
+    area = Area.model_validate(
+        {
+            "source": "synthetic", "bounds": bounds, "start": f"{year}-03-01",
+            "end": f"{year}-10-31", "labels": ["cdl"], "tiles": {"size": 126},
+        }
+    )  # fmt: skip
+    source = SyntheticSource(Synthetic(label_error=0.0))
+    legend = load_legend("cdl")
+    names = dict(zip(legend.codes, legend.names, strict=True))
+    parts = []
+    for tile in tiles("county", area):
+        cube = source.cube("county", area, tile)
+        codes = layer_values(cube["cdl"])
+        x, y = np.meshgrid(cube.x.values, cube.y.values)
+        lon, lat = to_lonlat(tile.epsg, x.ravel(), y.ravel())
+        parts.append(pd.DataFrame({"lon": lon, "lat": lat, "code": codes.ravel()}))
+    found = pd.concat(parts, ignore_index=True)
+    found = found[(found.code > 0) & (found.code < 61)]  # crops
+    return found.assign(crop=[names[code] for code in found.code])
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the finished run of one county."""
+    folder = tmp_path_factory.mktemp("story")
+    points = truth(BOUNDS, 2021).groupby("crop").filter(lambda part: len(part) > 400)
+    drawn = points.groupby("crop").sample(60, random_state=1)
+    drawn[["lon", "lat", "crop"]].to_csv(folder / "points.csv", index=False)
+    command(
+        folder, "sitsformer", "init", "county", f"--area={','.join(map(str, BOUNDS))}",
+        "--season", "2021-03-01", "2021-10-31", "--labels", "points.csv", "--source", "synthetic",
+    )  # fmt: skip
+    config = folder / "county" / "config" / "config.yaml"
+    values: dict[str, Any] = yaml.safe_load(config.read_text())
+    # The same, in less time.
+    values["pretrain"]["epochs"] = 3
+    values["fewshot"] |= {"shots": [5, "all"], "seeds": 2}
+    config.write_text(yaml.safe_dump(values))
+    command(folder / "county", "snakemake", "--cores", "2")
+    return folder
+
+
+def test_the_county_has_a_map_areas_places_to_visit_and_a_page(story: Path) -> None:
+    area = story / "county" / "results" / "maps" / "county_2021"
+    with rasterio.open(area / "county_2021.tif") as source:
+        tags, mapped = source.tags(), source.read(1)
+    assert "validation samples prefer it to" in tags["WHY"]
+    assert (mapped != 0).mean() > 0.3
+    page = (story / "county" / "results" / "report.html").read_text()
+    assert f"Drawn by {tags['LEARNER']}" in page
+    table = pd.read_csv(area / "county_2021_areas.csv")
+    assert table.basis[0].startswith("carried over") or table.basis[0].startswith("counted")
+    assert 1 <= len(geopandas.read_file(area / "county_2021_visits.gpkg")) <= 30
+
+
+def test_the_model_alone_maps_the_next_county_and_a_sample_corrects_it(story: Path) -> None:
+    values = {
+        "results": "next",
+        "areas": {
+            "next_2022": {
+                "source": "synthetic", "bounds": NEXT, "start": "2022-03-01",
+                "end": "2022-10-31", "labels": ["worldcover"], "tiles": {"size": 126},
+            }
+        },
+        "patches": {"size": 3, "max_length": 50, "min_dates": 6},
+        "maps": {
+            "model": "county/results/models/crop", "tiles": {"next_2022": "all"},
+            "mask": "cropland",
+        },
+    }  # fmt: skip
+    (story / "next.yaml").write_text(yaml.safe_dump(values))
+    snakefile = story / "county" / "workflow" / "Snakefile"
+    command(
+        story, "snakemake", "maps", "--cores", "2", "--snakefile", snakefile, "--configfile",
+        "next.yaml",
+    )  # fmt: skip
+    raster = story / "next" / "maps" / "next_2022" / "next_2022.tif"
+    real = truth(NEXT, 2022)
+    with rasterio.open(raster) as source:
+        places = geopandas.points_from_xy(real.lon, real.lat, crs=4326).to_crs(source.crs)
+        row = ((source.transform.f - np.asarray(places.y)) // 10).astype(int)
+        column = ((np.asarray(places.x) - source.transform.c) // 10).astype(int)
+        inside = (row >= 0) & (column >= 0) & (row < source.height) & (column < source.width)
+        code = np.zeros(len(real), int)
+        code[inside] = source.read(1)[row[inside], column[inside]]
+    mapped = real[code != 0]
+    mapped = mapped.assign(stratum=code[code != 0])
+    # Of each class of the map so many pixels at random, and what truly grows there.
+    size = mapped.groupby("stratum").stratum.transform("size")
+    sample = mapped[size >= 50].groupby("stratum").sample(50, random_state=2)
+    sample[["lon", "lat", "crop"]].rename(columns={"crop": "class"}).to_csv(
+        story / "reference.csv", index=False
+    )
+    command(story, "sitsformer", "assess", raster, "reference.csv", "--design", "stratified")
+    table = pd.read_csv(raster.with_name("next_2022_assessed.csv")).set_index("class")
+    grown = mapped.crop.value_counts() / 100
+    total = table.mapped_ha["(all)"]
+    known = [name for name in grown.index if name in table.index and table.low_ha[name] > 0]
+    assert len(known) >= 2
+    # Pixels that are mapped as a class but hold no crop are in no sample of this test.
+    scale = total / grown.sum()
+    holds = [
+        table.low_ha[name] * 0.97 <= grown[name] * scale <= table.high_ha[name] * 1.03
+        for name in known
+    ]
+    assert np.mean(holds) > 0.6

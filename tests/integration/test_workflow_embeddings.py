@@ -1,0 +1,98 @@
+"""One line of config: the whole workflow with Satellite Embedding beside our own models."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_workflow_earthengine import example, served
+from workflow import ROOT, command, contents, planned
+
+from sitsformer import artefacts
+from sitsformer.config import parse
+from sitsformer.embedded import store
+from sitsformer.paths import Paths
+from sitsformer.samples import open_samples
+
+pytestmark = pytest.mark.long
+
+LAYER = "satellite_embedding"
+LEARNERS = {LAYER, f"{LAYER}_neighbour", f"{LAYER}_series"}
+
+
+def made(folder: Path, values: Mapping[str, Any]) -> dict[str, bytes]:
+    """Run the whole workflow; everything it made, by path."""
+    result = subprocess.run(
+        command(folder, dict(values)),
+        capture_output=True, text=True, check=False, cwd=ROOT,
+        env={**os.environ, "HOME": str(folder), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    return contents(folder)
+
+
+def test_one_line_compares_with_satellite_embedding(tmp_path: Path) -> None:
+    values = example("iowa.yaml")
+    with served(parse(values)) as server:
+        values["earthengine"] = {"url": server.url, "project": "proj-test"}
+        before = made(tmp_path, values)
+        values["embeddings"] = {LAYER: {}}
+        jobs = planned(tmp_path, values)
+        after = made(tmp_path, values)
+    # What was there is as it was, and nothing of it was made again.
+    assert set(jobs) == {
+        "embedded_tile",
+        "embedded_samples",
+        "embedded_baseline",
+        "evaluate",
+        "report",
+    }
+    assert (jobs["embedded_tile"], jobs["embedded_samples"]) == (2, 1)
+    assert jobs["embedded_baseline"] == 3
+    kept = {
+        path for path in before if path.split("/")[0] in ("cubes", "patches", "models", "fewshot")
+    }
+    assert kept
+    assert all(after[path] == before[path] for path in kept)
+
+    paths = Paths(parse(values))
+    rows = store.read_rows(tmp_path / paths.embedded(LAYER))
+    samples = open_samples(tmp_path / paths.samples(values["fewshot"]["set"]))
+    assert rows.shape == (samples.sizes["sample"], 64)
+    assert artefacts.check(tmp_path / paths.embedded(LAYER)) == []
+    # Each sample has the pixel of its tile that it stands on.
+    for row in (0, 17, samples.sizes["sample"] - 1):
+        area, tile = samples.tile.attrs["names"][int(samples.tile[row])].split("/")
+        opened = store.open_store(
+            tmp_path / paths.embedded_tile(LAYER, area, tile), store.TILE_KIND
+        )
+        pixel = opened.sel(x=float(samples.x[row]), y=float(samples.y[row])).embedding.values
+        value = np.sign(pixel) * (np.abs(pixel.astype(float)) / 127.5) ** 2
+        wanted = np.where(pixel == -128, np.nan, value)
+        np.testing.assert_allclose(rows[row], wanted, rtol=1e-6)
+
+    table = pd.read_csv(tmp_path / "results" / "tables" / "fewshot.csv")
+    assert set(table.method) > LEARNERS
+    differences = pd.read_csv(tmp_path / "results" / "tables" / "differences.csv")
+    objective = values["pretrain"]["objectives"][0]
+    assert f"{objective} - {LAYER}" in set(differences.comparison)
+    best = differences[differences.comparison == f"{objective} - best baseline"]
+    assert set(best.second) == {"nearest_centroid"}
+    page = (tmp_path / "results" / "report.html").read_text()
+    text = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", page))
+    assert "Satellite Embedding dataset is produced by Google and Google DeepMind" in text
+    assert "CC BY 4.0" in text
+    assert f"{objective} pretraining beats Satellite Embedding" in text.replace("Dual", "dual")
+    assert "Satellite Embedding and series features" in text
+    choices = pd.read_csv(tmp_path / "results" / "tables" / "choices.csv")
+    chosen = [json.loads(one) for one in choices[choices.method.isin(LEARNERS)].choice]
+    without = np.isnan(rows).any(1)[(samples.split.values == 2) & (samples.label.values >= 0)].sum()
+    assert {one["without_embedding"] for one in chosen} == {int(without)}

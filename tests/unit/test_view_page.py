@@ -1,0 +1,88 @@
+"""`sitsformer view`: one page of what is there, without a network."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+import made_run
+import phenology
+from sitsformer.commands.earthengine import view
+from sitsformer.config import ConfigError, load
+from sitsformer.paths import Paths
+
+POINTS = "lon,lat,crop\n9.0005,50.5499,maize\n9.0010,50.5497,<soy>\n80.0,10.0,maize\n"
+
+
+class Page(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def count(self, tag: str) -> int:
+        return sum(one == tag for one, _ in self.found)
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An area of one tile; the second one is another source's, and has nothing yet."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "points.csv").write_text(POINTS)
+    own = {"bounds": [9.0, 50.547, 9.004, 50.55], "tiles": {"size": made_run.SIDE}}
+    area = made_run.CONFIG["areas"]["county"] | own
+    values = made_run.CONFIG | {
+        "areas": {"county": area, "far": area | {"source": "earthengine"}},
+        "labels": {"visits": {"kind": "points", "path": "points.csv", "column": "crop"}},
+    }
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(values))
+    return tmp_path / "c.yaml"
+
+
+def test_before_anything_is_there_areas_tiles_and_labels_are_shown(config: Path) -> None:
+    made_run.run(view, config, config.with_name("view.html"))
+    text = config.with_name("view.html").read_text()
+    page = Page(text)
+    assert text.count("no cube is there yet") == 2 and page.count("image") == 0
+    assert page.count("rect") >= 2 and page.count("path") == 2
+    assert page.count("circle") == 4  # two in each area, none of the one far away
+    assert "&lt;soy&gt;, feature 2" in text and "<soy>" not in text
+    # Whoever opens it asks nobody.
+    assert "default-src 'none'" in text and page.count("script") == page.count("link") == 0
+    assert not re.search(r"(href|src)=\"(?!data:)", text) and "url(" not in text
+
+
+def test_cubes_labels_and_maps_are_shown_when_they_are_there(config: Path) -> None:
+    folder = config.parent / "results"
+    cube = config.parent / Paths(load(config)).cubes("crops")[0]
+    made_run.make_cube(cube)
+    made_run.make_model(folder / "models" / "crop", "classification", phenology.NAMES)
+    tile = folder / "maps" / "county" / "tiles" / "32632_499980_5599980.tif"
+    options = ("--config", config, "--model", folder / "models" / "crop")
+    made_run.run(made_run.map_command, *options, "--cube", cube, "--out", tile)
+    made_run.run(
+        made_run.mosaic, *options, "--out", folder / "maps" / "county" / "county.tif", tile
+    )
+    made_run.run(view, config, config.with_name("view.html"), "--area", "county")
+    text = config.with_name("view.html").read_text()
+    page = Page(text)
+    titles = re.findall(r"<label for=\"county-\d\">(.*?)</label>", text)
+    assert titles == ["clear sky", "cdl", "crop map", "tiles", "outline", "labels visits"]
+    assert page.count("image") == 3
+    assert all(f"section:has(#county-{k}:not(:checked)) .county-{k}" in text for k in range(6))
+
+
+def test_an_area_that_is_not_there_is_told(config: Path) -> None:
+    with pytest.raises(ConfigError, match="no area 'near' to show; the config has county, far"):
+        made_run.run(view, config, config.with_name("view.html"), "--area", "near")
+    assert not config.with_name("view.html").exists()
