@@ -88,7 +88,7 @@ def test_the_product_is_made_listed_and_checked(run: Path) -> None:
     done = command(run, *report)
     assert done.returncode == 0, done.stderr
     page = (run / "new.html").read_text()
-    assert f"<code>{dates.name}</code> number of clear dates of the pixel" in page
+    assert dates.name in page and "number of clear dates of the pixel" in page
     assert page.count('<img src="data:image/png') == 2
 
     done = command(run, "check", area.parent)

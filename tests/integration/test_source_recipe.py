@@ -38,7 +38,7 @@ def package(tmp_path: Path) -> Path:
     package = recipes.copy(tmp_path)
     module, section, key = recipes.blocks("A source")
     (package / "imagery" / "flat.py").write_text(module)
-    recipes.insert(package / "config" / "areas.py", "class EarthEngine(", f"{section}\n\n")
+    recipes.insert(package / "config" / "areas.py", "class Area(", f"{section}\n\n")
     root = package / "config" / "root.py"
     recipes.insert(
         root, "from sitsformer.config.base import", "from sitsformer.config.areas import Flat\n"

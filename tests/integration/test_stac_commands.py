@@ -135,7 +135,7 @@ def test_doctor_and_plan_say_what_there_is(
         assert "ok    farm: pixels  read from S2A_T15TVJ" in said and "Everything answers." in said
         assert "Earth Engine" not in said
     # The list is there: nobody is asked.
-    said = sitsformer("plan", path)
+    said = sitsformer("plan", "--stac", path)
     assert f"farm {truth[0].name}: 2 items in 2 dates (as listed before)" in said
     assert "parts of 22 files" in said
     said = sitsformer("doctor", path, status=1)

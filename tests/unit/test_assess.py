@@ -109,7 +109,7 @@ def test_every_form_of_a_sample_gives_one_table(ground, tmp_path: Path, form: st
     found = assess(path, reference, design="stratified", column=chosen)
     pixels = np.bincount(classes.ravel(), minlength=4)[1:]
     sample = areas.Reference.plain(classes[row, column] - 1, true)
-    expected = areas.table(pixels, CLASSES.names, (10, 40, 50), sample, 0.95, "")
+    expected = areas.table(pixels, CLASSES.names, (10, 40, 50), sample, 0.95, "", 0.01)
     same = [name for name in expected.columns if name != "basis"]
     pd.testing.assert_frame_equal(found[same], expected[same])
     assert found.basis[0].startswith(f"180 units of {reference.name}, drawn at random within each")
@@ -187,7 +187,7 @@ def test_intervals_hold_the_known_truth_of_the_ground(ground, tmp_path: Path) ->
         if seed:
             table = areas.table(
                 np.bincount(classes.ravel(), minlength=4)[1:], CLASSES.names, (10, 40, 50),
-                sample, 0.95, "",
+                sample, 0.95, "", 0.01,
             )  # fmt: skip
         else:
             lon, lat = to_lonlat(32614, x, y)

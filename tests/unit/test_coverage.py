@@ -61,7 +61,7 @@ def intervals(design: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for _ in range(REPEATS):
         places = drawn(design, rng)
         sample = areas.Reference.plain(MAPPED.ravel()[places], TRUTH.ravel()[places])
-        table = areas.table(PIXELS, NAMES, CODES.values, sample, LEVEL, "")
+        table = areas.table(PIXELS, NAMES, CODES.values, sample, LEVEL, "", 0.01)
         found.append(table[["low_ha", "high_ha", "estimated_ha"]].to_numpy()[:-1])
     low, high, middle = np.moveaxis(np.array(found), 2, 0)
     return low, high, middle
@@ -99,6 +99,6 @@ def test_the_command_says_the_same_of_a_file(tmp_path: Path) -> None:
     found = assess(raster, tmp_path / "points.gpkg", design="stratified", column=None, level=LEVEL)
     own = found.set_index("class").loc[list(NAMES)]
     sample = areas.Reference.plain(MAPPED.ravel()[places], TRUTH.ravel()[places])
-    expected = areas.table(PIXELS, NAMES, CODES.values, sample, LEVEL, "").set_index("class")
+    expected = areas.table(PIXELS, NAMES, CODES.values, sample, LEVEL, "", 0.01).set_index("class")
     columns = ["low_ha", "high_ha", "estimated_ha", "users_accuracy", "producers_accuracy"]
     pd.testing.assert_frame_equal(own[columns], expected.loc[list(NAMES)][columns])

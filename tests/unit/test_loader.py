@@ -79,7 +79,7 @@ def test_batches_are_the_samples(chunked, made, mode, batch_size):
 def test_memory_and_stream_agree_and_threads_do_not_matter(chunked, monkeypatch):
     memory = joined(Loader(chunked, 128, 1, mode="memory").epoch(2))
     for workers in (1, 3):
-        monkeypatch.setattr(shards, "threads", lambda workers=workers: workers)
+        monkeypatch.setattr(shards.threads, "count", lambda workers=workers: workers)
         stream = joined(Loader(chunked, 128, 1, mode="stream").epoch(2))
         for name, values in memory.items():
             assert (stream[name] == values).all(), name

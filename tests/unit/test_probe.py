@@ -153,9 +153,9 @@ def test_every_network_has_one_budget_batches_and_augmentation(monkeypatch) -> N
     seen = []
 
     class Watched(ClassifyTask):
-        def __init__(self, series, label, train, settings, validation=None):
+        def __init__(self, series, label, train, settings, validation=None, **more):
             seen.append((series, train.copy(), settings))
-            super().__init__(series, label, train, settings, validation)
+            super().__init__(series, label, train, settings, validation, **more)
 
     monkeypatch.setattr(finetune, "ClassifyTask", Watched)
     monkeypatch.setattr(baseline_training, "ClassifyTask", Watched)
