@@ -26,7 +26,7 @@ if CONFIG.embeddings:
         message:
             "Embeddings {wildcards.layer} of {wildcards.area}, tile {wildcards.tile} (log: {log})"
         shell:
-            "{resources.job} {resources.attempt} {log:q} embeddings tile"
+            "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} embeddings tile"
             " --config {resources.config:q} --requests {resources.earthengine_requests}"
             " -- {wildcards.layer} {wildcards.area} {wildcards.tile} {output:q}"
 
@@ -54,7 +54,7 @@ if CONFIG.embeddings:
         message:
             "Embeddings {wildcards.layer} of the samples (log: {log})"
         shell:
-            "{resources.job} {resources.attempt} {log:q} embeddings samples"
+            "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} embeddings samples"
             " --samples {input.samples:q} -- {wildcards.layer} {output:q} {input.tiles:q}"
 
     rule embedded_baseline:
@@ -84,7 +84,7 @@ if CONFIG.embeddings:
         message:
             "Learner {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
         shell:
-            "{resources.job} {resources.attempt} {log:q} baseline --config {resources.config:q}"
+            "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} baseline --config {resources.config:q}"
             " --samples {input.samples:q} --method {wildcards.learner} {params.land_cover:q}"
             " --embeddings {input.embeddings:q}"
             " --shots {wildcards.shots} --seeds {wildcards.seeds} --out {output:q}"
