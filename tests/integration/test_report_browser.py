@@ -108,7 +108,7 @@ def test_every_picture_is_painted_and_fits(page: Path, tmp_path: Path, width: in
     found = measured(document)
     assert len(found["images"]) == 1
     assert all(complete and natural > 500 for complete, natural in found["images"])
-    assert len(found["drawings"]) == 11
+    assert len(found["drawings"]) == 12
     assert all(w > 600 and h > 100 for w, h in found["drawings"])
     assert found["page"][0] <= found["page"][1]
 
