@@ -79,10 +79,7 @@ def spread(found: Tensor, rows: Rows, other: float) -> Tensor:
         table = found.new_full((rows.count, *found.shape[1:]), other)
         return table.index_copy(0, rows.index, found)
     last = found.new_full((1, *found.shape[1:]), other)
-    return cast(
-        Tensor,
-        _Spread.apply(found, last, rows.index, rows.back),  # type: ignore[no-untyped-call]
-    )
+    return _placed(found, last, rows)
 
 
 def beside(found: Tensor, rows: Rows, other: Tensor) -> Tensor:
@@ -92,6 +89,11 @@ def beside(found: Tensor, rows: Rows, other: Tensor) -> Tensor:
         places = torch.full((rows.count,), len(found))
         places[rows.index] = torch.arange(len(found))
         return torch.cat([found, last]).index_select(0, places)
+    return _placed(found, last, rows)
+
+
+def _placed(found: Tensor, last: Tensor, rows: Rows) -> Tensor:
+    """Rows (n, H) back in their places, and a last one (1, H) in all others."""
     return cast(
         Tensor,
         _Spread.apply(found, last, rows.index, rows.back),  # type: ignore[no-untyped-call]
