@@ -80,7 +80,7 @@ def test_a_probe_of_two_classes_is_the_same_regression() -> None:
     regression = LogisticRegression(C=0.03, max_iter=1000, tol=1e-6)
     scaled = j.features(model, 0, np.arange(len(samples)))
     regression.fit(scaled[draw.train], samples.label[draw.train])
-    np.testing.assert_allclose(found[:, :2], regression.predict_proba(scaled), atol=2e-3)
+    np.testing.assert_allclose(found[:, :2], regression.predict_proba(scaled), atol=5e-3)
     assert model.classifier is not None
     assert float(model.classifier.bias.detach()[3]) == UNSEEN
 
