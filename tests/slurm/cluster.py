@@ -49,6 +49,14 @@ class Job:
     def cancel(self, *options: str) -> None:
         subprocess.run(["scancel", *options, self.number], check=True)
 
+    def limit(self) -> None:
+        """Leave a running job no more than the first minute: it ends now, or when that is over.
+
+        Asked for from the start, a minute may be over before the job has begun its work.
+        """
+        update = ["scontrol", "update", f"JobId={self.number}", "TimeLimit=1"]
+        subprocess.run(update, check=True)
+
 
 class Run:
     """Calls of `snakemake` in a folder."""

@@ -59,8 +59,10 @@ def test_what_was_too_little_memory_is_more_the_next_time(run: Run) -> None:
 
 def test_a_time_limit_ends_training_at_a_checkpoint_and_the_next_attempt_goes_on(run: Run) -> None:
     endless(run)
-    status, said = run("--retries", "1", "--set-resources", "pretrain:runtime=1", "--", MODEL)
-    assert status != 0
+    process = run.start("--retries", "1", "--", MODEL)
+    wait_for(lambda: training(run)).limit()
+    wait_for(lambda: training(run) if "resumed from" in run.log(LOG) else None).limit()
+    assert process.wait() != 0
     first, second = run.jobs("pretrain")
     assert {first.state, second.state} == {"TIMEOUT"}
     before, after = run.log(f"{LOG}.attempt1"), run.log(LOG)
@@ -69,6 +71,7 @@ def test_a_time_limit_ends_training_at_a_checkpoint_and_the_next_attempt_goes_on
     assert not (run.folder / MODEL).exists()
     assert half_done(run) == []
     # What the job said last is what the terminal says last.
+    said = run.said.read_text()
     assert f"saved after step {saved(after)}" in said[said.rindex("Failed: ") :]
 
 
