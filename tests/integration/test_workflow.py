@@ -221,7 +221,8 @@ def test_the_same_config_twice_gives_the_same_bytes_even_when_killed(
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         assert not (tmp_path / "results" / "report.html").exists()
-    assert "Directory cannot be locked" in run(tmp_path, tiny()).stderr
+    locked = run(tmp_path, tiny())
+    assert "Directory cannot be locked" in locked.stdout + locked.stderr
     assert run(tmp_path, tiny(), "--unlock").returncode == 0
     result = run(tmp_path, tiny())
     assert result.returncode == 0, result.stdout + result.stderr
