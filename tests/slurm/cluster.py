@@ -16,6 +16,8 @@ Found = TypeVar("Found")
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests" / "integration" / "tiny.yaml"
+SAMPLES, MODEL = "results/patches/landcover.zarr", "results/models/ssl-p0"
+"""What pretraining learns from, and what it makes."""
 
 # Nothing here is about the profile: no accounting, and no patience.
 FAST = (
