@@ -14,7 +14,7 @@ STAGES = {
     "fewshot": 4,
     "baseline": 3,
     "evaluate": 3,
-    "crop_model": 5,
+    "crop_model": 6,
     "map": 2,
     "mosaic": 2,
     "report": 3,
