@@ -53,6 +53,7 @@ CONTENTS: dict[str, dict[str, str]] = {
     },
     "Beside the workflow": {
         "init": "init:init",
+        "predict": "predict:predict",
         "finetune": "finetune:finetune",
         "embed": "embed:embed",
         "export-onnx": "export_onnx:export_onnx",

@@ -142,8 +142,10 @@ MAP_VALUES = 30e6
 """Dates of pixels that are looked through and gathered a second."""
 MAP_PIXEL = 1.0
 """Bytes on disk of a mapped pixel, without `maps.layers`."""
-MOSAIC_PIXELS, MOSAIC_BYTES = 6e6, 4.0
-"""Pixels put together a second, bytes held for one."""
+MOSAIC_PIXELS, MOSAIC_BYTES = 6e6, 0.7
+"""Pixels put together a second, bytes held for one: the candidates of places to visit."""
+MOSAIC_MB, MOSAIC_ROW = 100, 0.02
+"""GDAL's blocks, and the strip of rows that is looked at at once: MB for a pixel of its width."""
 PAGE_SAMPLE, PAGE_BYTES = 1e-5, 200.0
 
 
