@@ -7,6 +7,7 @@ import torch
 
 import training_data
 from sitsformer.model import Architecture, SITSFormer
+from sitsformer.model.hiding import HiddenBands
 from sitsformer.model.steps import make_series
 from sitsformer.training.objectives import objectives
 from sitsformer.training.pretraining import Held, InMemory, PretrainSettings, PretrainTask
@@ -41,6 +42,15 @@ def shape_for(objective):
     """What the objective's losses ask of a network."""
     chosen = objectives()[objective]
     return replace(SHAPE, decoder=chosen.views, projection=chosen.projects)
+
+
+def mask_of(batch):
+    """What is hidden of a batch, (N,) or (N, C), on the host."""
+    if isinstance(batch.hidden, HiddenBands):
+        return batch.hidden.values.numpy()
+    mask = np.zeros(batch.steps.layout.steps, bool)
+    mask[batch.hidden.rows.index.numpy()] = True
+    return mask
 
 
 def weights(model):
