@@ -9,25 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import training_data
-from sitsformer.model import SITSFormer, rows, steps
+from sitsformer.model import SITSFormer
 from sitsformer.model.rows import LEAST, SIZES, Rows, beside, choose, filled, spread, take
 from sitsformer.model.steps import make_series, pack
 from sitsformer.training.augment import Strength
 from sitsformer.training.pretraining import InMemory, PretrainTask
-from training_tasks import MEAN, SHAPE, STD, settings_of
+from training_tasks import MEAN, SHAPE, STD, as_on_a_gpu, settings_of
 
 CHOSEN = np.array([True, False, True, True, False, False, True])
-
-
-@pytest.fixture
-def as_on_a_gpu(monkeypatch):
-    """Take the branches of a GPU; plain ones again where it is called with False."""
-
-    def choose_branch(gpu: bool) -> None:
-        for module in (rows, steps):
-            monkeypatch.setattr(module, "plain", lambda device: not gpu)
-
-    return choose_branch
 
 
 def both() -> tuple[Rows, Rows]:
@@ -80,8 +69,8 @@ def test_rows_put_back(learns) -> None:
         torch.testing.assert_close(expected[1], found[1], rtol=0, atol=1e-12)
 
 
-def test_choose_knows_the_places(as_on_a_gpu) -> None:
-    as_on_a_gpu(True)
+def test_choose_knows_the_places(monkeypatch) -> None:
+    as_on_a_gpu(monkeypatch)
     found = choose(CHOSEN, "cpu", 9)
     assert found.back is not None and found.real is not None
     assert found.back.tolist() == [0, 256, 1, 2, 256, 256, 3, 256, 256]
@@ -111,7 +100,7 @@ CASES = [
 
 @pytest.mark.parametrize(("objective", "mask"), CASES)
 @pytest.mark.parametrize(("embedding", "patch"), [("conv3d", 5), ("linear", 1)])
-def test_a_step_of_pretraining_is_the_same(objective, mask, embedding, patch, as_on_a_gpu) -> None:
+def test_a_step_of_pretraining_is_the_same(objective, mask, embedding, patch, monkeypatch) -> None:
     """Without dropout: its numbers depend on how many rows there are."""
     views = objective == "dual"
     values, doy, label, _ = training_data.arrays(patch=patch)
@@ -119,7 +108,7 @@ def test_a_step_of_pretraining_is_the_same(objective, mask, embedding, patch, as
     kind, close = (torch.float32, 1e-4) if views else (torch.float64, 1e-9)
     results = []
     for gpu in (False, True):
-        as_on_a_gpu(gpu)
+        as_on_a_gpu(monkeypatch, gpu)
         shape = replace(
             SHAPE, patch=patch, embedding=embedding, dropout=0.0, attention_dropout=0.0,
             decoder=views, projection=views,
@@ -146,11 +135,11 @@ def test_a_step_of_pretraining_is_the_same(objective, mask, embedding, patch, as
 
 
 @pytest.mark.parametrize("pooling", ["max", "seasons"])
-def test_a_prediction_is_the_same(pooling, as_on_a_gpu) -> None:
+def test_a_prediction_is_the_same(pooling, monkeypatch) -> None:
     values, doy, _, _ = training_data.arrays(count=40, patch=5)
     results = []
     for gpu in (False, True):
-        as_on_a_gpu(gpu)
+        as_on_a_gpu(monkeypatch, gpu)
         torch.manual_seed(0)
         shape = replace(SHAPE, patch=5, embedding="conv3d", pooling=pooling)
         model = SITSFormer(shape, MEAN, STD).eval()
