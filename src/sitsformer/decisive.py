@@ -27,7 +27,7 @@ Settings = dict[str, Any]
 
 WHERE_IT_RUNS = {
     "patches": {"memory_gb", "scheduler"},
-    "pretrain": {"loader", "checkpoint_every"},
+    "pretrain": {"loader", "checkpoint_every", "graphs"},
 }
 """Keys of sections that say how a job is run, not what it makes."""
 

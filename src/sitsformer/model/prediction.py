@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from sitsformer.model.network import SITSFormer
@@ -168,6 +169,8 @@ def _probabilities(model: SITSFormer, encoded: Tensor, layout: StepTable, doy: T
 
 
 def _move(steps: Steps, device: torch.device) -> Steps:
-    """The same batch on another device."""
+    """The same batch on another device, whose table may be longer."""
     layout = make_layout(steps.layout.lengths, device)
-    return Steps(steps.values.to(device), steps.doy.to(device), layout)
+    missing = layout.steps - steps.layout.steps
+    values = F.pad(steps.values.to(device), (0, 0, 0, 0, 0, missing))
+    return Steps(values, F.pad(steps.doy.to(device), (0, missing)), layout)
