@@ -11,6 +11,7 @@ Axes: n samples, F features.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,26 +70,27 @@ def whitening(plain: Floats, altered: Floats | None) -> npt.NDArray[np.float64]:
     Returns:
         (F, F) upper triangle: up to a rotation, which distances and penalties do not see, the
         inverse root of the covariance within a class and its ridge. Features of `plain` have the
-        variance 1 in the mean. The identity where nothing varies.
+        variance 1 in the mean. The identity where all samples are equal.
     """
-    apart = [] if altered is None else [altered - plain]
-    if len(plain) > 1:
-        near = Pool(plain.astype(np.float32).copy).neighbours[:, :NEIGHBOURS]
-        apart.append((plain[near] - plain[:, None]).reshape(-1, plain.shape[1]))
-    width = plain.shape[1]
-    within = sum((part for part in map(_covariance, apart) if part is not None), np.zeros(()))
-    if not within.any():
-        return np.eye(width)
     from scipy.linalg import cholesky, solve_triangular
 
+    width = plain.shape[1]
+    if not np.ptp(plain, axis=0).any():
+        return np.eye(width)
+    near = Pool(plain.astype(np.float32).copy).neighbours[:, :NEIGHBOURS]
+    within = _of_one((plain[column] - plain for column in near.T), width)
+    if altered is not None:
+        within += _of_one([altered - plain], width)
     within[np.diag_indices(width)] += RIDGE * np.trace(within) / width
     turn = solve_triangular(cholesky(within), np.eye(width))
     return np.asarray(turn / np.sqrt((plain @ turn).var(0).mean()), dtype=np.float64)
 
 
-def _covariance(apart: Floats) -> npt.NDArray[np.float64] | None:
-    """(F, F) second moments of differences (n, F), 1 in the sum of variances; None: all are 0."""
-    own = np.asarray(apart, dtype=np.float64)
-    found = own.T @ own
+def _of_one(parts: Iterable[Floats], width: int) -> npt.NDArray[np.float64]:
+    """(F, F) second moments of differences (n, F), 1 in the sum of variances if there are any."""
+    found = np.zeros((width, width))
+    for part in parts:
+        own = part.astype(np.float64)
+        found += own.T @ own
     total = float(np.trace(found))
-    return np.asarray(found / total) if total > 0 else None
+    return found / total if total > 0 else found
