@@ -11,12 +11,12 @@ STAGES = {
     "merge": 1,
     "embeddings": 1,
     "pretrain": 3,
-    "fewshot": 4,
+    "fewshot": 5,
     "baseline": 3,
-    "evaluate": 3,
+    "evaluate": 4,
     "crop_model": 6,
     "map": 2,
     "mosaic": 2,
-    "report": 3,
+    "report": 4,
 }
 """Command of the stage -> version of what it makes."""

@@ -27,7 +27,7 @@ from sitsformer.embedded.rows import gather
 from sitsformer.embedded.tiles import make_tile
 from sitsformer.embeddings import LEARNERS, members, of_products, products
 from sitsformer.errors import SitsError
-from sitsformer.evaluation import claims, evaluate, metrics
+from sitsformer.evaluation import claims, differences, evaluate, metrics
 from sitsformer.fewshot import Learner
 from sitsformer.grid import Tile
 from sitsformer.patches import make_tile_store
@@ -450,7 +450,7 @@ def test_embeddings_are_compared_with_as_themselves_and_are_no_baseline() -> Non
     arms = {"random_forest": 0.5, **dict.fromkeys(embedded, 0.9)}
     results = {evaluate.Arm(name): {"few": result(level)} for name, level in arms.items()}
     results[evaluate.Arm("sitsformer", "dual", "full")] = {"few": result(0.7)}
-    table = evaluate.compare(results, 0.95, embedded)
+    table = differences.compare(results, 0.95, embedded)
     second = table.set_index("comparison").second.to_dict()
     assert second == {
         f"dual - {BEST_BASELINE}": "random_forest",

@@ -94,6 +94,7 @@ rule mosaic:
     message:
         "Map of the area {wildcards.area} (log: {log})"
     shell:
+        # By standard input: as words of a command a large area's files are more than Linux takes.
         "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} mosaic --config {resources.config:q}"
-        " --model {input.model:q} {params.samples:q} {params.cubes:q}"
-        " --out {output.classes:q} -- {input.tiles:q}"
+        " --model {input.model:q} --out {output.classes:q} @-"
+        " < <(printf '%s\\0' {params.samples:q} {params.cubes:q} -- {input.tiles:q})"

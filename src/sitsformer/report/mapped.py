@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -16,6 +14,7 @@ from sitsformer import artefacts, mapproducts
 from sitsformer.errors import SitsError
 from sitsformer.evaluation.areas import COLUMNS
 from sitsformer.report.gather import Material
+from sitsformer.report.whatnext import link
 
 SIDE = 900
 """Pixels along the longer side of an overview at most."""
@@ -59,12 +58,13 @@ def section(m: Material, path: Path, folder: Path) -> dict[str, Any]:
             if file.suffix == ".png" and name != "picture"
         ],
         "files": [
-            {"name": file.name, "title": titles[name], "link": _link(file, folder)}
+            {"name": file.name, "title": titles[name], "link": link(file, folder)}
             for name, file in files.items()
         ],
         "areas": table.to_dict("records"),
         "basis": table.basis.iloc[0],
-        "measured": bool(table.low_ha[:-1].notna().all()),
+        "measured": (measured := bool(table.low_ha[:-1].notna().all())),
+        "carried": not measured and bool(table.users_accuracy.notna().any()),
     }
 
 
@@ -113,7 +113,7 @@ def _overview(path: Path, virtual: Path, folder: Path) -> dict[str, Any]:
         share = float((codes.decode(small) > 0).mean())
         frames.append(
             {
-                "x": column, "y": row, "size": piece.size, "link": _link(piece.path, folder),
+                "x": column, "y": row, "size": piece.size, "link": link(piece.path, folder),
                 "title": f"{piece.about.get('TILE', piece.path.stem)}: {share:.0%} mapped",
             }
         )  # fmt: skip
@@ -129,10 +129,6 @@ def _overview(path: Path, virtual: Path, folder: Path) -> dict[str, Any]:
         "image": _embedded(drawn.getvalue()), "width": grid.width, "height": grid.height,
         "tiles": frames, "legend": legend,
     }  # fmt: skip
-
-
-def _link(file: Path, folder: Path) -> str:
-    return quote(os.path.relpath(file, folder).replace(os.sep, "/"))
 
 
 def _embedded(picture: bytes) -> str:
