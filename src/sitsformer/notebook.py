@@ -157,6 +157,7 @@ def _features(geojson: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def _polygon(feature: Mapping[str, Any]) -> Any:
     """The shape of a feature; a circle is a point with a radius in its style, metres."""
     from geopandas import GeoSeries
+    from shapely.affinity import translate
     from shapely.geometry import shape
 
     try:
@@ -172,4 +173,6 @@ def _polygon(feature: Mapping[str, Any]) -> Any:
         raise SitsError(
             f"what is drawn is a {found.geom_type}, which has no pixels: delete it, or {DRAW}"
         )
-    return found
+    # A map that was moved around the world goes on counting degrees.
+    around = 360 * ((found.centroid.x + 180) // 360)
+    return translate(found, -around) if around else found

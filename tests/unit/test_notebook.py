@@ -9,6 +9,7 @@ from typing import Any
 import geemap
 import geopandas
 import pytest
+from shapely.affinity import translate
 from shapely.geometry import box, mapping, shape
 from test_new_config import VISITS, written
 
@@ -54,6 +55,8 @@ def test_all_that_is_drawn_is_the_area(own_map: geemap.Map) -> None:
     far = box(-94.80, 43.10, -94.79, 43.11)
     own_map.draw_control.data = [feature(COUNTY), feature(far)]
     assert shape(drawn(own_map)).equals(COUNTY.union(far))
+    own_map.draw_control.data = [feature(translate(COUNTY, -720))]  # moved around the world twice
+    assert shape(drawn(own_map)).symmetric_difference(COUNTY).area < 1e-9
     own_map.draw_control.data = [feature(COUNTY.centroid, radius=500.0)]
     circle = geopandas.GeoSeries([shape(drawn(own_map))], crs=4326).to_crs(32615)
     assert circle.area[0] == pytest.approx(3.1416 * 500**2, rel=0.01)
