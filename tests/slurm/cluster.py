@@ -16,6 +16,8 @@ Found = TypeVar("Found")
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests" / "integration" / "tiny.yaml"
+SAMPLES, MODEL = "results/patches/landcover.zarr", "results/models/ssl-p0"
+"""What pretraining learns from, and what it makes."""
 
 # Nothing here is about the profile: no accounting, and no patience.
 FAST = (
@@ -48,6 +50,14 @@ class Job:
 
     def cancel(self, *options: str) -> None:
         subprocess.run(["scancel", *options, self.number], check=True)
+
+    def limit(self) -> None:
+        """Leave a running job no more than the first minute: it ends now, or when that is over.
+
+        Asked for from the start, a minute may be over before the job has begun its work.
+        """
+        update = ["scontrol", "update", f"JobId={self.number}", "TimeLimit=1"]
+        subprocess.run(update, check=True)
 
 
 class Run:

@@ -21,6 +21,9 @@ PUBLIC = {
     "SITSFormer.embed": SITSFormer.embed,
 }
 
+ELSEWHERE = {"init": "tests/integration/test_earthengine_notebook.py"}
+"""What asks for a map that somebody draws on, and the test that does."""
+
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_examples_hold(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,4 +46,5 @@ def test_all_that_is_public_is_looked_at() -> None:
         module, _, name = path.rpartition(".")
         assert getattr(import_module(module), name)
         names |= {f"{name}.{one}" for one in members.split(", ")} if members else {name}
-    assert names == set(PUBLIC)
+    assert names == set(PUBLIC) | set(ELSEWHERE)
+    assert all((ROOT / path).is_file() for path in ELSEWHERE.values())

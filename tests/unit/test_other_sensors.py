@@ -151,12 +151,30 @@ def test_another_sensors_files_are_known(tmp_path: Path) -> None:
     scenes.mkdir()
     bands = {f"SR_B{i}": 9000 for i in range(1, 8)}
     scene(scenes, "LC08_L2SP_198025_20100405_20100412_02_T1_{}.TIF", bands)
-    for sensor, said in (("sentinel-2", "lacks B08"), ("hls", "none of the 7 files")):
+    for sensor, said in (
+        ("sentinel-2", "is named as a product of Landsat, and"),
+        ("hls", "none of the 7 files.*names of files of Landsat"),
+    ):
         chosen = area(scenes, sensor, pattern="*.TIF")
-        with pytest.raises(
-            SitsError, match=rf"{said}.*names of files of Landsat.*`sensor: landsat`"
-        ):
+        with pytest.raises(SitsError, match=rf"{said}.*`sensor: landsat`"):
             RasterSource().cube("farm", chosen, tile())
+
+
+def test_files_of_hls_are_not_read_as_landsats(tmp_path: Path) -> None:
+    """Their numbers, scale and bits differ, and both have all six bands under some number."""
+    s30 = {f"B{i:02}": 900 for i in range(2, 8)}
+    scene(tmp_path, "HLS.S30.T31UES.2010097T105031.v2.0.{}.tif", s30)
+    pattern = r"HLS\..30\.\w+\.(?P<year>\d{4})(?P<doy>\d{3})T\d+\.v2\.0\.(?P<band>\w+)"
+    for settings in ({}, {"date_pattern": pattern}):
+        with pytest.raises(SitsError, match=r"Harmonized Landsat and Sentinel-2.*`sensor: hls`"):
+            build(tmp_path, "landsat", **settings)
+    stack = np.full((6, SIZE, SIZE), 900, np.uint16)
+    (tmp_path / "stacks").mkdir()
+    there = Affine(30, 0, WEST + 15, 0, -30, NORTH + 15)
+    name = tmp_path / "stacks" / "HLS.L30.T31UES.2010095T103021.v2.0.tif"
+    write(name, stack, transform=there, names=NAMES)
+    with pytest.raises(SitsError, match=r"`sensor: landsat`; set `sensor: hls` there"):
+        build(tmp_path / "stacks", "landsat", 15, scale=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["tenthousandth", "floats"])

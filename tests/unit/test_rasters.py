@@ -128,6 +128,11 @@ def test_scale_and_offset(tmp_path: Path) -> None:
     write(tmp_path / "new" / "20220405.tif", values + np.uint16(1000))
     harmonised = build(tmp_path / "new", start="2022-03-01", end="2022-10-31", offset=-0.1)
     np.testing.assert_array_equal(harmonised.reflectance[0], values)
+    # A series wholly of such products steps nowhere: it is told by its darkest values.
+    with pytest.raises(SitsError, match=r"set .*\.offset: -0\.1, or .*: 0 if they were"):
+        build(tmp_path / "new", start="2022-03-01", end="2022-10-31")
+    lifted = build(tmp_path / "new", start="2022-03-01", end="2022-10-31", offset=0)
+    np.testing.assert_array_equal(lifted.reflectance[0], values + np.uint16(1000))
     fractions = values.astype(np.float32) * np.float32(1e-4)
     fractions[:, 2, 2], fractions[:, 3, 3] = np.nan, -0.02
     write(tmp_path / "float" / "20210405.tif", fractions, nodata=None)

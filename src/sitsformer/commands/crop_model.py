@@ -19,6 +19,7 @@ PATH = click.Path(path_type=Path)
     "--pretrained", type=(str, PATH), multiple=True, metavar="NAME PATH",
     help="Pretrained models that learners start from, as `dual-p0 PATH`.",
 )  # fmt: skip
+@names.checkpoint
 @names.device
 @click.option("--threads", type=click.IntRange(min=1), help="Also SITSFORMER_THREADS.")
 @click.option("--out", type=PATH, required=True, help="Folder of the model.")
@@ -27,6 +28,7 @@ def crop_model(
     config_path: Path,
     store: Path,
     pretrained: tuple[tuple[str, Path], ...],
+    checkpoint: Path | None,
     device: str,
     threads: int | None,
     out: Path,
@@ -55,5 +57,5 @@ def crop_model(
         if name not in given:
             raise click.UsageError(f"give --pretrained {name} PATH: {learner.name} starts from it")
         init = given[name]
-    cropmodel.make(config, options.sample_store(store), chosen, init, out, where)
+    cropmodel.make(config, options.sample_store(store), chosen, init, out, where, checkpoint)
     click.echo(f"{out}: {learner.name}; {chosen.why}", err=True)

@@ -98,6 +98,23 @@ def whose(names: Sequence[str], sensor: Sensor, file: str) -> str:
     return ""
 
 
+def refuse_other_product(file: str, sensor: Sensor, where: str) -> None:
+    """Refuse a file that is named as a product of another sensor.
+
+    Landsat and HLS have the same bands under other numbers, scales and quality bits: read as one
+    another they give reflectances that are wrong and look right.
+    """
+    if sensor.product(file) is not None:
+        return
+    for other in sensors().values():
+        if other is not sensor and other.product(file) is not None:
+            raise SitsError(
+                f"{where}: {file} is named as a product of {other.title}, and the area says "
+                f"`sensor: {sensor.name}`; set `sensor: {other.name}` there, or rename what is of "
+                f"{sensor.title} after all"
+            )
+
+
 def extra(wanted: str, names: Sequence[str], sensor: Sensor, what: str, where: str) -> int:
     """Where the cloud band stands: by its name, or by its number from 1.
 

@@ -85,8 +85,8 @@ def images(
     """Images that reach a block, in the order of their first files.
 
     Raises:
-        SitsError: a file lacks bands, or an image whose bands are files does, or a file is broken
-            and `on_broken` is `stop`.
+        SitsError: a file is of another sensor or lacks bands, or an image whose bands are files
+            does, or a file is broken and `on_broken` is `stop`.
     """
     whole: list[Image] = []
     scenes: dict[tuple[str, np.datetime64], tuple[Acquisition, list[Part | None]]] = {}
@@ -116,6 +116,7 @@ def inspect(
     import rasterio
     from rasterio.errors import RasterioError
 
+    bands.refuse_other_product(item.path.name, sensor, where)
     try:
         with rasterio.open(item.path) as dataset:
             check_place(dataset, where)

@@ -70,7 +70,7 @@ def check(series: Acquisitions, settings: Rasters | Stac, sensor: Sensor, where:
         return  # nothing but missing pixels: the stages after say what is lost
     for problem in _impossible(looks, settings, sensor, where):
         raise SitsError(f"{where}: {problem}")
-    for line in _strange(looks, settings, sensor):
+    for line in _strange(looks, settings, sensor, where):
         logger.warning("%s: %s", where, line)
 
 
@@ -203,6 +203,8 @@ def _impossible(
         )
     if sensor.offset_since is not None:
         yield from _jump(looks, settings, sensor, where)
+        if isinstance(settings, Rasters):  # items of a catalogue say their offsets themselves
+            yield from _lifted(looks, settings, sensor, where)
 
 
 def _own(sensor: Sensor) -> str:
@@ -255,12 +257,33 @@ def _jump(
             )
 
 
+def _lifted(
+    looks: Sequence[Look], settings: Rasters | Stac, sensor: Sensor, where: str
+) -> Iterator[str]:
+    """A series wholly of products with an offset, that nobody takes off.
+
+    Nothing else would tell: a network learns lifted reflectances as well, and fails on others.
+    """
+    floors = [look.floor for look in looks if look.top > 0]
+    late = all(look.late for look in looks)
+    if settings.offset is None and late and floors and FLOOR < min(floors) < 0.2:
+        yield (
+            f"no reflectance looked at is below {min(floors):.2f}, and all are of {sensor.title} "
+            f"products from {sensor.offset_since} on (or of {_baseline(sensor)} or later, as names "
+            f"say), which come with an offset of {-sensor.offset:g}; set {where}.offset: "
+            f"{sensor.offset:g}, or {where}.offset: 0 if they were harmonised and the ground is "
+            "that bright"
+        )
+
+
 def _baseline(sensor: Sensor) -> str:
     number = sensor.offset_baseline or 0
     return f"processing baseline {number // 100:02}.{number % 100:02} of {sensor.title}"
 
 
-def _strange(looks: Sequence[Look], settings: Rasters | Stac, sensor: Sensor) -> Iterator[str]:
+def _strange(
+    looks: Sequence[Look], settings: Rasters | Stac, sensor: Sensor, where: str
+) -> Iterator[str]:
     high = float(np.mean([look.high for look in looks]))
     if high > 0.02:
         yield f"{high:.0%} of the reflectances are above {LARGEST}: snow, or a wrong `scale`"
@@ -270,15 +293,8 @@ def _strange(looks: Sequence[Look], settings: Rasters | Stac, sensor: Sensor) ->
             f"{zero:.0%} of the reflectances looked at are 0 or less: water, a wrong `offset`, or "
             "missing pixels stored as 0 (`nodata: 0`)"
         )
-    floors = [look.floor for look in looks if look.top > 0]
-    late = all(look.late for look in looks)
-    dated = sensor.offset_since is not None
-    if settings.offset is None and dated and late and floors and FLOOR < min(floors) < 0.2:
-        yield (
-            f"no reflectance looked at is below {min(floors):.2f}: {sensor.title} products from "
-            f"{sensor.offset_since} on (or of {_baseline(sensor)} or later, as names say) that "
-            f"were not harmonised need `offset: {sensor.offset}`; `offset: 0` says that they were"
-        )
+    if isinstance(settings, Stac) and sensor.offset_since is not None:
+        yield from _lifted(looks, settings, sensor, where)
 
 
 def _now(settings: Rasters | Stac) -> str:
