@@ -296,6 +296,18 @@ class SITSFormer(nn.Module):
 
         Raises:
             SitsError: the model has no classifier, or the samples do not fit it.
+
+        Examples:
+            >>> import numpy as np, sitsformer
+            >>> model = sitsformer.load_model("results/models/crop")
+            >>> side = model.architecture.patch
+            >>> reflectance = np.full((2, 12, len(model.bands), side, side), 0.2)
+            >>> doy = [[15, 45, 75, 105, 135, 165, 195, 225, 255, 285, 315, 345]] * 2
+            >>> probabilities = model.predict(reflectance, doy)
+            >>> probabilities.shape == (2, len(model.class_names))
+            True
+            >>> bool(np.allclose(probabilities.sum(1), 1))
+            True
         """
         if self.classifier is None:
             raise SitsError(
@@ -323,6 +335,14 @@ class SITSFormer(nn.Module):
 
         Raises:
             SitsError: the samples do not fit the model.
+
+        Examples:
+            >>> import numpy as np, sitsformer
+            >>> model = sitsformer.load_model("results/models/crop")
+            >>> side = model.architecture.patch
+            >>> reflectance = np.full((1, 3, len(model.bands), side, side), 0.2)
+            >>> len(model.embed(reflectance, [[100, 150, 200]]))
+            1
         """
         from sitsformer.model.prediction import embeddings
 
