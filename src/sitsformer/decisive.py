@@ -186,7 +186,9 @@ def evaluate(config: Config) -> Settings:
 def mapping(config: Config) -> Settings:
     """Of the map of a tile."""
     return {
-        "maps": config.maps.model_dump(mode="json", include={"batch_size", "mask", "layers"}),
+        "maps": config.maps.model_dump(mode="json", include={"batch_size", "mask", "layers"})
+        # Maps of before it could be chosen are those of its default.
+        | config.maps.model_dump(mode="json", include={"precision"}, exclude_defaults=True),
         "patches": _patches(config),
     }
 

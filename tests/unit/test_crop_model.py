@@ -27,7 +27,7 @@ from sitsformer.errors import SitsError
 from sitsformer.fewshot import Learner
 from sitsformer.fewshot.refine import crop_weights, weighed, with_land_cover
 from sitsformer.maps import load_predictor
-from sitsformer.model import Architecture, SITSFormer
+from sitsformer.model import Architecture, SITSFormer, prediction
 from sitsformer.modelfiles import describe
 from sitsformer.modelstore import load_model
 from sitsformer.paths import Paths
@@ -330,6 +330,20 @@ def test_a_forest_draws_a_map_and_its_table(world: Path, tmp_path: Path) -> None
     )  # fmt: skip
     with pytest.raises(SitsError, match=r"was drawn by none-probe, .* by random_forest"):
         made_run.run(mosaic, *options, "--out", out, tile, tmp_path / "tiles" / "b.tif")
+
+
+def test_a_map_in_bf16_is_close_or_refused(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = load_samples(world / "crops.zarr").take(range(50))
+    doy, pretrained = samples.doy.astype(np.int64), world / "dual-p3"
+    monkeypatch.setattr(prediction, "has_bf16_units", lambda: True)
+    exact, found = (
+        load_predictor(pretrained, 64, precision=name).predict(samples.reflectance, doy)
+        for name in ("float32", "bf16")
+    )
+    assert 0 < np.abs(exact - found).max() < 0.05
+    monkeypatch.setattr(prediction, "has_bf16_units", lambda: False)
+    with pytest.raises(SitsError, match="precision bf16 asks for a GPU, or for a processor"):
+        load_predictor(pretrained, 64, precision="bf16")
 
 
 def test_what_is_no_network_is_told(world: Path, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def map_command(
 
     config = None if config_path is None else load(config_path)
     settings = Maps() if config is None else config.maps
-    predictor = maps.load_predictor(model_path, settings.batch_size, device)
+    predictor = maps.load_predictor(model_path, settings.batch_size, device, settings.precision)
     sensor = recorded(open_cube(cube_path).attrs)
     refuse_other(model_path, predictor.sensor, sensor)
     if predictor.bands != sensor.names:

@@ -58,6 +58,10 @@ class Maps(Section):
     """Labelled samples a class that who draws the maps learns from."""
     batch_size: int = Field(1024, ge=1)
     """Pixels predicted at once."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """Of a network's matrix products: `bf16` is 1.2 (hidden 64) to 1.8 times (hidden 256) as fast
+    on processors that multiply it (AMD since Zen 4, Intel since Sapphire Rapids; refused by
+    others), and changes the class of some pixels in a hundred or fewer (docs/model.md)."""
     mask: Literal["none", "cropland"] | MaskRaster = "none"
     """`cropland`: map only where a label product that knows cropland (`worldcover`) says so; or a
     raster of yours: `{path: crops.tif, values: [1]}`, with `band` (default 1) and `values`

@@ -36,6 +36,8 @@ def map_tile(paths: Paths, area_name: str) -> Job:
     operations = passes * pixels * shape.operations
     gpu = config.compute.device_of("map") == "cuda"
     rate = rates.GPU.mapping if gpu else rates.predicting(shape.hidden)
+    if rate is not None and not gpu and config.maps.precision == "bf16":
+        rate *= rates.faster_in_bf16(shape.hidden)
     gathered = pixels * dates(config, area) / rates.MAP_VALUES
     seconds = None if rate is None else rates.TORCH.seconds + gathered + operations / rate
     classes = _classes(paths)
