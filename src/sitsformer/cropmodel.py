@@ -22,9 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sitsformer import artefacts, modelstore
-from sitsformer.baselines import saved
+from sitsformer.baselines import saved, savedembedded
 from sitsformer.config import Config
 from sitsformer.config.learners import arm_of
+from sitsformer.embeddings import members
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import NETWORK, Draw, Learner, draw_shots, read_cells, validation_score
 from sitsformer.fewshot.adaptations import adaptations
@@ -120,6 +121,7 @@ def make(
     init: Path | None,
     out: Path,
     device: str = "cpu",
+    embedded: Path | None = None,
 ) -> None:
     """Fit who draws the maps, and write it as a model.
 
@@ -130,6 +132,7 @@ def make(
         init: the pretrained model that it starts from, or whose land cover it is given.
         out: folder of the model.
         device: where networks run.
+        embedded: embeddings of the samples, where it learns from a layer of them.
 
     Raises:
         SitsError: the samples do not fit the pretrained model, or a training fails.
@@ -156,8 +159,11 @@ def make(
         layer=about(open_samples(store)).label,
         patches=config.patches.model_dump(mode="json", exclude={"memory_gb", "scheduler"}),
     )
-    write = _network if learner.method == NETWORK else _baseline
-    write(config, samples, learner, init, out, device, said, origin)
+    if learner.method == NETWORK:
+        _network(config, samples, learner, init, out, device, said, origin)
+    else:
+        given = None if embedded is None else (store, embedded)
+        _baseline(config, samples, learner, init, out, device, said, origin, given)
     logger.info("%s draws the maps: %s", arm_of(learner), chosen.why)
 
 
@@ -200,14 +206,25 @@ def _baseline(
     device: str,
     said: dict[str, Any],
     origin: Any,
+    embedded: tuple[Path, Path] | None = None,
 ) -> None:
     import shutil
 
-    from sitsformer.finetune import land_cover
+    from sitsformer.finetune import encoded, land_cover
 
     settings = config.fewshot
     drawn = draw_shots(samples.label, samples.split, config.maps.shots, SEED, settings.validation)
-    fitted = saved.fit(samples, learner.method, drawn, SEED, settings, device)
+    member = members(config.embeddings).get(learner.method)
+    if member is None:
+        fitted = saved.fit(samples, learner.method, drawn, SEED, settings, device)
+    elif embedded is None:
+        raise SitsError(f"{learner.name} learns from {member.layer}: give its embeddings, too")
+    else:
+        joined = encoded(init, samples, device) if init is not None and learner.joins else None
+        fitted = savedembedded.fit(
+            samples, *embedded, member, drawn, SEED, settings,
+            name=learner.method, encoded=joined, device=device,
+        )  # fmt: skip
     found = fitted.predict(fitted.series.take(drawn.validation))
     wanted = init is not None and LAND_COVER in settings.refine
     known = land_cover(init, samples, device) if init is not None and wanted else None
@@ -230,7 +247,7 @@ def _baseline(
         (folder / CONFIG).write_text(json.dumps(description, indent=1) + "\n")
         saved.write(fitted, folder)
         (folder / modelstore.CARD).write_text(_card(description), encoding="utf-8")
-        if weights is not None and init is not None:
+        if init is not None and (weights is not None or learner.joins):
             shutil.copytree(init, folder / KNOWING)
 
 
@@ -265,11 +282,21 @@ def _metrics(score: Score) -> dict[str, float]:
     return {"validation_balanced_accuracy": score[0], "validation_log_likelihood": score[1]}
 
 
+def _read(learner: Mapping[str, Any]) -> list[str]:
+    """What a card says of the layer of embeddings that a learner reads, if it does."""
+    layer = learner.get("embeddings")
+    if layer is None:
+        return []
+    said = [layer[key] for key in ("collection", "license", "attribution") if key in layer]
+    return [f"Reads the embeddings {layer['layer']}" + "".join(f"; {one}" for one in said), ""]
+
+
 def _card(described: Mapping[str, Any]) -> str:
     learner = described["learner"]
     lines = [
         f"# {learner['title']}, for maps",
         "",
+        *_read(learner),
         f"Reads series of {described['architecture']['patch']} x "
         f"{described['architecture']['patch']} pixel patches of Sentinel-2 surface reflectance, "
         f"bands {', '.join(described['bands'])}.",

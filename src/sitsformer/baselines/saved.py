@@ -82,7 +82,7 @@ def fit(
     classes = len(samples.classes)
     arrays: dict[str, npt.NDArray[Any]] = {}
     if record.network is None and record.keeping is None:
-        arrays = _kept(series, samples.label, drawn.train, some)
+        arrays = _kept(series, samples, drawn.train, some)
         task = _task(
             arrays, series.calendar, samples.bands, samples.sensor, classes, seed, settings, options
         )
@@ -91,6 +91,7 @@ def fit(
             train=series.take(drawn.train), label=samples.label[drawn.train],
             unlabelled=series.take(some), classes=classes, seed=seed, settings=settings,
             options=options,
+            weight=fewshot.training_weights(samples.weight, samples.label, drawn.train),
         )  # fmt: skip
     validation = series.take(drawn.validation)
     predict, choice = choose(name, record, task, validation, samples.label[drawn.validation])
@@ -115,6 +116,22 @@ def write(fitted: Fitted, folder: Path) -> None:
     save_file(whole, folder / FILE)
 
 
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """What `write` has kept.
+
+    Raises:
+        SitsError: it is missing or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        found: dict[str, npt.NDArray[Any]] = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise SitsError(f"{path} is damaged: {error}") from None
+    return found
+
+
 def load(folder: Path, found: Mapping[str, Any], device: str = "cpu") -> Any:
     """A baseline that was kept, as a function of raw samples.
 
@@ -129,16 +146,10 @@ def load(folder: Path, found: Mapping[str, Any], device: str = "cpu") -> Any:
     Raises:
         SitsError: it is damaged, or of a baseline that this version does not have.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     about, bands, sensor = found["learner"], tuple(found["bands"]), recorded(found)
     record = find(shipped(), about["method"], "baseline")
     calendar = Calendar(**{**about["calendar"], "grid": np.array(about["calendar"]["grid"])})
-    try:
-        arrays = load_file(folder / FILE)
-    except (OSError, SafetensorError) as error:
-        raise SitsError(f"{folder / FILE} is damaged: {error}") from None
+    arrays = read_arrays(folder / FILE)
     classes = len(found["classes"])
     if record.keeping is not None:
         predict = record.keeping.again(arrays, about["choice"], classes)
@@ -154,7 +165,7 @@ def load(folder: Path, found: Mapping[str, Any], device: str = "cpu") -> Any:
     def of_samples(
         reflectance: npt.NDArray[np.uint16], doy: npt.NDArray[np.integer]
     ) -> npt.NDArray[np.float64]:
-        samples = _bare(reflectance, doy, bands, sensor)
+        samples = bare(reflectance, doy, bands, sensor)
         series = PixelSeries.of(samples, device, calendar, statistics)
         return predicted(record.name, predict, series, classes)
 
@@ -181,21 +192,26 @@ def _network(
 
 def _kept(
     series: PixelSeries,
-    label: npt.NDArray[np.int64],
+    samples: Samples,
     drawn: npt.NDArray[np.int64],
     unlabelled: npt.NDArray[np.int64],
 ) -> dict[str, npt.NDArray[Any]]:
-    """The series of some samples, with the labels of the drawn ones and no other."""
+    """The series of some samples, with labels and weights of the drawn ones and no other."""
     rows = np.union1d(drawn, unlabelled)
     some = series.take(rows)
     is_drawn = np.isin(rows, drawn)
-    samples = some.store.samples.take(rows)
-    return {
-        "reflectance": samples.reflectance,
-        "doy": samples.doy,
-        "label": np.where(is_drawn, label[rows], -1),
+    kept = some.store.samples.take(rows)
+    found: dict[str, npt.NDArray[Any]] = {
+        "reflectance": kept.reflectance,
+        "doy": kept.doy,
+        "label": np.where(is_drawn, samples.label[rows], -1),
         "unlabelled": np.isin(rows, unlabelled),
     }
+    weight = fewshot.training_weights(samples.weight, samples.label, rows[is_drawn])
+    if weight is not None:
+        found["weight"] = np.ones(len(rows))
+        found["weight"][is_drawn] = weight
+    return found
 
 
 def _task(
@@ -210,17 +226,18 @@ def _task(
 ) -> Task:
     """What a baseline is fitted to, of what is kept of it."""
     label = arrays["label"].astype(np.int64)
-    samples = _bare(arrays["reflectance"], arrays["doy"], bands, sensor)
+    samples = bare(arrays["reflectance"], arrays["doy"], bands, sensor)
     series = PixelSeries.of(samples, calendar=calendar)
     drawn = np.flatnonzero(label >= 0)
+    weight = arrays.get("weight")
     return Task(
         train=series.take(drawn), label=label[drawn],
         unlabelled=series.take(np.flatnonzero(arrays["unlabelled"])), classes=classes, seed=seed,
-        settings=settings, options=options,
+        settings=settings, options=options, weight=None if weight is None else weight[drawn],
     )  # fmt: skip
 
 
-def _bare(
+def bare(
     reflectance: npt.NDArray[np.uint16],
     doy: npt.NDArray[np.integer],
     bands: tuple[str, ...],

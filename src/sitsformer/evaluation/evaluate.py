@@ -19,7 +19,7 @@ import pandas as pd
 
 from sitsformer import fewshot
 from sitsformer.config import Evaluation
-from sitsformer.embeddings import Member, main_learners
+from sitsformer.embeddings import JOINED, Member, joined_learners, main_learners
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import intervals, metrics
 from sitsformer.fewshot import NETWORK, NO_ADAPTATION, Cell, CellTable
@@ -57,15 +57,25 @@ class Arm:
 
     @property
     def name(self) -> str:
-        """Short name: `dual-full`, `none-full`, `random_forest`, `random_forest+dual`."""
+        """Short name: `dual-full`, `none-full`, `random_forest`, `random_forest+dual`.
+
+        Embeddings of others joined with an encoder's features: `dual+satellite_embedding`.
+        """
         if self.method == NETWORK:
             return f"{self.init}-{self.adaptation}"
+        if self.joins:
+            return f"{self.init}+{self.method.removeprefix(JOINED)}"
         return f"{self.method}+{self.init}" if self.control else self.method
 
     @property
     def control(self) -> bool:
         """Whether it is a baseline that is given the land cover of pretrained models."""
-        return self.method != NETWORK and self.init != SCRATCH.name
+        return self.method != NETWORK and self.init != SCRATCH.name and not self.joins
+
+    @property
+    def joins(self) -> bool:
+        """Whether it joins embeddings of others with the features of pretrained encoders."""
+        return self.method.startswith(JOINED)
 
 
 @dataclass(frozen=True)
@@ -262,6 +272,23 @@ def pairs(
                 one, two = Arm(NETWORK, init, adaptation), Arm(peer)
                 if one in network and shots in results.get(two, {}):
                     yield one, two, f"{init} - {peer}"
+    yield from _joined(results, shots, embedded)
+
+
+def _joined(
+    results: Results, shots: str, embedded: Mapping[str, Member]
+) -> Iterator[tuple[Arm, Arm, str]]:
+    """What an encoder adds to embeddings of others, and these to the network."""
+    alone = {embedded[name].layer: name for name in main_learners(embedded)}
+    for method in joined_learners(embedded):
+        layer = embedded[method].layer
+        for both in results:
+            if both.method != method or shots not in results[both]:
+                continue
+            for rival in results:
+                network = (rival.method, rival.init) == (NETWORK, both.init)
+                if shots in results[rival] and (network or rival.method == alone.get(layer)):
+                    yield both, rival, f"{both.name} - {both.init if network else rival.method}"
 
 
 def compare(
@@ -284,7 +311,7 @@ def compare(
                 rows.append(
                     {
                         "comparison": name,
-                        "adaptation": one.adaptation,
+                        "adaptation": two.adaptation if one.joins else one.adaptation,
                         "first": one.name,
                         "second": two.name,
                         "shots": shots,
