@@ -17,6 +17,6 @@ STAGES = {
     "crop_model": 5,
     "map": 2,
     "mosaic": 2,
-    "report": 3,
+    "report": 4,
 }
 """Command of the stage -> version of what it makes."""

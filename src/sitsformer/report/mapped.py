@@ -59,7 +59,7 @@ def section(m: Material, path: Path, folder: Path) -> dict[str, Any]:
             if file.suffix == ".png" and name != "picture"
         ],
         "files": [
-            {"name": file.name, "title": titles[name], "link": _link(file, folder)}
+            {"name": file.name, "title": titles[name], "link": link(file, folder)}
             for name, file in files.items()
         ],
         "areas": table.to_dict("records"),
@@ -113,7 +113,7 @@ def _overview(path: Path, virtual: Path, folder: Path) -> dict[str, Any]:
         share = float((codes.decode(small) > 0).mean())
         frames.append(
             {
-                "x": column, "y": row, "size": piece.size, "link": _link(piece.path, folder),
+                "x": column, "y": row, "size": piece.size, "link": link(piece.path, folder),
                 "title": f"{piece.about.get('TILE', piece.path.stem)}: {share:.0%} mapped",
             }
         )  # fmt: skip
@@ -131,7 +131,8 @@ def _overview(path: Path, virtual: Path, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _link(file: Path, folder: Path) -> str:
+def link(file: Path, folder: Path) -> str:
+    """How the page names a file that lies beside or below it."""
     return quote(os.path.relpath(file, folder).replace(os.sep, "/"))
 
 
