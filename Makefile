@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 CORES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-fast test-slurm coverage lint format bench docs docs-site lock clean
+.PHONY: help env demo test test-fast test-slurm coverage lint format bench docs docs-site release lock clean
 
 help:  ## What there is to run
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -71,6 +71,18 @@ docs: env  ## Schema and table of the config's keys
 
 docs-site: env  ## The documentation as a site, site/index.html
 	$(BIN)/python -m mkdocs build --strict --quiet
+
+release:  ## Tag VERSION with its section of CHANGELOG.md, after looking whether all agree
+	@fail() { echo "error: $$1"; exit 1; }; \
+	[ -n "$(VERSION)" ] || fail "say which: make release VERSION=0.2.0"; \
+	grep -qx 'version = "$(VERSION)"' pyproject.toml || fail "pyproject.toml has another version"; \
+	grep -qx 'version: "*$(VERSION)"*' CITATION.cff || fail "CITATION.cff has another version"; \
+	grep -qE '^## $(VERSION) \([0-9]{4}-[0-9]{2}-[0-9]{2}\)$$' CHANGELOG.md \
+	  || fail "CHANGELOG.md has no line '## $(VERSION) (year-month-day)'"; \
+	[ -z "$$(git status --porcelain)" ] || fail "commit your changes first"; \
+	awk '/^## /{on = index($$0, "## $(VERSION) ") == 1} on' CHANGELOG.md \
+	  | git tag --annotate v$(VERSION) --cleanup=whitespace --file=- || exit 1; \
+	echo "v$(VERSION) is made. Look: git show v$(VERSION). Then: git push --tags"
 
 PLATFORMS := x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin
 

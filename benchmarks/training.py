@@ -120,8 +120,9 @@ class WholeTask(PretrainTask):
     """As PretrainTask, with the last layer computed for every step."""
 
     def sums(self, model, batch):
-        encoded = model.encode(batch.steps, batch.hidden)[torch.from_numpy(batch.hidden)]
-        target = batch.steps.values[:, :, 12][torch.from_numpy(batch.hidden)]
+        hidden = batch.hidden.rows.index
+        encoded = model.encode(batch.steps, batch.hidden)[hidden]
+        target = batch.steps.values[:, :, 12][hidden]
         return {"reconstruct": (model.reconstruct(encoded) - target).square().sum()}
 
 

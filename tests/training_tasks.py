@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 import training_data
-from sitsformer.model import Architecture, SITSFormer
+from sitsformer.model import Architecture, SITSFormer, rows, steps
+from sitsformer.model.hiding import HiddenBands
 from sitsformer.model.steps import make_series
 from sitsformer.training.objectives import objectives
 from sitsformer.training.pretraining import Held, InMemory, PretrainSettings, PretrainTask
@@ -28,8 +29,8 @@ def settings_of(objective, batch_size=24, **others):
     return PretrainSettings(weights=weights, batch_size=batch_size, **others)
 
 
-def task(objective="dual_sits_former", unlabelled=0.0, validation=True, **settings):
-    values, doy, label, split = training_data.arrays(unlabelled=unlabelled)
+def task(objective="dual_sits_former", unlabelled=0.0, validation=True, patch=1, **settings):
+    values, doy, label, split = training_data.arrays(unlabelled=unlabelled, patch=patch)
     train, held = (np.flatnonzero(split == k) for k in (0, 1))
     series = [make_series(values[i], doy[i], MEAN, STD) for i in (train, held)]
     chosen = settings_of(objective, **settings)
@@ -41,6 +42,21 @@ def shape_for(objective):
     """What the objective's losses ask of a network."""
     chosen = objectives()[objective]
     return replace(SHAPE, decoder=chosen.views, projection=chosen.projects)
+
+
+def as_on_a_gpu(monkeypatch, gpu=True):
+    """Take the branches of a GPU on a CPU, where their values can be seen; or plain ones again."""
+    for module in (rows, steps):
+        monkeypatch.setattr(module, "plain", lambda device: not gpu)
+
+
+def mask_of(batch):
+    """What is hidden of a batch, (N,) or (N, C), on the host."""
+    if isinstance(batch.hidden, HiddenBands):
+        return batch.hidden.values.numpy()
+    mask = np.zeros(batch.steps.layout.steps, bool)
+    mask[batch.hidden.rows.index.numpy()] = True
+    return mask
 
 
 def weights(model):

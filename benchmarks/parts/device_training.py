@@ -18,10 +18,11 @@ import model_data as data
 from reference_model import Reference
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.model.encoder import Layer
-from sitsformer.training.determinism import deterministic, seed
+from sitsformer.training.determinism import deterministic
 from sitsformer.training.objectives import objectives
 from sitsformer.training.pretraining import InMemory, PretrainSettings, PretrainTask
-from sitsformer.training.recipe import Plan, make_optimiser
+from sitsformer.training.recipe import Plan
+from sitsformer.training.update import Updates
 
 MASK = 0.3
 
@@ -42,6 +43,7 @@ class Case:
         feed: `.npz files`, `ready` (on the device), `host memory` or `Zarr`.
         precision: `float32`, `tf32` or `bf16`.
         compiled: whether encoder layers are.
+        graphs: whether steps are recorded as CUDA graphs.
         fixed: whether sums have a fixed order, the default of training.
     """
 
@@ -49,6 +51,7 @@ class Case:
     feed: str
     precision: str
     compiled: bool = False
+    graphs: bool = False
     fixed: bool = True
 
 
@@ -62,12 +65,16 @@ CASES = (
     Case("ours", "ready", "bf16"),
     Case("ours", "ready", "bf16", fixed=False),
     Case("ours", "ready", "bf16", compiled=True),
+    Case("ours", "ready", "tf32", graphs=True),
+    Case("ours", "ready", "bf16", graphs=True),
     Case("ours", "host memory", "bf16"),
     Case("ours", "Zarr", "bf16"),
     Case("demo", "ready", "float32"),
     Case("demo", "ready", "tf32"),
     Case("demo", "ready", "bf16"),
     Case("demo", "ready", "bf16", compiled=True),
+    Case("demo", "ready", "float32", graphs=True),
+    Case("demo", "ready", "bf16", graphs=True),
 )
 
 
@@ -94,25 +101,20 @@ def reference_runner(device: str, precision: str) -> Any:
     return step
 
 
-def our_runner(model: SITSFormer, task: PretrainTask, device: str, precision: str) -> Any:
-    """A step of the training loop's work on a batch of the task; returns its loss."""
-    optimiser = make_optimiser(model, Plan(optimiser="adam", learning_rate=1e-4))
+def our_runner(model: SITSFormer, task: PretrainTask, case: Case) -> Any:
+    """A step of the training loop on a batch of the task; returns its loss."""
+    precision = "bf16" if case.precision == "bf16" else "float32"
+    plan = Plan(optimiser="adam", learning_rate=1e-4, precision=precision, graphs=case.graphs)
+    updates = Updates(model, task, plan)
     model.train()
     count = [0]
 
     def step(batch: Any) -> torch.Tensor:
         count[0] += 1
-        seed((0, count[0]))
-        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
-            sums = task.sums(model, batch)
-        loss = torch.stack(
-            [task.weights[k] * v / max(batch.counts[k], 1.0) for k, v in sums.items()]
-        ).sum()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimiser.step()
-        optimiser.zero_grad()
-        return loss.detach()
+        updates.pending.zero_()
+        counts = [batch.counts[name] for name in task.weights]
+        updates([batch], [(0, count[0])], counts, lambda: None)
+        return updates.pending[-1].clone()
 
     return step
 
@@ -161,7 +163,7 @@ class Bench:
             decoder=shape.decoder,
         )
         task = PretrainTask(self.source(case, 1 if small else 5), settings)
-        return endless(task), our_runner(model, task, self.device, case.precision)
+        return endless(task), our_runner(model, task, case)
 
     def source(self, case: Case, patch: int) -> Any:
         """Where a case takes its samples from."""
@@ -201,7 +203,7 @@ def table(device: str, cases: tuple[Case, ...], rehearse: bool) -> dict[str, dic
     results: dict[str, dict[str, Any]] = {}
     first = None
     print(f"batch {batch}, {steps} steps, series of up to {feeds.LONGEST} steps")
-    print(f"{'network':11}{'fed from':13}{'precision':11}{'compiled':10}{'fixed':7}"
+    print(f"{'network':11}{'fed from':13}{'precision':11}{'compiled':10}{'graphs':8}{'fixed':7}"
           f"{'samples/s':>10}"
           f"{'of peak':>9}{'busy':>6}{'loss':>9}{'GB':>6}{'ratio':>8}")  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
@@ -219,7 +221,8 @@ def table(device: str, cases: tuple[Case, ...], rehearse: bool) -> dict[str, dic
                 "memory": "" if found["memory"] is None else f"{found['memory']:.1f}",
             }
             print(f"{case.network:11}{case.feed:13}{case.precision:11}"
-                  f"{'yes' if case.compiled else '':10}{'yes' if case.fixed else '':7}"
+                  f"{'yes' if case.compiled else '':10}{'yes' if case.graphs else '':8}"
+                  f"{'yes' if case.fixed else '':7}"
                   f"{found['rate']:10.0f}{shown['of_peak']:>9}{shown['busy']:>6}"
                   f"{found['loss']:9.5f}{shown['memory']:>6}{found['rate'] / first:8.2f}",
                   flush=True)  # fmt: skip
@@ -227,6 +230,7 @@ def table(device: str, cases: tuple[Case, ...], rehearse: bool) -> dict[str, dic
                 f"training on {on_device.name_of(device)}, {case.network}, {case.feed}, "
                 f"{case.precision}"
                 + (", compiled" if case.compiled else "")
+                + (", graphs" if case.graphs else "")
                 + ("" if case.fixed else ", any order")
             )
             results[name] = {

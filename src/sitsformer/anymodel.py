@@ -77,6 +77,16 @@ def load_model(
 
     Raises:
         SitsError: another sensor, bands or patch size, damaged or missing files, a future format.
+
+    Examples:
+        >>> import sitsformer
+        >>> model = sitsformer.load_model("results/models/crop")
+        >>> model.class_names
+        ('winter wheat', 'maize', 'soy', 'grass')
+        >>> sitsformer.load_model("results/models/crop", patch=5)
+        Traceback (most recent call last):
+            ...
+        sitsformer.errors.SitsError: ...
     """
     from sitsformer import modelstore
     from sitsformer.baselines import saved

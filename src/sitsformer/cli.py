@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -52,6 +53,7 @@ CONTENTS: dict[str, dict[str, str]] = {
     },
     "Beside the workflow": {
         "init": "init:init",
+        "predict": "predict:predict",
         "finetune": "finetune:finetune",
         "embed": "embed:embed",
         "export-onnx": "export_onnx:export_onnx",
@@ -60,6 +62,9 @@ CONTENTS: dict[str, dict[str, str]] = {
     },
 }
 """Section of the help -> command -> `module of commands:function`."""
+
+MORE = "@-"
+"""As the last word: more words are read from standard input."""
 
 REMEDIES = {
     errno.EACCES: "ask for the right to use it, or name another place",
@@ -127,7 +132,7 @@ def main() -> None:
     start_logging()
     try:
         threads.hand_on()
-        contents.main(standalone_mode=False)
+        contents.main(_words(sys.argv[1:]), standalone_mode=False)
     except SitsError as error:
         _fail(str(error), error.exit_status)
     except click.ClickException as error:
@@ -140,6 +145,18 @@ def main() -> None:
         _fail(f"out of memory{said}; lower patches.memory_gb or the batch size")
     except OSError as error:
         _fail(*_describe(error))
+
+
+def _words(given: list[str]) -> list[str]:
+    """The words of a command line; in the place of a last `@-` those of standard input.
+
+    Each of these is ended by a NUL. The files of an area of some 16,000 tiles fit no command line:
+    Linux takes 2 MB.
+    """
+    if given[-1:] != [MORE]:
+        return given
+    words = sys.stdin.buffer.read().split(b"\0")
+    return [*given[:-1], *(os.fsdecode(word) for word in words[:-1])]
 
 
 def _describe(error: OSError) -> tuple[str, int]:

@@ -13,8 +13,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +28,15 @@ from sitsformer.embeddings import members
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import NETWORK, Draw, Learner, draw_shots, read_cells, validation_score
 from sitsformer.fewshot.adaptations import adaptations
+from sitsformer.fewshot.kept import Kept
 from sitsformer.fewshot.refine import LAND_COVER, SCORES, crop_weights, weighed
 from sitsformer.modelfiles import CONFIG, FORMAT, KNOWING
 from sitsformer.registry import find
 from sitsformer.sensors import said as said_sensor
+from sitsformer.versions import STAGES
 
 if TYPE_CHECKING:
+    from sitsformer.config import Shots
     from sitsformer.samples import Samples
 
 logger = logging.getLogger("sitsformer")
@@ -43,6 +45,7 @@ SEED = 0
 """Of the draw that the model learns from, and of all that is random."""
 
 Score = tuple[float, float]
+Weights = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.floating]
 
 
@@ -121,6 +124,7 @@ def make(
     init: Path | None,
     out: Path,
     device: str = "cpu",
+    checkpoint: Path | None = None,
     embedded: Path | None = None,
 ) -> None:
     """Fit who draws the maps, and write it as a model.
@@ -132,104 +136,161 @@ def make(
         init: the pretrained model that it starts from, or whose land cover it is given.
         out: folder of the model.
         device: where networks run.
+        checkpoint: folder where trainings are kept until the model is whole; another try goes on
+            from there. None: nothing is kept.
         embedded: embeddings of the samples, where it learns from a layer of them.
 
     Raises:
         SitsError: the samples do not fit the pretrained model, or a training fails.
     """
-    from sitsformer.samples import about, load_samples, open_samples
+    from sitsformer.samples import load_samples
 
-    learner, samples = chosen.learner, load_samples(store)
+    learner = chosen.learner
     if init is not None:
         seed = -1 if learner.init in config.pretrain.models else learner.pretrain_seed
         modelstore.refuse_other_start(init, learner.init, seed)
-    said = {
-        "name": arm_of(learner), "method": learner.method, "why": chosen.why,
-        "shots": str(config.maps.shots),
-        "asked": {name: list(score) for name, score in chosen.scores.items()},
-    }  # fmt: skip
-    origin = partial(
-        modelstore.Origin,
-        "classification",
-        {"samples": store.name, "learner": learner.name, "shots": str(config.maps.shots)},
-        {"fewshot": _sweep(config), "model": config.model.model_dump(mode="json")},
-        {"samples": store} | ({} if init is None else {"init": init}),
-        SEED,
-        classes=samples.classes,
-        layer=about(open_samples(store)).label,
-        patches=config.patches.model_dump(mode="json", exclude={"memory_gb", "scheduler"}),
-    )
-    if learner.method == NETWORK:
-        _network(config, samples, learner, init, out, device, said, origin)
-    else:
-        given = None if embedded is None else (store, embedded)
-        _baseline(config, samples, learner, init, out, device, said, origin, given)
+    work = _Work(config, store, load_samples(store), chosen, init, device, embedded=embedded)
+    if checkpoint is not None:
+        work = replace(work, kept=Kept(checkpoint, work.identity))
+    (_network if learner.method == NETWORK else _baseline)(work, out)
+    if work.kept is not None:
+        work.kept.remove()
     logger.info("%s draws the maps: %s", arm_of(learner), chosen.why)
 
 
-def _sweep(config: Config) -> dict[str, Any]:
-    others = {"shots", "seeds", "seeds_per_job", "inits", "adaptations", "baselines", "controls"}
-    return config.fewshot.model_dump(mode="json", exclude=others)
+@dataclass(frozen=True)
+class _Work:
+    """What a model of the maps is made of.
+
+    Attributes:
+        config: of the run.
+        store: sample store of the sweep.
+        samples: of the store.
+        chosen: who, and why.
+        init: the pretrained model that it starts from, or whose land cover it is given.
+        device: where networks run.
+        kept: trainings of an earlier try; None: nothing is kept.
+        embedded: embeddings of the samples, where it learns from a layer of them.
+    """
+
+    config: Config
+    store: Path
+    samples: Samples
+    chosen: Chosen
+    init: Path | None
+    device: str
+    kept: Kept | None = None
+    embedded: Path | None = None
+
+    @property
+    def learner(self) -> Learner:
+        """Who."""
+        return self.chosen.learner
+
+    @property
+    def shots(self) -> Shots:
+        """Of the maps."""
+        return self.config.maps.shots
+
+    @property
+    def inputs(self) -> dict[str, Path]:
+        """Artefacts that it is made of, by role."""
+        found = {"init": self.init, "embeddings": self.embedded}
+        return {"samples": self.store} | {k: path for k, path in found.items() if path is not None}
+
+    @property
+    def made_with(self) -> dict[str, Any]:
+        """Config values of its record."""
+        others = {"shots", "seeds", "seeds_per_job", "inits", "adaptations"}
+        others |= {"baselines", "controls"}
+        return {
+            "fewshot": self.config.fewshot.model_dump(mode="json", exclude=others),
+            "model": self.config.model.model_dump(mode="json"),
+        }
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides its trainings."""
+        return {
+            "config": self.made_with,
+            "inputs": {role: artefacts.digest(path) for role, path in self.inputs.items()},
+            "learner": self.learner.name,
+            "shots": str(self.shots),
+            "device": self.device,
+            "stage": STAGES["crop_model"],
+        }
+
+    def origin(
+        self, score: Score, weights: Weights | None, fitted: Mapping[str, Any], knows: Path | None
+    ) -> modelstore.Origin:
+        """What the model says of itself.
+
+        Args:
+            score: on validation samples.
+            weights: what land cover says of each crop; None where it does not draw.
+            fitted: title, choice and the like.
+            knows: pretrained model whose land cover it is weighed by, kept beside a network.
+        """
+        from sitsformer.samples import about, open_samples
+
+        refined: dict[str, Any] = {"refined": "none"}
+        if weights is not None:
+            refined = {"refined": LAND_COVER, "weights": weights.tolist()}
+        return modelstore.Origin(
+            "classification",
+            {"samples": self.store.name, "learner": self.learner.name, "shots": str(self.shots)},
+            self.made_with,
+            self.inputs,
+            SEED,
+            metrics={
+                "validation_balanced_accuracy": score[0],
+                "validation_log_likelihood": score[1],
+            },
+            classes=self.samples.classes,
+            layer=about(open_samples(self.store)).label,
+            patches=self.config.patches.model_dump(
+                mode="json", exclude={"memory_gb", "scheduler"}
+            ),
+            learner={
+                "name": arm_of(self.learner), "method": self.learner.method,
+                "why": self.chosen.why, "shots": str(self.shots),
+                "asked": {name: list(one) for name, one in self.chosen.scores.items()},
+                **fitted, **refined,
+            },
+            knows=knows,
+        )  # fmt: skip
 
 
-def _network(
-    config: Config,
-    samples: Samples,
-    learner: Learner,
-    init: Path | None,
-    out: Path,
-    device: str,
-    said: dict[str, Any],
-    origin: Any,
-) -> None:
+def _network(work: _Work, out: Path) -> None:
     from sitsformer.finetune import PREDICT_BATCH, Job, series_of, tune
     from sitsformer.model.prediction import probabilities
 
-    series = series_of(samples, init, device)
-    job = Job(samples, series, init, config.model, config.fewshot)
-    adaptation = find(adaptations(), learner.adaptation, "adaptation")
-    drawn, tuned = tune(job, adaptation, config.maps.shots, SEED)
+    config, samples = work.config, work.samples
+    series = series_of(samples, work.init, work.device)
+    job = Job(samples, series, work.init, config.model, config.fewshot, work.kept)
+    adaptation = find(adaptations(), work.learner.adaptation, "adaptation")
+    drawn, tuned = tune(job, adaptation, work.shots, SEED)
     found = probabilities(tuned.model, series, drawn.validation, PREDICT_BATCH)
     known = job.land_cover if LAND_COVER in config.fewshot.refine else None
     weights, score = _weights(found, samples, drawn, known)
-    said |= {"title": "network", "choice": dict(tuned.choice)} | _refined(weights)
-    made = origin(metrics=_metrics(score), learner=said, knows=None if weights is None else init)
+    said = {"title": "network", "choice": dict(tuned.choice)}
+    made = work.origin(score, weights, said, None if weights is None else work.init)
     modelstore.save_model(out, tuned.model.cpu(), made)
 
 
-def _baseline(
-    config: Config,
-    samples: Samples,
-    learner: Learner,
-    init: Path | None,
-    out: Path,
-    device: str,
-    said: dict[str, Any],
-    origin: Any,
-    embedded: tuple[Path, Path] | None = None,
-) -> None:
+def _baseline(work: _Work, out: Path) -> None:
     import shutil
 
-    from sitsformer.finetune import encoded, land_cover
+    from sitsformer.finetune import land_cover
 
-    settings = config.fewshot
-    drawn = draw_shots(samples.label, samples.split, config.maps.shots, SEED, settings.validation)
-    member = members(config.embeddings).get(learner.method)
-    if member is None:
-        fitted = saved.fit(samples, learner.method, drawn, SEED, settings, device)
-    elif embedded is None:
-        raise SitsError(f"{learner.name} learns from {member.layer}: give its embeddings, too")
-    else:
-        joined = encoded(init, samples, device) if init is not None and learner.joins else None
-        fitted = savedembedded.fit(
-            samples, *embedded, member, drawn, SEED, settings,
-            name=learner.method, encoded=joined, device=device,
-        )  # fmt: skip
+    settings, samples, init = work.config.fewshot, work.samples, work.init
+    drawn = draw_shots(samples.label, samples.split, work.shots, SEED, settings.validation)
+    fitted = _fitted(work, drawn)
     found = fitted.predict(fitted.series.take(drawn.validation))
     wanted = init is not None and LAND_COVER in settings.refine
-    known = land_cover(init, samples, device) if init is not None and wanted else None
+    known = land_cover(init, samples, work.device) if init is not None and wanted else None
     weights, score = _weights(found, samples, drawn, known)
-    made = origin(metrics=_metrics(score), learner={**said, **fitted.about, **_refined(weights)})
+    made = work.origin(score, weights, fitted.about, None)
     description = {
         "format": FORMAT,
         "task": made.task,
@@ -247,13 +308,13 @@ def _baseline(
         (folder / CONFIG).write_text(json.dumps(description, indent=1) + "\n")
         saved.write(fitted, folder)
         (folder / modelstore.CARD).write_text(_card(description), encoding="utf-8")
-        if init is not None and (weights is not None or learner.joins):
+        if init is not None and (weights is not None or work.learner.joins):
             shutil.copytree(init, folder / KNOWING)
 
 
 def _weights(
     found: Floats, samples: Samples, drawn: Draw, known: Floats | None
-) -> tuple[npt.NDArray[np.float64] | None, Score]:
+) -> tuple[Weights | None, Score]:
     """What land cover says of each crop, where validation prefers that, and the score.
 
     Args:
@@ -272,14 +333,23 @@ def _weights(
     return (weights, score) if score > plain else (None, plain)
 
 
-def _refined(weights: npt.NDArray[np.float64] | None) -> dict[str, Any]:
-    if weights is None:
-        return {"refined": "none"}
-    return {"refined": LAND_COVER, "weights": weights.tolist()}
+def _fitted(work: _Work, drawn: Draw) -> saved.Fitted:
+    """A baseline, or who learns from embeddings, fitted to a draw."""
+    from sitsformer.finetune import encoded
 
-
-def _metrics(score: Score) -> dict[str, float]:
-    return {"validation_balanced_accuracy": score[0], "validation_log_likelihood": score[1]}
+    learner, samples, settings = work.learner, work.samples, work.config.fewshot
+    member = members(work.config.embeddings).get(learner.method)
+    if member is None:
+        return saved.fit(samples, learner.method, drawn, SEED, settings, work.device, work.kept)
+    if work.embedded is None:
+        raise SitsError(f"{learner.name} learns from {member.layer}: give its embeddings, too")
+    joined = None
+    if work.init is not None and learner.joins:
+        joined = encoded(work.init, samples, work.device)
+    return savedembedded.fit(
+        samples, work.store, work.embedded, member, drawn, SEED, settings,
+        name=learner.method, encoded=joined, device=work.device,
+    )  # fmt: skip
 
 
 def _read(learner: Mapping[str, Any]) -> list[str]:

@@ -27,7 +27,7 @@ Settings = dict[str, Any]
 
 WHERE_IT_RUNS = {
     "patches": {"memory_gb", "scheduler"},
-    "pretrain": {"loader", "checkpoint_every"},
+    "pretrain": {"loader", "checkpoint_every", "graphs"},
 }
 """Keys of sections that say how a job is run, not what it makes."""
 
@@ -161,9 +161,6 @@ def crop_model(config: Config) -> Settings:
     """
     among = map_learners(config)
     values: Settings = {"shots": str(config.maps.shots)}
-    survey = config.labels.get(str(config.sets[config.fewshot.set].label))
-    if survey is not None and survey.weight is not None:
-        values["weighted"] = True  # once, only networks were
     if len(among) > 1:
         return values | {"among": sorted(one.name for one in among)}
     for one in among:
@@ -279,10 +276,16 @@ def _sweep(config: Config, learner: Learner) -> Settings:
     survey = config.labels.get(str(config.sets[section.set].label)) if section.set else None
     weighted = {"weighted": True} if survey is not None and survey.weight is not None else {}
     if not in_steps(config, learner):
-        return {"fewshot": {"validation": section.validation, "refine": refine, **weighted}}
+        wanted = {"validation"} | ({"augment"} if _augments(learner) else set())
+        values = section.model_dump(mode="json", include=wanted)
+        return {"fewshot": values | {"refine": refine, **weighted}}
     values = section.model_dump(mode="json", include={"validation", "augment", *_STEPS})
     values |= {"refine": refine, **weighted}
     return {"fewshot": values | {"recipe": _recipe(section.recipe)}}
+
+
+def _augments(learner: Learner) -> bool:
+    return learner.method == NETWORK and adaptations()[learner.adaptation].augments
 
 
 def _recipe(recipe: Recipe) -> Settings:

@@ -29,12 +29,14 @@ from sitsformer.fewshot.adaptations import Adaptation, Choice, adaptations
 from sitsformer.fewshot.kept import EVERY, Kept
 from sitsformer.fewshot.moments import Moments
 from sitsformer.fewshot.refine import LEAST_SPREAD, Pool, best, standardised
+from sitsformer.fewshot.space import MOST, Space, whitening
 from sitsformer.model import SITSFormer
 from sitsformer.model.prediction import embedding_batches, embeddings, probabilities
-from sitsformer.model.steps import Series, make_series
+from sitsformer.model.steps import Change, Series, make_series
 from sitsformer.modelstore import load_model
 from sitsformer.registry import find
 from sitsformer.samples import Samples, statistics_of
+from sitsformer.training.augment import draw_changes
 from sitsformer.training.classification import ClassifyTask
 from sitsformer.training.loop import fit
 
@@ -151,35 +153,59 @@ class Job:
     model_settings: config.Model
     settings: config.FewShot
     kept: Kept | None = None
-    scales: dict[_Encoder, tuple[Floats, Floats]] = field(default_factory=dict)
-    """Of encodings by an encoder that has not moved: one at a time, as the others here."""
+    spaces: dict[_Encoder, Space] = field(default_factory=dict)
+    """Of an encoder that has not moved: one at a time, as the others here."""
     known: dict[tuple[_Encoder, bytes], Floats] = field(default_factory=dict)
     pools: dict[_Encoder, Pool] = field(default_factory=dict)
 
-    def scale(self, model: SITSFormer, seed: int) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of pooled encodings over the training split.
+    def space(self, model: SITSFormer, seed: int) -> Space:
+        """What the features of a probe are made with, of the training split without its labels.
 
-        Tries of a draw share them, and so do draws where the encoder is a pretrained one. The
+        Tries of a draw share it, and so do draws where the encoder is a pretrained one. The
         encodings themselves, which may be half as large as the samples, are not kept.
 
         Args:
             model: of `start(seed)`, whose encoder is as it started, on whichever pooling.
             seed: it.
-
-        Returns:
-            (feature,) each.
         """
         key = self._encoder(model, seed)
-        if key not in self.scales:
-            self.scales.clear()
+        if key not in self.spaces:
+            self.spaces.clear()
             training, moments = np.flatnonzero(self.samples.split == TRAIN), Moments(model.width)
             for _, found in embedding_batches(model, self.series, training, PREDICT_BATCH):
                 moments.add(found)
-            self.scales[key] = moments.scale(LEAST_SPREAD)
-        return self.scales[key]
+            mean, std = moments.scale(LEAST_SPREAD)
+            self.spaces[key] = Space(mean, std, self._whitening(model, training, mean, std))
+        return self.spaces[key]
 
-    def standardised(self, model: SITSFormer, seed: int, rows: Ints) -> Floats:
-        """Pooled encodings (row, feature) of some samples, by their scale; see `scale`."""
+    def _whitening(self, model: SITSFormer, training: Ints, mean: Floats, std: Floats) -> Floats:
+        """By some samples of the training split and their augmented copies; see `space.py`."""
+        rng = np.random.default_rng(0)
+        some = np.sort(rng.permutation(training)[:MOST])
+        time, bands = self.series.doy.shape[1], self.series.mean.shape[0]
+        strength = self.settings.augment.strength()
+        change = draw_changes(self.series.lengths[some], time, bands, strength, rng)
+        plain = self._standardised(model, some, mean, std)
+        altered = None
+        if change is not None:
+            altered = self._standardised(model, some, mean, std, change)
+        return whitening(plain, altered)
+
+    def _standardised(
+        self,
+        model: SITSFormer,
+        rows: Ints,
+        mean: Floats,
+        std: Floats,
+        change: Change | None = None,
+    ) -> npt.NDArray[np.float32]:
+        out = np.empty((len(rows), model.width), np.float32)
+        for part, found in embedding_batches(model, self.series, rows, PREDICT_BATCH, change):
+            out[part] = (found - mean) / std
+        return out
+
+    def features(self, model: SITSFormer, seed: int, rows: Ints) -> Floats:
+        """Features (row, feature) of some samples; see `space`."""
         key = self._encoder(model, seed), rows.tobytes()
         if key not in self.known:
             self.known.clear()
@@ -191,9 +217,9 @@ class Job:
     def _fill(
         self, out: npt.NDArray[np.floating], model: SITSFormer, seed: int, rows: Ints
     ) -> None:
-        mean, std = self.scale(model, seed)
+        space = self.space(model, seed)
         for part, found in embedding_batches(model, self.series, rows, PREDICT_BATCH):
-            out[part] = (found - mean) / std
+            out[part] = space.features(found)
 
     def pool(self, model: SITSFormer, seed: int) -> Pool:
         """All samples as the refinements see them with a model; a frozen one shares neighbours."""

@@ -140,7 +140,8 @@ def run(
         "seed": seed,
         "model": asdict(model.architecture),
         "pretrain": settings.model_dump(
-            mode="json", exclude={"objectives", "seeds", "set", "checkpoint_every", "loader"}
+            mode="json",
+            exclude={"objectives", "seeds", "set", "checkpoint_every", "loader", "graphs"},
         ),
         "samples": artefacts.digest(where.samples),
         "processes": distributed.world(),

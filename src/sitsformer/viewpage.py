@@ -38,12 +38,12 @@ Picture = npt.NDArray[np.uint8]
 STYLE = """
 body { font-family: system-ui, sans-serif; margin: 24px auto; max-width: 1100px; padding: 0 16px; }
 svg { width: 100%; max-height: 85vh; background: #eceff1; }
-label { margin-right: 16px; }
-.legend span { margin-right: 14px; white-space: nowrap; }
+image { image-rendering: pixelated; }
+.switch, .legend > span { margin-right: 14px; white-space: nowrap; display: inline-block; }
 .dot { display: inline-block; width: 0.8em; height: 0.8em; border-radius: 50%; margin-right: 4px; }
 rect, path { fill: none; stroke: #16191d; vector-effect: non-scaling-stroke; }
 path { stroke: #d81b60; stroke-width: 2; }
-circle { stroke: #ffffff; vector-effect: non-scaling-stroke; }
+circle { stroke: #16191d; stroke-width: 1.5; vector-effect: non-scaling-stroke; }
 """
 
 
@@ -71,6 +71,7 @@ def write(config: Config, out: Path, area: str | None = None) -> None:
     parts = [_area(config, layout, name, config.areas[name]) for name in chosen]
     page = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
         "style-src 'unsafe-inline'\"><title>Areas, labels and maps</title>"
         f"<style>{STYLE}{''.join(css for _, css in parts)}</style></head><body>\n"
@@ -100,16 +101,19 @@ def _area(config: Config, layout: Paths, name: str, area: Area) -> tuple[str, st
             layers.append((f"labels {survey}", "".join(points)))
     keys = [f"{name}-{k}" for k in range(len(layers))]
     boxes = "".join(
-        f'<input type="checkbox" id="{key}" checked><label for="{key}">{escape(title)}</label>'
+        f'<span class="switch"><input type="checkbox" id="{key}" checked>'
+        f'<label for="{key}">{escape(title)}</label></span> '
         for key, (title, _) in zip(keys, layers, strict=True)
     )
     groups = "".join(
         f'<g class="{key}">{body}</g>' for key, (_, body) in zip(keys, layers, strict=True)
     )
-    seen = f"{len(there)} of {len(tiles)} cubes are there" if there else "no cube is there yet"
+    seen = f"cubes of {len(there)} are there" if there else "no cube is there yet"
+    size = " x ".join(f"{side * frame.pixel / 1000:.3g}" for side in (frame.width, frame.height))
     html = (
         f"<section><h2>{escape(name)}</h2><p>{escape(area.source)}, {area.start} to {area.end}; "
-        f"{len(tiles)} tiles, {seen}.</p>\n{boxes}\n"
+        f"{len(tiles)} tile{'s' if len(tiles) > 1 else ''} in a frame of {size} km, {seen}. "
+        f"Later layers lie over earlier ones: switch them off to look below.</p>\n{boxes}\n"
         f'<svg viewBox="0 0 {frame.width} {frame.height}" role="img" '
         f'aria-label="{escape(name)}">{groups}</svg>\n{"".join(legends)}</section>\n'
     )
@@ -255,7 +259,7 @@ def _points(config: Config, name: str, frame: _Frame, legends: list[str]) -> Ite
     names = dict(zip(found.legend.codes, found.legend.names, strict=True))
     colours = dict(zip(found.legend.codes, found.legend.colours, strict=True))
     inside = (column >= 0) & (row >= 0) & (column < frame.width) & (row < frame.height)
-    size = max(1.5, frame.width / 250)
+    size = max(frame.width, frame.height) / 130
     for k in np.flatnonzero(inside & (found.code >= 0)).tolist():
         code = int(found.code[k])
         yield (

@@ -129,7 +129,7 @@ def test_tiles_at_180_degrees_list_the_images_of_their_own_place(bounds) -> None
     with LocalEarthEngine([here, *elsewhere]) as server:
         ee.Reset()
         ee.Initialize(credentials=None, url=server.url, project="proj-test")
-        found = listing._within(listing.IMAGES, chosen, tile).aggregate_array("system:index")
+        found = listing.within(listing.IMAGES, chosen, tile).aggregate_array("system:index")
         indices = found.getInfo()
         ee.Reset()
     zones = {server.catalogue.scenes[index].granule.epsg % 100 for index in indices}
@@ -142,7 +142,7 @@ def test_the_rings_of_a_tile_cover_it_once(west) -> None:
     from shapely.ops import unary_union
 
     tile = Tile("a", "t", 32660, west, 1_106_940, 60)
-    rings = listing._rings(tile)
+    rings = listing.rings_of(tile)
     assert len(rings) == (1 if west == 500_000 else 2)
     assert all(-180 <= lon <= 180 for ring in rings for lon, _ in ring)
     lon, lat = to_lonlat(tile.epsg, *np.meshgrid(tile.x, tile.y))

@@ -9,10 +9,15 @@ import pytest
 from earthengine import fixtures
 from earthengine.fixtures import in_place
 from earthengine.server import LocalEarthEngine
+from sitsformer.config import load
 from sitsformer.export import export
+from sitsformer.grid import area_geometry
+from sitsformer.imagery.earthengine.session import connect
+from sitsformer.notebook import drawn, init
 from sitsformer.paths import Paths
 
-NOTEBOOK = Path(__file__).parents[2] / "workflow" / "notebooks" / "explore.ipynb"
+ROOT = Path(__file__).parents[2]
+NOTEBOOK = ROOT / "workflow" / "notebooks" / "explore.ipynb"
 
 pytestmark = pytest.mark.long
 
@@ -42,3 +47,31 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert len(server.sent("/maps")) == 3
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert any("image/png" in output.get("data", {}) for output in outputs)
+
+
+def test_what_a_map_gives_of_a_drawn_shape_becomes_a_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ee
+    import geemap
+    from shapely.geometry import box, shape
+
+    monkeypatch.delenv("USE_FOLIUM", raising=False)
+    west, south, east, north = bounds = (-94.90, 43.10, -94.87, 43.12)
+    ring = [[west, south], [west, north], [east, north], [east, south], [west, south]]
+    feature = {
+        "type": "Feature", "properties": {"style": {"color": "#3388ff"}},
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+    }  # fmt: skip
+    with LocalEarthEngine([fixtures.OVERLAP]) as server:
+        connect(fixtures.settings(server.url, tmp_path / "cache"))
+        ee.data.setWorkloadTag("")  # which is of exports, and no map takes
+        shown = geemap.Map(ee_initialize=False)
+        # The layer that shows the shape again is styled by the service, which this one cannot do.
+        monkeypatch.setattr(type(shown.draw_control), "_redraw_layer", lambda _: None)
+        shown.draw_control._handle_geometry_created(feature)  # as a message of the browser does
+        assert shape(drawn(shown.user_roi)).equals(box(*bounds))
+        visits = ROOT / "config" / "examples" / "fields" / "visits.csv"
+        path = init(shown.user_roi, ("2021-03-01", "2021-10-31"), visits, tmp_path / "mine")
+    area = load(path).areas["county_2021"]
+    assert area.source == "earthengine" and area_geometry(area).equals(box(*bounds))

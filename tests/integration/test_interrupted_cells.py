@@ -45,16 +45,19 @@ NETWORKS = {
 class Jobs:
     """Runs of one job in a folder."""
 
-    def __init__(self, folder: Path, job: Sequence[str], seeds: str = "0-1") -> None:
-        self.folder, self.job, self.seeds = folder, job, seeds
+    def __init__(self, folder: Path, job: Sequence[str], seeds: str | None = "0-1") -> None:
+        cells = () if seeds is None else ("--shots", "5", "--seeds", seeds)
+        self.folder, self.job, self.cells = folder, job, cells
         self.store, self.checkpoint = folder / "crops.zarr", folder / "checkpoint"
         phenology.write(self.store, phenology.make(160))
         self.write()
 
-    def write(self, **fewshot: Any) -> None:
+    def write(self, maps: dict[str, Any] | None = None, **fewshot: Any) -> None:
         """Write the config, with some keys of the sweep changed."""
         sections = {**SECTIONS, "sets": {"crops": {"store": str(self.store)}}}
         sections["fewshot"] = SECTIONS["fewshot"] | fewshot
+        if maps is not None:
+            sections["maps"] = maps
         (self.folder / "config.yaml").write_text(yaml.safe_dump(sections))
 
     def run(self, *output: object, stop: tuple[str, int] = ("none", 0)) -> tuple[int, int, str]:
@@ -62,7 +65,7 @@ class Jobs:
         words = (
             *(sys.executable, stopped.__file__, *stop, *self.job),
             *("--config", self.folder / "config.yaml", "--samples", self.store),
-            *("--shots", "5", "--seeds", self.seeds, *output),
+            *(*self.cells, *output),
         )
         done = subprocess.run(
             [str(word) for word in words], capture_output=True, text=True, env=os.environ
@@ -102,20 +105,34 @@ def test_a_job_goes_on_where_it_was_and_ends_with_the_same_bytes(
     assert not jobs.checkpoint.exists()
 
 
-@pytest.mark.parametrize("adaptation", ["auto", "linear"])
+AUTO = ("fewshot", "--init", "none", "--adaptation", "auto")
+NETWORK_FILES = ("model.safetensors", "config.json", "provenance.json")
+
+
+@pytest.mark.parametrize(
+    ("job", "learner", "files"),
+    [
+        (AUTO, None, NETWORK_FILES),  # trains from a probe; its mean and its tuned probe share that
+        (("crop-model",), "none-linear", NETWORK_FILES),
+        (("crop-model",), "temporal_cnn", ("fitted.safetensors", "config.json", "provenance.json")),
+    ],
+)
 def test_a_model_for_maps_is_the_same_after_an_interruption(
-    adaptation: str, tmp_path: Path
+    job: Sequence[str], learner: str | None, files: Sequence[str], tmp_path: Path
 ) -> None:
-    """`auto` trains from a probe; its mean and its fine-tuned probe share trainings."""
-    jobs = Jobs(tmp_path, ("fewshot", "--init", "none", "--adaptation", adaptation), "0-0")
+    jobs, option = Jobs(tmp_path, job, "0-0" if learner is None else None), "--out"
+    if learner is None:
+        option = "--save-model"
+    else:
+        jobs.write({"learner": learner, "shots": 5}, inits=["none"], adaptations=["linear"])
     whole, out = tmp_path / "whole", tmp_path / "out"
-    assert jobs.run("--save-model", whole)[0] == 0
-    model = ("--save-model", out, "--checkpoint", jobs.checkpoint)
+    assert jobs.run(option, whole)[0] == 0
+    model = (option, out, "--checkpoint", jobs.checkpoint)
     assert jobs.run(*model, stop=("SIGTERM", STEPS + 3))[:2] == (143, STEPS + 4)
     assert not out.exists()
     status, steps, said = jobs.run(*model)
     assert (status, steps) == (0, STEPS - 4), said
-    for file in ("model.safetensors", "config.json", "provenance.json"):
+    for file in files:
         assert (out / file).read_bytes() == (whole / file).read_bytes()
     assert not jobs.checkpoint.exists()
 

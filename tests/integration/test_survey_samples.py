@@ -21,7 +21,7 @@ from sitsformer.patches import make_tile_store
 from sitsformer.patches.merge import merge
 from sitsformer.samples import about, open_samples, read_manifest
 from sitsformer.samples.trace import trace
-from survey_world import RARE, area_tiles, points, polygons, survey_config
+from survey_world import AREA, RARE, area_tiles, points, polygons, survey_config
 
 POINTS = {
     "kind": "points",
@@ -215,11 +215,13 @@ def test_the_whole_workflow_accounts_for_every_feature(tmp_path: Path) -> None:
         },
         model={"embedding": "linear", "hidden": 16, "layers": 1, "heads": 2, "pooling": "mean_max"},
         evaluation={"bootstrap": 50},
+        # Two tiles instead of six: jobs are what takes the time here.
+        areas={"county": AREA | {"tiles": {"size": 132}}},
     )
     values["pretrain"] |= {"objectives": ["ssl"], "epochs": 1, "batch_size": 64}
     values["fewshot"] |= {
-        "shots": [2, 5], "seeds": 2, "steps": 10, "batch_size": 16, "adaptations": ["full"],
-        "inits": ["none", "ssl"], "baselines": ["nearest_centroid"],
+        "shots": [5], "seeds": 2, "seeds_per_job": 2, "steps": 10, "batch_size": 16,
+        "adaptations": ["full"], "inits": ["none", "ssl"], "baselines": ["nearest_centroid"],
     }  # fmt: skip
     values["maps"] = {"tiles": {"county": 1}, "init": "ssl", "adaptation": "full", "shots": 5}
     result = run(tmp_path, values)

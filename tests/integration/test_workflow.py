@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import geopandas
@@ -11,9 +12,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 import yaml
+from dryruns import DryRuns
 from shapely import box
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
-from workflow import ROOT, command, contents, planned, run, tiny
+from workflow import ROOT, command, contents, run, tiny
 
 from sitsformer import artefacts
 from sitsformer.config import parse
@@ -26,6 +28,12 @@ AFTER_PRETRAIN = {"fewshot": 2, "crop_model": 1, "map": 1, "mosaic": 1, **AFTER_
 
 
 @pytest.fixture(scope="module")
+def dry() -> Iterator[DryRuns]:
+    with DryRuns() as runs:
+        yield runs
+
+
+@pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the tiny workflow has run."""
     folder = tmp_path_factory.mktemp("finished")
@@ -34,8 +42,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_everything_is_there_and_nothing_is_left_to_do(finished: Path) -> None:
-    assert planned(finished, tiny()) == {}
+def test_everything_is_there_and_nothing_is_left_to_do(dry: DryRuns, finished: Path) -> None:
+    assert dry.jobs(finished, tiny()) == {}
     assert (finished / "results" / "report.html").stat().st_size > 100_000
     paths = Paths(parse(tiny()))
     made = [*paths.cubes(), *paths.pretrained(), paths.samples("crops")]
@@ -128,23 +136,23 @@ def test_stores_show_what_the_readme_says(finished: Path) -> None:
     ids=lambda value: ",".join(value) if isinstance(value, dict) else None,
 )
 def test_a_changed_value_re_runs_what_depends_on_it_and_nothing_else(
-    finished: Path, change, jobs
+    dry: DryRuns, finished: Path, change, jobs
 ) -> None:
-    assert planned(finished, tiny(**change)) == jobs
+    assert dry.jobs(finished, tiny(**change)) == jobs
 
 
-def test_a_deleted_tile_is_made_again(finished: Path, tmp_path: Path) -> None:
+def test_a_deleted_tile_is_made_again(dry: DryRuns, finished: Path, tmp_path: Path) -> None:
     subprocess.run(["cp", "-a", f"{finished}/.", str(tmp_path)], check=True)
     lost = tmp_path / Paths(parse(tiny())).cubes("landcover")[0]
     before = artefacts.digest(lost)
     subprocess.run(["rm", "-r", str(lost)], check=True)
-    assert planned(tmp_path, tiny())["cube"] == 1
+    assert dry.jobs(tmp_path, tiny())["cube"] == 1
     target = str(lost.relative_to(tmp_path))
     assert run(tmp_path, tiny(), "--", target).returncode == 0
     assert artefacts.digest(lost) == before
 
 
-def test_whatever_is_deleted_is_made_again(finished: Path, tmp_path: Path) -> None:
+def test_whatever_is_deleted_is_made_again(dry: DryRuns, finished: Path, tmp_path: Path) -> None:
     """One artefact of each kind, beside those that nothing else misses."""
     subprocess.run(["cp", "-a", f"{finished}/.", str(tmp_path)], check=True)
     paths = Paths(parse(tiny()))
@@ -162,12 +170,14 @@ def test_whatever_is_deleted_is_made_again(finished: Path, tmp_path: Path) -> No
     }
     for rule, path in lost.items():
         kept = (tmp_path / path).rename(tmp_path / "kept")
-        assert planned(tmp_path, tiny())[rule] >= 1, path
+        assert dry.jobs(tmp_path, tiny())[rule] >= 1, path
         kept.rename(tmp_path / path)
-    assert planned(tmp_path, tiny()) == {}
+    assert dry.jobs(tmp_path, tiny()) == {}
 
 
-def test_polygons_of_a_split_decide_what_is_cut_and_are_an_input(tmp_path: Path) -> None:
+def test_polygons_of_a_split_decide_what_is_cut_and_are_an_input(
+    dry: DryRuns, tmp_path: Path
+) -> None:
     """Split by block, then by polygons, then by other polygons in the same file."""
     paths = Paths(parse(tiny()))
     cut, store = paths.tile_stores("crops"), paths.samples("crops")
@@ -180,15 +190,14 @@ def test_polygons_of_a_split_decide_what_is_cut_and_are_an_input(tmp_path: Path)
 
     assert run(tmp_path, tiny(), "--", *cut).returncode == 0
     draw("train")
-    assert planned(tmp_path, values, "--", store) == {"patches": 2, "merge": 1}
+    assert dry.jobs(tmp_path, values, "--", store) == {"patches": 2, "merge": 1}
     assert run(tmp_path, values, "--", *cut).returncode == 0
-    assert planned(tmp_path, values, "--", store) == {"merge": 1}
+    assert dry.jobs(tmp_path, values, "--", store) == {"merge": 1}
     draw("test")
-    assert planned(tmp_path, values, "--", store) == {"patches": 2, "merge": 1}
+    assert dry.jobs(tmp_path, values, "--", store) == {"patches": 2, "merge": 1}
     # Samples alone need no polygons for every split; who learns from them does.
-    whole = run(tmp_path, values, "--dry-run")
-    assert whole.returncode != 0
-    assert "no polygon for validation, and the sweep needs samples" in whole.stdout + whole.stderr
+    whole = dry.jobs(tmp_path, values)
+    assert "no polygon for validation, and the sweep needs samples" in whole
 
 
 def test_the_same_config_twice_gives_the_same_bytes_even_when_killed(
@@ -197,8 +206,9 @@ def test_the_same_config_twice_gives_the_same_bytes_even_when_killed(
     """The second run is killed with all its jobs three times, each time further on its way."""
     reached = ("results/cubes/*/*.zarr", "results/checkpoints/*", "results/fewshot/*/*/*.parquet")
     for milestone in reached:
+        lock = () if milestone == reached[-1] else ("--nolock",)
         process = subprocess.Popen(
-            command(tmp_path, tiny()),
+            command(tmp_path, tiny(), *lock),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=ROOT,
@@ -211,7 +221,9 @@ def test_the_same_config_twice_gives_the_same_bytes_even_when_killed(
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         assert not (tmp_path / "results" / "report.html").exists()
-        run(tmp_path, tiny(), "--unlock")
+    locked = run(tmp_path, tiny())
+    assert "Directory cannot be locked" in locked.stdout + locked.stderr
+    assert run(tmp_path, tiny(), "--unlock").returncode == 0
     result = run(tmp_path, tiny())
     assert result.returncode == 0, result.stdout + result.stderr
     expected, found = contents(finished), contents(tmp_path)
@@ -236,9 +248,9 @@ def test_a_wrong_config_stops_before_any_job(tmp_path: Path) -> None:
     assert not (tmp_path / "results").exists()
 
 
-def test_the_full_example_is_planned(tmp_path: Path) -> None:
+def test_the_full_example_is_planned(dry: DryRuns, tmp_path: Path) -> None:
     values = yaml.safe_load((ROOT / "config" / "examples" / "full.yaml").read_text())
-    jobs = planned(tmp_path, values)
+    jobs = dry.jobs(tmp_path, values)
     assert jobs["cube"] == 120
     assert jobs["pretrain"] == 5 * 3
     assert jobs["fewshot"] == 7 * 3 * (1 + 5 * 3)

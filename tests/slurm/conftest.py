@@ -42,22 +42,24 @@ def workflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def with_cubes(workflow: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the cubes of the tiny config, made without Slurm."""
-    folder = tmp_path_factory.mktemp("cubes")
+def with_samples(workflow: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with cubes and samples of the tiny config, made without Slurm."""
+    folder = tmp_path_factory.mktemp("samples")
     (folder / "config.yaml").write_text(TINY.read_text())
     call = [
         *(sys.executable, "-m", "snakemake", "--snakefile", str(workflow / "workflow/Snakefile")),
         *("--directory", str(folder), "--configfile", str(folder / "config.yaml")),
-        *("--cores", "2", "--until", "cube"),
+        *("--cores", "2", "--until", "merge"),
     ]
     subprocess.run(call, check=True, capture_output=True)
     return folder
 
 
 @pytest.fixture
-def run(workflow: Path, with_cubes: Path, tmp_path: Path) -> Run:
-    """Runs by Slurm in a folder of their own, where cubes are there."""
+def run(workflow: Path, with_samples: Path, tmp_path: Path) -> Iterator[Run]:
+    """Runs by Slurm in a folder of their own, where samples are there."""
     folder = tmp_path / "run"
-    shutil.copytree(with_cubes, folder, symlinks=True)
-    return Run(folder, workflow / "workflow")
+    shutil.copytree(with_samples, folder, symlinks=True)
+    running = Run(folder, workflow / "workflow")
+    yield running
+    running.end()

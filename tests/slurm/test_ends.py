@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 
 import yaml
 
-from slurm.cluster import TINY, Job, Run, wait_for
+from slurm.cluster import MODEL, SAMPLES, TINY, Job, Run, wait_for
 
-MODEL = "results/models/ssl-p0"
-SAMPLES = "results/patches/landcover.zarr"
 LOG = "pretrain/ssl-p0.log"
 
 
@@ -46,6 +45,7 @@ def test_what_was_too_little_memory_is_more_the_next_time(run: Run) -> None:
     """Snakemake alone, which starts the job on the node, takes more than the first attempt has."""
     (cube,) = (run.folder / "results/cubes/north").glob("*_450300_*.zarr")
     store = f"results/patches/landcover/north/{cube.name}"
+    shutil.rmtree(run.folder / store)
     memory = "patches:mem_mb=70*attempt*attempt*attempt"
     status, said = run("--set-resources", memory, "--", store)
     assert status == 0, said
@@ -59,8 +59,10 @@ def test_what_was_too_little_memory_is_more_the_next_time(run: Run) -> None:
 
 def test_a_time_limit_ends_training_at_a_checkpoint_and_the_next_attempt_goes_on(run: Run) -> None:
     endless(run)
-    status, said = run("--retries", "1", "--set-resources", "pretrain:runtime=1", "--", MODEL)
-    assert status != 0
+    process = run.start("--retries", "1", "--", MODEL)
+    wait_for(lambda: training(run)).limit()
+    wait_for(lambda: training(run) if "resumed from" in run.log(LOG) else None).limit()
+    assert process.wait() != 0
     first, second = run.jobs("pretrain")
     assert {first.state, second.state} == {"TIMEOUT"}
     before, after = run.log(f"{LOG}.attempt1"), run.log(LOG)
@@ -69,6 +71,7 @@ def test_a_time_limit_ends_training_at_a_checkpoint_and_the_next_attempt_goes_on
     assert not (run.folder / MODEL).exists()
     assert half_done(run) == []
     # What the job said last is what the terminal says last.
+    said = run.said.read_text()
     assert f"saved after step {saved(after)}" in said[said.rindex("Failed: ") :]
 
 
@@ -86,8 +89,6 @@ def test_a_cancelled_job_leaves_nothing_half_done_and_a_cancelled_pretraining_go
 
 
 def test_a_job_that_is_cancelled_before_it_begins_is_not_told_by_an_older_log(run: Run) -> None:
-    status, said = run("--", SAMPLES)
-    assert status == 0, said
     hold = "merge:slurm_extra='--hold'"
     process = run.start(
         "--retries", "0", "--forcerun", "merge", "--set-resources", hold, "--", SAMPLES

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-from slurm.cluster import Run, wait_for
-
-SAMPLES, MODEL = "results/patches/landcover.zarr", "results/models/ssl-p0"
+from slurm.cluster import MODEL, SAMPLES, Run, wait_for
 
 
 def own_profile(run: Run, folder: Path) -> Path:
@@ -27,6 +26,7 @@ def test_a_filled_in_profile_asks_for_what_it_says(run: Run, tmp_path: Path) -> 
 
     A profile of the site adds to it; a key that both have is the workflow's.
     """
+    shutil.rmtree(run.folder / "results" / "patches")
     profile = own_profile(run, tmp_path / "profile")
     site = tmp_path / "site"
     site.mkdir()

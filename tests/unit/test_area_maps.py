@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -10,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
+import rasterio.shutil
 from rio_cogeo.cogeo import cog_validate
 
 import gdal
@@ -17,7 +22,7 @@ from cubes import CODES
 from sitsformer import artefacts, cube, mapproducts, maps
 from sitsformer.classes import Classes
 from sitsformer.config import Patches
-from sitsformer.errors import SitsError
+from sitsformer.errors import SitsError, TemporaryError
 from sitsformer.grid import Tile
 from sitsformer.ground import same_dates
 from sitsformer.legends import load_legend
@@ -290,6 +295,71 @@ def test_tiles_that_do_not_belong_together_are_refused(
     with pytest.raises(SitsError, match="no tags CLASS_1"):
         maps.read_codes(world["map"].with_name("county_confidence.tif"))
     assert not list(tmp_path.glob("a*"))
+
+
+def test_a_damaged_tile_is_named_and_leaves_no_half_a_map(
+    world: dict[str, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(world["tile0"].parent, tmp_path / "tiles")
+    tiles = [tmp_path / "tiles" / world[f"tile{k}"].name for k in range(4)]
+    margin = tiles[2].with_name(f"{tiles[2].stem}_margin.tif")
+    margin.write_bytes(margin.read_bytes()[:-300])
+    out = tmp_path / "maps" / "county.tif"
+    with pytest.raises(SitsError, match=f"{re.escape(str(margin))} is damaged .*make it again"):
+        make_area(tiles, out)
+    assert list(out.parent.iterdir()) == []
+
+
+def test_a_map_that_the_disk_has_no_room_for_is_no_map(
+    world: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GDAL says it in words of its own, or not at all."""
+    write = rasterio.shutil.copy
+
+    def cut(source: str, out: str, **options: object) -> None:
+        write(source, out, **options)
+        content = Path(out).read_bytes()
+        Path(out).write_bytes(content[: len(content) // 2])
+
+    monkeypatch.setattr(rasterio.shutil, "copy", cut)
+    out = tmp_path / "county.tif"
+    with pytest.raises(TemporaryError, match=r"county\.tif cannot be written: the disk is full"):
+        make_area([world[f"tile{k}"] for k in range(4)], out)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_area_is_put_together_in_less_memory_than_it_has_pixels(
+    world: dict[str, Path], tmp_path: Path
+) -> None:
+    """25 million pixels that no compression helps with, in a process of its own."""
+    script = """
+import resource, sys
+from dataclasses import replace
+from pathlib import Path
+import numpy as np, rasterio
+from sitsformer.maps import mosaic
+source, folder = Path(sys.argv[1]), Path(sys.argv[2])
+with rasterio.open(source) as known:
+    profile, tags = known.profile | {"width": 500, "height": 500}, known.tags()
+with rasterio.open(folder / "tile.tif", "w", **profile) as made:
+    made.write(np.random.default_rng(0).integers(0, 255, (1, 500, 500), np.uint8))
+    made.update_tags(**tags)
+(piece,) = mosaic.read_pieces([folder / "tile.tif"])
+pieces = [
+    replace(piece, west=piece.west + 5000 * (k % 10), north=piece.north - 5000 * (k // 10))
+    for k in range(100)
+]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+mosaic.CACHE_MB = 8
+mosaic.write_cog(pieces, folder / "area.tif", "average")
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, world["tile0"], tmp_path], capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert (tmp_path / "area.tif").stat().st_size > 25e6
+    assert int(done.stdout) < 24
 
 
 def test_labels_of_a_picture_are_those_of_the_cubes(world: dict[str, Path]) -> None:

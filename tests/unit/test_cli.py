@@ -156,6 +156,21 @@ def test_a_reader_who_goes_away_is_told_nothing() -> None:
     assert result.stderr == ""
 
 
+def test_more_words_than_a_command_line_takes_come_from_standard_input(tmp_path: Path) -> None:
+    """Names with spaces and breaks of lines among them."""
+    folder = tmp_path / "a\n b"
+    folder.mkdir()
+    (folder / "one.txt").write_text("no artefact")
+    words = [str(folder / "one.txt")] * 40_000
+    given = "".join(f"{word}\0" for word in words)
+    assert len(given) > 2**21
+    call = [sys.executable, "-m", "sitsformer", "inspect", "--", "@-"]
+    result = subprocess.run(call, input=given, capture_output=True, text=True, check=False)
+    assert result.returncode == 3
+    assert "Argument list too long" not in result.stderr
+    assert "one.txt" in result.stderr
+
+
 def test_an_output_that_is_a_folder_is_refused_and_kept(tmp_path: Path) -> None:
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "own").write_text("dear")

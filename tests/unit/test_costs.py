@@ -15,13 +15,15 @@ import model_data
 import training_data
 from sitsformer.cli import contents
 from sitsformer.config import Compute, Config, load, parse
-from sitsformer.costs import Job, job_of, jobs, mem_mb, rates, runtime, said
+from sitsformer.costs import Job, job_of, jobs, learning, mem_mb, rates, runtime, said
 from sitsformer.costs.data import CUBE_CHUNK
 from sitsformer.costs.plan import beyond
 from sitsformer.costs.sizes import dates, store
 from sitsformer.costs.work import network
 from sitsformer.cube import CHUNK
+from sitsformer.fewshot.space import MOST
 from sitsformer.model import Architecture
+from sitsformer.model.pooling import PARTS
 from sitsformer.paths import Paths
 
 ROOT = Path(__file__).parents[2]
@@ -273,3 +275,8 @@ def test_asking_earth_engine_of_a_config_without_it_is_refused() -> None:
     result = CliRunner().invoke(contents, ["plan", demo_config, "--earthengine"])
     assert result.exit_code == 2
     assert "no area of this config comes from Earth Engine" in result.output
+
+
+def test_what_a_probe_reads_is_counted() -> None:
+    assert learning.WHITENED == MOST
+    assert PARTS["seasons"] == learning.SEASONS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -203,6 +204,30 @@ def test_a_baseline_that_was_kept_predicts_the_same(world: Path, tmp_path: Path,
     # Twice the same bytes.
     cropmodel.make(given, world / "crops.zarr", chosen, None, tmp_path / "again")
     assert artefacts.digest(out) == artefacts.digest(tmp_path / "again")
+
+
+@pytest.mark.parametrize("name", ["random_forest", "nearest_centroid", "temporal_cnn"])
+def test_a_baseline_that_was_kept_learned_by_the_weights_of_features(
+    world: Path, tmp_path: Path, name: str
+) -> None:
+    """As in the sweep, where a sample of weight 0 is as good as none."""
+    plain = load_samples(world / "crops.zarr").take(range(160))
+    weight = np.random.default_rng(3).choice([0.0, 1.0, 8.0], len(plain))
+    samples = dataclasses.replace(plain, weight=weight)
+    settings = config().fewshot.model_copy(update={"refine": ()})
+    drawn = fewshot.draw_shots(samples.label, samples.split, 20, 0, 20)
+    kept = [saved.fit(one, name, drawn, 0, settings) for one in (samples, plain)]
+    described = {
+        "bands": samples.bands, "classes": samples.classes.names, "learner": kept[0].about,
+        "mean": kept[0].statistics.mean, "std": kept[0].statistics.std,
+    }  # fmt: skip
+    saved.write(kept[0], tmp_path)
+    test = samples.take(samples.split == fewshot.TEST)
+    found = saved.load(tmp_path, described)(test.reflectance, test.doy.astype(np.int64))
+    (expected,) = fitting.run(samples, Learner(name), 20, [0], settings)
+    np.testing.assert_allclose(found, expected.probabilities, atol=2e-6)
+    alike = kept[1].predict(kept[1].series.take(np.flatnonzero(samples.split == fewshot.TEST)))
+    assert np.abs(alike - found).max() > 0.01
 
 
 def test_trees_of_plain_arrays_are_the_forest() -> None:

@@ -27,7 +27,7 @@ from sitsformer.embedded.rows import gather
 from sitsformer.embedded.tiles import make_tile
 from sitsformer.embeddings import LEARNERS, learner_name, members, of_products, products
 from sitsformer.errors import SitsError
-from sitsformer.evaluation import claims, evaluate, metrics
+from sitsformer.evaluation import claims, differences, evaluate, metrics
 from sitsformer.fewshot import Learner
 from sitsformer.grid import Tile
 from sitsformer.patches import make_tile_store
@@ -485,7 +485,7 @@ def test_embeddings_are_compared_with_as_themselves_and_are_no_baseline() -> Non
     results = {arm: {"few": result(level)} for arm, level in arms.items()}
     results[evaluate.Arm("sitsformer", "dual", "full")] = {"few": result(0.7)}
     results[evaluate.Arm("sitsformer", "dual", "probe")] = {"few": result(0.7)}
-    table = evaluate.compare(results, 0.95, embedded)
+    table = differences.compare(results, 0.95, embedded)
     first = table[table.adaptation.isin(("full", "-"))].set_index("comparison")
     both = "dual+satellite_embedding"
     assert first.second.to_dict() == {

@@ -43,6 +43,13 @@ def test_the_lock_of_a_platform_pins_everything_as_the_constraints_do(path: Path
     assert not different, f"{path.name} is stale: run `make lock` ({sorted(different)})"
 
 
+@pytest.mark.parametrize("name", ["default", "slurm"])
+def test_the_jobs_of_every_profile_share_the_quota_of_an_earth_engine_project(name: str) -> None:
+    assert {path.name for path in (ROOT / "profiles").iterdir()} == {"default", "slurm"}
+    profile = yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text())
+    assert profile["resources"] == {"earthengine_requests": 40}
+
+
 def steps(text: str) -> list[str]:
     """Shell commands, one a line, without the ways of a Dockerfile to join them."""
     joined = re.sub(r"\\\n\s*", "", text)

@@ -18,7 +18,7 @@ from sitsformer.baselines import by_default
 from sitsformer.commands.evaluate import evaluate as command
 from sitsformer.config import ConfigError, Evaluation, parse
 from sitsformer.errors import SitsError
-from sitsformer.evaluation import claims, evaluate, tables
+from sitsformer.evaluation import claims, differences, evaluate, tables
 from sitsformer.evaluation.evaluate import Arm
 from sitsformer.samples import Samples
 
@@ -40,7 +40,7 @@ def compared(skill: dict[str, float], runs: int = 3) -> pd.DataFrame:
     table = table_of(phenology.cells(samples, skill, runs=runs), samples)
     scores = evaluate.score_cells(table, SETTINGS)
     results = evaluate.gather(table, scores, samples.block, SETTINGS)
-    return evaluate.compare(results, 0.95)
+    return differences.compare(results, 0.95)
 
 
 def test_the_command_writes_what_scikit_learn_finds_in_the_stored_predictions(
@@ -142,7 +142,7 @@ def test_differences_are_paired() -> None:
     table = table_of([*cells, *twins], samples)
     scores = evaluate.score_cells(table, SETTINGS)
     results = evaluate.gather(table, scores, samples.block, SETTINGS)
-    found = evaluate.compare(results, 0.95)
+    found = differences.compare(results, 0.95)
     columns = ["mean", "low_seeds", "high_seeds", "low_blocks", "high_blocks"]
     assert np.abs(found[columns].to_numpy()).max() < 1e-12
     assert set(found.verdict) == {"undecided"}
@@ -176,7 +176,7 @@ def test_few_blocks_decide_nothing() -> None:
     assert len(np.unique(samples.block[samples.split == 2])) == 3
     scores = evaluate.score_cells(table, SETTINGS)
     results = evaluate.gather(table, scores, samples.block, SETTINGS)
-    found = evaluate.compare(results, 0.95)
+    found = differences.compare(results, 0.95)
     assert found.low_blocks.isna().all()
     assert set(found.verdict) == {"undecided"}
     sentences = claims.decide(found, "full", 0.95).sentence

@@ -49,6 +49,17 @@ def test_distances_reach_across_utm_zones():
     assert found.overlapping == 0
 
 
+@pytest.mark.parametrize("loose", ["both", "first", "second"])
+def test_converted_samples_overlap_by_the_distance_of_their_centres(loose):
+    x, y = [500_005.0, 500_015.0, 500_105.0], [5_600_005.0] * 3
+    first, second = group("pretraining", x[:1], y[:1]), group("test", x, y)
+    if loose in ("both", "first"):
+        first = replace(first, x=np.full(1, np.nan), y=np.full(1, np.nan), epsg=np.zeros(1, int))
+    if loose in ("both", "second"):
+        second = replace(second, x=np.full(3, np.nan), y=np.full(3, np.nan), epsg=np.zeros(3, int))
+    assert compare(first, second).overlapping == 2  # 0 m and 10 m apart; patches of 50 m
+
+
 def test_what_is_shared_and_seen():
     first = group("pretraining", [5.0], [5.0], areas=("a", "b"), years=(2019, 2020), label="lc")
     second = group("test", [5.0], [5.0], areas=("b", "c"), years=(2020,))

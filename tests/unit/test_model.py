@@ -10,6 +10,7 @@ from model_data import flops
 from model_pairs import MEAN, STD, padded, pair, samples
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.model.encoder import attend
+from sitsformer.model.hiding import hide
 from sitsformer.model.steps import Steps, make_layout, make_series, pack, subset
 from sitsformer.stored import MISSING
 from sitsformer.training.determinism import seed
@@ -95,7 +96,7 @@ def test_the_lean_last_layer_equals_the_whole_one():
     for lean in (False, True):
         model.zero_grad()
         model.eval()
-        encoded = model.encode(steps, hidden, only_masked=lean)
+        encoded = model.encode(steps, hide(steps.layout, hidden, "cpu"), only_hidden=lean)
         encoded = encoded if lean else encoded[torch.from_numpy(hidden)]
         encoded.square().sum().backward()
         results.append((encoded.detach(), model.mask_token.grad.clone()))
@@ -115,8 +116,9 @@ def test_what_is_hidden_has_no_influence():
     for mode in (True, False):
         model.train(mode)
         with torch.no_grad():
-            first = model.encode(steps, hidden)
-            second = model.encode(Steps(other, steps.doy, steps.layout), hidden)
+            known = hide(steps.layout, hidden, "cpu")
+            first = model.encode(steps, known)
+            second = model.encode(Steps(other, steps.doy, steps.layout), known)
         assert torch.equal(first, second)
 
 
@@ -137,13 +139,14 @@ def test_with_a_decoder_the_encoder_sees_visible_steps_alone():
     other[torch.from_numpy(hidden)] = 99.0
     changed = Steps(other, steps.doy, steps.layout)
     rows = torch.from_numpy(np.flatnonzero(~hidden))
+    known, inverse = (hide(steps.layout, mask, "cpu") for mask in (hidden, ~hidden))
     for mode in (True, False):
         model.train(mode)
         with torch.no_grad():
             found = []
             for batch in (steps, changed):
                 seed([1])
-                found.append(model.encode_hidden(batch, hidden))
+                found.append(model.encode_hidden(batch, known))
         assert torch.equal(found[0][0], found[1][0])
         assert torch.equal(found[0][-1], found[1][-1])
     # As if the hidden steps had never been there.
@@ -151,14 +154,15 @@ def test_with_a_decoder_the_encoder_sees_visible_steps_alone():
     shorter = Steps(steps.values[rows], steps.doy[rows], make_layout(layout.lengths))
     with torch.no_grad():
         assert torch.allclose(seen, model.encode(shorter), atol=1e-5)
-        filled = model.fill(steps, hidden)[torch.from_numpy(hidden)]
+        filled = model.fill(steps, known)[torch.from_numpy(hidden)]
         assert torch.allclose(model.reconstruct(decoded), filled, atol=1e-5)
-        assert not torch.allclose(model.fill(steps, ~hidden), model.fill(steps, hidden), atol=1e-3)
+        assert not torch.allclose(model.fill(steps, inverse), model.fill(steps, known), atol=1e-3)
 
 
 def test_a_decoder_learns_with_its_token():
     model, steps, hidden = with_decoder()
-    model.reconstruct(model.encode_hidden(steps, hidden, whole=False)[-1]).square().sum().backward()
+    known = hide(steps.layout, hidden, "cpu")
+    model.reconstruct(model.encode_hidden(steps, known, whole=False)[-1]).square().sum().backward()
     for name in ("mask_token", "decoder.layers.0.linear1.weight", "embedding.linear.weight"):
         assert float(dict(model.named_parameters())[name].grad.abs().max()) > 0, name
 
@@ -168,12 +172,12 @@ def test_the_mask_token_is_learned_and_saved():
     assert "mask_token" in model.state_dict()
     values, doy = samples(6, 8)
     steps = pack(make_series(values, doy, MEAN, STD), np.arange(6))
-    hidden = np.arange(steps.layout.steps) % 2 == 0
+    hidden = hide(steps.layout, np.arange(steps.layout.steps) % 2 == 0, "cpu")
     model.reconstruct(model.encode(steps, hidden)).sum().backward()
     assert float(model.mask_token.grad.abs().max()) > 0
     bands = np.zeros((steps.layout.steps, 10), bool)
     bands[:, 3] = True
-    model.reconstruct(model.encode(steps, bands)).sum().backward()
+    model.reconstruct(model.encode(steps, hide(steps.layout, bands, "cpu"))).sum().backward()
     assert float(model.band_token.grad[3].abs()) > 0
 
 

@@ -35,7 +35,7 @@ from sitsformer.training.objectives import (
     without_labels,
 )
 from sitsformer.training.objectives.recommended import DUAL, SSL
-from training_tasks import SHAPE, network, task
+from training_tasks import SHAPE, mask_of, network, task
 
 HEAD = """
 from sitsformer.training.objectives.loss import Loss
@@ -117,8 +117,7 @@ def test_losses_are_what_they_are_called(mask: str, decoder: bool) -> None:
     chosen = task("dual_sits_former", unlabelled=0.4, mask=mask, decoder=decoder)
     model = network(shape=replace(SHAPE, decoder=decoder)).eval()
     (batch,) = next(chosen.batches(0, 0))
-    hidden = batch.hidden
-    assert hidden is not None
+    hidden, mask = batch.hidden, mask_of(batch)
     with torch.inference_mode():
         found = chosen.sums(model, batch)
         guess = model.fill(batch.steps, hidden).numpy()
@@ -129,7 +128,7 @@ def test_losses_are_what_they_are_called(mask: str, decoder: bool) -> None:
             doy = batch.steps.doy
         logits = model.classify(encoded, layout, doy).double().numpy()
     truth = batch.steps.values.numpy()[:, :, 0]
-    picked = hidden if hidden.ndim == 2 else np.repeat(hidden[:, None], truth.shape[1], 1)
+    picked = mask if mask.ndim == 2 else np.repeat(mask[:, None], truth.shape[1], 1)
     expected = ((guess - truth)[picked].astype(np.float64) ** 2).sum()
     assert float(found["reconstruct"]) == pytest.approx(expected, rel=1e-5)
     assert batch.counts["reconstruct"] == picked.sum()

@@ -20,18 +20,19 @@ from sitsformer.training.classification import ClassifySettings, ClassifyTask
 from sitsformer.training.pretraining import InMemory, PretrainTask
 from training_tasks import MEAN, SHAPE, STD, settings_of
 
-COPIES = {torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default}
 READS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default}
 """What makes the host wait until a GPU has done all that was asked of it."""
 
 
 class OneDevice(TorchDispatchMode):
-    """Refuses operations on tensors of several devices, and reads of values by the host."""
+    """Refuses operations on tensors of several devices, copies included, and reads by the host."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         tensors = [x for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor)]
         devices = {x.device.type for x in tensors if x.ndim}
-        assert func in COPIES or len(devices) < 2, (func, devices)
+        if isinstance((kwargs or {}).get("device"), torch.device) and devices:
+            devices.add(kwargs["device"].type)
+        assert len(devices) < 2, (func, devices)
         assert func not in READS or devices == {"cpu"}, func
         return func(*args, **(kwargs or {}))
 
@@ -89,3 +90,9 @@ def test_a_step_of_fine_tuning():
 def test_a_mixed_operation_is_seen():
     with OneDevice(), pytest.raises(AssertionError, match=r"add.*meta"):
         torch.zeros(2) + torch.zeros(2, device="meta")
+
+
+def test_a_copy_from_the_host_is_seen():
+    for copy in (lambda x: x.to("meta"), lambda x: torch.empty(2, device="meta").copy_(x)):
+        with OneDevice(), pytest.raises(AssertionError, match=r"copy.*meta"):
+            copy(torch.zeros(2))

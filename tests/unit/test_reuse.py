@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import geopandas
@@ -10,6 +13,7 @@ import numpy as np
 import pytest
 import rasterio
 import xarray as xr
+import yaml
 from click.testing import CliRunner
 
 import made_run
@@ -19,6 +23,7 @@ from sitsformer.checks import foresight
 from sitsformer.checks.problems import problems
 from sitsformer.commands.embed import embed as embed_command
 from sitsformer.commands.map import map_command
+from sitsformer.commands.predict import predict
 from sitsformer.config import ConfigError, parse
 from sitsformer.errors import SitsError
 from sitsformer.modelfiles import classes_of, describe
@@ -180,6 +185,33 @@ def test_a_config_of_areas_and_a_model_alone(first: Path) -> None:
         {**values, "maps": {"model": str(first / "dual-p3"), "tiles": {"county": 1}}}
     )
     assert any("has no classes" in line for line in problems(pretrained))
+
+
+def test_a_folder_with_a_config_and_nothing_else_is_enough(first: Path, tmp_path: Path) -> None:
+    """As docs/reuse.md has it: the model in a folder beside, no Snakefile."""
+    shutil.copytree(first / "crop", tmp_path / "first" / "crop")
+    (tmp_path / "second").mkdir()
+    values = {
+        "areas": made_run.CONFIG["areas"],
+        "patches": {"size": 3},
+        "maps": {"model": "../first/crop", "tiles": {"county": 1}},
+    }
+    (tmp_path / "second" / "next.yaml").write_text(yaml.safe_dump(values))
+    words = ["predict", "next.yaml", "--cores", "2", "--dry-run"]
+    done = subprocess.run(
+        [sys.executable, "-m", "sitsformer", *words], cwd=tmp_path / "second",
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = done.stdout + done.stderr
+    assert re.search(r"^map +1$", said, re.MULTILINE) and re.search(r"^mosaic +1$", said, re.M)
+
+
+def test_a_config_without_a_model_predicts_nothing() -> None:
+    config = Path(__file__).parents[2] / "config" / "config.yaml"
+    done = CliRunner().invoke(predict, [str(config)])
+    assert isinstance(done.exception, SitsError)
+    assert "names no model in maps.model" in str(done.exception)
 
 
 def test_a_model_of_before_its_classes_had_codes(first: Path) -> None:

@@ -90,7 +90,7 @@ def test_of_many_classes_the_largest_are_named() -> None:
     names = tuple(f"${code}$" for code in range(1, 61))
     legend = Legend("own", tuple(range(1, 61)), names, ("#123456",) * 60)
     axes = Figure().subplots()
-    tile_view._draw_labels(axes, "own", codes[None], legend)
+    tile_view.draw_labels(axes, "own", codes[None], legend)
     shown = [text.get_text() for text in axes.get_legend().get_texts()]
     assert len(shown) == tile_view.MOST_NAMED
     assert shown[0].startswith(r"\$41\$ ") and shown[-1].startswith(r"\$60\$ ")

@@ -18,7 +18,17 @@ from sitsformer.training.loop import fit
 from sitsformer.training.observers import observers
 from sitsformer.training.pretraining import InMemory, PretrainTask
 from sitsformer.training.recipe import Plan, learning_rate, make_optimiser
-from training_tasks import MEAN, SHAPE, STD, network, settings_of, shape_for, task, weights
+from training_tasks import (
+    MEAN,
+    SHAPE,
+    STD,
+    mask_of,
+    network,
+    settings_of,
+    shape_for,
+    task,
+    weights,
+)
 
 
 @pytest.mark.parametrize("objective", ["sits_former", "sl", "dual_sits_former", "ssl", "dual"])
@@ -52,7 +62,7 @@ def test_a_series_of_one_step_is_not_hidden_from_an_encoder_with_a_decoder(every
     for (batch,) in chosen.batches(0, 0):
         single = np.repeat(batch.steps.layout.lengths == 1, batch.steps.layout.lengths)
         assert single.any()
-        assert not batch.hidden[single].any()
+        assert not mask_of(batch)[single].any()
         losses = chosen.sums(model, batch)
         sum(losses.values()).backward()
         assert all(torch.isfinite(value) for value in losses.values())

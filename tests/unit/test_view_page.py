@@ -54,6 +54,8 @@ def test_before_anything_is_there_areas_tiles_and_labels_are_shown(config: Path)
     text = config.with_name("view.html").read_text()
     page = Page(text)
     assert text.count("no cube is there yet") == 2 and page.count("image") == 0
+    assert len(re.findall(r"; 1 tile in a frame of [\d.]+ x [\d.]+ km, no cube", text)) == 2
+    assert '<meta name="viewport" content="width=device-width' in text  # or phones make it tiny
     assert page.count("rect") >= 2 and page.count("path") == 2
     assert page.count("circle") == 4  # two in each area, none of the one far away
     assert "&lt;soy&gt;, feature 2" in text and "<soy>" not in text

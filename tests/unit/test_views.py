@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sitsformer.model import masking
 from sitsformer.training.classification import balanced_round
 from sitsformer.training.objectives.contrast import TEMPERATURE, info_nce
-from training_tasks import network, shape_for, task
+from training_tasks import mask_of, network, shape_for, task
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(0, 99))
@@ -23,8 +23,7 @@ def test_halves_are_halves(lengths: list[int], seed: int) -> None:
 
 def test_both_halves_of_every_series_are_in_a_batch() -> None:
     (batch,) = next(task("dual", unlabelled=0.3).batches(0, 0))
-    lengths, hidden = batch.steps.layout.lengths, batch.hidden
-    assert hidden is not None
+    lengths, hidden = batch.steps.layout.lengths, mask_of(batch)
     count = len(lengths) // 2
     np.testing.assert_array_equal(lengths[:count], lengths[count:])
     first, second = np.split(hidden, 2)
@@ -42,7 +41,7 @@ def test_a_half_says_nothing_of_what_it_does_not_show() -> None:
     model = network(shape=shape_for("dual")).eval()
     with torch.no_grad():
         before = chosen._encoded(model, batch).every
-        batch.steps.values[torch.from_numpy(batch.hidden)] = 9.0
+        batch.steps.values[torch.from_numpy(mask_of(batch))] = 9.0
         after = chosen._encoded(model, batch).every
     assert torch.equal(before, after)
 

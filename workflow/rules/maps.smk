@@ -25,12 +25,15 @@ if CONFIG.maps.model is None:
             version=stage("crop_model"),
             settings=decisive.leaves(decisive.crop_model(CONFIG)),
             init=map_start_options(),
+            # Outside the output, which is wiped before a retry: the job goes on from here.
+            checkpoint=f"{RESULTS}/checkpoints/crop_model",
         message:
             "The model of the maps (log: {log})"
         shell:
             "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} crop-model --config {resources.config:q}"
             " --device {resources.device}"
-            " --samples {input.samples:q} {params.init:q} --out {output:q} -- {input.cells:q}"
+            " --samples {input.samples:q} {params.init:q} --checkpoint {params.checkpoint:q}"
+            " --out {output:q} -- {input.cells:q}"
 
 
 rule map:
@@ -94,6 +97,7 @@ rule mosaic:
     message:
         "Map of the area {wildcards.area} (log: {log})"
     shell:
+        # By standard input: as words of a command a large area's files are more than Linux takes.
         "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} mosaic --config {resources.config:q}"
-        " --model {input.model:q} {params.samples:q} {params.cubes:q}"
-        " --out {output.classes:q} -- {input.tiles:q}"
+        " --model {input.model:q} --out {output.classes:q} @-"
+        " < <(printf '%s\\0' {params.samples:q} {params.cubes:q} -- {input.tiles:q})"

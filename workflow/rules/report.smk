@@ -33,7 +33,8 @@ rule report:
     message:
         "The report (log: {log})"
     shell:
+        # By standard input: as words of a command they may be more than Linux takes.
         "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} report --config {resources.config:q}"
         " --tables {params.tables:q} --benchmarks {params.benchmarks:q}"
-        " --figures {params.figures:q} --out {output.page:q}"
-        " -- {input.cubes:q} {input.samples:q} {input.models:q} {input.maps:q}"
+        " --figures {params.figures:q} --out {output.page:q} -- @-"
+        " < <(printf '%s\\0' {input.cubes:q} {input.samples:q} {input.models:q} {input.maps:q})"

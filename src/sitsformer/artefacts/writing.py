@@ -96,7 +96,8 @@ def create_file(path: Path, kind: str | None = None) -> Iterator[Path]:
     partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
     try:
         with _room_for(path):
-            _prepare(path.parent, rf"\.{stem}\.partial-(\d+){suffix}")
+            # GDAL makes overviews in `NAME.ovr.tmp` beside what it writes.
+            _prepare(path.parent, rf"\.{stem}\.partial-(\d+){suffix}(\.[a-z]+)*")
             yield partial
             with partial.open("rb") as stream:
                 os.fsync(stream.fileno())

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,9 @@ from sitsformer.errors import SitsError
 from sitsformer.registry import find
 from sitsformer.samples import BandStatistics, Samples, statistics_of
 from sitsformer.sensors import Sensor, recorded
+
+if TYPE_CHECKING:
+    from sitsformer.fewshot.kept import Kept
 
 FILE = "fitted.safetensors"
 
@@ -62,6 +65,7 @@ def fit(
     seed: int,
     settings: FewShot,
     device: str = "cpu",
+    kept: Kept | None = None,
 ) -> Fitted:
     """Fit a baseline of the package to a draw, with the settings that its validation prefers.
 
@@ -72,6 +76,7 @@ def fit(
         seed: of everything random.
         settings: the few-shot section of the config.
         device: where one that is a network runs.
+        kept: where its training is kept, to go on from there; None: nowhere.
     """
     record = find(shipped(), name, "baseline")
     options = {key: option.default for key, option in record.options.items()}
@@ -81,8 +86,9 @@ def fit(
     some = training[np.unique(np.linspace(0, len(training) - 1, UNLABELLED).astype(np.int64))]
     classes = len(samples.classes)
     arrays: dict[str, npt.NDArray[Any]] = {}
+    weight = fewshot.training_weights(samples.weight, samples.label, drawn.train)
     if record.network is None and record.keeping is None:
-        arrays = _kept(series, samples, drawn.train, some)
+        arrays = _kept(series, samples.label, drawn.train, some, weight)
         task = _task(
             arrays, series.calendar, samples.bands, samples.sensor, classes, seed, settings, options
         )
@@ -90,8 +96,7 @@ def fit(
         task = Task(
             train=series.take(drawn.train), label=samples.label[drawn.train],
             unlabelled=series.take(some), classes=classes, seed=seed, settings=settings,
-            options=options,
-            weight=fewshot.training_weights(samples.weight, samples.label, drawn.train),
+            options=options, weight=weight, kept=kept,
         )  # fmt: skip
     validation = series.take(drawn.validation)
     predict, choice = choose(name, record, task, validation, samples.label[drawn.validation])
@@ -192,26 +197,34 @@ def _network(
 
 def _kept(
     series: PixelSeries,
-    samples: Samples,
+    label: npt.NDArray[np.int64],
     drawn: npt.NDArray[np.int64],
     unlabelled: npt.NDArray[np.int64],
+    weight: npt.NDArray[np.float64] | None,
 ) -> dict[str, npt.NDArray[Any]]:
-    """The series of some samples, with labels and weights of the drawn ones and no other."""
+    """The series of some samples, with the labels of the drawn ones and no other.
+
+    Args:
+        series: of all samples.
+        label: of them.
+        drawn: positions of those that are learned from.
+        unlabelled: positions of those that features are scaled by.
+        weight: how much each of the drawn ones counts; None: all alike.
+    """
     rows = np.union1d(drawn, unlabelled)
     some = series.take(rows)
     is_drawn = np.isin(rows, drawn)
-    kept = some.store.samples.take(rows)
-    found: dict[str, npt.NDArray[Any]] = {
-        "reflectance": kept.reflectance,
-        "doy": kept.doy,
-        "label": np.where(is_drawn, samples.label[rows], -1),
+    samples = some.store.samples.take(rows)
+    weights = {}
+    if weight is not None:
+        weights["weight"] = np.zeros(len(rows))
+        weights["weight"][np.searchsorted(rows, drawn)] = weight
+    return weights | {
+        "reflectance": samples.reflectance,
+        "doy": samples.doy,
+        "label": np.where(is_drawn, label[rows], -1),
         "unlabelled": np.isin(rows, unlabelled),
     }
-    weight = fewshot.training_weights(samples.weight, samples.label, rows[is_drawn])
-    if weight is not None:
-        found["weight"] = np.ones(len(rows))
-        found["weight"][is_drawn] = weight
-    return found
 
 
 def _task(
@@ -229,11 +242,12 @@ def _task(
     samples = bare(arrays["reflectance"], arrays["doy"], bands, sensor)
     series = PixelSeries.of(samples, calendar=calendar)
     drawn = np.flatnonzero(label >= 0)
-    weight = arrays.get("weight")
     return Task(
         train=series.take(drawn), label=label[drawn],
         unlabelled=series.take(np.flatnonzero(arrays["unlabelled"])), classes=classes, seed=seed,
-        settings=settings, options=options, weight=None if weight is None else weight[drawn],
+        settings=settings, options=options,
+        # Of samples with weights, by a version that kept them.
+        weight=arrays["weight"][drawn] if "weight" in arrays else None,
     )  # fmt: skip
 
 

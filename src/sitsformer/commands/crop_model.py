@@ -23,6 +23,7 @@ PATH = click.Path(path_type=Path)
     "--embeddings", "layers", type=PATH, multiple=True,
     help="Embeddings of the samples, of each layer that learners learn from.",
 )  # fmt: skip
+@names.checkpoint
 @names.device
 @click.option("--threads", type=click.IntRange(min=1), help="Also SITSFORMER_THREADS.")
 @click.option("--out", type=PATH, required=True, help="Folder of the model.")
@@ -32,6 +33,7 @@ def crop_model(
     store: Path,
     pretrained: tuple[tuple[str, Path], ...],
     layers: tuple[Path, ...],
+    checkpoint: Path | None,
     device: str,
     threads: int | None,
     out: Path,
@@ -65,5 +67,7 @@ def crop_model(
     embedded = None
     if (member := members(config.embeddings).get(learner.method)) is not None:
         embedded = given_layer(layers, KIND, member.layer, learner.name)
-    cropmodel.make(config, options.sample_store(store), chosen, init, out, where, embedded)
+    cropmodel.make(
+        config, options.sample_store(store), chosen, init, out, where, checkpoint, embedded
+    )
     click.echo(f"{out}: {learner.name}; {chosen.why}", err=True)

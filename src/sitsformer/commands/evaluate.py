@@ -22,6 +22,7 @@ def evaluate(
     from sitsformer.embeddings import members
     from sitsformer.evaluation import claims, seen, tables
     from sitsformer.evaluation import evaluate as stage
+    from sitsformer.evaluation.differences import compare
     from sitsformer.samples import open_samples
 
     config = load(config_path)
@@ -34,7 +35,7 @@ def evaluate(
     scores = stage.score_cells(table, settings)
     results = stage.gather(table, scores, block, settings)
     embedded = members(config.embeddings)
-    differences = stage.compare(results, settings.level, embedded)
+    differences = compare(results, settings.level, embedded)
     found = {
         "fewshot": scores,
         "summary": stage.summarise(results, settings.level),

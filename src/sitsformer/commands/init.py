@@ -8,21 +8,6 @@ import click
 
 from sitsformer.commands import names
 
-SNAKEFILE = """\
-# Written by `sitsformer init`. The workflow is that of the installed package; rules of your own may
-# follow, and `use rule ... from crops as ... with:` changes one of its rules.
-from sitsformer.workflowfiles import snakefile
-
-
-module crops:
-    snakefile:
-        snakefile()
-
-
-use rule * from crops
-"""
-
-
 PATH = click.Path(path_type=Path)
 
 
@@ -57,30 +42,16 @@ def init(
     that of the demo. Then `snakemake --cores 2` there runs the workflow of the installed package.
     No file that exists is written over.
     """
-    from sitsformer import artefacts, newconfig
-    from sitsformer.errors import SitsError
-    from sitsformer.workflowfiles import found
+    from sitsformer import newconfig, newfolder
 
     given = {"--area": area, "--season": season, "--labels": labels}
     lacking = [option for option, value in given.items() if value is None]
     if 0 < len(lacking) < len(given):
         raise click.UsageError(f"a config of your own area needs {' and '.join(lacking)} too")
-    copied = [
-        "config/config.yaml",
-        "workflow/profiles/default/config.yaml",
-        "workflow/profiles/slurm/config.yaml",
-    ]
-    files = {folder / path: found(path).read_text(encoding="utf-8") for path in copied}
-    files[folder / "workflow" / "Snakefile"] = SNAKEFILE
-    for path in files:
-        if path.exists():
-            raise SitsError(f"{path} exists: name another folder, or move it away")
+    asked = None
     if area is not None and season is not None and labels is not None:
         start, end = newconfig.season(season)
         asked = newconfig.Asked(name, area, start, end, labels, column, source, rasters)
-        files[folder / copied[0]] = newconfig.write(asked)
-    for path, text in files.items():
-        with artefacts.create_file(path) as partial:
-            partial.write_text(text, encoding="utf-8")
+    for path in newfolder.write(folder, asked):
         click.echo(path)
     click.echo(f"next: cd {folder} && snakemake --cores 2", err=True)

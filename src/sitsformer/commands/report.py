@@ -33,5 +33,5 @@ def report(
     for name, drawn in drawings.items():
         style.write(drawn, figures / f"{name}.svg")
     with create_file(out, "report") as temporary:
-        temporary.write_text(page.render(material, drawings, out.parent), encoding="utf-8")
+        temporary.write_text(page.render(material, drawings, out.parent, figures), encoding="utf-8")
     click.echo(f"{len(drawings)} figures and {len(material.maps)} maps in {out}", err=True)

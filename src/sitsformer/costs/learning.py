@@ -23,8 +23,11 @@ TRAINING = 3
 """A training step computes forward and, twice that, backward."""
 FROM_PROBE = ("auto", "blend", "lp_ft", "probe")
 """Adaptations that look at all samples of the store before they learn."""
-SEASONS = 10
+SEASONS = 12
 """Vectors of the encoder's width that a probe reads of a sample (`model/pooling.py`)."""
+WHITENED = 4000
+"""Samples, with an augmented copy of each, that say what varies within a class
+(`fewshot/space.py`)."""
 
 
 def pretrain(paths: Paths) -> Job:
@@ -145,11 +148,16 @@ def _tuned(paths: Paths, stage: NetworkStage, learner: Learner, shots: Shots, se
     if section.refine:
         looked += 2 * found.samples
     operations = seeds * looked * shape.operations
-    operations += once * (seeds if scratch else 1) * found.samples * shape.operations
+    encoders = once * (seeds if scratch else 1)
+    whitened = min(WHITENED, found.part("train"))
+    operations += encoders * (found.samples + 2 * whitened) * shape.operations
     memory = rates.TORCH.memory + found.bytes * rates.HELD_CELL / 1e6
     memory += max(_activations(shape, config, section.batch_size), rates.PREDICT_MB)
-    memory += once * found.samples * shape.hidden * SEASONS * 4 * rates.HELD_FEATURES / 1e6
+    width = shape.hidden * SEASONS
+    memory += once * found.samples * width * 4 * rates.HELD_FEATURES / 1e6
+    memory += once * whitened * width * 4 * rates.HELD_WHITENING / 1e6
     more = found.bytes / rates.READ_BYTES + seeds * _smoothed(config, found)
+    more += encoders * whitened * width * rates.WHITENING
     job = _job(config, stage, seeds * updates, seeds * learned, operations, memory, more)
     return _leaving(job, seeds * test * rates.CELL_ROW * found.classes / 1e6, rates.CELL_FILES)
 

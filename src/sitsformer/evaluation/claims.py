@@ -73,7 +73,7 @@ def decide(
     lie above (below) zero. Those whose arms did not run are left out.
 
     Args:
-        differences: of `evaluate.compare`.
+        differences: of `differences.compare`.
         adaptation: that the claims are about.
         level: of the intervals.
         seen: what pretraining has seen of the test, said beside every claim (`seen.sentence`).

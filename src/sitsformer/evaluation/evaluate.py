@@ -1,4 +1,6 @@
-"""Tables of the few-shot sweep: scores, intervals, paired differences, and what they support.
+"""Tables of the few-shot sweep: scores, intervals, classes, calibration, choices.
+
+Differences between arms are in `differences.py`, what they support in `claims.py`.
 
 An *arm* is one method, init and adaptation. Its cells form a table over pretraining runs and draws
 of labels for each number of shots; every score has an interval over these and one over spatial
@@ -9,7 +11,7 @@ one figure for "with few labels", so that a claim is tested once and not once pe
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,18 +21,12 @@ import pandas as pd
 
 from sitsformer import fewshot
 from sitsformer.config import Evaluation
-from sitsformer.embeddings import JOINED, Member, joined_learners, main_learners
+from sitsformer.embeddings import JOINED
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import intervals, metrics
 from sitsformer.fewshot import NETWORK, NO_ADAPTATION, Cell, CellTable
 from sitsformer.patches.leakage import leakage_table
-from sitsformer.training.objectives import (
-    BEST_BASELINE,
-    BEST_CONTROL,
-    SCRATCH,
-    comparisons,
-    starts,
-)
+from sitsformer.training.objectives import SCRATCH
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,10 +37,6 @@ HEADLINE = ("macro_f1", "overall_accuracy")
 """Scores that are compared between arms and resampled over blocks; claims use the first."""
 
 CALIBRATION = ("ece", "log_loss")
-
-DIFFERENCES = ("comparison", "adaptation", "first", "second", "shots", "score", "verdict")
-"""Columns of the table of differences where there are none: a single learner is compared with
-nobody."""
 
 
 @dataclass(frozen=True, order=True)
@@ -206,13 +198,14 @@ def summarise(results: Results, level: float) -> pd.DataFrame:
                         "arm": arm.name,
                         "shots": shots,
                         "score": name,
-                        **_both(values, result.blocks.get(name), level),
+                        **both(values, result.blocks.get(name), level),
                     }
                 )
     return pd.DataFrame(rows)
 
 
-def _both(values: Floats, resampled: Floats | None, level: float) -> dict[str, float | int]:
+def both(values: Floats, resampled: Floats | None, level: float) -> dict[str, float | int]:
+    """Mean of (run, draw) values with its interval over them, and over resampled blocks."""
     seeds = intervals.over_seeds(values, level)
     blocks = intervals.Interval(seeds.mean, float("nan"), float("nan"))
     if resampled is not None:
@@ -226,118 +219,6 @@ def _both(values: Floats, resampled: Floats | None, level: float) -> dict[str, f
         "runs": values.shape[0],
         "draws": values.shape[1],
     }
-
-
-# --- paired differences ------------------------------------------------------------------------
-
-
-def best(
-    results: Results, shots: str, controls: bool, embedded: Collection[str] = ()
-) -> Arm | None:
-    """The baseline, or the control, with the greatest mean headline score on the test split.
-
-    It is chosen by what it is compared on, which favours the baseline, not the network. What learns
-    from embeddings of others is no baseline: somebody has pretrained for it.
-    """
-    known = [
-        arm
-        for arm, found in results.items()
-        if arm.method not in (NETWORK, *embedded) and arm.control == controls and shots in found
-    ]
-    return max(
-        known, key=lambda arm: float(results[arm][shots].scores[HEADLINE[0]].mean()), default=None
-    )
-
-
-def pairs(
-    results: Results, shots: str, embedded: Mapping[str, Member] | None = None
-) -> Iterator[tuple[Arm, Arm, str]]:
-    """(first, second, name of the comparison) of every comparison that can be made."""
-    embedded = embedded or {}
-    network = [arm for arm, found in results.items() if arm.method == NETWORK and shots in found]
-    rivals = ((BEST_BASELINE, False), (BEST_CONTROL, True))
-    for adaptation in dict.fromkeys(arm.adaptation for arm in network):
-        for first, comparison in comparisons():
-            one = Arm(NETWORK, first, adaptation)
-            two = Arm(NETWORK, comparison.other, adaptation)
-            if one in network and two in network:
-                yield one, two, f"{first} - {comparison.other}"
-        for name, controls in rivals:
-            rival = best(results, shots, controls, embedded)
-            for init in starts():
-                if rival is not None and Arm(NETWORK, init, adaptation) in network:
-                    yield Arm(NETWORK, init, adaptation), rival, f"{init} - {name}"
-        for peer in main_learners(embedded):
-            for init in starts():
-                one, two = Arm(NETWORK, init, adaptation), Arm(peer)
-                if one in network and shots in results.get(two, {}):
-                    yield one, two, f"{init} - {peer}"
-    yield from _joined(results, shots, embedded)
-
-
-def _joined(
-    results: Results, shots: str, embedded: Mapping[str, Member]
-) -> Iterator[tuple[Arm, Arm, str]]:
-    """What an encoder adds to embeddings of others, and these to the network."""
-    alone = {embedded[name].layer: name for name in main_learners(embedded)}
-    for method in joined_learners(embedded):
-        layer = embedded[method].layer
-        for both in results:
-            if both.method != method or shots not in results[both]:
-                continue
-            for rival in results:
-                network = (rival.method, rival.init) == (NETWORK, both.init)
-                if shots in results[rival] and (network or rival.method == alone.get(layer)):
-                    yield both, rival, f"{both.name} - {both.init if network else rival.method}"
-
-
-def compare(
-    results: Results, level: float, embedded: Mapping[str, Member] | None = None
-) -> pd.DataFrame:
-    """Paired differences with both intervals (`differences.csv`).
-
-    Differences are taken within a draw (and, between two pretrained arms, within a pretraining
-    seed), and on the same resamples of blocks. Learners of embeddings (`embedded`, by name) are
-    compared with as themselves.
-    """
-    every = dict.fromkeys(shots for by_shots in results.values() for shots in by_shots)
-    rows = []
-    for shots in every:
-        for one, two, name in pairs(results, shots, embedded):
-            first, second = results[one][shots], results[two][shots]
-            for score in HEADLINE:
-                values = _difference(first.scores[score], second.scores[score])
-                both = _both(values, first.blocks[score] - second.blocks[score], level)
-                rows.append(
-                    {
-                        "comparison": name,
-                        "adaptation": two.adaptation if one.joins else one.adaptation,
-                        "first": one.name,
-                        "second": two.name,
-                        "shots": shots,
-                        "score": score,
-                        **both,
-                        "verdict": verdict(both),
-                    }
-                )
-    return pd.DataFrame(rows, columns=None if rows else list(DIFFERENCES))
-
-
-def _difference(first: Floats, second: Floats) -> Floats:
-    """(run, draw) differences; an arm without runs is the same beside every run of the other."""
-    runs, draws = max(len(first), len(second)), min(first.shape[1], second.shape[1])
-    return np.broadcast_to(first[:, :draws], (runs, draws)) - np.broadcast_to(
-        second[:, :draws], (runs, draws)
-    )
-
-
-def verdict(row: Mapping[str, float]) -> str:
-    """`better` or `worse` where both intervals exclude zero on the same side, else `undecided`."""
-    over_seeds = intervals.Interval(row["mean"], row["low_seeds"], row["high_seeds"]).sign
-    over_blocks = intervals.Interval(row["mean"], row["low_blocks"], row["high_blocks"]).sign
-    if over_seeds == over_blocks:
-        return {1: "better", -1: "worse", 0: "undecided"}[over_seeds]
-    return "undecided"
 
 
 # --- classes, calibration, choices -------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from sitsformer.cube import layer_values, open_cube, tile_of
 from sitsformer.embedded import store as embeddings
 from sitsformer.evaluation import areas
 from sitsformer.maps.codes import MapCodes, read_codes
-from sitsformer.maps.mosaic import Grid, Piece, cog, count, grid_of, read_pieces, thinned, vrt
+from sitsformer.maps.mosaic import Grid, Piece, count, grid_of, read_pieces, thinned, vrt, write_cog
 from sitsformer.maps.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -161,19 +162,18 @@ def make_area(
     first = rasters[0]
     codes, pixel = read_codes(tiles[0]), pieces[first.name][0].pixel
     name = pieces[first.name][0].about.get("AREA", out.stem)
-    # All are made before the first is written, but for the map, which the others are made of.
-    made = {
-        item.name: vrt(pieces[item.name], out.parent).encode()
-        if item.wanted
-        else cog(vrt(pieces[item.name], None, codes if item is first else None), item.resampling)
-        for item in rasters
-    }
     wanted = (*layers, *(() if parcels is None else ("fields",)))
     endings = mapproducts.area_endings(wanted)
-    for item in rasters:
-        path = out.with_name(f"{out.stem}{endings[item.name]}")
-        with artefacts.create_file(path, item.kind) as partial:
-            partial.write_bytes(made[item.name])
+    # All rasters are whole before the first one has its name; what is made of them comes after.
+    with ExitStack() as written:
+        for item in rasters:
+            path = out.with_name(f"{out.stem}{endings[item.name]}")
+            partial = written.enter_context(artefacts.create_file(path, item.kind))
+            mine = pieces[item.name]
+            if item.wanted:
+                partial.write_text(vrt(mine, out.parent))
+                continue
+            write_cog(mine, partial, item.resampling, codes if item is first else None)
     mapped = MappedArea(
         name=name,
         out=out,

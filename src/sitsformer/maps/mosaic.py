@@ -16,12 +16,15 @@ from xml.sax.saxutils import escape
 import numpy as np
 import numpy.typing as npt
 
-from sitsformer.errors import SitsError
+from sitsformer.errors import SitsError, TemporaryError
 from sitsformer.geotiff import COG, colour_table
 from sitsformer.maps.codes import MapCodes, band_xml
 
 TYPES = {"uint8": "Byte", "uint16": "UInt16", "float32": "Float32"}
 """Names of types: numpy's, and GDAL's."""
+
+CACHE_MB = 64
+"""GDAL's memory for blocks; else it takes a twentieth of the machine, whatever a job was given."""
 
 DRAWN = ("LEARNER", "WHY", "REFINED")
 """Tags of who drew a map, and why."""
@@ -232,20 +235,61 @@ def _source_xml(number: int, piece: Piece, grid: Grid, beside: Path | None) -> s
     )
 
 
-def cog(content: str, resampling: str) -> bytes:
-    """What a VRT shows as a cloud-optimised GeoTIFF with overviews.
+def write_cog(
+    pieces: Sequence[Piece], out: Path, resampling: str, codes: MapCodes | None = None
+) -> None:
+    """Write the tiles of an area as one cloud-optimised GeoTIFF with overviews.
+
+    GDAL goes through them window by window, so that a county, 10^8 pixels and more, takes no more
+    memory than a tile; what it makes overviews in lies beside `out` until they are made.
 
     Args:
-        content: of the VRT, with full paths.
+        pieces: of its tiles.
+        out: the file.
         resampling: of the overviews.
+        codes: of a map of classes.
+
+    Raises:
+        TemporaryError: it cannot be written; the disk is full.
+        SitsError: the raster of a tile cannot be read.
     """
+    import rasterio
     from rasterio.io import MemoryFile
     from rasterio.shutil import copy
 
     options: dict[str, Any] = {**COG, "overview_resampling": resampling, "bigtiff": "if_safer"}
-    with MemoryFile(content.encode(), ext=".vrt") as source, MemoryFile(ext=".tif") as whole:
-        copy(source.name, whole.name, **options)
-        return bytes(whole.getbuffer())
+    content = vrt(pieces, None, codes).encode()
+    try:
+        # Names of classes lie in a file of their own beside the map (`mapproducts/names.py`).
+        settings = rasterio.Env(GDAL_CACHEMAX=CACHE_MB, GDAL_PAM_ENABLED=False)
+        with settings, MemoryFile(content, ext=".vrt") as source:
+            copy(source.name, str(out), **options)
+            # GDAL closes a file without a word where the disk became full.
+            _read_through(out)
+    except Exception as error:  # of GDAL's own, which no module of rasterio lists
+        for piece in pieces:
+            try:
+                _read_through(piece.path)
+            except Exception as cause:
+                raise SitsError(
+                    f"{piece.path} is damaged ({cause}): delete it, and make it again"
+                ) from None
+        raise TemporaryError(
+            f"the map of the area cannot be written into {out.parent} ({error}): is the disk full? "
+            "Make room and run the same command again"
+        ) from None
+
+
+def _read_through(path: Path) -> None:
+    """Read every block of a raster and of its overviews; rasterio says what it cannot read."""
+    import rasterio
+
+    with rasterio.open(path) as source:
+        levels = len(source.overviews(1))
+    for level in range(-1, levels):
+        with rasterio.open(path, **({} if level < 0 else {"overview_level": level})) as source:
+            for _, window in source.block_windows(1):
+                source.read(window=window)
 
 
 def thinned(path: Path, side: int) -> npt.NDArray[Any]:

@@ -16,18 +16,20 @@ second convolution, o spatial positions along a side after the first, H hidden.
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from sitsformer.errors import SitsError
-from sitsformer.model.rows import fill
 from sitsformer.model.steps import LAST_DAY
 
 CHANNELS = (32, 64)
 """Channels of the two convolutions (SITS-Former)."""
+
+
+_Number = TypeVar("_Number", int, Tensor)
 
 
 def kernels(bands: int, patch: int) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -88,10 +90,10 @@ class LinearEmbedding(nn.Module):
         self.linear = nn.Linear(bands * patch * patch, hidden)
         self.position = DayEncoding(hidden)
 
-    def forward(self, values: Tensor) -> Tensor:
-        """Embed values (N, C, P) as (N, H)."""
-        found = F.linear(self.columns(fill(values)), self.linear.weight, self.linear.bias)
-        return found[: values.shape[0]]
+    def forward(self, values: Tensor, real: Tensor | None = None) -> Tensor:
+        """Embed values (N, C, P) as (N, H); see `ConvEmbedding` for `real`."""
+        del real
+        return F.linear(self.columns(values), self.linear.weight, self.linear.bias)
 
     def folded(self) -> list[tuple[Tensor, Tensor]]:
         """Weight and bias of the only product; it applies to `columns`."""
@@ -121,18 +123,26 @@ class ConvEmbedding(nn.Module):
         self.linear = nn.Linear(second * self.outer, hidden)
         self.position = DayEncoding(hidden)
 
-    def forward(self, values: Tensor) -> Tensor:
-        """Embed values (N, C, P) as (N, H)."""
-        # By their shapes: `len` would be a constant of an exported network (`portable.py`).
-        count, filled = values.shape[0], fill(values)
-        hidden = F.linear(self.columns(filled), *self._first())
+    def forward(self, values: Tensor, real: Tensor | None = None) -> Tensor:
+        """Embed patches.
+
+        Args:
+            values: (N, C, P).
+            real: (N,) bool, False in rows that are no steps, and enter no statistic; None: all are.
+
+        Returns:
+            (N, H).
+        """
+        hidden = F.linear(self.columns(values), *self._first())
         norm1, norm2 = (self._parts(block)[1] for block in (self.conv1, self.conv2))
         each = self.inner[0] * self.inner[1]
-        hidden, gain, shift = _relu_and_norm(hidden, norm1, count * each, self.training)
-        hidden = hidden.view(filled.shape[0], self.inner[0] * self.inner[1] ** 2 * CHANNELS[0])
+        windows = real if real is None else real.unsqueeze(1).expand(-1, each).flatten()
+        hidden, gain, shift = _relu_and_norm(hidden, norm1, windows, self.training)
+        # By its shape: `len` would be a constant of an exported network (`portable.py`).
+        hidden = hidden.view(values.shape[0], self.inner[0] * self.inner[1] ** 2 * CHANNELS[0])
         hidden = F.linear(hidden, *self._second(gain, shift))
-        hidden, gain, shift = _relu_and_norm(hidden, norm2, count, self.training)
-        return F.linear(hidden, *self._third(gain, shift))[:count]
+        hidden, gain, shift = _relu_and_norm(hidden, norm2, real, self.training)
+        return F.linear(hidden, *self._third(gain, shift))
 
     def folded(self) -> list[tuple[Tensor, Tensor]]:
         """Weight and bias of the three products in evaluation mode; a ReLU follows the first two.
@@ -196,30 +206,42 @@ def _bias(conv: nn.Conv3d) -> Tensor:
 
 
 def _relu_and_norm(
-    x: Tensor, norm: nn.BatchNorm3d, rows: int, training: bool
+    x: Tensor, norm: nn.BatchNorm3d, real: Tensor | None, training: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """ReLU of x (rows, positions * channels), and the affine map that its BatchNorm amounts to.
 
-    Rows beyond `rows` belong to no step, and enter no statistic.
+    Rows where `real` (rows,) is False belong to no step, and enter no statistic.
 
     Returns:
         relu(x), gain (channels,), shift (channels,): the normalised value is relu * gain + shift.
     """
     if not training:
         return torch.relu(x), *_affine(norm)
+    assert norm.running_mean is not None and norm.running_var is not None
     channels = norm.num_features
-    x, total, squares = cast(Any, _ReluSums).apply(x, rows)
-    count = _all_sum(rows) * (x.shape[1] // channels)
-    if count == 0:
-        return x, *_affine(norm)
+    x, total, squares = cast(Any, _ReluSums).apply(x, real)
+    share: float | Tensor = norm.momentum if norm.momentum is not None else 0.1
+    each = x.shape[1] // channels
+    count: int | Tensor
+    unbiased: float | Tensor
+    if real is None:
+        count = _all_sum(x.shape[0]) * each
+        if count == 0:
+            return x, *_affine(norm)
+        unbiased = count / max(count - 1, 1)
+    else:
+        # Nothing of it is read by the host, which would wait for a GPU; without a step nothing
+        # moves.
+        rows = _all_sum(real.sum(dtype=torch.float64)) * each
+        moves = (rows > 0).to(norm.running_mean.dtype)
+        count, share = rows.clamp_min(1), moves * share
+        unbiased = count / (count - 1).clamp_min(1)
     mean = total.view(-1, channels).sum(0) / count
     variance = (squares.view(-1, channels).sum(0) / count - mean * mean).clamp_min(0)
-    assert norm.running_mean is not None and norm.running_var is not None
     with torch.no_grad():
         # As nn.BatchNorm: the running variance is the unbiased one.
-        share = norm.momentum if norm.momentum is not None else 0.1
         norm.running_mean.lerp_(mean, share)
-        norm.running_var.lerp_(variance * (count / max(count - 1, 1)), share)
+        norm.running_var.lerp_(variance * unbiased, share)
         if norm.num_batches_tracked is not None:
             norm.num_batches_tracked.add_(1)
     gain = norm.weight * torch.rsqrt(variance + norm.eps)
@@ -237,26 +259,27 @@ def _several_processes() -> bool:
     return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
-def _all_sum(count: int) -> int:
+def _all_sum(count: _Number) -> _Number:
     """Sum of a count over the processes that train together."""
     if not _several_processes():
         return count
-    total = torch.tensor(count)
+    total = torch.as_tensor(count)
     torch.distributed.all_reduce(total)
-    return int(total)
+    return total if isinstance(count, Tensor) else int(total)
 
 
 class _ReluSums(torch.autograd.Function):
     """ReLU in place, and column sums of the result and of its square over all processes."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, rows: int) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(ctx: Any, x: Tensor, real: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         ctx.mark_dirty(x)
-        ctx.rows = rows
         x.clamp_min_(0)
+        if real is not None:
+            # What is zero gets no gradient either.
+            x.masked_fill_(~real.unsqueeze(1), 0)
         kind = torch.promote_types(x.dtype, torch.float32)
-        part = x[:rows]
-        sums = torch.stack([part.sum(0, dtype=kind), (part * part).sum(0, dtype=kind)])
+        sums = torch.stack([x.sum(0, dtype=kind), (x * x).sum(0, dtype=kind)])
         if _several_processes():
             torch.distributed.all_reduce(sums)
         ctx.save_for_backward(x)
@@ -269,5 +292,4 @@ class _ReluSums(torch.autograd.Function):
         if _several_processes():
             torch.distributed.all_reduce(sums)
         grad = torch.addcmul(sums[0].to(x.dtype), x, 2 * sums[1].to(x.dtype)).add_(grads[0])
-        grad[ctx.rows :] = 0
         return grad.masked_fill_(x == 0, 0), None

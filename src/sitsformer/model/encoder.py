@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from sitsformer.model.rows import Rows, fill, spread, take
+from sitsformer.model.rows import Rows, spread, take
 from sitsformer.model.steps import StepTable
 
 
@@ -69,18 +69,18 @@ class Layer(nn.Module):
         """Encode packed steps.
 
         Args:
-            x: (N, H), or more rows, which belong to no step.
+            x: (N, H).
             layout: whose steps they are.
             only: the n rows wanted and their layout; the others serve as keys alone.
 
         Returns:
-            (N, H), or (n, H) with `only`; or more rows.
+            (N, H), or (n, H) with `only`.
         """
         read = _norm(x, self.norm1) if self.pre_norm else x
         wanted, queries = read, layout
         if only is not None:
             rows, queries = only
-            wanted, x = (fill(take(table, rows)) for table in (read, x))
+            wanted, x = (take(table, rows) for table in (read, x))
 
         hidden = x.shape[1]
         weight, bias = self.self_attn.in_proj_weight, self.self_attn.in_proj_bias
@@ -116,12 +116,10 @@ class Encoder(nn.Module):
         only: tuple[Rows, StepTable] | None = None,
     ) -> Tensor:
         """Encode packed steps (N, H); with `only`, the last layer computes just those rows."""
-        count = x.shape[0] if only is None else only[1].steps
-        x = fill(x)
         last = len(self.layers) - 1
         for i, layer in enumerate(self.layers):
             x = layer(x, layout, only if i == last else None)
-        return _norm(x, self.norm)[:count]
+        return _norm(x, self.norm)
 
 
 def _norm(x: Tensor, norm: nn.LayerNorm) -> Tensor:
@@ -139,7 +137,7 @@ def attend(
     """Attention within every sample.
 
     Args:
-        query: (n, H) of the steps of `queries`; rows after them are allowed and give 0.
+        query: (n, H) of the steps of `queries`.
         pair: (N, 2 H) keys and values of the steps of `keys`.
         queries: layout of the n rows wanted, of the same samples as `keys`.
         keys: layout of the N steps.
@@ -149,17 +147,13 @@ def attend(
     Returns:
         (n, H).
     """
-    steps = queries.steps
-    if steps == 0:
+    if queries.steps == 0:
         return torch.zeros_like(query)
-    asked = by_head(query[:steps], queries, heads, 1)[0]
-    key, value = by_head(pair[: keys.steps], keys, heads, 2)
+    asked = by_head(query, queries, heads, 1)[0]
+    key, value = by_head(pair, keys, heads, 2)
     bias = None if keys.bias is None else keys.bias.unsqueeze(1).to(query.dtype)
     mixed = F.scaled_dot_product_attention(asked, key, value, bias, rate)
-    out = from_heads(mixed, queries)
-    if query.shape[0] > steps:
-        out = torch.cat([out, out.new_zeros(query.shape[0] - steps, out.shape[1])])
-    return out
+    return from_heads(mixed, queries)
 
 
 def by_head(rows: Tensor, layout: StepTable, heads: int, parts: int) -> Tensor:

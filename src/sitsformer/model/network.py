@@ -24,11 +24,11 @@ from torch import Tensor, nn
 
 from sitsformer.errors import SitsError
 from sitsformer.model import pooling
-from sitsformer.model.device import to_device
 from sitsformer.model.embedding import ConvEmbedding, LinearEmbedding
 from sitsformer.model.encoder import Encoder, Layer
-from sitsformer.model.rows import beside, choose, fill, take
-from sitsformer.model.steps import Series, Steps, StepTable, make_series, subset
+from sitsformer.model.hiding import Hidden, HiddenBands, HiddenSteps
+from sitsformer.model.rows import beside, take
+from sitsformer.model.steps import Series, Steps, StepTable, make_series
 
 
 @dataclass(frozen=True)
@@ -168,37 +168,36 @@ class SITSFormer(nn.Module):
     def encode(
         self,
         steps: Steps,
-        masked: npt.NDArray[np.bool_] | None = None,
-        only_masked: bool = False,
+        hidden: Hidden | None = None,
+        only_hidden: bool = False,
     ) -> Tensor:
         """Encode a batch.
 
         Args:
             steps: the batch, N steps.
-            masked: (N,) steps hidden behind the mask token, or (N, C) values hidden behind the
-                token of their band; None: nothing is hidden.
-            only_masked: compute the last layer for the hidden steps alone.
+            hidden: steps behind the mask token, or values behind the token of their band; None:
+                nothing is hidden.
+            only_hidden: compute the last layer for the hidden steps alone.
 
         Returns:
-            (N, H) float32, or (hidden steps, H) with `only_masked`.
+            (N, H) float32, or (hidden steps, H) with `only_hidden`.
         """
-        x = self._dropped(self._embed(steps, masked))
+        x = self._dropped(self._embed(steps, hidden))
         only = None
-        if only_masked:
-            assert masked is not None and masked.ndim == 1
-            rows = choose(masked, x.device)
-            only = (rows, subset(steps.layout, masked, x.device))
+        if only_hidden:
+            assert isinstance(hidden, HiddenSteps)
+            only = hidden.rows, hidden.layout
         encoded: Tensor = self.transformer_encoder(x, steps.layout, only)
         return encoded
 
     def encode_hidden(
-        self, steps: Steps, masked: npt.NDArray[np.bool_], whole: bool = True
+        self, steps: Steps, hidden: HiddenSteps, whole: bool = True
     ) -> tuple[Tensor, StepTable, Tensor, Tensor]:
         """Encode a batch, and what its hidden steps are reconstructed from.
 
         Args:
             steps: the batch, N steps.
-            masked: (N,) hidden steps; with a decoder every series shows at least one.
+            hidden: with a decoder every series shows at least one step.
             whole: whether the encoded steps are wanted, or the hidden ones alone.
 
         Returns:
@@ -206,63 +205,57 @@ class SITSFormer(nn.Module):
             visible steps; without one all, or whatever was computed where not `whole`), and
             (hidden steps, H).
         """
-        device = steps.values.device
         if self.decoder is None and not whole:
-            encoded = self.encode(steps, masked, only_masked=True)
+            encoded = self.encode(steps, hidden, only_hidden=True)
             return encoded, steps.layout, steps.doy, encoded
-        rows = choose(masked, device)
         if self.decoder is None:
-            encoded = self.encode(steps, masked)
-            return encoded, steps.layout, steps.doy, take(encoded, rows)
-        seen, layout, table = self._beside_tokens(steps, masked)
-        only = (rows, subset(steps.layout, masked, device))
-        shown = steps.doy.index_select(0, choose(~masked, device).index)
-        return seen, layout, shown, self.decoder(table, steps.layout, only)
+            encoded = self.encode(steps, hidden)
+            return encoded, steps.layout, steps.doy, take(encoded, hidden.rows)
+        seen, table = self._beside_tokens(steps, hidden)
+        shown = steps.doy.index_select(0, hidden.seen.index)
+        decoded = self.decoder(table, steps.layout, (hidden.rows, hidden.layout))
+        return seen, hidden.seen_layout, shown, decoded
 
-    def fill(self, steps: Steps, masked: npt.NDArray[np.bool_]) -> Tensor:
+    def fill(self, steps: Steps, hidden: Hidden) -> Tensor:
         """Guess the normalised reflectance (N, C) of every step, hidden ones or bands included."""
         if self.decoder is None:
-            return self.reconstruct(self.encode(steps, masked))
-        _, _, table = self._beside_tokens(steps, masked)
+            return self.reconstruct(self.encode(steps, hidden))
+        assert isinstance(hidden, HiddenSteps), "a decoder fills in whole steps"
+        _, table = self._beside_tokens(steps, hidden)
         return self.reconstruct(self.decoder(table, steps.layout))
 
-    def _beside_tokens(
-        self, steps: Steps, masked: npt.NDArray[np.bool_]
-    ) -> tuple[Tensor, StepTable, Tensor]:
-        """Visible steps encoded (n, H), their layout, and what the decoder reads (N, H)."""
-        device = steps.values.device
-        position = self.embedding.position(steps.doy)
-        rows = choose(~masked, device)
-        layout = subset(steps.layout, ~masked, device)
+    def _beside_tokens(self, steps: Steps, hidden: HiddenSteps) -> tuple[Tensor, Tensor]:
+        """Visible steps encoded (n, H), and what the decoder reads (N, H)."""
+        position, rows = self.embedding.position(steps.doy), hidden.seen
         values, code = (table.index_select(0, rows.index) for table in (steps.values, position))
-        seen = self.transformer_encoder(self._dropped(self.embedding(values) + code), layout)
-        return seen, layout, beside(seen, rows, self.mask_token.to(seen.dtype)) + position
+        embedded = self.embedding(values, rows.real) + code
+        seen = self.transformer_encoder(self._dropped(embedded), hidden.seen_layout)
+        return seen, beside(seen, rows, self.mask_token.to(seen.dtype)) + position
 
     def _dropped(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.architecture.dropout, self.embedding.training)
 
-    def _embed(self, steps: Steps, masked: npt.NDArray[np.bool_] | None) -> Tensor:
+    def _embed(self, steps: Steps, hidden: Hidden | None) -> Tensor:
         position: Tensor = self.embedding.position(steps.doy)
         x: Tensor
-        if masked is None:
-            x = position + self.embedding(steps.values)
+        if hidden is None:
+            x = position + self.embedding(steps.values, steps.layout.real)
             return x
-        if masked.ndim == 2:
-            hidden = to_device(masked, position.device)
+        if isinstance(hidden, HiddenBands):
             token = self.band_token.view(1, -1, 1).to(steps.values.dtype)
-            values = torch.where(hidden.unsqueeze(-1), token, steps.values)
-            x = position + self.embedding(values)
+            values = torch.where(hidden.values.unsqueeze(-1), token, steps.values)
+            x = position + self.embedding(values, steps.layout.real)
             return x
         # Hidden steps are not embedded at all: nothing of them enters, BatchNorm included.
-        rows = choose(~masked, position.device)
-        seen = self.embedding(steps.values.index_select(0, rows.index))
+        rows = hidden.seen
+        seen = self.embedding(steps.values.index_select(0, rows.index), rows.real)
         # In float32: half of a batch adds up in the gradient of the token's one row.
         return position + beside(seen.to(position.dtype), rows, self.mask_token)
 
     def reconstruct(self, encoded: Tensor) -> Tensor:
         """Normalised reflectance of the centre pixel, (n, C), of encoded steps (n, H)."""
-        out: Tensor = self.reconstruction(fill(encoded))
-        return out[: len(encoded)]
+        out: Tensor = self.reconstruction(encoded)
+        return out
 
     def pool(self, encoded: Tensor, layout: StepTable, doy: Tensor) -> Tensor:
         """One vector a sample, (B, `width`), of encoded steps (N, H) and their days (N,)."""
@@ -303,6 +296,18 @@ class SITSFormer(nn.Module):
 
         Raises:
             SitsError: the model has no classifier, or the samples do not fit it.
+
+        Examples:
+            >>> import numpy as np, sitsformer
+            >>> model = sitsformer.load_model("results/models/crop")
+            >>> side = model.architecture.patch
+            >>> reflectance = np.full((2, 12, len(model.bands), side, side), 0.2)
+            >>> doy = [[15, 45, 75, 105, 135, 165, 195, 225, 255, 285, 315, 345]] * 2
+            >>> probabilities = model.predict(reflectance, doy)
+            >>> probabilities.shape == (2, len(model.class_names))
+            True
+            >>> bool(np.allclose(probabilities.sum(1), 1))
+            True
         """
         if self.classifier is None:
             raise SitsError(
@@ -330,6 +335,14 @@ class SITSFormer(nn.Module):
 
         Raises:
             SitsError: the samples do not fit the model.
+
+        Examples:
+            >>> import numpy as np, sitsformer
+            >>> model = sitsformer.load_model("results/models/crop")
+            >>> side = model.architecture.patch
+            >>> reflectance = np.full((1, 3, len(model.bands), side, side), 0.2)
+            >>> len(model.embed(reflectance, [[100, 150, 200]]))
+            1
         """
         from sitsformer.model.prediction import embeddings
 

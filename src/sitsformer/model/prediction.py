@@ -11,11 +11,12 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from sitsformer.model.network import SITSFormer
 from sitsformer.model.packed import LEAST_STEPS, PackedModel, can_pack, rounded
-from sitsformer.model.steps import Series, Steps, StepTable, make_layout, pack
+from sitsformer.model.steps import Change, Series, Steps, StepTable, make_layout, pack
 
 Ints = npt.NDArray[np.int64]
 Finish = Callable[[Tensor, StepTable, Tensor], Tensor]
@@ -62,25 +63,38 @@ def embeddings(
 
 
 def embedding_batches(
-    model: SITSFormer, series: Series, index: Ints, most: int
+    model: SITSFormer, series: Series, index: Ints, most: int, change: Change | None = None
 ) -> Iterator[tuple[Ints, npt.NDArray[np.float32]]]:
     """`embeddings` batch by batch, for who need not hold them all.
+
+    Args:
+        model: as for `probabilities`, like what follows.
+        series: samples.
+        index: (n,) which of them.
+        most: samples of a batch at most.
+        change: of the samples, in the order of `index`; None: they are as they are stored.
 
     Yields:
         Positions (b,) in `index`, each once, and the vectors (b, `model.width`) of these samples.
     """
-    return _batches(model, series, index, most, model.pool)
+    return _batches(model, series, index, most, model.pool, change)
 
 
 def _batches(
-    model: SITSFormer, series: Series, index: Ints, most: int, finish: Finish
+    model: SITSFormer,
+    series: Series,
+    index: Ints,
+    most: int,
+    finish: Finish,
+    change: Change | None = None,
 ) -> Iterator[tuple[Ints, npt.NDArray[np.float32]]]:
     """Positions in `index`, and what `finish` makes of these samples, batch by batch."""
     lengths = series.lengths[index]
     fast = can_pack(model) and int(lengths.sum()) >= LEAST_STEPS
     packed = PackedModel(model) if fast else None
     for part in portions(model, lengths, most):
-        yield part, batch_of(model, series, index[part], finish, packed)
+        own = None if change is None else change.of(part)
+        yield part, batch_of(model, series, index[part], finish, packed, own)
 
 
 def portions(model: SITSFormer, lengths: Ints, most: int) -> list[Ints]:
@@ -123,6 +137,7 @@ def batch_of(
     index: Ints,
     finish: Finish,
     packed: PackedModel | None = None,
+    change: Change | None = None,
 ) -> npt.NDArray[np.float32]:
     """Encode one batch and make something of it.
 
@@ -132,11 +147,12 @@ def batch_of(
         index: (B,) which of them.
         finish: encoded steps (N, H), their layout and days -> (B, ...).
         packed: made of `model`; encodes in its place.
+        change: of the samples, in the order of `index`.
     """
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        steps = pack(series, index)
+        steps = pack(series, index, change)
         if steps.values.device != model.mean.device:
             steps = _move(steps, model.mean.device)
         if packed is not None:
@@ -153,6 +169,8 @@ def _probabilities(model: SITSFormer, encoded: Tensor, layout: StepTable, doy: T
 
 
 def _move(steps: Steps, device: torch.device) -> Steps:
-    """The same batch on another device."""
+    """The same batch on another device, whose table may be longer."""
     layout = make_layout(steps.layout.lengths, device)
-    return Steps(steps.values.to(device), steps.doy.to(device), layout)
+    missing = layout.steps - steps.layout.steps
+    values = F.pad(steps.values.to(device), (0, 0, 0, 0, 0, missing))
+    return Steps(values, F.pad(steps.doy.to(device), (0, missing)), layout)

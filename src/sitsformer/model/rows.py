@@ -4,6 +4,9 @@ Plain indexing does both. Its gradient adds rows up, which a GPU does in a fixed
 sorting the index first, ten times as long as the copy itself; but here no row is taken twice, so
 the gradient of either is the other one, a copy.
 
+On a GPU tables have one of a few sizes (`filled`): rows that belong to nobody stand after the
+others. Nothing of them enters a result, and no gradient reaches them.
+
 Axes: N rows of the table, n of them chosen, H columns.
 """
 
@@ -15,15 +18,15 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from sitsformer.model.device import to_device
 
-FILL = 256
-"""On a GPU tables are filled up to a multiple of this many rows: for every number of rows that it
-has not met, its library of products looks for the best kernel, on the host and for longer than the
-product takes."""
+LEAST = 256
+"""Rows of the smallest table on a GPU."""
+
+SIZES = 8
+"""Sizes of tables to each doubling: at most an eighth of a table is nobody's."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,17 @@ class Rows:
     """Rows of a table, each once, in order.
 
     Attributes:
-        index: (n,) int64, where they are.
+        index: (n,) int64, where they are; of a filled table the first row's place in what is
+            nobody's.
         back: (N,) int64, the place of each row of the table among them; n: it is none of them.
             None on a CPU, where plain indexing is as fast.
+        real: (n,) bool, False in what is nobody's; None on a CPU, whose tables are not filled.
         count: N.
     """
 
     index: Tensor
     back: Tensor | None
+    real: Tensor | None
     count: int
 
 
@@ -47,27 +53,43 @@ def plain(device: torch.device | str) -> bool:
     return torch.device(device).type == "cpu"
 
 
-def choose(chosen: npt.NDArray[np.bool_], device: torch.device | str) -> Rows:
+def filled(rows: int, device: torch.device | str) -> int:
+    """Rows of the table that so many rows stand in.
+
+    For every number of rows that it has not met, a GPU's library of products looks for the best
+    kernel, on the host and for longer than the product takes; and a recorded step is of one shape.
+    """
+    if plain(device):
+        return rows
+    step = max(LEAST, (1 << max(rows, 1).bit_length()) // (2 * SIZES))
+    return max(1, -(-rows // step)) * step
+
+
+def choose(
+    chosen: npt.NDArray[np.bool_], device: torch.device | str, count: int | None = None
+) -> Rows:
     """The rows that are chosen.
 
     Args:
-        chosen: (N,).
+        chosen: of the first rows of the table.
         device: where the table is.
+        count: N, rows of the table; None: as many as are said to be chosen or not.
     """
-    index = np.flatnonzero(chosen)
+    found = np.flatnonzero(chosen)
+    count = len(chosen) if count is None else count
     if plain(device):
-        return Rows(to_device(index, device), None, len(chosen))
-    return Rows(to_device(index, device), to_device(_places(chosen), device), len(chosen))
-
-
-def _places(chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """(N,) place of each row among the chosen ones; their number where it is not chosen."""
-    count = int(chosen.sum())
-    return np.where(chosen, np.cumsum(chosen) - 1, count).astype(np.int64)
+        return Rows(to_device(found, device), None, None, count)
+    size = filled(len(found), device)
+    index, back = np.zeros(size, np.int64), np.full(count, size)
+    index[: len(found)] = found
+    back[found] = np.arange(len(found))
+    real = np.arange(size) < len(found)
+    placed = to_device(index, device), to_device(back, device), to_device(real, device)
+    return Rows(*placed, count)
 
 
 def take(table: Tensor, rows: Rows) -> Tensor:
-    """(n, H) of a table (N, H), which may have more rows that belong to nobody."""
+    """(n, H) of a table (N, H)."""
     if rows.back is None:
         return table.index_select(0, rows.index)
     return cast(Tensor, _Taken.apply(table, rows.index, rows.back))  # type: ignore[no-untyped-call]
@@ -94,27 +116,14 @@ def beside(found: Tensor, rows: Rows, other: Tensor) -> Tensor:
 
 def _placed(found: Tensor, last: Tensor, rows: Rows) -> Tensor:
     """Rows (n, H) back in their places, and a last one (1, H) in all others."""
-    return cast(
-        Tensor,
-        _Spread.apply(found, last, rows.index, rows.back),  # type: ignore[no-untyped-call]
-    )
-
-
-def fill(table: Tensor) -> Tensor:
-    """A table (N, ...) with rows of zeros after it, on a GPU; see `FILL`."""
-    if plain(table.device):
-        return table
-    missing = -len(table) % FILL
-    if not missing:
-        return table
-    return F.pad(table, (*(0, 0) * (table.ndim - 1), 0, missing))
+    places = rows.index, rows.back, rows.real
+    return cast(Tensor, _Spread.apply(found, last, *places))  # type: ignore[no-untyped-call]
 
 
 class _Taken(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, table: Tensor, index: Tensor, back: Tensor) -> Tensor:
         ctx.save_for_backward(back)
-        ctx.rows = len(table)
         return table.index_select(0, index)
 
     @staticmethod
@@ -122,24 +131,24 @@ class _Taken(torch.autograd.Function):
         (back,) = ctx.saved_tensors
         (grad,) = grads
         table = torch.cat([grad, grad.new_zeros(1, *grad.shape[1:])]).index_select(0, back)
-        missing = ctx.rows - len(table)
-        if missing:
-            table = F.pad(table, (*(0, 0) * (table.ndim - 1), 0, missing))
         return table, None, None
 
 
 class _Spread(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, found: Tensor, last: Tensor, index: Tensor, back: Tensor) -> Tensor:
-        ctx.save_for_backward(index, back)
+    def forward(
+        ctx: Any, found: Tensor, last: Tensor, index: Tensor, back: Tensor, real: Tensor
+    ) -> Tensor:
+        ctx.save_for_backward(index, back, real)
         return torch.cat([found, last.to(found.dtype)]).index_select(0, back)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        index, back = ctx.saved_tensors
+        index, back, real = ctx.saved_tensors
         (grad,) = grads
         last = None
         if ctx.needs_input_grad[1]:
             others = (back == len(index)).view(-1, *(1,) * (grad.ndim - 1))
             last = (grad * others).sum(0, keepdim=True)
-        return grad.index_select(0, index), last, None, None
+        nobodys = ~real.view(-1, *(1,) * (grad.ndim - 1))
+        return grad.index_select(0, index).masked_fill_(nobodys, 0), last, None, None, None

@@ -2,7 +2,8 @@
 
 A batch of series is one table of its valid steps, sample after sample, without padding. Only
 attention and pooling look at whole series, and pad them to the longest of the batch. So padding
-costs little, and never enters a statistic of the network.
+costs little, and never enters a statistic of the network. On a GPU tables have one of a few sizes,
+and so has the padding of series: rows that are no steps stand after the others (`rows.py`).
 
 Axes: N valid steps of a batch, B samples, T the longest series of a batch, C bands, P pixels of a
 patch.
@@ -19,13 +20,16 @@ import torch
 from torch import Tensor
 
 from sitsformer.model.device import to_device
-from sitsformer.model.rows import Rows, choose
+from sitsformer.model.rows import Rows, choose, plain
 from sitsformer.stored import MISSING, SCALE
 
 Ints = npt.NDArray[np.int64]
 
 LAST_DAY = 366
 """Days of year are 1 to 366; 0 is padding."""
+
+LENGTHS = 8
+"""On a GPU series are padded to a multiple of this many steps."""
 
 _PIECE = 2**14
 """Steps looked at in one go: some 8 MB of patches of 5 x 5 px."""
@@ -38,8 +42,8 @@ class StepTable:
     Attributes:
         lengths: (B,) int64, steps of each sample, on the host.
         samples: B; this and what follows is all that compiled layers look at.
-        steps: N, the number of packed steps.
-        longest: steps of the longest series, T.
+        steps: N, rows of the packed table: the number of steps, on a GPU filled up.
+        longest: steps of the longest series, T; on a GPU filled up to a multiple of `LENGTHS`.
         slot: the N rows of the padded (B * T) table that hold a step; None: each step stands at its
             place already, N = B * T.
         bias: (B, 1, T) float32, 0 at steps and -inf at padding; None: no padding. With it, but
@@ -52,6 +56,11 @@ class StepTable:
     longest: int
     slot: Rows | None
     bias: Tensor | None
+
+    @property
+    def real(self) -> Tensor | None:
+        """(N,) bool, which rows of the packed table are steps; None: all."""
+        return None if self.slot is None else self.slot.real
 
 
 @dataclass(frozen=True)
@@ -76,14 +85,15 @@ def make_layout(lengths: Ints, device: torch.device | str = "cpu") -> StepTable:
         lengths: (B,) steps of each sample.
         device: where the network runs.
     """
-    size = len(lengths), int(lengths.sum()), int(lengths.max(initial=0))
-    longest = size[2]
+    longest, known = int(lengths.max(initial=0)), plain(device)
+    if not known:
+        longest = max(1, -(-longest // LENGTHS)) * LENGTHS
     valid = np.arange(longest) < lengths[:, None]
-    if valid.all():
-        return StepTable(lengths, *size, None, None)
+    if known and valid.all():
+        return StepTable(lengths, len(lengths), int(lengths.sum()), longest, None, None)
     slot = choose(valid.ravel(), device)
     bias = np.where(valid, np.float32(0), np.float32(-np.inf))[:, None, :]
-    return StepTable(lengths, *size, slot, to_device(bias, device))
+    return StepTable(lengths, len(lengths), len(slot.index), longest, slot, to_device(bias, device))
 
 
 def subset(
@@ -219,7 +229,11 @@ def pack(series: Series, index: Ints, change: Change | None = None) -> Steps:
     if change is not None:
         keep &= change.keep
         lengths = keep.sum(1)
+    layout = make_layout(lengths.astype(np.int64), device)
     sample, step = np.nonzero(keep)
+    count, missing = len(sample), layout.steps - len(sample)
+    if missing:  # rows that are no steps hold the first sample's first, and no day
+        sample, step = (np.pad(places, (0, missing)) for places in (sample, step))
     rows = index[sample] * time + step
     day = series.doy.reshape(-1)[rows]
     scale = SCALE / series.std
@@ -239,8 +253,8 @@ def pack(series: Series, index: Ints, change: Change | None = None) -> Steps:
     if series.gaps:
         # A missing pixel becomes its band's mean: 0 after normalisation.
         values.masked_fill_(raw.to(torch.int32) == MISSING, 0.0)
-    doy = to_device(day, device)
-    return Steps(values, doy, make_layout(lengths.astype(np.int64), device))
+    day[count:] = 0
+    return Steps(values, to_device(day, device), layout)
 
 
 def _turned(values: Tensor, turn: Ints) -> Tensor:

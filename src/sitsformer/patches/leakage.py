@@ -54,7 +54,7 @@ class Leakage:
         nearest: smallest distance between patch centres of the two, metres; None when one group
             is empty or its places are not known.
         overlapping: samples of `second` whose patch shares pixels on the ground with a patch of
-            `first` (in the same UTM zone).
+            `first` (in the same UTM zone; samples without a grid by the distance of their centres).
         shared_blocks: blocks in which both have samples.
         shared_areas, shared_years: that occur in both.
         same_label: whether both take their labels from the same product.
@@ -175,21 +175,44 @@ def _geocentric(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[n
     return np.column_stack(move.transform(lon, lat, np.zeros(len(lon))))
 
 
-def _planar(group: SampleGroup, zone: int) -> NDArray[np.float64]:
-    """Known places (sample, 2), metres, of the samples in a UTM zone."""
-    known = (group.epsg == zone) & np.isfinite(group.x) & np.isfinite(group.y)
-    return np.column_stack([group.x[known], group.y[known]])
+def _planar(group: SampleGroup, zone: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Known places (sample, 2), metres, of the samples in a UTM zone, and which they are."""
+    known = np.flatnonzero((group.epsg == zone) & np.isfinite(group.x) & np.isfinite(group.y))
+    return np.column_stack([group.x[known], group.y[known]]), known
 
 
 def _overlapping(first: SampleGroup, second: SampleGroup) -> int:
-    """Samples of `second` that share pixels with `first`: centres nearer than a patch both ways."""
+    """Samples of `second` that share pixels with `first`: centres nearer than a patch both ways.
+
+    Samples without a grid (converted tables) do where their centres on the ground are that near.
+    """
     from scipy.spatial import cKDTree
 
-    count = 0
+    found = np.zeros(len(second.lon), bool)
     reach = (first.side + second.side) / 2
+    # Centres lie on one grid; half a pixel keeps rounding out of the comparison.
+    near = reach - min(first.pixel, second.pixel) / 2
     for zone in np.intersect1d(first.epsg, second.epsg):
-        a, b = (_planar(group, int(zone)) for group in (first, second))
+        (a, _), (b, rows) = (_planar(group, int(zone)) for group in (first, second))
         distance, _ = cKDTree(a).query(b, p=np.inf, distance_upper_bound=reach)
-        # Centres lie on one grid; half a pixel keeps rounding out of the comparison.
-        count += int((distance < reach - min(first.pixel, second.pixel) / 2).sum())
-    return count
+        found[rows] |= distance < near
+    loose = [~np.isfinite(group.x) for group in (first, second)]
+    for mine, theirs in ((slice(None), loose[1]), (loose[0], ~loose[1])):
+        apart = _apart(first, second, mine, theirs)
+        found[theirs] |= apart < near
+    return int(found.sum())
+
+
+def _apart(
+    first: SampleGroup, second: SampleGroup, mine: Any, theirs: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Metres (sample,) from chosen samples of the second to the nearest chosen one of the first."""
+    from scipy.spatial import cKDTree
+
+    a = _geocentric(first.lon[mine], first.lat[mine])
+    b = _geocentric(second.lon[theirs], second.lat[theirs])
+    known = np.isfinite(b).all(axis=1)
+    a, found = a[np.isfinite(a).all(axis=1)], np.full(len(b), np.inf)
+    if len(a) and known.any():
+        found[known] = cKDTree(a).query(b[known])[0]
+    return found

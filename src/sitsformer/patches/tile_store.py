@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer import artefacts, cube, threads
-from sitsformer.classes import NO_CLASS_NAME, Classes, Legend
+from sitsformer.classes import Legend
 from sitsformer.config import Config, Patches, SampleSet, expand
-from sitsformer.grid import Tile, find_tile, to_lonlat
+from sitsformer.grid import Tile, find_tile
 from sitsformer.labels import confidence_layers, products
 from sitsformer.legends import group
 from sitsformer.patches import splits
@@ -32,9 +32,10 @@ from sitsformer.patches.sampling import Draw, Layers, draw_pixels, tile_seed
 from sitsformer.patches.spool import Spool
 from sitsformer.patches.surveyed import SurveyedTile, survey_of_tile
 from sitsformer.patches.thinning import thin
+from sitsformer.patches.tile_facts import account, columns_of, origin
 from sitsformer.samples import contract as samplelayout
 from sitsformer.samples import shards
-from sitsformer.samples.contract import About, SampleError
+from sitsformer.samples.contract import SampleError
 from sitsformer.sensors import Sensor, recorded, sensor_of
 from sitsformer.stored import MISSING
 
@@ -119,7 +120,7 @@ def make_tile_store(
             if edges is not None:
                 edges.cut(*place, steps, spool, gaps)
             kept, steps = _write_reflectance(spool, steps, gaps, settings.min_dates, partial)
-        columns = _columns(dataset, tile, chosen, x, y, drawn.label, steps)
+        columns = columns_of(dataset, tile, chosen, x, y, drawn.label, steps)
         if split_map is not None:
             columns["split"] = split_map[drawn.row, drawn.column]
         if placed is not None:
@@ -130,9 +131,9 @@ def make_tile_store(
             int(kept.sum()),
             shape[1:],
             columns,
-            _about(config, set_name, area_name, tile, classes),
+            origin(config, set_name, area_name, tile, classes),
         )
-        manifest = _manifest(tile, dataset, chosen, classes, drawn, kept)
+        manifest = account(tile, dataset, chosen, classes, drawn, kept)
         if placed is not None:
             manifest["features"] = placed.account(drawn, kept)
         samplelayout.write_manifest(partial, manifest)
@@ -321,88 +322,6 @@ def _repair(
         steps[sample, : len(good)] = steps[sample, good]
         steps[sample, len(good) :] = -1
     return part
-
-
-def _columns(
-    dataset: xr.Dataset,
-    tile: Tile,
-    chosen: SampleSet,
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    label: NDArray[np.int16],
-    steps: NDArray[np.int16],
-) -> dict[str, NDArray[Any]]:
-    times = dataset.time
-    days = times.values.astype("datetime64[D]").astype(np.int64).astype(np.int32)
-    lon, lat = to_lonlat(tile.epsg, x, y)
-    padding = steps < 0
-    return {
-        "doy": np.where(padding, 0, times.dt.dayofyear.values[steps]).astype(np.int16),
-        "date": np.where(padding, -1, days[steps]).astype(np.int32),
-        "label": label,
-        "block": splits.block_ids(tile.epsg, x, y, chosen.split.block),
-        "epsg": np.full(len(x), tile.epsg, np.int32),
-        "lon": np.asarray(lon),
-        "lat": np.asarray(lat),
-        "x": x,
-        "y": y,
-    }
-
-
-def _about(config: Config, set_name: str, area_name: str, tile: Tile, classes: Classes) -> About:
-    chosen, sensor = config.sets[set_name], sensor_of(config.areas[area_name])
-    return About(
-        name=set_name,
-        classes=classes,
-        label=str(chosen.label),
-        tiles=(f"{area_name}/{tile.name}",),
-        areas=(area_name,),
-        years=(config.areas[area_name].start.year,),
-        split_by=chosen.split.by,
-        block=chosen.split.block,
-        bands=sensor.names,
-        sensor=sensor,
-    )
-
-
-def _manifest(
-    tile: Tile,
-    dataset: xr.Dataset,
-    chosen: SampleSet,
-    classes: Classes,
-    drawn: Draw,
-    kept: NDArray[np.bool_],
-) -> dict[str, Any]:
-    """Where every pixel of the tile went: kept + dropped = pixels."""
-    names = (*classes.names, NO_CLASS_NAME)
-    lost = np.where(drawn.label < 0, len(classes.names), drawn.label)
-    dropped = {
-        **drawn.dropped,
-        "missing": np.bincount(lost[~kept], minlength=len(names)),
-    }
-    taken = np.bincount(lost[kept], minlength=len(names))
-
-    def by_class(counts: NDArray[np.int64]) -> dict[str, int]:
-        return {name: int(n) for name, n in zip(names, counts, strict=True) if n}
-
-    warnings = []
-    if not kept.any():
-        reasons = {name: int(n.sum()) for name, n in dropped.items() if n.any()}
-        warnings.append(f"no samples: {tile.size**2} pixels, dropped for {reasons}")
-    if chosen.per_tile != "all" and chosen.quota == "balanced":
-        share = chosen.per_tile // max(1, int(np.count_nonzero(drawn.candidates)))
-        warnings += [
-            f"class {name!r} has only {found} pixels that could be drawn; its share was {share}"
-            for name, found in zip(names, drawn.candidates.tolist(), strict=True)
-            if 0 < found < share
-        ]
-    return {
-        "pixels": tile.size**2,
-        "dates": int(dataset.sizes["time"]),
-        "kept": by_class(taken),
-        "dropped": {name: by_class(counts) for name, counts in dropped.items() if counts.any()},
-        "warnings": warnings,
-    }
 
 
 def _lasting(settings: Patches) -> dict[str, Any]:

@@ -31,8 +31,9 @@ FIGURES = {
     "label_efficiency": Figure(
         "Accuracy by number of labels",
         "Results",
-        "Macro F1 on the test blocks against labelled samples a class. Points are means over draws "
-        "of labels (and pretraining runs), bars the interval over them. Left: the network by what "
+        "Macro F1 on the test blocks against labelled samples a class (shots). Points are means "
+        "over draws, random choices of these samples (and over pretraining runs), bars the "
+        "interval over them. Left: the network by what "
         "its weights start from; right: methods without pretraining.",
     ),
     "differences": Figure(
@@ -41,7 +42,8 @@ FIGURES = {
         "Difference in macro F1 between two methods on the same draws and the same test blocks. "
         "Thick bars: interval over draws and pretraining runs; thin bars: interval over a "
         "bootstrap of test blocks. Filled: both exclude zero. `few` is the mean over all numbers "
-        "of labels but `all`.",
+        "of labels but `all`; the best control is the best baseline that is also given the land "
+        "cover which a pretrained network predicts.",
     ),
     "per_class": Figure(
         "F1 by class",
@@ -59,7 +61,8 @@ FIGURES = {
         "Calibration and prediction sets",
         "Results",
         "Left: how often a prediction of some confidence is right; on the diagonal a probability "
-        "means what it says. Middle: expected calibration error. Right: conformal prediction sets, "
+        "means what it says. Middle: expected calibration error, the mean gap. Right: conformal "
+        "prediction sets, the classes that cannot be ruled out at a stated rate of error, "
         "calibrated on half of the test blocks and checked on the other half: share of sets that "
         "hold the true class (dotted: what was promised), and the mean number of classes in them.",
     ),

@@ -74,7 +74,7 @@ def figure_of(dataset: xr.Dataset) -> Figure:
     for row, (name, legend) in zip(rows, layers.items(), strict=True):
         codes = cube.layer_values(dataset[name])
         left, right = row.subplots(1, 2, width_ratios=[1, 1.2])
-        _draw_labels(left, name, codes, legend)
+        draw_labels(left, name, codes, legend)
         _draw_curves(right, dataset.time.values, index_values, codes, legend)
     title = f"{dataset.attrs.get('area', '')} {dataset.attrs.get('tile', '')}".strip()
     figure.suptitle(f"{title}: {dataset.sizes['time']} dates", fontsize=12)
@@ -143,7 +143,8 @@ def class_curves(
     return curves
 
 
-def _draw_labels(axes: Axes, name: str, codes: NDArray[Any], legend: Legend) -> None:
+def draw_labels(axes: Axes, name: str, codes: NDArray[Any], legend: Legend) -> None:
+    """Draw codes (y, x) of a label layer in its colours, with names of what is there."""
     from matplotlib.colors import to_rgb
     from matplotlib.patches import Patch
 

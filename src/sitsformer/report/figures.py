@@ -176,6 +176,7 @@ def reconstruct(
     import torch
 
     from sitsformer.model import masking
+    from sitsformer.model.hiding import hide
     from sitsformer.model.steps import make_series, pack
     from sitsformer.modelstore import load_model
     from sitsformer.stored import SCALE
@@ -190,15 +191,15 @@ def reconstruct(
     for i in range(len(samples)):
         steps = pack(series, np.array([i]))
         count = int(series.lengths[i])
-        hide = masking.STRATEGIES[m.config.pretrain.mask]
-        hidden = hide(series.lengths[i : i + 1], len(mean), m.config.pretrain.mask_rate, rng)
-        if hidden.ndim == 2:
+        draw = masking.STRATEGIES[m.config.pretrain.mask]
+        mask = draw(series.lengths[i : i + 1], len(mean), m.config.pretrain.mask_rate, rng)
+        if mask.ndim == 2:
             # Whole bands are hidden: the one that is shown is among them.
-            hidden[:, band] = True
+            mask[:, band] = True
         with torch.inference_mode():
-            guess = model.fill(steps, hidden).numpy()[:, band]
+            guess = model.fill(steps, hide(steps.layout, mask, "cpu")).numpy()[:, band]
         truth = samples.reflectance[i, :count, band, middle, middle] * SCALE
-        seen = ~(hidden if hidden.ndim == 1 else hidden[:, band])
+        seen = ~(mask if mask.ndim == 1 else mask[:, band])
         found.append(
             {
                 "day": samples.doy[i, :count].astype(np.float64),

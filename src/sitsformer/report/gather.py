@@ -27,6 +27,7 @@ class Material:
         config: of the run.
         config_text: as its file has it.
         tables: by name.
+        folder: that they lie in.
         cubes: paths.
         stores: sample stores by the name of their set.
         models: pretrained models by name (`dual-p0`).
@@ -37,6 +38,7 @@ class Material:
     config: Config
     config_text: str
     tables: Mapping[str, pd.DataFrame]
+    folder: Path
     cubes: tuple[Path, ...] = ()
     stores: Mapping[str, Path] = field(default_factory=dict)
     models: Mapping[str, Path] = field(default_factory=dict)
@@ -75,6 +77,7 @@ def gather(
         config=config,
         config_text=config_path.read_text(),
         tables={name: tables.read(folder, name) for name in tables.TABLES},
+        folder=folder,
         cubes=tuple(kinds["cube"]),
         stores=_stores(config, kinds["samples"]),
         models={_model_name(config, path): path for path in kinds["model"]},

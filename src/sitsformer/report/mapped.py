@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -16,6 +14,7 @@ from sitsformer import artefacts, mapproducts
 from sitsformer.errors import SitsError
 from sitsformer.evaluation.areas import COLUMNS
 from sitsformer.report.gather import Material
+from sitsformer.report.whatnext import link
 
 SIDE = 900
 """Pixels along the longer side of an overview at most."""
@@ -64,7 +63,8 @@ def section(m: Material, path: Path, folder: Path) -> dict[str, Any]:
         ],
         "areas": table.to_dict("records"),
         "basis": table.basis.iloc[0],
-        "measured": bool(table.low_ha[:-1].notna().all()),
+        "measured": (measured := bool(table.low_ha[:-1].notna().all())),
+        "carried": not measured and bool(table.users_accuracy.notna().any()),
     }
 
 
@@ -129,11 +129,6 @@ def _overview(path: Path, virtual: Path, folder: Path) -> dict[str, Any]:
         "image": _embedded(drawn.getvalue()), "width": grid.width, "height": grid.height,
         "tiles": frames, "legend": legend,
     }  # fmt: skip
-
-
-def link(file: Path, folder: Path) -> str:
-    """How the page names a file that lies beside or below it."""
-    return quote(os.path.relpath(file, folder).replace(os.sep, "/"))
 
 
 def _embedded(picture: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -9,54 +10,67 @@ from typing import Any
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup, escape
 
 from sitsformer import artefacts, plots
-from sitsformer.config import Config
 from sitsformer.embeddings import main_learners, members
 from sitsformer.evaluation import seen
 from sitsformer.evaluation.efficiency import sentence
 from sitsformer.evaluation.evaluate import FEW
 from sitsformer.fewshot import BESIDE_SETTINGS, shots_order
 from sitsformer.plots import style
-from sitsformer.report import mapped, sections
+from sitsformer.report import digits, mapped, sections, setting, whatnext
 from sitsformer.report.gather import Material
-from sitsformer.samples import SPLITS, about, open_samples
-from sitsformer.sensors import said
+from sitsformer.report.words import WORDS
 from sitsformer.training.objectives import starts
 
 
-def render(material: Material, drawings: Mapping[str, str], folder: Path = Path()) -> str:
+def render(
+    material: Material, drawings: Mapping[str, str], folder: Path = Path(), figures: Path = Path()
+) -> str:
     """The HTML of the report.
 
     Args:
         material: what it shows.
         drawings: SVG of the figures, by name.
         folder: that the page will stand in; it links files from there.
+        figures: folder of the figures as files.
     """
     environment = jinja2.Environment(
         loader=jinja2.BaseLoader(), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
-    environment.filters["number"] = lambda value, form: form % value if value == value else ""
+    environment.filters["number"] = digits.number
+    environment.filters["coded"] = _coded
+    environment.globals["interval"] = digits.interval
     template = environment.from_string((files(__package__) / "page.html").read_text("utf-8"))
+    maps = [mapped.section(material, path, folder) for path in material.maps]
+    seen = _seen(material)
     return template.render(
         headline=_headline(material),
+        next=whatnext.steps(material, maps, folder),
+        words=WORDS,
         claims=material.tables["claims"].to_dict("records"),
-        what=_what(material),
+        what=setting.rows(material),
         table=_table(material),
-        sections=_sections(drawings),
+        sections=_sections(drawings, whatnext.link(figures, folder)),
         surveys=sections.surveys(material, folder),
         embeddings=sections.embeddings(material),
-        maps=[mapped.section(material, path, folder) for path in material.maps],
+        maps=maps,
         rules=material.benchmarks.fillna(0).to_dict("records"),
-        leakage=_cells(material.tables["leakage"]),
-        seen=_seen(material),
+        leakage=_leakage(material.tables["leakage"]),
+        seen=seen,
         choices=_choices(material),
         artefacts=_artefacts(material),
         versions=artefacts.versions(),
         config_text=material.config_text,
         level=f"{material.config.evaluation.level:.0%}",
     )
+
+
+def _coded(text: str) -> Markup:
+    """Text with `names` as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _headline(m: Material) -> str:
@@ -73,62 +87,14 @@ def _headline(m: Material) -> str:
     shown = [arm for arm in [*named, *baselines[:1], *main_learners(embedded)] if arm in means]
     pieces = [f"{style.look(arm).label} {means[arm]:.2f}" for arm in shown]
     many = "all labels" if shots == "all" else f"{shots} labels a class"
-    found = f"Macro F1 on unseen blocks with {many}: " + ", ".join(pieces) + "."
+    found = (
+        f"Macro F1 on test ground apart from every labelled sample, with {many}: "
+        f"{', '.join(pieces)}."
+    )
     if len(shown) > 1 and baselines:
         titles = (style.look(shown[0]).label, f"the {style.look(baselines[0]).label}")
         found += f" {sentence(summary, shown[0], baselines[0], titles) or ''}"
     return found.strip()
-
-
-def _what(m: Material) -> list[tuple[str, str]]:
-    """What was run, as name and value."""
-    c = m.config
-    rows = []
-    for role, name in (("Pretraining", c.pretrain.set), ("Few-shot", c.fewshot.set)):
-        store = open_samples(m.stores[name])
-        common = about(store)
-        counts = [int((store.split.values == k).sum()) for k in range(len(SPLITS))]
-        places = ", ".join(
-            f"{area} ({year})" for area, year in zip(common.areas, common.years, strict=True)
-        )
-        text = (
-            f"{sum(counts):,} samples of the set {name}"
-            + (f" from {places}" if places else "")
-            # A converted table has no label product: its layer is just called `label`.
-            + ("" if common.label == "label" else f", labels {common.label}")
-            + ": "
-            + ", ".join(f"{n:,} {part}" for part, n in zip(SPLITS, counts, strict=True))
-        )
-        rows.append((role, text))
-    rows.append(("Classes", ", ".join(common.classes.names)))
-    if said(common.sensor):
-        rows.append(("Images", f"{common.sensor.title}, pixels of {common.sensor.pixel} m"))
-    if maps := sections.label_maps(m):
-        rows.append(("Label maps", maps))
-    shape = f"{c.model.layers} layers, hidden {c.model.hidden}, {c.model.heads} heads"
-    patch = (
-        f"patches of {c.patches.size} × {c.patches.size} px, at most {c.patches.max_length} dates"
-    )
-    rows.append(("Network", f"{shape}, {patch}"))
-    runs = len(c.pretrain.seeds)
-    rows.append(
-        (
-            "Sweep",
-            f"{', '.join(c.fewshot.inits)} and {_others(c)}; "
-            f"{', '.join(map(str, c.fewshot.shots))} labels a class; {c.fewshot.seeds} draws of "
-            f"labels, {runs} pretraining run{'s' if runs > 1 else ''} an objective",
-        )
-    )
-    return rows
-
-
-def _others(config: Config) -> str:
-    """How many methods take part beside the network."""
-    embedded = len(members(config.embeddings))
-    baselines = f"{len(config.fewshot.baselines) - embedded} baselines"
-    if not embedded:
-        return baselines
-    return f"{baselines} and {embedded} learner{'s' * (embedded > 1)} of embeddings"
 
 
 def _table(m: Material) -> dict[str, Any]:
@@ -158,27 +124,32 @@ def _table(m: Material) -> dict[str, Any]:
     return {"shots": shots, "rows": rows}
 
 
-def _sections(drawings: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
+def _sections(drawings: Mapping[str, str], files: str) -> dict[str, list[dict[str, str]]]:
     found: dict[str, list[dict[str, str]]] = {}
     for name, drawn in drawings.items():
         about_it = plots.FIGURES[name]
         body = style.inline(drawn, name, f"{about_it.title}. {about_it.caption}")
         found.setdefault(about_it.category, []).append(
-            {"name": name, "title": about_it.title, "caption": about_it.caption, "svg": body}
+            {
+                "name": name,
+                "title": about_it.title,
+                "caption": about_it.caption,
+                "svg": body,
+                "link": f"{files}/{name}.svg",
+            }
         )
     return found
 
 
-def _cells(frame: pd.DataFrame) -> dict[str, Any]:
+def _leakage(frame: pd.DataFrame) -> list[list[str]]:
+    """Rows of the leakage table as text."""
+
     def text(value: Any) -> str:
         if isinstance(value, float):
-            return "" if pd.isna(value) else f"{value:,.0f}"
-        return {"True": "yes", "False": "no"}.get(str(value), str(value))
+            return digits.number(value, 0) or "not known"
+        return {"True": "yes", "False": "no", "": "–"}.get(str(value), str(value))
 
-    return {
-        "columns": [name.replace("_", " ") for name in frame.columns],
-        "rows": [[text(value) for value in row] for row in frame.itertuples(index=False)],
-    }
+    return [[text(value) for value in row] for row in frame.itertuples(index=False)]
 
 
 def _seen(m: Material) -> str:

@@ -14,7 +14,7 @@ from sitsformer.embeddings import products as products_of_embeddings
 from sitsformer.labelchecks import check
 from sitsformer.labels import products
 from sitsformer.report.gather import Material
-from sitsformer.report.mapped import link
+from sitsformer.report.whatnext import link
 from sitsformer.samples import read_manifest
 from sitsformer.surveys import account
 

@@ -112,13 +112,13 @@ def gather_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
         (sum of n, ...) process after process, and (n,) int64 places of this process's own.
     """
     if not several():
-        return rows, torch.arange(len(rows))
+        return rows, torch.arange(len(rows), device=rows.device)
     counts = [0.0] * world()
     counts[rank()] = float(len(rows))
     sizes = [int(count) for count in add_up(counts)]
     first = sum(sizes[: rank()])
     found: Tensor = _Gathered.apply(rows, sizes)  # type: ignore[no-untyped-call]
-    return found, torch.arange(first, first + len(rows))
+    return found, torch.arange(first, first + len(rows), device=rows.device)
 
 
 class _Gathered(torch.autograd.Function):

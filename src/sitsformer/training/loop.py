@@ -14,21 +14,20 @@ import logging
 import math
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
 
 from sitsformer.errors import SitsError
 from sitsformer.model.encoder import Layer
 from sitsformer.training import checkpoint as checkpoints
 from sitsformer.training import distributed
-from sitsformer.training.determinism import deterministic, seed
-from sitsformer.training.recipe import Plan, learning_rate, make_optimiser
+from sitsformer.training.determinism import deterministic
+from sitsformer.training.recipe import Plan, learning_rate
+from sitsformer.training.update import Updates
 
 logger = logging.getLogger("sitsformer")
 
@@ -155,11 +154,9 @@ class _Loop:
         self.model, self.task, self.plan = model, task, plan
         self.checkpoint, self.fingerprint = checkpoint, fingerprint
         self.device = next(model.parameters()).device
-        self.optimiser = make_optimiser(model, plan)
-        self.rate = plan.learning_rate
+        self.updates = Updates(model, task, plan)
         self.best: dict[str, Tensor] = {}
         self.run = _Run()
-        self.pending = torch.zeros(len(task.weights) + 1, device=self.device, dtype=torch.float64)
         self.waiting = 0
         self.look = 1 if self.device.type == "cpu" else CHECK_EVERY
         if plan.compile:
@@ -178,7 +175,7 @@ class _Loop:
                 "%s is of other settings or versions: training starts afresh", self.checkpoint
             )
             return
-        self.best = checkpoints.restore(tensors, self.model, self.optimiser)
+        self.best = checkpoints.restore(tensors, self.model, self.updates.optimiser)
         self.run = _Run(**state)
         logger.info("resumed from %s: epoch %d", self.checkpoint, self.run.epoch + 1)
 
@@ -187,7 +184,7 @@ class _Loop:
         self.look_at_loss()
         if self.checkpoint is not None and distributed.rank() == 0:
             state = {**vars(self.run), "fingerprint": self.fingerprint}
-            optimiser = None if self.run.finished else self.optimiser
+            optimiser = None if self.run.finished else self.updates.optimiser
             checkpoints.save(self.checkpoint, self.model, self.best, optimiser, state)
 
     def epoch(self, stop: _Stop, progress: Callable[[int, int, float], None] | None) -> None:
@@ -215,54 +212,34 @@ class _Loop:
     def step(self, micro: Sequence[Batch], done: int, updates: int, stop: _Stop) -> bool:
         """One step of the optimiser; whether any process was asked to stop."""
         plan, run = self.plan, self.run
-        self.rate = learning_rate(plan, done, updates, run.epoch)
+        self.updates.rate = learning_rate(plan, done, updates, run.epoch)
         names = list(self.task.weights)
         counts = [sum(batch.counts[name] for batch in micro) for name in names]
         *counts, asked = distributed.add_up([*counts, float(stop.arrived)])
         if not any(counts):
             return asked > 0  # nothing to learn from: no process has a label
-        for i, batch in enumerate(micro):
-            seed((plan.seed, done, i, distributed.rank()))
-            with self.precision():
-                sums = self.task.sums(self.model, batch)
-            terms = [
-                self.task.weights[name] * sums[name] / max(count, 1.0)
-                for name, count in zip(names, counts, strict=True)
-                if name in sums
-            ]
-            loss = torch.stack(terms).sum()
-            loss.backward()  # type: ignore[no-untyped-call]
-            with torch.no_grad():
-                self.pending[-1] += loss
-                for k, name in enumerate(names):
-                    if name in sums:
-                        self.pending[k] += sums[name]
-        distributed.add_gradients(self.model.parameters())
-        largest = math.inf if plan.clip is None else plan.clip
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), largest)
-        # A gradient that is not finite must show in the loss that is looked at.
-        self.pending[-1] += norm * 0
-        self.waiting += 1
-        if self.waiting == self.look:
-            self.look_at_loss()
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.rate
-        self.optimiser.step()
-        self.optimiser.zero_grad()
+        seeds = [(plan.seed, done, i, distributed.rank()) for i in range(len(micro))]
+        self.updates(micro, seeds, counts, self.note)
         for name, count in zip(names, counts, strict=True):
             run.counts[name] = run.counts.get(name, 0.0) + count
         return asked > 0
+
+    def note(self) -> None:
+        """Count an update, and look at the loss now and then."""
+        self.waiting += 1
+        if self.waiting == self.look:
+            self.look_at_loss()
 
     def look_at_loss(self) -> None:
         """Read the losses since the last look; stop if they are not finite or far too large."""
         if self.waiting == 0:
             return
         run = self.run
-        *sums, value = distributed.add_up(self.pending.tolist())
+        *sums, value = distributed.add_up(self.updates.pending.tolist())
         for name, found in zip(self.task.weights, sums, strict=True):
             run.sums[name] = run.sums.get(name, 0.0) + found
         value /= self.waiting
-        self.pending.zero_()
+        self.updates.pending.zero_()
         self.waiting = 0
         run.first_loss = run.first_loss or value
         run.smooth_loss = 0.95 * (run.smooth_loss or value) + 0.05 * value
@@ -278,15 +255,9 @@ class _Loop:
         raise SitsError(
             f"the training loss {what} ({value:.4g}, first {run.first_loss:.4g}) in epoch "
             f"{run.epoch + 1}, step {run.step + 1}, at learning rate "
-            f"{self.rate:.2g}; {kept}. Lower the learning rate, "
+            f"{self.updates.rate:.2g}; {kept}. Lower the learning rate, "
             "lengthen the warm-up, or look for broken samples"
         )
-
-    def precision(self) -> Any:
-        """Context in which the network runs."""
-        if self.plan.precision == "bf16":
-            return torch.autocast(self.device.type, torch.bfloat16)
-        return nullcontext()
 
     def close_epoch(self) -> None:
         """Validate, extend the history, decide whether that was the last epoch."""
@@ -294,7 +265,7 @@ class _Loop:
         row: Row = {
             "epoch": run.epoch + 1,
             "step": (run.epoch + 1) * self.task.updates,
-            "learning_rate": self.rate,
+            "learning_rate": self.updates.rate,
         }
         for name, value in run.sums.items():
             row[f"train_{name}"] = value / max(run.counts[name], 1.0)

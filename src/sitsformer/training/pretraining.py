@@ -21,6 +21,7 @@ from torch import Tensor
 from sitsformer.errors import SitsError
 from sitsformer.model import SITSFormer, masking
 from sitsformer.model.device import to_device
+from sitsformer.model.hiding import Hidden, HiddenSteps, hide
 from sitsformer.model.steps import Change, Series, Steps, pack
 from sitsformer.registry import find
 from sitsformer.training import augment, distributed
@@ -42,13 +43,13 @@ class PretrainBatch:
 
     Attributes:
         steps: what the network sees.
-        hidden: (N,) or (N, C) what of it is masked; None: nothing.
+        hidden: what of it is hidden; None: nothing.
         label: (B,) class index in the order of the batch, -1 = none.
         counts: terms of each loss.
     """
 
     steps: Steps
-    hidden: npt.NDArray[np.bool_] | None
+    hidden: Hidden | None
     label: Tensor
     counts: Mapping[str, float]
 
@@ -216,26 +217,28 @@ class PretrainTask:
         """Pack this process's share (number, of how many) of a batch and hide a part of it."""
         bands = series.mean.shape[0]
         mine = np.arange(share[0], len(index), share[1])
-        hidden = None
+        mask = None
         if self.hides:
             # Drawn for the whole batch, so that every number of processes hides the same.
             lengths = series.lengths[index]
             if change is not None:
                 valid = np.arange(series.doy.shape[1]) < lengths[:, None]
                 lengths = (change.keep & valid).sum(1)
-            hidden = self._hidden(lengths, bands, mask_seed)[_rows_of(lengths, mine)]
+            mask = self._mask(lengths, bands, mask_seed)[_rows_of(lengths, mine)]
             if self.views:
-                hidden = _and_the_other_half(hidden, lengths[mine])
+                mask = _and_the_other_half(mask, lengths[mine])
                 mine = np.tile(mine, 2)
         if change is not None:
             change = change.of(mine)
+        device = series.values.device
         steps = pack(series, index[mine], change)
         classes = label[index[mine]]
-        drawn = Drawn(hidden, classes, bands)
+        drawn = Drawn(mask, classes, bands)
         counts = {name: loss.count(drawn) for name, loss in self.losses.items()}
-        return PretrainBatch(steps, hidden, to_device(classes, series.values.device), counts)
+        hidden = None if mask is None else hide(steps.layout, mask, device)
+        return PretrainBatch(steps, hidden, to_device(classes, device), counts)
 
-    def _hidden(self, lengths: Ints, bands: int, seed: int) -> npt.NDArray[np.bool_]:
+    def _mask(self, lengths: Ints, bands: int, seed: int) -> npt.NDArray[np.bool_]:
         """(N,) or (N, C): what is hidden of series of these lengths."""
         strategy = masking.halves if self.views else masking.STRATEGIES[self.settings.mask]
         hidden = strategy(lengths, bands, self.settings.mask_rate, generator(seed))
@@ -259,7 +262,7 @@ class PretrainTask:
         """The batch through the network, once for all losses."""
         hidden, layout, doy = batch.hidden, batch.steps.layout, batch.steps.doy
         masked = None
-        if hidden is not None and hidden.ndim == 1:
+        if isinstance(hidden, HiddenSteps):
             every, layout, doy, masked = model.encode_hidden(batch.steps, hidden, self.whole)
         else:
             every = model.encode(batch.steps, hidden)

@@ -31,6 +31,7 @@ class Plan:
         patience: epochs without a better one before it stops; None: never.
         checkpoint_every: steps between checkpoints.
         compile: whether layers are compiled.
+        graphs: whether steps are recorded as CUDA graphs; see `graphs.py`.
         deterministic: whether sums have a fixed order.
     """
 
@@ -50,6 +51,7 @@ class Plan:
     patience: int | None = None
     checkpoint_every: int = 200
     compile: bool = False
+    graphs: bool = False
     deterministic: bool = True
 
 

@@ -35,6 +35,7 @@ class Adaptation:
             lengths of dashes and gaps in points, `(0, (4, 2))`.
         gradient: it is trained in steps, and so depends on `fewshot.steps`, `recipe` and their
             like; otherwise a change of these runs none of its cells again.
+        augments: though not trained in steps, it looks at augmented copies (`fewshot.augment`).
         candidates: section `fewshot` -> settings to try, the one that wins a tie first.
         fit: what the cells of a job share, a draw, its seed and one of the settings -> a network
             whose classifier predicts. It learns from `draw.train` alone; validation samples choose
@@ -49,6 +50,7 @@ class Adaptation:
     candidates: Candidates
     fit: Fit
     order: int = 100
+    augments: bool = False
 
     def __post_init__(self) -> None:
         said = {

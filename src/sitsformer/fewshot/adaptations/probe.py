@@ -1,8 +1,9 @@
 """A frozen encoder and a logistic regression on what it says of each season.
 
-Features are pooled around ten days of the year (`model/pooling.py`), standardised over the training
-split, whose labels are not looked at, and regressed with a strong penalty. The result is written
-back as the classifier of the network, so a probe predicts, is stored and maps like any other.
+Encodings are pooled around ten days of the year (`model/pooling.py`), brought into the space that
+the training split says is the one of crops, without its labels (`fewshot/space.py`), and regressed
+with a strong penalty. The result is written back as the classifier of the network, so a probe
+predicts, is stored and maps like any other.
 """
 
 from __future__ import annotations
@@ -13,12 +14,11 @@ from typing import TYPE_CHECKING
 from sitsformer.fewshot.adaptations.adaptation import Adaptation, Choice
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     from sklearn.linear_model import LogisticRegression
 
     from sitsformer.config import FewShot
     from sitsformer.fewshot.draws import Draw
+    from sitsformer.fewshot.space import Space
     from sitsformer.finetune import Job
     from sitsformer.model import SITSFormer
 
@@ -41,35 +41,30 @@ def probed(job: Job, draw: Draw, seed: int, strength: float) -> SITSFormer:
 
     model = job.start(seed)
     model.new_classifier(model.architecture.classes, model.class_names, "seasons")
-    features = job.standardised(model, seed, draw.train)
+    features = job.features(model, seed, draw.train)
     regression = LogisticRegression(C=strength, max_iter=300, tol=1e-3, class_weight="balanced")
     regression.fit(features, job.samples.label[draw.train], sample_weight=job.weights(draw))
-    _write(model, regression, *job.scale(model, seed))
+    _write(model, regression, job.space(model, seed))
     model.frozen = True
     return model.eval()
 
 
-def _write(
-    model: SITSFormer,
-    regression: LogisticRegression,
-    mean: npt.NDArray[np.float64],
-    std: npt.NDArray[np.float64],
-) -> None:
-    """Put a regression on standardised features into the classifier, which reads them raw."""
+def _write(model: SITSFormer, regression: LogisticRegression, space: Space) -> None:
+    """Put a regression on features into the classifier, which reads encodings."""
     import numpy as np
     import torch
 
     weight, bias = regression.coef_, regression.intercept_
     if len(regression.classes_) == 2:  # one row tells two classes apart
         weight, bias = np.concatenate([-weight, weight]) / 2, np.array([-bias[0], bias[0]]) / 2
-    raw = weight / std
+    weight, bias = space.raw(weight, bias)
     assert model.classifier is not None
     with torch.no_grad():
         model.classifier.weight.zero_()
         model.classifier.bias.fill_(UNSEEN)
         seen = torch.from_numpy(regression.classes_)
-        model.classifier.weight[seen] = torch.from_numpy(raw.astype(np.float32))
-        model.classifier.bias[seen] = torch.from_numpy((bias - raw @ mean).astype(np.float32))
+        model.classifier.weight[seen] = torch.from_numpy(weight.astype(np.float32))
+        model.classifier.bias[seen] = torch.from_numpy(bias.astype(np.float32))
 
 
 def fit(job: Job, draw: Draw, seed: int, choice: Choice) -> SITSFormer:
@@ -85,4 +80,5 @@ PROBE = Adaptation(
     candidates=strengths,
     fit=fit,
     order=5,
+    augments=True,
 )

@@ -160,7 +160,7 @@ def kept(values: Mapping[str, Any] | None, area: Area) -> Listing | None:
     return Listing.from_json(values)
 
 
-def _within(collection: str, area: Area, tile: Tile) -> Any:
+def within(collection: str, area: Area, tile: Tile) -> Any:
     """The images of a collection that touch a tile in its season."""
     import ee
 
@@ -172,13 +172,13 @@ def covering(tile: Tile) -> Any:
     """The place of a tile, for filters."""
     import ee
 
-    rings = _rings(tile)
+    rings = rings_of(tile)
     if len(rings) == 1:
         return ee.Geometry.Polygon(rings, None, False)
     return ee.Geometry.MultiPolygon([[ring] for ring in rings], None, False)
 
 
-def _rings(tile: Tile) -> list[list[list[float]]]:
+def rings_of(tile: Tile) -> list[list[list[float]]]:
     """Rings in degrees that cover a tile, none beyond 180: one, or one on each side."""
     from shapely.affinity import translate
     from shapely.geometry import Polygon, box
@@ -200,10 +200,10 @@ def _rings(tile: Tile) -> list[list[list[float]]]:
 def _query(area: Area, tile: Tile) -> Any:
     import ee
 
-    images = _within(IMAGES, area, tile).toList(MOST_IMAGES)
+    images = within(IMAGES, area, tile).toList(MOST_IMAGES)
     asked: dict[str, Any] = {
         "images": images.map(lambda image: [ee.Image(image).get(name) for name in PROPERTIES]),
-        "scores": _within(SCORES, area, tile).aggregate_array("system:index"),
+        "scores": within(SCORES, area, tile).aggregate_array("system:index"),
     }
     for product in _looked_up(area):
         year = product.year(area.season_year)

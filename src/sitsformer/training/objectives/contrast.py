@@ -38,7 +38,6 @@ def info_nce(model: SITSFormer, encoded: Encoded) -> Tensor:
     first, second = own.chunk(2)
     # Halves of other series in every process, so that their number changes nothing.
     others, place = distributed.gather_rows(torch.stack([first, second], 1))
-    place = place.to(own.device)
     there = F.cross_entropy(first @ others[:, 1].T / TEMPERATURE, place, reduction="sum")
     return there + F.cross_entropy(second @ others[:, 0].T / TEMPERATURE, place, reduction="sum")
 

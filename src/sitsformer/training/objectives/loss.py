@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sitsformer.model import SITSFormer
+    from sitsformer.model.hiding import Hidden
     from sitsformer.model.steps import Steps, StepTable
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -51,9 +52,12 @@ class Drawn:
 class Encoded:
     """A micro-batch and what the network made of it, on the device; all losses share it.
 
+    On a GPU tables are filled up with rows that are no steps (`model/rows.py`), and a step of
+    training may be recorded: a loss takes tensors alone, and copies none from the host.
+
     Attributes:
         steps: what the network was given, N steps, normalised.
-        hidden: (N,) or (N, C) what of it was masked, on the host; None: nothing.
+        hidden: what of it was hidden; None: nothing.
         label: (B,) class index, -1 = none.
         every: (n, H) encoded steps as they are pooled for a class. With a decoder these are the
             visible steps. Where no loss of the objective is `whole`, it may be the hidden ones.
@@ -65,7 +69,7 @@ class Encoded:
     """
 
     steps: Steps
-    hidden: npt.NDArray[np.bool_] | None
+    hidden: Hidden | None
     label: Tensor
     every: Tensor
     layout: StepTable

@@ -23,20 +23,20 @@ def errors(model: SITSFormer, encoded: Encoded) -> Tensor:
     """What the network makes of hidden values less what they are (normalised reflectance).
 
     Returns:
-        (hidden steps, C); or (N, C) where bands are hidden, 0 at what was seen.
+        (hidden steps, C), 0 in rows that are no steps; or (N, C) where bands are hidden, 0 at what
+        was seen.
     """
-    import numpy as np
-
-    from sitsformer.model.device import to_device
+    from sitsformer.model.hiding import HiddenBands
 
     hidden, values = encoded.hidden, encoded.steps.values
     assert hidden is not None and encoded.masked is not None
     target = values[:, :, values.shape[2] // 2]
-    if hidden.ndim == 1:
-        # Found on the host: on a GPU, looking for them there would wait for it.
-        target = target.index_select(0, to_device(np.flatnonzero(hidden), target.device))
-    error = model.reconstruct(encoded.masked).float() - target
-    return error if hidden.ndim == 1 else error.mul(to_device(hidden, target.device))
+    found = model.reconstruct(encoded.masked).float()
+    if isinstance(hidden, HiddenBands):
+        return (found - target).mul(hidden.values)
+    error = found - target.index_select(0, hidden.rows.index)
+    real = hidden.rows.real
+    return error if real is None else error.masked_fill(~real.unsqueeze(1), 0)
 
 
 def squared_errors(model: SITSFormer, encoded: Encoded) -> Tensor:

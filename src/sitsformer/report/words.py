@@ -1,0 +1,31 @@
+"""The words of the page that are this project's or its method's own, each in one sentence."""
+
+WORDS = {
+    "shots": "labelled samples a class that a method learns from; `few` is the mean over all "
+    "numbers of them but `all`.",
+    "draw": "one random choice of these labelled samples; every method gets the same draws.",
+    "cell": "the predictions of one method, number of shots and draw.",
+    "sweep": "all cells: methods × shots × draws.",
+    "pretraining": "training the network on series without crop labels, before it sees any.",
+    "pretraining run": "pretraining with one random seed; another seed gives another network.",
+    "init": "what the weights of the network start from: `none`, or an objective of pretraining.",
+    "adaptation": "how the network then learns crops: a regression on what the frozen network says "
+    "(`probe`), all weights (`full`), ...",
+    "baseline": "a method without pretraining, on the same draws.",
+    "control": "a baseline that is also given the land cover which a pretrained network predicts: "
+    "it tells whether pretraining gives more than that.",
+    "block": "a square of ground (or an area, a year, a polygon: as the config splits) that is "
+    "whole in training, validation or test.",
+    "macro F1": "the mean over classes of the harmonic mean of user’s accuracy (of what is called "
+    "a class, how much is) and producer’s accuracy (of what is, how much was found).",
+    "interval over draws": "where the mean would lie with other draws and pretraining runs.",
+    "interval over test blocks": "where it would lie on other ground, by drawing the test blocks "
+    "again with replacement (bootstrap).",
+    "conformal set": "the classes that a prediction cannot rule out at a stated rate of error.",
+    "calibration": "whether a probability means what it says: of all predictions with 0.8, eight "
+    "in ten are right. Its error is the mean gap.",
+    "refined": "probabilities averaged over similar samples (`smoothing`) or weighed by land cover "
+    "(`land_cover`), where validation samples prefer it.",
+    "leakage": "test ground, or its like, seen in training: it makes figures too good.",
+}
+"""Word -> meaning, in the order of the page."""
