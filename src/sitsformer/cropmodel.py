@@ -335,7 +335,7 @@ def _weights(
 
 def _fitted(work: _Work, drawn: Draw) -> saved.Fitted:
     """A baseline, or who learns from embeddings, fitted to a draw."""
-    from sitsformer.finetune import encoded
+    from sitsformer.encoded import encoded
 
     learner, samples, settings = work.learner, work.samples, work.config.fewshot
     member = members(work.config.embeddings).get(learner.method)

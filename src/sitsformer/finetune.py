@@ -366,32 +366,6 @@ def _fitting(init: Path, samples: Samples, device: str = "cpu") -> SITSFormer:
     return load_model(init, bands=samples.bands, patch=patch, sensor=sensor, device=device)
 
 
-def season_encoder(init: Path, samples: Samples, device: str = "cpu") -> SITSFormer:
-    """A pretrained encoder whose embeddings are pooled by season, as the probe reads them."""
-    model = _fitting(init, samples, device)
-    model.new_classifier(1, (), "seasons")
-    return model.eval()
-
-
-def encoded(
-    init: Path, samples: Samples, device: torch.device | str = "cpu"
-) -> npt.NDArray[np.float32]:
-    """What a pretrained encoder says of samples.
-
-    Args:
-        init: its artefact.
-        samples: of the bands and the patch that it reads.
-        device: where the model runs.
-
-    Returns:
-        (row, feature) float32; row i is sample i of the store, NaN where it is not among them.
-    """
-    model, series = season_encoder(init, samples, str(device)), series_of(samples, init, device)
-    found = np.full((int(samples.index.max(initial=-1)) + 1, model.width), np.nan, np.float32)
-    found[samples.index] = embeddings(model, series, np.arange(len(samples)), PREDICT_BATCH)
-    return found
-
-
 def land_cover(
     init: Path,
     samples: Samples,

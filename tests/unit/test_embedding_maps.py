@@ -27,9 +27,9 @@ from sitsformer.config.learners import learners, map_learners
 from sitsformer.cropmodel import choose
 from sitsformer.embedded import store
 from sitsformer.embeddings import members
+from sitsformer.encoded import encoded
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import Learner, parse_learner
-from sitsformer.finetune import encoded
 from sitsformer.maps import load_predictor
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.modelfiles import describe

@@ -157,7 +157,7 @@ def _beside(
         return features
     if kind != "with_encoder":
         return None
-    from sitsformer.finetune import season_encoder
+    from sitsformer.encoded import season_encoder
 
     patch = found["architecture"]["patch"]
     nothing = np.zeros((0, 1, len(bands), patch, patch), np.uint16)

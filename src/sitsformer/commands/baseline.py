@@ -45,9 +45,9 @@ def baseline(
     from sitsformer.baselines.fitting import run
     from sitsformer.config import expand, load
     from sitsformer.embeddings import members
+    from sitsformer.encoded import encoded as encode
     from sitsformer.fewshot.kept import Kept
     from sitsformer.fewshot.refine import LAND_COVER
-    from sitsformer.finetune import encoded as encode
     from sitsformer.finetune import land_cover as known_land_cover
     from sitsformer.model.device import find_device
     from sitsformer.modelstore import refuse_other_start
