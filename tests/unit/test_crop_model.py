@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -124,7 +125,7 @@ def test_who_may_draw_maps() -> None:
         (
             {"learner": "random_forest", "layers": ["embeddings"]},
             {},
-            "it has no embeddings, which maps.layers asks for",
+            "it has no embeddings of its own, which maps.layers asks for",
         ),
     ],
 )
@@ -241,6 +242,21 @@ def test_trees_of_plain_arrays_are_the_forest() -> None:
     assert arrays["present"].tolist() == [1, 2, 3]
     whole = np.nan_to_num(new)
     np.testing.assert_allclose(trees.shares(arrays, whole), forest.predict_proba(whole), atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["logistic_regression", "random_forest"])
+def test_weights_of_labels_count_in_maps_as_in_the_sweep(world: Path, name: str) -> None:
+    samples = load_samples(world / "crops.zarr")
+    heavy = replace(samples, weight=np.where(samples.index % 2, 1.0, 0.02))
+    settings = config(baselines=[*{name, "random_forest"}]).fewshot
+    settings = settings.model_copy(update={"refine": ()})
+    drawn = fewshot.draw_shots(samples.label, samples.split, 5, 0, settings.validation)
+    (expected,) = fitting.run(heavy, Learner(name), 5, [0], settings)
+    fitted = saved.fit(heavy, name, drawn, 0, settings)
+    found = fitted.predict(fitted.series.take(expected.sample))
+    np.testing.assert_allclose(found, expected.probabilities, atol=2e-6)
+    plain = saved.fit(samples, name, drawn, 0, settings)
+    assert np.abs(plain.predict(plain.series.take(expected.sample)) - found).max() > 0.01
 
 
 def test_labels_that_were_not_drawn_are_not_kept(world: Path) -> None:

@@ -45,11 +45,11 @@ class Maps(Section):
     model: str | None = None
     """A fine-tuned model (folder) that draws the maps; default: one is fine-tuned as below. With
     it, a config may consist of areas and maps alone (docs/reuse.md). `$VAR` is expanded."""
-    learner: str | None = Field(None, pattern=r"[a-z][a-z0-9_-]*")
+    learner: str | None = Field(None, pattern=r"[a-z][a-z0-9_+-]*")
     """Who draws the maps: `auto`, whichever learner of the sweep the validation blocks prefer at
     `shots`, or the name of one: `random_forest`, `dual-probe`, `random_forest-dual` (with the land
-    cover of `dual`). Default: `auto`, unless `init` or `adaptation` is given (docs/evaluation.md,
-    Maps)."""
+    cover of `dual`), `satellite_embedding`, `dual+satellite_embedding` (docs/embeddings.md).
+    Default: `auto`, unless `init` or `adaptation` is given (docs/evaluation.md, Maps)."""
     init: Init = "dual"
     """Without `learner`: what the network of the maps starts from (its first pretraining seed)."""
     adaptation: AdaptationName = "full"

@@ -115,6 +115,13 @@ BASELINES = {
     "ltae": Fitted(0, 1e-4, 0.01),
 }
 """Baseline -> rates."""
+EMBEDDED = {
+    "logistic_regression": Fitted(1e-3, 1e-5),
+    "nearest_neighbour": Fitted(1e-5, 1e-4),
+    "with_series": Fitted(1e-3, 1e-5),
+    "with_encoder": Fitted(5e-3, 3e-5),
+}
+"""Learner of a layer of embeddings -> rates, of 64 axes; the encoder is counted by itself."""
 SLOWEST = Fitted(1e-2, 1e-3, 0.01)
 """For one of the user's own."""
 
@@ -137,6 +144,13 @@ SAMPLES_KEPT = 0.5
 """Bytes on disk for a byte of samples."""
 MERGE_BYTES, MERGE_SAMPLE = 500e6, 200.0
 """Bytes of samples that are put together a second, and bytes held for a sample."""
+AXES = 64
+"""Of embeddings whose axes nobody knows yet: rasters of the user's are not opened to predict."""
+EMBEDDED_BYTES, EMBEDDED_READ = 20e6, 100e6
+"""Bytes of embeddings that are made and written a second, and that are read."""
+EMBEDDED_HELD = 4.0
+"""Bytes held for a byte of the embeddings of a tile: Earth Engine's answer, and what is made of it;
+of one that is mapped, those of the store and a copy with axes last."""
 STORE_FILES = 26
 """Files of a store that hold no reflectance, logs and benchmarks among them."""
 

@@ -1,7 +1,7 @@
 """Whoever draws a map, behind one function: raw samples -> probabilities.
 
 `load_predictor` is the only place that knows what kinds of learners there are: networks, baselines,
-and either of them weighed by the land cover of a pretrained model.
+learners of embeddings, and any of them weighed by the land cover of a pretrained model.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Predictor:
     """What a map needs of a learner.
 
     Attributes:
-        predict: raw samples -> probabilities of the classes.
+        predict: raw samples (and their embeddings in `layer_read`) -> probabilities of the classes.
         classes: in the order of the probabilities.
         layer: label layer that the classes are of; empty where nobody said.
         bands: that it reads, in order.
@@ -36,6 +36,9 @@ class Predictor:
         features: length of an embedding.
         refuse_means: refuses means of the bands (reflectance) that its samples cannot have.
         about: who it is and why, as tags of its maps; empty where nobody said.
+        layer_read: layer of embeddings of others that it reads, too; empty: none.
+        axes: of these embeddings.
+        alone: it reads nothing but these.
     """
 
     predict: Predict
@@ -49,6 +52,9 @@ class Predictor:
     refuse_means: Callable[[npt.NDArray[np.floating]], None] | None = None
     about: Mapping[str, str] = field(default_factory=dict)
     sensor: Sensor = SENTINEL2
+    layer_read: str = ""
+    axes: tuple[str, ...] = ()
+    alone: bool = False
 
 
 def load_predictor(
@@ -69,7 +75,11 @@ def load_predictor(
     from sitsformer.modelfiles import describe
 
     where, found = _Where(batch_size, str(find_device(device)), precision), describe(path)
-    read = _baseline if "calendar" in found.get("learner", {}) else _network
+    read = _network
+    if "embeddings" in found.get("learner", {}):
+        read = _embedded
+    elif "calendar" in found.get("learner", {}):
+        read = _baseline
     predictor = read(path, found, where)
     if "weights" not in found.get("learner", {}):
         return predictor
@@ -119,6 +129,19 @@ def _baseline(path: Path, found: Mapping[str, Any], where: _Where) -> Predictor:
     return Predictor(predict=saved.load(path, found, where.device), **_described(found))
 
 
+def _embedded(path: Path, found: Mapping[str, Any], where: _Where) -> Predictor:
+    from sitsformer.baselines import savedembedded
+
+    layer = found["learner"]["embeddings"]
+    return Predictor(
+        predict=savedembedded.load(path, found, where.batch_size, where.device),
+        layer_read=layer["layer"],
+        axes=tuple(layer["axes"]),
+        alone=savedembedded.alone(found),
+        **_described(found),
+    )
+
+
 def _described(found: Mapping[str, Any]) -> dict[str, Any]:
     """What every artefact says of itself."""
     from sitsformer.model.inputs import refuse_means
@@ -129,6 +152,8 @@ def _described(found: Mapping[str, Any]) -> dict[str, Any]:
     about = {"LEARNER": learner["name"], "WHY": learner["why"]} if learner else {}
     if learner.get("refined", "none") != "none":
         about["REFINED"] = learner["refined"]
+    if attribution := learner.get("embeddings", {}).get("attribution"):
+        about["ATTRIBUTION"] = attribution
     return {
         "classes": classes_of(found),
         "layer": str(found.get("layer", "")),
@@ -152,9 +177,11 @@ def _weighed(path: Path, found: Mapping[str, Any], predict: Predict, where: _Whe
     weights = np.array(found["learner"]["weights"])
 
     def refined(
-        reflectance: npt.NDArray[np.uint16], doy: npt.NDArray[np.int64]
+        reflectance: npt.NDArray[np.uint16],
+        doy: npt.NDArray[np.int64],
+        *vectors: npt.NDArray[np.float32],
     ) -> npt.NDArray[np.floating]:
         land_cover = knowing.predict(reflectance, doy, **asked)
-        return weighed(predict(reflectance, doy), land_cover, weights)
+        return weighed(predict(reflectance, doy, *vectors), land_cover, weights)
 
     return refined
