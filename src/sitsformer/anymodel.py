@@ -98,6 +98,11 @@ def load_model(
     found = describe(path)
     if sensor is not None:
         refuse_other(path, recorded(found), find(sensors(), sensor, "sensor"))
+    if (layer := found.get("learner", {}).get("embeddings")) is not None:
+        raise SitsError(
+            f"{path} reads the embeddings {layer['layer']} of each pixel, which no samples hold: "
+            "it draws maps (sitsformer map --embeddings, maps.model)"
+        )
     if "calendar" not in found.get("learner", {}):
         return modelstore.load_model(path, bands=bands, patch=patch, device=device)
     own = tuple(found["bands"]), found["architecture"]["patch"]

@@ -16,7 +16,7 @@ STAGES = {
     "evaluate": 4,
     "crop_model": 6,
     "map": 2,
-    "mosaic": 2,
+    "mosaic": 3,
     "report": 4,
 }
 """Command of the stage -> version of what it makes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,13 +35,15 @@ def picture(mapped: MappedArea) -> Figure:
     labels, classes = mapped.labels(), mapped.codes.classes
     metres = mapped.grid.pixel * mapped.grid.width / found.shape[1]
     tall = min(1.8, max(0.6, found.shape[0] / found.shape[1]))
-    drawn = figure(3.6 + 3.0 * tall)
-    panels = drawn.subplot_mosaic(
-        [["labels", "map", "confidence"], ["areas", "areas", "areas"]],
-        height_ratios=[1.35 * tall, 1],
-    )
+    # A map that a model drew elsewhere has no labels, and leaves no hole for them.
+    shown_maps = ["map", "confidence"] if labels is None else ["labels", "map", "confidence"]
+    part = 3 / len(shown_maps)
+    drawn = figure(3.6 + 3.0 * tall * part)
+    rows: list[Any] = [shown_maps, ["areas"] * len(shown_maps)]
+    panels = drawn.subplot_mosaic(rows, height_ratios=[1.35 * tall * part, 1])
     drawn.get_layout_engine().set(hspace=0.08)  # type: ignore[union-attr,call-arg]
-    _classes(panels["labels"], labels, classes, "Labels", metres)
+    if labels is not None:
+        _classes(panels["labels"], labels, classes, "Labels", metres)
     _classes(panels["map"], found, classes, "Map", metres)
     _confidence(panels["confidence"], confidence, metres)
     _bars(panels["areas"], mapped.table[mapped.table["class"] != ALL], classes)
@@ -96,13 +98,7 @@ def _frame(axes: Axes, title: str, shape: tuple[int, ...], metres: float) -> Non
     axes.text(start + length / metres + 0.02 * width, y, text, va="center", fontsize=8)
 
 
-def _classes(
-    axes: Axes, values: Values | None, classes: Classes, title: str, metres: float
-) -> None:
-    if values is None:
-        axes.axis("off")
-        axes.text(0.5, 0.5, "no labels", ha="center", transform=axes.transAxes, color=INK)
-        return
+def _classes(axes: Axes, values: Values, classes: Classes, title: str, metres: float) -> None:
     colours = ListedColormap([EMPTY, *classes.colours])
     axes.imshow(values, cmap=colours, vmin=0, vmax=len(classes.names), interpolation="nearest")
     _frame(axes, title, values.shape, metres)
