@@ -2,16 +2,17 @@
 
     python benchmarks/inference.py [--quick]
     python benchmarks/inference.py --model results/models/crop --samples results/patches/crops.zarr
-                                             what 8-bit prediction costs a trained model
+                                             what fewer bits cost a trained model
 
 The first needs torch and numpy only. Ours starts from stored integers, the reference from
 normalised floats in batches of 32, and in those of 8, 16, 32 or 64 that suit it best; both run in
 evaluation and inference mode, so the reference takes the library's fused layers. `int8` is dynamic
 quantisation of the linear layers with torch's own products: faster, and not equal; its largest
-error in probabilities and its share of changed classes are printed. One CPU thread, CPU seconds,
-variants take turns, medians over rounds.
+error in probabilities and its share of changed classes are printed. `bf16` is `maps.precision`
+where the processor multiplies it. One CPU thread, CPU seconds, variants take turns, medians over
+rounds.
 
-The second predicts the test split of a store with a fine-tuned model, in float32 and in 8 bits.
+The second predicts the test split of a store with a fine-tuned model in float32, 8 bits and bf16.
 """
 
 import argparse
@@ -26,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent / "parts"))
 from quantise import quantised
 
 import model_data as data
+from sitsformer.model.packed import has_bf16_units
 
 COUNT, CLASSES = 1024, 8
 
@@ -38,8 +40,9 @@ def main(quick: bool = False) -> dict[str, dict]:
     gemm = data.gemm_rate()
     print(f"float32 matrix products: {gemm / 1e9:.0f} GFLOP/s (1 thread)")
     print(f"{'case':10}{'reference':>10}{'its best':>10}{'ours':>7}{'ratio':>7}{'of best':>8}"
-          f"{'of GEMM':>9}{'error':>9}{'int8':>7}{'ratio':>7}{'error':>8}"
-          f"{'changed':>9}")  # fmt: skip
+          f"{'of GEMM':>9}{'error':>9}"
+          + 2 * f"{'(1)':>7}{'ratio':>7}{'error':>8}{'changed':>9}"
+          + "   (1): int8, then bf16")  # fmt: skip
     results = {}
     for case in ("T = 24", "T <= 75") if quick else tuple(data.CASES):
         values, doy = data.samples(case, COUNT)
@@ -63,23 +66,35 @@ def main(quick: bool = False) -> dict[str, dict]:
         expected = published()
         error = float(np.abs(ours() - expected).max())
         assert error < 1e-5, error
-        rough = float(np.abs(int8() - expected).max())
-        changed = float((int8().argmax(1) != expected.argmax(1)).mean())
         variants = {"ours": ours, "int8": int8}
+        if has_bf16_units():
+
+            def bf16(model=model, values=values, doy=doy):
+                return model.predict(values, doy, precision="bf16")
+
+            variants["bf16"] = bf16
+        exact = ours()
+        rough = {name: float(np.abs(call() - exact).max()) for name, call in variants.items()}
+        changed = {
+            name: float((call().argmax(1) != exact.argmax(1)).mean())
+            for name, call in variants.items()
+        }
+        inexact = list(variants)[1:]
         variants |= {f"reference {n}": lambda n=n, run=published: run(n) for n in BATCHES}
         seconds = data.interleave(variants, 3 if quick else 5)
         rate = {name: COUNT / float(np.median(s)) for name, s in seconds.items()}
         plain = f"reference {BATCHES[0]}"
         best = max((f"reference {n}" for n in BATCHES), key=rate.__getitem__)
-        ratios = {n: data.median_ratio(seconds, plain, n) for n in ("ours", "int8")}
+        ratios = {n: data.median_ratio(seconds, plain, n) for n in ("ours", *inexact)}
         of_best = data.median_ratio(seconds, best, "ours")
         work = data.flops(model.architecture, (doy > 0).sum(1).astype(np.int64)) / COUNT
         print(f"{case:10}{rate[plain]:10.0f}{rate[best]:10.0f}{rate['ours']:7.0f}"
               f"{ratios['ours']:7.2f}{of_best:8.2f}{work * rate['ours'] / gemm:9.0%}{error:9.0e}"
-              f"{rate['int8']:7.0f}{ratios['int8']:7.2f}{rough:8.0e}{changed:9.1%}")  # fmt: skip
+              + "".join(f"{rate[n]:7.0f}{ratios[n]:7.2f}{rough[n]:8.0e}{changed[n]:9.1%}"
+                        for n in inexact))  # fmt: skip
         notes = {
             "ours": f"{of_best:.2f} of its best batch; equal to {error:.0e}",
-            "int8": f"error {rough:.0e}",
+            **{name: f"error {rough[name]:.0e}" for name in inexact},
         }
         for name, note in notes.items():
             results[f"prediction, {case}, {name}"] = {
@@ -91,8 +106,8 @@ def main(quick: bool = False) -> dict[str, dict]:
     return results
 
 
-def loss_of_8_bits(models: list[Path], store: Path) -> None:
-    """Print the scores of float32 and of 8-bit predictions of a store's test split."""
+def loss_of_few_bits(models: list[Path], store: Path) -> None:
+    """Print the scores of float32 and of coarser predictions of a store's test split."""
     from sitsformer import load_model
     from sitsformer.evaluation.metrics import confusion, scores
     from sitsformer.samples import load_samples
@@ -109,18 +124,23 @@ def loss_of_8_bits(models: list[Path], store: Path) -> None:
                 f"error: {path} knows the classes {list(model.class_names)}, but {store} has "
                 f"{list(samples.classes.names)}: give a model fine-tuned on this store"
             )
-        networks = {"float32": model, "8 bits": quantised(model)}
+        asked = {"float32": (model, "float32"), "8 bits": (quantised(model), "float32")}
+        if has_bf16_units():
+            asked["bf16"] = (model, "bf16")
         calls = {
-            name: lambda network=network: network.predict(samples.reflectance, samples.doy)
-            for name, network in networks.items()
+            name: lambda network=network, kind=kind: network.predict(
+                samples.reflectance, samples.doy, precision=kind
+            )
+            for name, (network, kind) in asked.items()
         }
         found = {name: call() for name, call in calls.items()}
-        ratio = data.median_ratio(data.interleave(calls, 5), "float32", "8 bits")
-        changed = (found["float32"].argmax(1) != found["8 bits"].argmax(1)).mean()
-        error = np.abs(found["float32"] - found["8 bits"]).max()
+        seconds = data.interleave(calls, 5)
         for name, part in found.items():
             score = scores(confusion(samples.label, part.argmax(1), part.shape[1]))
-            lost = f"{changed:9.2%}{error:8.3f}{ratio:7.2f}" if name == "8 bits" else ""
+            changed = (found["float32"].argmax(1) != part.argmax(1)).mean()
+            error = np.abs(found["float32"] - part).max()
+            ratio = data.median_ratio(seconds, "float32", name)
+            lost = "" if name == "float32" else f"{changed:9.2%}{error:8.3f}{ratio:7.2f}"
             print(f"{path.name:24}{name:9}{score['overall_accuracy']:9.4f}"
                   f"{score['macro_f1']:9.4f}{lost}")  # fmt: skip
 
@@ -134,6 +154,6 @@ if __name__ == "__main__":
     if (options.model is None) != (options.samples is None):
         parser.error("--model and --samples go together")
     if options.model:
-        loss_of_8_bits(options.model, options.samples)
+        loss_of_few_bits(options.model, options.samples)
     else:
         main(options.quick)

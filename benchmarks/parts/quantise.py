@@ -65,10 +65,11 @@ class Int8Layer(nn.Module):
         self.norm1, self.norm2 = layer.norm1, layer.norm2
 
     def forward(self, x: Tensor, layout: StepTable, only: None = None) -> Tensor:
-        """Encode packed steps (N, H) without dropout."""
+        """Encode packed steps (N, H) without dropout; rows after them are nobody's."""
         read = self.norm1(x) if self.pre_norm else x
-        mixed = attend(self.query(read), self.pair(read), layout, layout, self.heads, 0.0)
-        x = x + self.mix(mixed)
+        query, pair = (rows[: layout.steps] for rows in (self.query(read), self.pair(read)))
+        mixed = attend(query, pair, layout, layout, self.heads, 0.0)
+        x = x + self.mix(nn.functional.pad(mixed, (0, 0, 0, len(x) - layout.steps)))
         if not self.pre_norm:
             x = self.norm1(x)
         read = self.norm2(x) if self.pre_norm else x

@@ -77,6 +77,16 @@ def load_model(
 
     Raises:
         SitsError: another sensor, bands or patch size, damaged or missing files, a future format.
+
+    Examples:
+        >>> import sitsformer
+        >>> model = sitsformer.load_model("results/models/crop")
+        >>> model.class_names
+        ('winter wheat', 'maize', 'soy', 'grass')
+        >>> sitsformer.load_model("results/models/crop", patch=5)
+        Traceback (most recent call last):
+            ...
+        sitsformer.errors.SitsError: ...
     """
     from sitsformer import modelstore
     from sitsformer.baselines import saved
@@ -88,6 +98,11 @@ def load_model(
     found = describe(path)
     if sensor is not None:
         refuse_other(path, recorded(found), find(sensors(), sensor, "sensor"))
+    if (layer := found.get("learner", {}).get("embeddings")) is not None:
+        raise SitsError(
+            f"{path} reads the embeddings {layer['layer']} of each pixel, which no samples hold: "
+            "it draws maps (sitsformer map --embeddings, maps.model)"
+        )
     if "calendar" not in found.get("learner", {}):
         return modelstore.load_model(path, bands=bands, patch=patch, device=device)
     own = tuple(found["bands"]), found["architecture"]["patch"]

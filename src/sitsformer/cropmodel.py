@@ -21,9 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sitsformer import artefacts, modelstore
-from sitsformer.baselines import saved
+from sitsformer.baselines import saved, savedembedded
 from sitsformer.config import Config
 from sitsformer.config.learners import arm_of
+from sitsformer.embeddings import members
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import NETWORK, Draw, Learner, draw_shots, read_cells, validation_score
 from sitsformer.fewshot.adaptations import adaptations
@@ -124,6 +125,7 @@ def make(
     out: Path,
     device: str = "cpu",
     checkpoint: Path | None = None,
+    embedded: Path | None = None,
 ) -> None:
     """Fit who draws the maps, and write it as a model.
 
@@ -136,6 +138,7 @@ def make(
         device: where networks run.
         checkpoint: folder where trainings are kept until the model is whole; another try goes on
             from there. None: nothing is kept.
+        embedded: embeddings of the samples, where it learns from a layer of them.
 
     Raises:
         SitsError: the samples do not fit the pretrained model, or a training fails.
@@ -146,7 +149,7 @@ def make(
     if init is not None:
         seed = -1 if learner.init in config.pretrain.models else learner.pretrain_seed
         modelstore.refuse_other_start(init, learner.init, seed)
-    work = _Work(config, store, load_samples(store), chosen, init, device)
+    work = _Work(config, store, load_samples(store), chosen, init, device, embedded=embedded)
     if checkpoint is not None:
         work = replace(work, kept=Kept(checkpoint, work.identity))
     (_network if learner.method == NETWORK else _baseline)(work, out)
@@ -167,6 +170,7 @@ class _Work:
         init: the pretrained model that it starts from, or whose land cover it is given.
         device: where networks run.
         kept: trainings of an earlier try; None: nothing is kept.
+        embedded: embeddings of the samples, where it learns from a layer of them.
     """
 
     config: Config
@@ -176,6 +180,7 @@ class _Work:
     init: Path | None
     device: str
     kept: Kept | None = None
+    embedded: Path | None = None
 
     @property
     def learner(self) -> Learner:
@@ -190,7 +195,8 @@ class _Work:
     @property
     def inputs(self) -> dict[str, Path]:
         """Artefacts that it is made of, by role."""
-        return {"samples": self.store} | ({} if self.init is None else {"init": self.init})
+        found = {"init": self.init, "embeddings": self.embedded}
+        return {"samples": self.store} | {k: path for k, path in found.items() if path is not None}
 
     @property
     def made_with(self) -> dict[str, Any]:
@@ -279,7 +285,7 @@ def _baseline(work: _Work, out: Path) -> None:
 
     settings, samples, init = work.config.fewshot, work.samples, work.init
     drawn = draw_shots(samples.label, samples.split, work.shots, SEED, settings.validation)
-    fitted = saved.fit(samples, work.learner.method, drawn, SEED, settings, work.device, work.kept)
+    fitted = _fitted(work, drawn)
     found = fitted.predict(fitted.series.take(drawn.validation))
     wanted = init is not None and LAND_COVER in settings.refine
     known = land_cover(init, samples, work.device) if init is not None and wanted else None
@@ -302,7 +308,7 @@ def _baseline(work: _Work, out: Path) -> None:
         (folder / CONFIG).write_text(json.dumps(description, indent=1) + "\n")
         saved.write(fitted, folder)
         (folder / modelstore.CARD).write_text(_card(description), encoding="utf-8")
-        if weights is not None and init is not None:
+        if init is not None and (weights is not None or work.learner.joins):
             shutil.copytree(init, folder / KNOWING)
 
 
@@ -327,11 +333,40 @@ def _weights(
     return (weights, score) if score > plain else (None, plain)
 
 
+def _fitted(work: _Work, drawn: Draw) -> saved.Fitted:
+    """A baseline, or who learns from embeddings, fitted to a draw."""
+    from sitsformer.encoded import encoded
+
+    learner, samples, settings = work.learner, work.samples, work.config.fewshot
+    member = members(work.config.embeddings).get(learner.method)
+    if member is None:
+        return saved.fit(samples, learner.method, drawn, SEED, settings, work.device, work.kept)
+    if work.embedded is None:
+        raise SitsError(f"{learner.name} learns from {member.layer}: give its embeddings, too")
+    joined = None
+    if work.init is not None and learner.joins:
+        joined = encoded(work.init, samples, work.device)
+    return savedembedded.fit(
+        samples, work.store, work.embedded, member, drawn, SEED, settings,
+        name=learner.method, encoded=joined, device=work.device,
+    )  # fmt: skip
+
+
+def _read(learner: Mapping[str, Any]) -> list[str]:
+    """What a card says of the layer of embeddings that a learner reads, if it does."""
+    layer = learner.get("embeddings")
+    if layer is None:
+        return []
+    said = [layer[key] for key in ("collection", "license", "attribution") if key in layer]
+    return [f"Reads the embeddings {layer['layer']}" + "".join(f"; {one}" for one in said), ""]
+
+
 def _card(described: Mapping[str, Any]) -> str:
     learner = described["learner"]
     lines = [
         f"# {learner['title']}, for maps",
         "",
+        *_read(learner),
         f"Reads series of {described['architecture']['patch']} x "
         f"{described['architecture']['patch']} pixel patches of Sentinel-2 surface reflectance, "
         f"bands {', '.join(described['bands'])}.",

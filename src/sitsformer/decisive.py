@@ -186,7 +186,9 @@ def evaluate(config: Config) -> Settings:
 def mapping(config: Config) -> Settings:
     """Of the map of a tile."""
     return {
-        "maps": config.maps.model_dump(mode="json", include={"batch_size", "mask", "layers"}),
+        "maps": config.maps.model_dump(mode="json", include={"batch_size", "mask", "layers"})
+        # Maps of before it could be chosen are those of its default.
+        | config.maps.model_dump(mode="json", include={"precision"}, exclude_defaults=True),
         "patches": _patches(config),
     }
 
@@ -252,8 +254,14 @@ def _all(keys: set[str]) -> dict[str, bool]:
 
 def _survey(config: Config, set_name: str) -> Settings:
     """The survey that a set has its labels from; nothing where they are in the cubes."""
-    survey = config.labels.get(str(config.sets[set_name].label))
-    return {} if survey is None else {"labels": survey.model_dump(mode="json", exclude={"path"})}
+    chosen = config.sets[set_name]
+    survey = config.labels.get(str(chosen.label))
+    if survey is None:
+        return {}
+    values = survey.model_dump(mode="json", exclude={"path"})
+    if survey.erode is None and chosen.areas:
+        values["erode"] = float(max(sensor_of(config.areas[name]).pixel for name in chosen.areas))
+    return {"labels": values}
 
 
 def _patches(config: Config) -> Settings:

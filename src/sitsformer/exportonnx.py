@@ -36,7 +36,9 @@ def export(model_path: Path, out: Path) -> tuple[str, ...]:
         raise SitsError(f"{out}: an ONNX file is written; give a name that ends in .onnx")
     lacking = [name for name in NEEDED if find_spec(name) is None]
     if lacking:
-        raise SitsError(f"the export needs {' and '.join(lacking)}: pip install 'sitsformer[onnx]'")
+        raise SitsError(
+            f"the export needs {' and '.join(lacking)}: pip install {' '.join(lacking)}"
+        )
     from sitsformer.modelfiles import describe
     from sitsformer.modelstore import load_model
 

@@ -49,12 +49,15 @@ class LabelChecks:
         summary: what was looked at and how much was found, a line each.
         classes: a row a class: samples, features, blocks, share of the largest block, samples by
             split.
+        blocks: a row a block (group, or what else a split keeps together), the largest first:
+            block, split, lon and lat of its middle, samples, and samples of each class.
         samples: suspicious ones and those in water, the most suspicious first: sample, feature,
             class, lon, lat, split, finding, other class, probability of both, margin.
     """
 
     summary: tuple[str, ...]
     classes: pd.DataFrame
+    blocks: pd.DataFrame
     samples: pd.DataFrame
 
 
@@ -96,7 +99,12 @@ def check(store: Path, seed: int = 0) -> LabelChecks:
             f"errors were not looked for: fewer than two classes lie in {FOLDS} blocks or groups"
         )
     lines.append(f"{len(wet)} of {len(samples)} samples lie in water by their reflectance")
-    return LabelChecks(tuple(lines), _classes(samples, surveyed), _rows(samples, surveyed, rows))
+    return LabelChecks(
+        tuple(lines),
+        _classes(samples, surveyed),
+        _blocks(samples),
+        _rows(samples, surveyed, rows),
+    )
 
 
 def in_water(samples: Samples) -> NDArray[np.bool_]:
@@ -202,6 +210,27 @@ def _classes(samples: Samples, surveyed: dict[str, NDArray[Any]]) -> pd.DataFram
         row |= {part: int((samples.split[here] == s).sum()) for s, part in enumerate(SPLITS)}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _blocks(samples: Samples) -> pd.DataFrame:
+    """How many samples of each class a block has."""
+    import pandas as pd
+
+    numbers, which = np.unique(samples.block, return_inverse=True)
+    which = which.ravel()
+    total = np.bincount(which)
+    counts = np.zeros((len(numbers), len(samples.classes.names)), np.int64)
+    np.add.at(counts, (which, samples.label), 1)
+    _, first = np.unique(which, return_index=True)
+    parts = np.array([*SPLITS, *[""] * 253], object)
+    found = pd.DataFrame({"block": numbers, "split": parts[samples.split[first]]})
+    for name, values in (("lon", samples.lon), ("lat", samples.lat)):
+        found[name] = (np.bincount(which, values) / total).round(5)
+    found["samples"] = total
+    # Beside the columns before them, whatever classes are called.
+    own = pd.DataFrame(counts, columns=list(samples.classes.names))
+    order = np.lexsort([numbers, -total])
+    return pd.concat([found, own], axis=1).iloc[order].reset_index(drop=True)
 
 
 def _rows(samples: Samples, surveyed: dict[str, NDArray[Any]], found: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from functools import cache
 
 from sitsformer import mapproducts
 from sitsformer.config import Config, ConfigError, Shots, expand
-from sitsformer.config.learners import learners, map_learners
+from sitsformer.config.learners import learners, map_layers, map_learners
 from sitsformer.fewshot import Learner, seed_jobs
 from sitsformer.grid import Tile, tiles
 from sitsformer.training.objectives import SCRATCH
@@ -71,6 +71,23 @@ class Paths:
             for tile in self.tiles(area)
         ]
 
+    def embeddings_of(self, area: str, tile: str) -> list[str]:
+        """Embeddings that the map of a tile may be drawn from."""
+        return [self.embedded_tile(layer, area, tile) for layer in map_layers(self.config)]
+
+    def mapped_embeddings(self) -> list[str]:
+        """The same of every mapped tile."""
+        return [
+            path
+            for area in self.config.maps.tiles
+            for tile in self.mapped_tiles(area)
+            for path in self.embeddings_of(area, tile.name)
+        ]
+
+    def map_embedded(self) -> list[str]:
+        """Embeddings of the samples that those who may draw the maps learn from."""
+        return [self.embedded(layer) for layer in map_layers(self.config)]
+
     def embedded(self, layer: str) -> str:
         """Embeddings of a layer at the samples of the sweep."""
         return f"{self.results}/embeddings/{layer}/{self.config.fewshot.set}.zarr"
@@ -78,7 +95,10 @@ class Paths:
     def kept(self) -> list[str]:
         """Intermediate stores that are made again when they are missing (`keep`)."""
         stores = [path for name in self.config.sets for path in self.tile_stores(name)]
-        stores += [path for name in self.config.embeddings for path in self.embedded_tiles(name)]
+        if self.config.learns:
+            names = self.config.embeddings
+            stores += [path for name in names for path in self.embedded_tiles(name)]
+        stores = list(dict.fromkeys([*stores, *self.mapped_embeddings()]))
         return {"all": [*stores, *self.cubes()], "cubes": self.cubes(), "none": []}[
             self.config.keep
         ]

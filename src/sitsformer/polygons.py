@@ -24,6 +24,8 @@ logger = logging.getLogger("sitsformer")
 POLYGON, MULTIPOLYGON = 3, 6
 """Numbers of the types of shapes (OGC Simple Features)."""
 
+GEOJSON = " (a GeoJSON file without one is taken to be in degrees)"
+
 FAR, FAR_OF_ZONE = 2.0, 12.0
 """Degrees beyond the area of use of a CRS from which on coordinates are taken for those of
 another; east and west of a zone, which one country may use for all of its width."""
@@ -56,10 +58,21 @@ def read(path: Path, what: str) -> GeoDataFrame:
     return frame
 
 
-def layer_of(path: Path, where: str, asked: str | None = None) -> str | None:
+def layer_of(
+    path: Path,
+    where: str,
+    asked: str | None = None,
+    remedy: str = "save the one that is meant as a file of its own",
+) -> str | None:
     """The layer with shapes: the one asked for, or the only one.
 
     A GeoPackage may hold tables of styles beside it.
+
+    Args:
+        path: of the file.
+        where: it, for messages.
+        asked: name of the layer; None: the only one.
+        remedy: what to do about several.
 
     Raises:
         ConfigError: there is no such layer, or there are several.
@@ -73,10 +86,7 @@ def layer_of(path: Path, where: str, asked: str | None = None) -> str | None:
             raise ConfigError(f"{where} has no layer {asked!r}; it has {', '.join(layers)}")
         return asked
     if len(layers) > 1:
-        raise ConfigError(
-            f"{where} holds several layers, {', '.join(layers)}; save the one that is meant as a "
-            "file of its own"
-        )
+        raise ConfigError(f"{where} holds several layers, {', '.join(layers)}; {remedy}")
     return layers[0] if layers else None
 
 
@@ -130,6 +140,22 @@ def only_polygons(shape: BaseGeometry) -> BaseGeometry:
     return found
 
 
+def _strangers(frame: GeoDataFrame) -> str:
+    """Which features have no coordinates in degrees, where most of them do."""
+    boxes = frame.bounds.to_numpy()
+    with np.errstate(invalid="ignore"):
+        wrong = (np.abs(boxes[:, [0, 2]]) > 180).any(1) | (np.abs(boxes[:, [1, 3]]) > 90).any(1)
+    if 2 * wrong.sum() >= np.isfinite(boxes).all(1).sum():
+        return ""
+    first = int(wrong.argmax())
+    x, y = boxes[first, :2]
+    return (
+        f"{int(wrong.sum())} of {len(frame)} features are not in the system of the others, feature "
+        f"{frame.index[first]} ({x:.9g}, {y:.9g}) the first of them; correct these, or split the "
+        "file by system"
+    )
+
+
 def check_place(frame: GeoDataFrame, where: str) -> None:
     """Refuse coordinates that are not of the CRS that the file names."""
     west, south, east, north = frame.total_bounds
@@ -138,8 +164,8 @@ def check_place(frame: GeoDataFrame, where: str) -> None:
     if crs.is_geographic and (west < -180 or east > 180 or south < -90 or north > 90):
         raise ConfigError(
             f"{where} says {crs.name}, but its coordinates, {west:.9g} to {east:.9g} and "
-            f"{south:.9g} to {north:.9g}, are no longitudes and latitudes: {remedy} (a GeoJSON "
-            "file without one is taken to be in degrees)"
+            f"{south:.9g} to {north:.9g}, are no longitudes and latitudes: "
+            f"{_strangers(frame) or remedy + GEOJSON}"
         )
     try:
         west, south, east, north = frame.to_crs(4326).total_bounds

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 from test_workflow_earthengine import example, served
 from workflow import ROOT, command, contents, planned
 
@@ -25,7 +26,7 @@ from sitsformer.samples import open_samples
 pytestmark = pytest.mark.long
 
 LAYER = "satellite_embedding"
-LEARNERS = {LAYER, f"{LAYER}_neighbour", f"{LAYER}_series"}
+LEARNERS = {LAYER, f"{LAYER}_neighbour", f"{LAYER}_series", f"encoder+{LAYER}"}
 
 
 def made(folder: Path, values: Mapping[str, Any]) -> dict[str, bytes]:
@@ -45,6 +46,9 @@ def test_one_line_compares_with_satellite_embedding(tmp_path: Path) -> None:
         values["earthengine"] = {"url": server.url, "project": "proj-test"}
         before = made(tmp_path, values)
         values["embeddings"] = {LAYER: {}}
+        for key in ("init", "adaptation"):
+            values["maps"].pop(key, None)
+        values["maps"]["learner"] = LAYER
         jobs = planned(tmp_path, values)
         after = made(tmp_path, values)
     # What was there is as it was, and nothing of it was made again.
@@ -53,13 +57,16 @@ def test_one_line_compares_with_satellite_embedding(tmp_path: Path) -> None:
         "embedded_samples",
         "embedded_baseline",
         "evaluate",
+        "crop_model",
+        "map",
+        "mosaic",
         "report",
     }
     assert (jobs["embedded_tile"], jobs["embedded_samples"]) == (2, 1)
-    assert jobs["embedded_baseline"] == 3
-    kept = {
-        path for path in before if path.split("/")[0] in ("cubes", "patches", "models", "fewshot")
-    }
+    assert jobs["embedded_baseline"] == 4
+    folders = ("cubes", "patches", "models", "fewshot")
+    kept = {path for path in before if path.split("/")[0] in folders}
+    kept = {path for path in kept if not path.startswith("models/crop")}
     assert kept
     assert all(after[path] == before[path] for path in kept)
 
@@ -79,11 +86,23 @@ def test_one_line_compares_with_satellite_embedding(tmp_path: Path) -> None:
         wanted = np.where(pixel == -128, np.nan, value)
         np.testing.assert_allclose(rows[row], wanted, rtol=1e-6)
 
+    # The map is drawn from the embeddings alone: each pixel that has one has a class.
+    (area,) = values["maps"]["tiles"]
+    (tile,) = paths.mapped_tiles(area)
+    with rasterio.open(tmp_path / paths.map(area, tile.name, "classes")) as source:
+        assert source.tags()["LEARNER"] == LAYER
+        assert source.tags()["ATTRIBUTION"].startswith("The AlphaEarth Foundations")
+        drawn = source.read(1) != source.nodata
+    over = store.open_store(tmp_path / paths.embedded_tile(LAYER, area, tile.name), store.TILE_KIND)
+    np.testing.assert_array_equal(drawn, ~store.missing(over.embedding.values))
+
     table = pd.read_csv(tmp_path / "results" / "tables" / "fewshot.csv")
     assert set(table.method) > LEARNERS
     differences = pd.read_csv(tmp_path / "results" / "tables" / "differences.csv")
     objective = values["pretrain"]["objectives"][0]
-    assert f"{objective} - {LAYER}" in set(differences.comparison)
+    assert {f"{objective} - {LAYER}", f"{objective}+{LAYER} - {LAYER}"} <= set(
+        differences.comparison
+    )
     best = differences[differences.comparison == f"{objective} - best baseline"]
     assert set(best.second) == {"nearest_centroid"}
     page = (tmp_path / "results" / "report.html").read_text()
@@ -92,6 +111,10 @@ def test_one_line_compares_with_satellite_embedding(tmp_path: Path) -> None:
     assert "CC BY 4.0" in text
     assert f"{objective} pretraining beats Satellite Embedding" in text.replace("Dual", "dual")
     assert "Satellite Embedding and series features" in text
+    assert f"{objective.title()} and Satellite Embedding" in text.replace("SSL", "Ssl")
+    assert f"{objective} features beside Satellite Embedding beat it alone" in text.lower().replace(
+        "satellite embedding", "Satellite Embedding"
+    )
     choices = pd.read_csv(tmp_path / "results" / "tables" / "choices.csv")
     chosen = [json.loads(one) for one in choices[choices.method.isin(LEARNERS)].choice]
     without = np.isnan(rows).any(1)[(samples.split.values == 2) & (samples.label.values >= 0)].sum()

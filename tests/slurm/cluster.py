@@ -66,6 +66,7 @@ class Run:
     def __init__(self, folder: Path, workflow: Path) -> None:
         self.folder, self.workflow = folder, workflow
         self.said = folder / "said.txt"
+        self.started: list[subprocess.Popen[bytes]] = []
 
     def command(self, *options: str, profile: Path | None = None) -> list[str]:
         profile = profile or self.workflow / "profiles" / "slurm"
@@ -81,7 +82,7 @@ class Run:
     def start(self, *options: str, profile: Path | None = None) -> subprocess.Popen[bytes]:
         """Start a run; what it says goes to a file."""
         with self.said.open("wb") as stream:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 self.command(*options, profile=profile),
                 stdout=stream,
                 stderr=subprocess.STDOUT,
@@ -89,10 +90,19 @@ class Run:
                 # Ctrl-C is heard, also where the tests run in the background of a script.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
+        self.started.append(process)
+        return process
 
     def __call__(self, *options: str, profile: Path | None = None) -> tuple[int, str]:
         """Exit status and output of a whole run."""
         return self.start(*options, profile=profile).wait(), self.said.read_text()
+
+    def end(self) -> None:
+        """Leave nothing that runs to the next test, where this one failed half-way."""
+        for process in self.started:
+            process.kill()
+            process.wait()
+        subprocess.run(["scancel", "--user", "root"], check=True)
 
     def jobs(self, rule: str) -> list[Job]:
         """The jobs of a rule that were submitted from this folder, oldest first."""
@@ -115,7 +125,7 @@ class Run:
             return ""
 
 
-def wait_for(what: Callable[[], Found], seconds: float = 900) -> Found:
+def wait_for(what: Callable[[], Found], seconds: float = 1800) -> Found:
     """What comes of a question, as soon as it is something."""
     end = time.monotonic() + seconds
     while not (found := what()):

@@ -56,8 +56,10 @@ def with_samples(workflow: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture
-def run(workflow: Path, with_samples: Path, tmp_path: Path) -> Run:
+def run(workflow: Path, with_samples: Path, tmp_path: Path) -> Iterator[Run]:
     """Runs by Slurm in a folder of their own, where samples are there."""
     folder = tmp_path / "run"
     shutil.copytree(with_samples, folder, symlinks=True)
-    return Run(folder, workflow / "workflow")
+    running = Run(folder, workflow / "workflow")
+    yield running
+    running.end()

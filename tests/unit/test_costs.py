@@ -179,6 +179,34 @@ def test_what_nobody_measured_is_said_so(monkeypatch: pytest.MonkeyPatch) -> Non
     assert job_of(Paths(every), "baseline", control).seconds is not None
 
 
+def test_embeddings_are_planned_and_maps_of_them_need_no_network() -> None:
+    layer = {"mine": {"rasters": {"county_2021": "a.tif"}}}
+    plain, config = demo(), demo(embeddings=layer, maps__learner="mine")
+    found, without = jobs(Paths(config)), jobs(Paths(plain))
+    assert not {"embeddings", "embedded_samples"} & set(without)
+    paths = Paths(config)
+    over = {*paths.embedded_tiles("mine"), *paths.mapped_embeddings()}
+    assert sum(count for count, _ in found["embeddings"]) == len(over)
+    (_, tile), *_ = found["embeddings"]
+    assert tile.disk == pytest.approx(config.areas["county_2021"].tiles.size ** 2 * 256 / 1e6)
+    # Three learners of the layer alone, and one with each pretraining run.
+    more = len(found["baseline"]) - len(without["baseline"])
+    runs = sum(init != "none" for init in config.fewshot.inits) * len(config.pretrain.seeds)
+    assert more == (3 + runs) * len(config.fewshot.shots) * -(
+        -config.fewshot.seeds // config.fewshot.seeds_per_job
+    )
+    shots = str(config.fewshot.shots[0])
+    joined = {"learner": "dual-p0+mine", "shots": shots, "seeds": "0-0"}
+    alone = joined | {"learner": "mine"}
+    both, one = (job_of(paths, "baseline", asked) for asked in (joined, alone))
+    assert both.operations > 0 == one.operations and both.seconds > one.seconds
+    (area,) = config.maps.tiles
+    drawn = [job_of(paths, "map", {"area": area}) for paths in (Paths(config), Paths(plain))]
+    assert drawn[0].operations == 0 < drawn[1].operations
+    text = said(config)
+    assert "\nembeddings " in text and "\nembedded_samples " in text
+
+
 def test_jobs_beyond_their_limits_are_named_with_a_remedy() -> None:
     assert beyond(demo()) == []
     (line,) = [found for found in beyond(demo(compute={"hours": 0.01})) if " pretrain: " in found]

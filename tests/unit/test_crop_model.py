@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from sitsformer.errors import SitsError
 from sitsformer.fewshot import Learner
 from sitsformer.fewshot.refine import crop_weights, weighed, with_land_cover
 from sitsformer.maps import load_predictor
-from sitsformer.model import Architecture, SITSFormer
+from sitsformer.model import Architecture, SITSFormer, prediction
 from sitsformer.modelfiles import describe
 from sitsformer.modelstore import load_model
 from sitsformer.paths import Paths
@@ -124,7 +125,7 @@ def test_who_may_draw_maps() -> None:
         (
             {"learner": "random_forest", "layers": ["embeddings"]},
             {},
-            "it has no embeddings, which maps.layers asks for",
+            "it has no embeddings of its own, which maps.layers asks for",
         ),
     ],
 )
@@ -243,6 +244,21 @@ def test_trees_of_plain_arrays_are_the_forest() -> None:
     np.testing.assert_allclose(trees.shares(arrays, whole), forest.predict_proba(whole), atol=1e-7)
 
 
+@pytest.mark.parametrize("name", ["logistic_regression", "random_forest"])
+def test_weights_of_labels_count_in_maps_as_in_the_sweep(world: Path, name: str) -> None:
+    samples = load_samples(world / "crops.zarr")
+    heavy = replace(samples, weight=np.where(samples.index % 2, 1.0, 0.02))
+    settings = config(baselines=[*{name, "random_forest"}]).fewshot
+    settings = settings.model_copy(update={"refine": ()})
+    drawn = fewshot.draw_shots(samples.label, samples.split, 5, 0, settings.validation)
+    (expected,) = fitting.run(heavy, Learner(name), 5, [0], settings)
+    fitted = saved.fit(heavy, name, drawn, 0, settings)
+    found = fitted.predict(fitted.series.take(expected.sample))
+    np.testing.assert_allclose(found, expected.probabilities, atol=2e-6)
+    plain = saved.fit(samples, name, drawn, 0, settings)
+    assert np.abs(plain.predict(plain.series.take(expected.sample)) - found).max() > 0.01
+
+
 def test_labels_that_were_not_drawn_are_not_kept(world: Path) -> None:
     samples = load_samples(world / "crops.zarr")
     drawn = fewshot.draw_shots(samples.label, samples.split, 5, 0, 20)
@@ -330,6 +346,20 @@ def test_a_forest_draws_a_map_and_its_table(world: Path, tmp_path: Path) -> None
     )  # fmt: skip
     with pytest.raises(SitsError, match=r"was drawn by none-probe, .* by random_forest"):
         made_run.run(mosaic, *options, "--out", out, tile, tmp_path / "tiles" / "b.tif")
+
+
+def test_a_map_in_bf16_is_close_or_refused(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = load_samples(world / "crops.zarr").take(range(50))
+    doy, pretrained = samples.doy.astype(np.int64), world / "dual-p3"
+    monkeypatch.setattr(prediction, "has_bf16_units", lambda: True)
+    exact, found = (
+        load_predictor(pretrained, 64, precision=name).predict(samples.reflectance, doy)
+        for name in ("float32", "bf16")
+    )
+    assert 0 < np.abs(exact - found).max() < 0.05
+    monkeypatch.setattr(prediction, "has_bf16_units", lambda: False)
+    with pytest.raises(SitsError, match="precision bf16 asks for a GPU, or for a processor"):
+        load_predictor(pretrained, 64, precision="bf16")
 
 
 def test_what_is_no_network_is_told(world: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ COMMAND = re.compile(
 def blocks(path: Path) -> str:
     """What stands in code blocks of a page, lines that go on joined."""
     text = path.read_text()
-    fenced = re.findall(r"```(?:bash|sh)?\n(.*?)```", text, re.DOTALL)
+    fenced = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
     indented = re.findall(r"^    .*$", text, re.MULTILINE)
     return re.sub(r"\\\n\s*", "", "\n".join([*fenced, *indented]))
 
@@ -69,6 +69,24 @@ def test_every_page_is_on_the_site() -> None:
 
     there = {str(p.relative_to(ROOT / "docs")) for p in (ROOT / "docs").rglob("*.md")}
     assert set(pages(navigation)) == there
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
+def test_links_of_pages_outside_the_site_lead_somewhere(page: str) -> None:
+    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(), flags=re.DOTALL)
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert links or page in ("SECURITY.md", "CHANGELOG.md")
+    for link in links:
+        path, _, anchor = link.partition("#")
+        assert path.startswith("https://") or (ROOT / path).exists(), f"{page}: {link}"
+        if anchor and path.endswith(".md"):
+            heads = re.findall(r"^#+ (.*)$", (ROOT / path).read_text(), re.MULTILINE)
+            known = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+            assert anchor in known, f"{page}: {link}"
+
+
+def test_the_readme_keeps_to_one_screen() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 50
 
 
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:

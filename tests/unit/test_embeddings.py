@@ -25,7 +25,7 @@ from sitsformer.config import Config, ConfigError, FewShot, parse
 from sitsformer.embedded import store
 from sitsformer.embedded.rows import gather
 from sitsformer.embedded.tiles import make_tile
-from sitsformer.embeddings import LEARNERS, members, of_products, products
+from sitsformer.embeddings import LEARNERS, learner_name, members, of_products, products
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import claims, differences, evaluate, metrics
 from sitsformer.fewshot import Learner
@@ -293,9 +293,18 @@ def made(samples: Samples, noise: float = 0.4, missing: int = 0) -> Embedded:
     return Embedded(values.astype(np.float32))
 
 
+def encoded(samples: Samples) -> np.ndarray:
+    """What an encoder might say of samples: 40 features that know a little of the classes."""
+    rng = np.random.default_rng(6)
+    directions = rng.normal(size=(len(phenology.NAMES), 40))
+    values = directions[samples.label] + 2.0 * rng.normal(size=(len(samples), 40))
+    return (1 + 3 * values).astype(np.float32)
+
+
 def cells(embedded: Embedded, samples: Samples, kind: str, shots: int = 10) -> list[fewshot.Cell]:
-    learner = Learner("mine" + LEARNERS[kind].suffix)
-    return run(samples, learner, shots, [0, 1], SETTINGS, baseline=baseline(embedded, kind))
+    learner = Learner(learner_name("mine", kind))
+    own = baseline(embedded, kind, encoded(samples))
+    return run(samples, learner, shots, [0, 1], SETTINGS, baseline=own)
 
 
 @pytest.mark.parametrize("kind", LEARNERS)
@@ -323,7 +332,9 @@ def test_learners_see_no_label_but_the_drawn_ones(kind: str) -> None:
     hidden = np.ones(len(samples), bool)
     hidden[np.concatenate([draw.train, draw.validation])] = False
     label = np.where(hidden & (samples.split == 2), 0, samples.label)
-    other = cells(embedded, replace(samples, label=label), kind)[0]
+    own = baseline(embedded, kind, encoded(samples))
+    hiding = replace(samples, label=label)
+    (other, _) = run(hiding, found.learner, 10, [0, 1], SETTINGS, baseline=own)
     np.testing.assert_array_equal(other.probabilities, found.probabilities)
 
 
@@ -392,6 +403,26 @@ def test_with_series_gives_both_the_same_say() -> None:
     np.testing.assert_allclose(cell.probabilities, expected, atol=2e-3)
 
 
+def test_with_encoder_is_scikit_learns_on_both_halves() -> None:
+    samples = phenology.make()
+    embedded = made(samples)
+    cell = cells(embedded, samples, "with_encoder")[0]
+    training = samples.split == 0
+    halves = []
+    for values, columns in ((embedded.values, 16), (encoded(samples), 40)):
+        plain = values.astype(float)
+        scaled = (plain - plain[training].mean(0)) / plain[training].std(0)
+        halves.append(scaled * np.sqrt(56 / (2 * columns)))
+    points = np.concatenate(halves, axis=1)
+    draw = fewshot.draw_shots(samples.label, samples.split, 10, 0, 5)
+    model = LogisticRegression(C=cell.choice["chosen"]["C"], max_iter=200, tol=1e-3)
+    model.fit(points[draw.train], samples.label[draw.train])
+    expected = model.predict_proba(points[samples.split == 2])
+    np.testing.assert_allclose(cell.probabilities, expected, atol=2e-3)
+    with pytest.raises(SitsError, match="needs the encoder's"):
+        baseline(embedded, "with_encoder")
+
+
 def test_samples_without_an_embedding_get_the_mean_of_the_training_split() -> None:
     samples = phenology.make()
     values = made(samples).values
@@ -447,15 +478,28 @@ def test_embeddings_are_compared_with_as_themselves_and_are_no_baseline() -> Non
         )
 
     embedded = of_products()
-    arms = {"random_forest": 0.5, **dict.fromkeys(embedded, 0.9)}
-    results = {evaluate.Arm(name): {"few": result(level)} for name, level in arms.items()}
+    arms = {evaluate.Arm("random_forest"): 0.5}
+    for name, member in embedded.items():
+        arms[evaluate.Arm(name, "dual" if member.kind.encoder else "none")] = 0.9
+    arms[evaluate.Arm("encoder+satellite_embedding", "dual")] = 0.95
+    results = {arm: {"few": result(level)} for arm, level in arms.items()}
     results[evaluate.Arm("sitsformer", "dual", "full")] = {"few": result(0.7)}
+    results[evaluate.Arm("sitsformer", "dual", "probe")] = {"few": result(0.7)}
     table = differences.compare(results, 0.95, embedded)
-    second = table.set_index("comparison").second.to_dict()
-    assert second == {
+    first = table[table.adaptation.isin(("full", "-"))].set_index("comparison")
+    both = "dual+satellite_embedding"
+    assert first.second.to_dict() == {
         f"dual - {BEST_BASELINE}": "random_forest",
         "dual - satellite_embedding": "satellite_embedding",
+        f"{both} - dual": "dual-full",
+        f"{both} - satellite_embedding": "satellite_embedding",
     }
+    assert set(first["first"][f"{both} - dual"]) == {both}
+    # Once, however many adaptations there are.
+    assert (table.comparison == f"{both} - satellite_embedding").sum() == len(evaluate.HEADLINE)
+    assert (table.comparison == f"{both} - dual").sum() == 2 * len(evaluate.HEADLINE)
     found = claims.decide(table, "full", 0.95, embedded=embedded).set_index("claim").verdict
     assert found["With few labels, dual pretraining beats the best baseline"] == "supported"
     assert found["With few labels, dual pretraining beats Satellite Embedding"] == "refuted"
+    claim = "With few labels, dual features beside Satellite Embedding beat it alone"
+    assert found[claim] == "supported"

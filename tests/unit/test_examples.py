@@ -29,7 +29,9 @@ def test_every_example_can_be_used(path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_config_of_the_readme_can_be_used() -> None:
-    (text,) = re.findall(r"```yaml\n(areas:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (text,) = re.findall(
+        r"```yaml\n(areas:.*?)```", (ROOT / "docs" / "areas.md").read_text(), re.DOTALL
+    )
     assert problems(parse(yaml.safe_load(text))) == []
 
 

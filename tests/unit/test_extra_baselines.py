@@ -62,9 +62,7 @@ def test_a_library_that_is_missing_is_named(name, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, name, None)
     (tmp_path / "w.ckpt").write_bytes(b"weights")
     options = {"weights": str(tmp_path / "w.ckpt")} if name == "tabpfn" else {}
-    with pytest.raises(
-        SitsError, match=rf"'{name}' needs the package {name}.*sitsformer\[{name}\]"
-    ):
+    with pytest.raises(SitsError, match=rf"'{name}' needs the package {name}.*pip install {name}"):
         cells(name, **options)
 
 

@@ -77,10 +77,20 @@ def test_classes_are_counted_by_block_and_split(store: Path) -> None:
     assert table.blocks.tolist() == [11, 12]
     assert table[["train", "validation", "test"]].sum(axis=1).tolist() == [39, 41]
 
+    blocks = check(store).blocks.set_index("block")
+    assert blocks.samples.tolist() == [4] * 20 and blocks.index.tolist() == list(range(20))
+    # Sample 3 is one of the swapped ones, in the first block of the first class.
+    assert blocks.loc[0, list(NAMES)].tolist() == [3, 1]
+    assert blocks[list(NAMES)].sum().tolist() == [39, 41]
+    assert blocks.loc[0, "lon"] == pytest.approx(5.0015)
+
 
 def test_the_command_writes_the_whole_table(store: Path, tmp_path: Path) -> None:
-    out = tmp_path / "found.csv"
-    said = sitsformer("labels", "check", str(store), "--out", str(out))
+    out, blocks = tmp_path / "found.csv", tmp_path / "blocks.csv"
+    said = sitsformer("labels", "check", str(store), "--out", str(out), "--blocks", str(blocks))
+    assert pd.read_csv(blocks).columns.tolist() == [
+        "block", "split", "lon", "lat", "samples", *NAMES,
+    ]  # fmt: skip
     assert "are suspicious" in said and "largest_block" in said
     table = pd.read_csv(out)
     assert {3, 20, 60} <= set(table["sample"]) and {"lon", "lat", "split"} <= set(table.columns)

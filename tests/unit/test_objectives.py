@@ -19,6 +19,7 @@ from sitsformer import config, fewshot, plots, registry
 from sitsformer.config import Config, Pretrain, docs
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import claims, evaluate
+from sitsformer.evaluation.differences import compare
 from sitsformer.fewshot import CellTable, Learner, parse_learner
 from sitsformer.plots import results, style
 from sitsformer.training import objectives as package
@@ -259,7 +260,7 @@ def test_a_module_more_is_compared_claimed_and_drawn(write: Write) -> None:
     settings = config.Evaluation(bootstrap=100)
     scores = evaluate.score_cells(table, settings)
     found = evaluate.gather(table, scores, samples.block, settings)
-    differences = evaluate.compare(found, 0.95)
+    differences = compare(found, 0.95)
     names = list(dict.fromkeys(differences.comparison))
     assert names == [
         *("dual - none", "dual_l1 - none", "dual_l1 - dual"),
@@ -312,7 +313,7 @@ def test_results_of_an_objective_that_is_gone_are_still_drawn() -> None:
     settings = config.Evaluation(bootstrap=20)
     scores = evaluate.score_cells(table, settings)
     found = evaluate.gather(table, scores, samples.block, settings)
-    assert "gone" not in " ".join(evaluate.compare(found, 0.95).comparison)
+    assert "gone" not in " ".join(compare(found, 0.95).comparison)
     assert results.label_efficiency(evaluate.summarise(found, 0.95)).axes
 
 

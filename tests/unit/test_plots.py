@@ -16,6 +16,7 @@ from sitsformer import fewshot, plots
 from sitsformer.classes import Classes
 from sitsformer.config import Evaluation, parse
 from sitsformer.evaluation import claims, evaluate
+from sitsformer.evaluation.differences import compare
 from sitsformer.plots import data, lettering, results, style, training
 
 CLASSES = Classes(phenology.NAMES, phenology.COLOURS, ((1,), (2,), (3,), (4,)))
@@ -29,7 +30,7 @@ def tables() -> dict[str, pd.DataFrame]:
     settings = Evaluation(bootstrap=50)
     scores = evaluate.score_cells(table, settings)
     found = evaluate.gather(table, scores, samples.block, settings)
-    differences = evaluate.compare(found, 0.95)
+    differences = compare(found, 0.95)
     return {
         "summary": evaluate.summarise(found, 0.95),
         "differences": differences,

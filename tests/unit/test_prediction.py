@@ -7,7 +7,7 @@ import torch
 from model_pairs import MEAN, STD, padded, pair, samples
 from reference_model import Reference
 from sitsformer.errors import SitsError
-from sitsformer.model import Architecture, SITSFormer, packed
+from sitsformer.model import Architecture, SITSFormer, packed, prediction
 from sitsformer.model.embedding import kernels
 from sitsformer.model.packed import LEAST_STEPS, ROWS, PackedModel, rounded
 from sitsformer.model.prediction import LARGEST_BYTES, portions, predict_batch
@@ -201,3 +201,33 @@ def test_equal_series_fill_batches_to_the_last_row():
     steps = LARGEST_BYTES // (4 * 1024)
     found = portions(model, np.full(steps // 32 * 3, 32), 10**6)
     assert [32 * len(part) for part in found] == [steps] * 3
+
+
+@pytest.fixture
+def with_units(monkeypatch):
+    """Products in bfloat16 are the same numbers where a processor emulates them."""
+    monkeypatch.setattr(prediction, "has_bf16_units", lambda: True)
+
+
+@pytest.mark.parametrize("shape", [{}, {"norm_first": True}, {"patch": 1, "bands": 5}])
+def test_bf16_is_close_and_the_same_for_few_and_many(shape, with_units):
+    _, model = pair(**shape)
+    bands, patch = model.architecture.bands, model.architecture.patch
+    values, doy = samples(200, 30, bands=bands, patch=patch)
+    exact, found = model.predict(values, doy), model.predict(values, doy, precision="bf16")
+    assert 1e-6 < np.abs(found - exact).max() < 0.02
+    few = model.predict(values[:5], doy[:5], precision="bf16")
+    assert np.abs(few - exact[:5]).max() > 1e-6
+    assert np.abs(few - found[:5]).max() < 0.01
+    vectors = [model.embed(values, doy, precision=name) for name in ("float32", "bf16")]
+    assert 1e-6 < np.abs(np.subtract(*vectors)).max() < 0.1
+    assert np.abs(model.predict(values, doy) - exact).max() == 0
+
+
+def test_bf16_is_refused_where_nothing_multiplies_it(monkeypatch):
+    _, model = pair()
+    values, doy = samples(3, 4)
+    monkeypatch.setattr(prediction, "has_bf16_units", lambda: False)
+    with pytest.raises(SitsError, match=r"AVX512-BF16.*use float32"):
+        model.predict(values, doy, precision="bf16")
+    model.predict(values, doy)

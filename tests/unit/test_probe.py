@@ -61,7 +61,7 @@ def test_a_probe_is_a_regression_on_whitened_seasons() -> None:
     change = draw_changes(
         j.series.lengths[training], j.series.doy.shape[1], 10, SWEEP.augment.strength(), rng
     )
-    copies = batch_of(plain, j.series, training, plain.pool, None, change)
+    copies = batch_of(plain, j.series, training, plain.pool, change=change)
     scaled = scaler.transform(encodings)
     features = scaled @ whitening(scaled[training], scaler.transform(copies))
     regression = LogisticRegression(C=0.03, max_iter=1000, tol=1e-6)

@@ -182,8 +182,9 @@ def test_points_and_polygons_fall_into_the_pixels_of_the_sensor(tmp_path: Path) 
     frame = geopandas.GeoDataFrame({"crop": ["a"]}, geometry=[field], crs=tile.epsg)
     frame.to_file(tmp_path / "fields.gpkg")
     options = {"kind": "polygons", "path": str(tmp_path / "fields.gpkg"), "column": "crop"}
-    for erode, rows, columns in ((0, (3, 7), (2, 7)), (30, (4, 6), (3, 6))):
-        survey = Survey(**options, erode=erode)
+    # Without a word, a pixel of the sensor.
+    for erode, rows, columns in (({"erode": 0}, (3, 7), (2, 7)), ({}, (4, 6), (3, 6))):
+        survey = Survey(**options, **erode)
         found = place(read("survey", survey), area, of_area, tile, size=1, block=None)
         there = np.zeros((20, 20), bool)
         there[slice(*rows), slice(*columns)] = True

@@ -1,5 +1,6 @@
 """Surveys: files of labelled points and polygons -> labels of pixels, nothing lost unsaid."""
 
+import warnings
 from datetime import date
 
 import geopandas
@@ -106,6 +107,33 @@ def test_what_the_first_job_would_refuse_is_refused_before(tmp_path, survey, sai
     assert any(line.startswith("labels.survey") and said in line for line in found), found
 
 
+def test_what_stands_for_nothing_is_nothing_or_said(tmp_path, caplog):
+    """Exports of R and of spreadsheets have words for empty cells."""
+    path = tmp_path / "a.csv"
+    path.write_text("crop,lon,lat\nMaize,NA,50\nMaize,4.5,-\nNA,4.5,50\n,4.6,50\n")
+    survey = Survey(kind="points", path=str(path), column="crop")
+    with caplog.at_level("WARNING", logger="sitsformer"):
+        found = read("survey", survey)
+    assert found.lost.tolist() == ["no_shape", "no_shape", "", "no_class"]
+    assert "NA is taken for a class; empty these cells" in caplog.text
+
+
+def test_what_gdal_mends_is_logged(tmp_path, monkeypatch, caplog):
+    frame = points().iloc[:5]
+    frame.to_file(tmp_path / "a.gpkg")
+    plain = geopandas.read_file
+
+    def warns(*args, **options):
+        warnings.warn("rings with invalid winding order", RuntimeWarning, stacklevel=1)
+        return plain(*args, **options)
+
+    monkeypatch.setattr(geopandas, "read_file", warns)
+    survey = Survey(kind="points", path=str(tmp_path / "a.gpkg"), column="crop")
+    with caplog.at_level("WARNING", logger="sitsformer"):
+        read("survey", survey)
+    assert "a.gpkg: rings with invalid winding order" in caplog.text
+
+
 def test_files_that_hold_no_survey_are_refused(tmp_path):
     frame = points().iloc[:50]
     empty = frame.iloc[:0]
@@ -116,11 +144,14 @@ def test_files_that_hold_no_survey_are_refused(tmp_path):
         "holds no features": tmp_path / "empty.gpkg",
         "has no column lon or longitude; it has crop": tmp_path / "plain.csv",
         "feature 2 has 'four' in the column lon": tmp_path / "words.csv",
-        "holds several layers": tmp_path / "two.gpkg",
+        "several layers, a, b; name the one that is meant with `layer`": tmp_path / "two.gpkg",
         "the two seem to be exchanged": tmp_path / "swapped.csv",
         "save the sheet as CSV": tmp_path / "book.xlsx",
         "a raster is no survey": tmp_path / "codes.tif",
-        "are no longitudes and latitudes": tmp_path / "metres.csv",
+        "are no longitudes and latitudes: set the coordinate": tmp_path / "metres.csv",
+        "1 of 3 features are not in the system of the others, feature 2 (500100, 5600000)": (
+            tmp_path / "mixed.csv"
+        ),
     }
     (tmp_path / "text.gpkg").write_text("no database")
     frame.to_file(tmp_path / "bare.shp")
@@ -129,6 +160,8 @@ def test_files_that_hold_no_survey_are_refused(tmp_path):
     (tmp_path / "plain.csv").write_text("crop,place\nMaize,here\n")
     (tmp_path / "words.csv").write_text("crop,lon,lat\nMaize,4.5,50\nMaize,four,50\n")
     (tmp_path / "metres.csv").write_text("crop,x,y\nMaize,500100,5600000\n")
+    rows = "Maize,4.5,50\nMaize,500100,5600000\nMaize,4.6,50\n"
+    (tmp_path / "mixed.csv").write_text(f"crop,lon,lat\n{rows}")
     (tmp_path / "swapped.csv").write_text("crop,lat,lon\nMaize,-94.9,43.1\n")
     (tmp_path / "book.xlsx").write_bytes(b"PK")
     (tmp_path / "codes.tif").write_bytes(b"II")

@@ -17,9 +17,8 @@ if CONFIG.embeddings:
         threads: 1
         resources:
             **HANDED,
+            **asked("embeddings"),
             earthengine_requests=embedding_requests,
-            mem_mb=growing(2000),
-            runtime=growing(120),
         params:
             version=stage("embeddings"),
             settings=embedding_settings,
@@ -29,6 +28,9 @@ if CONFIG.embeddings:
             "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} embeddings tile"
             " --config {resources.config:q} --requests {resources.earthengine_requests}"
             " -- {wildcards.layer} {wildcards.area} {wildcards.tile} {output:q}"
+
+
+if CONFIG.embeddings and CONFIG.learns:
 
     rule embedded_samples:
         input:
@@ -47,8 +49,7 @@ if CONFIG.embeddings:
         threads: 1
         resources:
             **HANDED,
-            mem_mb=growing(4000),
-            runtime=growing(60),
+            **asked("embedded_samples"),
         params:
             version=stage("embeddings"),
         message:
@@ -69,23 +70,25 @@ if CONFIG.embeddings:
         benchmark:
             f"{RESULTS}/benchmarks/embedded_baseline/{{learner}}/{{shots}}/{{seeds}}.tsv"
         wildcard_constraints:
-            learner=f"({'|'.join(MEMBERS)})(-({'|'.join(objectives())})-p[0-9]+)?",
+            learner=f"({'|'.join(ALONE)})(-({'|'.join(objectives())})-p[0-9]+)?"
+            f"|({'|'.join(objectives())})-p[0-9]+[+]({'|'.join(CONFIG.embeddings)})",
         conda:
             "../envs/train.yaml"
         threads: 1
         resources:
             **HANDED,
-            mem_mb=growing(4000),
-            runtime=growing(120),
+            **asked_of_network("baseline"),
         params:
             version=stage("baseline"),
             settings=baseline_settings,
             land_cover=land_cover_options,
+            checkpoint=f"{RESULTS}/checkpoints/fewshot/{{learner}}-{{shots}}-{{seeds}}",
         message:
             "Learner {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
         shell:
             "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} baseline --config {resources.config:q}"
             " --samples {input.samples:q} --method {wildcards.learner} {params.land_cover:q}"
+            " --device {resources.device} --checkpoint {params.checkpoint:q}"
             " --embeddings {input.embeddings:q}"
             " --shots {wildcards.shots} --seeds {wildcards.seeds} --out {output:q}"
 

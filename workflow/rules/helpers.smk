@@ -10,6 +10,7 @@ from sitsformer.fewshot import parse_learner
 from sitsformer.userfiles import watched, watched_of, watched_of_survey
 
 MEMBERS = members(CONFIG.embeddings)
+ALONE = [name for name, member in MEMBERS.items() if not member.kind.encoder]
 
 
 def targets() -> list[str]:
@@ -46,7 +47,7 @@ def stage(name: str) -> str:
 def predicted(stage: str, wildcards) -> costs.Job:
     """What a job is predicted to take; by the stores that are there, where it reads some."""
     known = {name: value for name, value in wildcards.items() if name != "tile"}
-    if stage in ("cube", "patches", "map"):
+    if stage in ("cube", "patches", "map", "embeddings"):
         return alike(stage, tuple(known.items()))
     return costs.job_of(PATHS, stage, known)
 
@@ -107,6 +108,11 @@ def embedding_requests(wildcards):
 def embedding_settings(wildcards):
     """Values of the config that decide the embeddings of a tile."""
     return decisive.leaves(decisive.embeddings(CONFIG, wildcards.layer, wildcards.area))
+
+
+def map_embeddings(wildcards):
+    """Embeddings of others over a mapped tile, where the map may be drawn from them."""
+    return PATHS.embeddings_of(wildcards.area, wildcards.tile)
 
 
 def embedded_tiles(wildcards):
@@ -189,14 +195,15 @@ def map_starts() -> list[str]:
 
 
 def map_start_options() -> list[str]:
-    """How these are named on the command line."""
+    """How these, and embeddings of the samples, are named on the command line."""
     found = {
         f"{one.init}-p{one.pretrain_seed}": path
         for one in PATHS.map_learners()
         for path in PATHS.starts(one)
     }
     return [
-        word for name, path in found.items() for word in ("--pretrained", name, path)
+        *(w for name, path in found.items() for w in ("--pretrained", name, path)),
+        *options("--embeddings", PATHS.map_embedded()),
     ]
 
 
@@ -222,10 +229,13 @@ def baseline_files(wildcards):
 
 
 def land_cover_options(wildcards):
-    """The pretrained model whose land cover a control is given; nothing for a plain baseline."""
-    return [
-        part for path in model_of(wildcards.learner) for part in ("--land-cover", path)
-    ]
+    """The pretrained model whose land cover a control is given; nothing for a plain baseline.
+
+    Of embeddings joined with an encoder it is the encoder.
+    """
+    joins = parse_learner(wildcards.learner).joins
+    option = "--init-model" if joins else "--land-cover"
+    return [part for path in model_of(wildcards.learner) for part in (option, path)]
 
 
 @cache
@@ -320,8 +330,11 @@ def neighbours(wildcards):
 
 
 def neighbour_options(wildcards, input):
-    """How the cubes around a tile are named on the command line."""
-    return options("--neighbour", input.neighbours)
+    """How the cubes around a tile, and embeddings over it, are named on the command line."""
+    return [
+        *options("--neighbour", input.neighbours),
+        *options("--embeddings", input.embeddings),
+    ]
 
 
 def mask_files() -> list[str]:
@@ -357,8 +370,14 @@ def cube_options(wildcards, input):
 
 
 def samples_options(wildcards, input):
-    """How the samples that tell how good a map is are named on the command line, if there are."""
-    return options("--samples", input.samples)
+    """How the samples that tell how good a map is are named on the command line, if there are.
+
+    And their embeddings, for a model that reads these.
+    """
+    return [
+        *options("--samples", input.samples),
+        *options("--embeddings", input.embeddings),
+    ]
 
 
 def map_products() -> dict:
@@ -381,12 +400,3 @@ def area_products() -> dict:
             )
         found[name] = path
     return found
-
-
-def growing(amount: int):
-    """A resource that grows with the attempts of a job: what was too little is raised."""
-
-    def of_attempt(wildcards, attempt):
-        return amount * attempt
-
-    return of_attempt

@@ -7,6 +7,7 @@ if CONFIG.maps.model is None:
         input:
             samples=fewshot_samples,
             init=map_starts(),
+            embeddings=PATHS.map_embedded(),
             cells=PATHS.map_cells(),
         output:
             directory(f"{RESULTS}/models/crop"),
@@ -40,6 +41,7 @@ rule map:
         model=PATHS.map_model(),
         cube=f"{RESULTS}/cubes/{{area}}/{{tile}}.zarr",
         neighbours=neighbours,
+        embeddings=map_embeddings,
         mask=mask_files(),
     output:
         **map_products(),
@@ -73,6 +75,7 @@ rule mosaic:
         layers=mapped_layers,
         cubes=mapped_cubes,
         samples=PATHS.samples(CONFIG.fewshot.set) if CONFIG.learns else [],
+        embeddings=PATHS.map_embedded() if CONFIG.learns else [],
         parcels=parcel_files(),
     output:
         **area_products(),

@@ -2,14 +2,18 @@
 
 All of them see the draws, validation samples and settings to choose among that other baselines do.
 A sample without an embedding (open sea, say) keeps its place in the test: it gets the mean of the
-training split, which says nothing, so that every learner is scored on the same samples.
+training split, which says nothing, so that every learner is scored on the same samples. What is
+fitted is plain arrays (`learned.py`), so that it can be kept and draw maps.
+
+Beside an embedding may stand features of the series, as other baselines see them, or what a
+pretrained encoder says of the sample, pooled by season as the probe reads it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,10 +21,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sitsformer import artefacts
-from sitsformer.baselines.baseline import Baseline, Choice, Predict, Task, spread
-from sitsformer.baselines.distances import SHARPNESS, softmin
-from sitsformer.baselines.nearest_neighbour import to_neighbours
-from sitsformer.baselines.standardised import STRENGTHS, regress, scaler
+from sitsformer.baselines.baseline import Baseline, Choice, Task
+from sitsformer.baselines.classifier import Features
+from sitsformer.baselines.distances import SHARPNESS
+from sitsformer.baselines.learned import Columns, Learned, Neighbours, Part, Regression, weighed
+from sitsformer.baselines.standardised import STRENGTHS, scaler
 from sitsformer.embedded.store import KIND, open_store, read_rows
 from sitsformer.embeddings import Member
 from sitsformer.errors import SitsError
@@ -29,6 +34,8 @@ if TYPE_CHECKING:
     from sitsformer.baselines.series import PixelSeries
 
 Floats: TypeAlias = "npt.NDArray[np.float64]"
+Beside: TypeAlias = "Callable[[PixelSeries, Choice], npt.NDArray[np.floating]]"
+"""Features (N, feature) that stand beside an embedding, of a view that the settings name."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +53,20 @@ class Embedded:
         """(sample,) which have one."""
         return np.asarray(np.isfinite(self.values).all(1))
 
-    def of(self, series: PixelSeries, unlabelled: PixelSeries) -> Floats:
-        """(N, axis) of some samples; the mean over a split where there is none."""
+    def mean(self, unlabelled: PixelSeries) -> Floats:
+        """(axis,) mean over a split, which stands where there is none."""
         training = unlabelled.index[self.known[unlabelled.index]]
         if not len(training):
             raise SitsError(
                 "no sample of the training split has an embedding: take the layer out of "
                 "`embeddings`"
             )
+        return np.asarray(self.values[training].mean(0, dtype=np.float64), np.float64)
+
+    def of(self, series: PixelSeries, unlabelled: PixelSeries) -> Floats:
+        """(N, axis) of some samples; the mean over a split where there is none."""
         found = self.values[series.index].astype(np.float64)
-        found[~self.known[series.index]] = self.values[training].mean(0, dtype=np.float64)
+        found[~self.known[series.index]] = self.mean(unlabelled)
         return found
 
     def without(self, series: PixelSeries) -> Mapping[str, Any]:
@@ -63,13 +74,37 @@ class Embedded:
         return {"without_embedding": int((~self.known[series.index]).sum())}
 
 
-def of_layer(path: Path, store: Path, member: Member) -> Baseline:
+@dataclass(frozen=True)
+class Fitted:
+    """What is fitted, as a function of the series of a store.
+
+    Attributes:
+        learned: it.
+        embedded: of the store.
+        beside: what stands beside an embedding; None: nothing.
+    """
+
+    learned: Learned
+    embedded: Embedded
+    beside: Features | None
+
+    def __call__(self, series: PixelSeries) -> npt.NDArray[np.floating]:
+        """Probabilities (sample, class)."""
+        beside = None if self.beside is None else self.beside(series)
+        return self.learned(self.embedded.values[series.index], beside)
+
+
+def of_layer(
+    path: Path, store: Path, member: Member, encoded: npt.NDArray[np.float32] | None = None
+) -> Baseline:
     """The learner of a layer.
 
     Args:
         path: embeddings of the samples (`embedded/store.py`).
         store: the sample store.
         member: how it learns.
+        encoded: (sample, feature) what a pretrained encoder says of each sample of the store, for
+            a learner that joins both.
 
     Raises:
         SitsError: the embeddings are damaged, of another layer, or of other samples.
@@ -82,19 +117,39 @@ def of_layer(path: Path, store: Path, member: Member) -> Baseline:
             f"{path} was made for other samples than {store} holds: make the embeddings again "
             "(`sitsformer embeddings samples`)"
         )
-    return baseline(Embedded(read_rows(path)), member.kind.name)
+    return baseline(Embedded(read_rows(path)), member.kind.name, encoded)
 
 
-def baseline(embedded: Embedded, kind: str) -> Baseline:
-    """The learner of a name in `learners` of a layer."""
+def baseline(
+    embedded: Embedded, kind: str, encoded: npt.NDArray[np.float32] | None = None
+) -> Baseline:
+    """The learner of a name in `learners` of a layer; see `of_layer`."""
     candidates, fit = _LEARNERS[kind]
+    beside = _beside(kind, encoded)
 
     def space(series: PixelSeries) -> Floats:
         found = embedded.of(series, series)
-        return found if kind != "with_series" else _both(found, series.features(series.views[-1]))
+        if beside is None:
+            return found
+        view = {"pixels": series.views[-1]}
+        both = (found, beside(series, view))
+        return np.concatenate([part * k for part, k in zip(both, weighed(*both), strict=True)], 1)
 
-    return Baseline(candidates, lambda task, choice: fit(embedded, task, choice), space,
-                    embedded.without)  # fmt: skip
+    return Baseline(candidates, partial(fit, embedded, beside), space, embedded.without)
+
+
+def _beside(kind: str, encoded: npt.NDArray[np.float32] | None) -> Beside | None:
+    if kind == "with_series":
+        return lambda series, choice: series.features(choice["pixels"])
+    if kind != "with_encoder":
+        return None
+    if encoded is None:
+        raise SitsError("a learner that joins embeddings with an encoder needs the encoder's")
+    return lambda series, choice: encoded[series.index]
+
+
+def _of_choice(beside: Beside, choice: Choice) -> Features:
+    return lambda series: beside(series, choice)
 
 
 def _strengths(task: Task) -> Sequence[Choice]:
@@ -102,11 +157,8 @@ def _strengths(task: Task) -> Sequence[Choice]:
     return [{"C": c} for c in STRENGTHS]
 
 
-def _regression(embedded: Embedded, task: Task, choice: Choice) -> Predict:
-    def of(series: PixelSeries) -> Floats:
-        return embedded.of(series, task.unlabelled)
-
-    return regress(task, of, choice["C"], scaler(of(task.unlabelled)))
+def _views(task: Task) -> Sequence[Choice]:
+    return [{"pixels": view, "C": c} for view in task.train.views for c in STRENGTHS]
 
 
 def _metrics(task: Task) -> Sequence[Choice]:
@@ -115,64 +167,47 @@ def _metrics(task: Task) -> Sequence[Choice]:
     return [{"standardised": s, "sharpness": k} for s in (False, True) for k in SHARPNESS]
 
 
-def _neighbour(embedded: Embedded, task: Task, choice: Choice) -> Predict:
+def _regression(embedded: Embedded, beside: Beside | None, task: Task, choice: Choice) -> Fitted:
+    """On standardised columns; with more beside the embedding, each has half of the variances.
+
+    Embeddings have fewer columns than what stands beside them: a penalised regression on all
+    columns alike would hear that alone. The sum is that of as many standardised columns, so that
+    the penalties that validation chooses among mean the same.
+    """
+    mean, std = scaler(embedded.of(task.unlabelled, task.unlabelled))
+    parts: tuple[Part, ...] = (Part(mean, std),)
+    of: Features | None = None
+    if beside is not None:
+        of = _of_choice(beside, choice)
+        more, spread = scaler(of(task.unlabelled))
+        one, two = weighed(mean[None], more[None])
+        parts = (Part(mean, std, one), Part(more, spread, two))
+    columns = Columns(embedded.mean(task.unlabelled), parts)
+    points = columns(embedded.values[task.train.index], None if of is None else of(task.train))
+    learned = Learned(columns, Regression.of(points, task, choice["C"]), task.classes)
+    return Fitted(learned, embedded, of)
+
+
+def _neighbour(embedded: Embedded, beside: Beside | None, task: Task, choice: Choice) -> Fitted:
     mean, std = scaler(embedded.of(task.unlabelled, task.unlabelled))
     if not choice["standardised"]:
         mean, std = np.zeros_like(mean), np.ones_like(std)
-
-    def points(series: PixelSeries) -> Floats:
-        return np.asarray((embedded.of(series, task.unlabelled) - mean) / std)
-
-    distances = to_neighbours(points(task.train), task)
-    present = np.unique(task.label)
-
-    def predict(series: PixelSeries) -> npt.NDArray[np.floating]:
-        found = softmin(distances(points(series)), choice["sharpness"])
-        return spread(found, present, task.classes)
-
-    return predict
-
-
-def _views(task: Task) -> Sequence[Choice]:
-    return [{"pixels": view, "C": c} for view in task.train.views for c in STRENGTHS]
-
-
-def _with_series(embedded: Embedded, task: Task, choice: Choice) -> Predict:
-    """Both standardised, each with half of the sum of variances.
-
-    Embeddings have fewer columns than series have features: a penalised regression on all columns
-    alike would hear the series alone. The sum is that of as many standardised columns, so that the
-    penalties that validation chooses among mean the same.
-    """
-    view = choice["pixels"]
-    axes = scaler(embedded.of(task.unlabelled, task.unlabelled))
-    features = scaler(task.unlabelled.features(view))
-
-    def of(series: PixelSeries) -> Floats:
-        one = (embedded.of(series, task.unlabelled) - axes[0]) / axes[1]
-        two = (series.features(view) - features[0]) / features[1]
-        return _both(one, two)
-
-    columns = len(axes[0]) + len(features[0])
-    return regress(task, of, choice["C"], (np.zeros(columns), np.ones(columns)))
-
-
-def _both(one: npt.NDArray[np.floating], two: npt.NDArray[np.floating]) -> Floats:
-    """(N, columns of both), each weighed by its number of columns."""
-    columns = one.shape[1] + two.shape[1]
-    weighed = [part * np.sqrt(columns / (2 * part.shape[1])) for part in (one, two)]
-    return np.concatenate(weighed, axis=1)
+    columns = Columns(embedded.mean(task.unlabelled), (Part(mean, std),))
+    points = columns(embedded.values[task.train.index], None)
+    head = Neighbours(points, task.label, choice["sharpness"])
+    return Fitted(Learned(columns, head, task.classes), embedded, None)
 
 
 _LEARNERS: dict[
     str,
     tuple[
         Callable[[Task], Sequence[Choice]],
-        Callable[[Embedded, Task, Choice], Predict],
+        Callable[[Embedded, Beside | None, Task, Choice], Fitted],
     ],
 ] = {
     "logistic_regression": (_strengths, _regression),
     "nearest_neighbour": (_metrics, _neighbour),
-    "with_series": (_views, _with_series),
+    "with_series": (_views, _regression),
+    "with_encoder": (_strengths, _regression),
 }
 """Kind -> the settings to try, and how one is fitted."""

@@ -12,13 +12,13 @@ def load(module: str, baseline: str) -> Any:
     """A library that a baseline needs.
 
     Args:
-        module: that is imported; the extra that installs it is called like the baseline.
+        module: that is imported; its package is called like it.
         baseline: which asks for it.
 
     Raises:
         SitsError: it is not installed, or cannot be imported.
     """
-    how = f"pip install 'sitsformer[{baseline}]' in the environment of the jobs"
+    how = f"pip install {module.partition('.')[0]} in the environment of the jobs"
     try:
         return import_module(module)
     except ModuleNotFoundError as error:

@@ -121,6 +121,22 @@ def write(fitted: Fitted, folder: Path) -> None:
     save_file(whole, folder / FILE)
 
 
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """What `write` has kept.
+
+    Raises:
+        SitsError: it is missing or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        found: dict[str, npt.NDArray[Any]] = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise SitsError(f"{path} is damaged: {error}") from None
+    return found
+
+
 def load(folder: Path, found: Mapping[str, Any], device: str = "cpu") -> Any:
     """A baseline that was kept, as a function of raw samples.
 
@@ -135,16 +151,10 @@ def load(folder: Path, found: Mapping[str, Any], device: str = "cpu") -> Any:
     Raises:
         SitsError: it is damaged, or of a baseline that this version does not have.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     about, bands, sensor = found["learner"], tuple(found["bands"]), recorded(found)
     record = find(shipped(), about["method"], "baseline")
     calendar = Calendar(**{**about["calendar"], "grid": np.array(about["calendar"]["grid"])})
-    try:
-        arrays = load_file(folder / FILE)
-    except (OSError, SafetensorError) as error:
-        raise SitsError(f"{folder / FILE} is damaged: {error}") from None
+    arrays = read_arrays(folder / FILE)
     classes = len(found["classes"])
     if record.keeping is not None:
         predict = record.keeping.again(arrays, about["choice"], classes)
@@ -160,7 +170,7 @@ def load(folder: Path, found: Mapping[str, Any], device: str = "cpu") -> Any:
     def of_samples(
         reflectance: npt.NDArray[np.uint16], doy: npt.NDArray[np.integer]
     ) -> npt.NDArray[np.float64]:
-        samples = _bare(reflectance, doy, bands, sensor)
+        samples = bare(reflectance, doy, bands, sensor)
         series = PixelSeries.of(samples, device, calendar, statistics)
         return predicted(record.name, predict, series, classes)
 
@@ -229,7 +239,7 @@ def _task(
 ) -> Task:
     """What a baseline is fitted to, of what is kept of it."""
     label = arrays["label"].astype(np.int64)
-    samples = _bare(arrays["reflectance"], arrays["doy"], bands, sensor)
+    samples = bare(arrays["reflectance"], arrays["doy"], bands, sensor)
     series = PixelSeries.of(samples, calendar=calendar)
     drawn = np.flatnonzero(label >= 0)
     return Task(
@@ -241,7 +251,7 @@ def _task(
     )  # fmt: skip
 
 
-def _bare(
+def bare(
     reflectance: npt.NDArray[np.uint16],
     doy: npt.NDArray[np.integer],
     bands: tuple[str, ...],

@@ -11,6 +11,7 @@ from typing import Any
 
 from sitsformer.baselines import file_options
 from sitsformer.config import PARTS, Config, ConfigError, SampleSet, Split, expand
+from sitsformer.config.learners import map_layers
 from sitsformer.embeddings import products
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
@@ -36,10 +37,12 @@ def season_problems(config: Config) -> list[str]:
 
 
 def _embedding_years(config: Config) -> Iterator[str]:
-    """Seasons of the sweep whose year a product of embeddings has not."""
+    """Seasons of the sweep, and of maps, whose year a product of embeddings has not."""
     sweep = config.sets.get(config.fewshot.set)
     for name, layer in config.embeddings.items():
-        for area in () if layer.rasters or sweep is None else sweep.areas:
+        mapped = config.maps.tiles if name in map_layers(config) else ()
+        areas = dict.fromkeys([*(() if sweep is None else sweep.areas), *mapped])
+        for area in () if layer.rasters else areas:
             season = config.areas[area]
             if wrong := products()[name].no_year(season.season_year):
                 yield (
@@ -178,6 +181,7 @@ def _misfits(config: Config, key: str, path: Path) -> Iterator[str]:
         )
     yield from _other_images(config, key, found)
     if key == "maps.model":
+        yield from _other_embeddings(config, found)
         if not found["classes"]:
             yield "has no classes: give a model that was fine-tuned on labelled samples"
         return
@@ -189,6 +193,21 @@ def _misfits(config: Config, key: str, path: Path) -> Iterator[str]:
         yield (
             f"has the hidden size {shape['hidden']}, and model.hidden is {config.model.hidden}: "
             f"set that to {shape['hidden']}, so that all learners are of one size"
+        )
+
+
+def _other_embeddings(config: Config, found: Mapping[str, Any]) -> Iterator[str]:
+    """Embeddings that a described model reads and the config does not name, or the reverse."""
+    read = found.get("learner", {}).get("embeddings", {}).get("layer")
+    if read is not None and read not in config.embeddings:
+        yield (
+            f"reads the embeddings {read} of every pixel, which the config does not name: add "
+            f"`embeddings: {{{read}: {{}}}}` (or its rasters, docs/embeddings.md)"
+        )
+    if not config.learns and (idle := sorted(set(config.embeddings) - {read})):
+        yield (
+            f"reads no embeddings {', '.join(idle)}, and nothing else of this config does: leave "
+            "them out of `embeddings`"
         )
 
 

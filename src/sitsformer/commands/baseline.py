@@ -15,9 +15,11 @@ from sitsformer.commands import names
 @click.option(
     "--method",
     required=True,
-    help="Name of the baseline, such as random_forest; random_forest-dual-p0: with land cover.",
+    help="Name of the baseline, such as random_forest; random_forest-dual-p0: with land cover; "
+    "dual-p0+satellite_embedding: embeddings joined with an encoder.",
 )
 @click.option("--land-cover", type=Path, help="Pretrained model whose land cover a control uses.")
+@click.option("--init-model", type=Path, help="Pretrained model that embeddings are joined with.")
 @click.option("--embeddings", type=Path, help="Embeddings of the samples that the method needs.")
 @click.option("--shots", required=True, help="Labelled samples a class, or `all`.")
 @click.option("--seeds", required=True, help="Seeds of the draws: one, or a range such as 0-4.")
@@ -29,6 +31,7 @@ def baseline(
     store: Path,
     method: str,
     land_cover: Path | None,
+    init_model: Path | None,
     embeddings: Path | None,
     shots: str,
     seeds: str,
@@ -42,7 +45,9 @@ def baseline(
     from sitsformer.baselines.fitting import run
     from sitsformer.config import expand, load
     from sitsformer.embeddings import members
+    from sitsformer.encoded import encoded as encode
     from sitsformer.fewshot.kept import Kept
+    from sitsformer.fewshot.refine import LAND_COVER
     from sitsformer.finetune import land_cover as known_land_cover
     from sitsformer.model.device import find_device
     from sitsformer.modelstore import refuse_other_start
@@ -52,6 +57,11 @@ def baseline(
     learner = fewshot.parse_learner(method)
     if learner.control != (land_cover is not None):
         raise click.UsageError("give --land-cover with a control (METHOD-INIT-pN), and only then")
+    if learner.joins != (init_model is not None):
+        raise click.UsageError(
+            "give --init-model with embeddings joined with an encoder (INIT-pN+LAYER), and only "
+            "then"
+        )
     config, where = load(config_path), str(find_device(device))
     settings, member = config.fewshot, members(config.embeddings).get(learner.method)
     if (member is None) != (embeddings is None):
@@ -59,15 +69,21 @@ def baseline(
             "give --embeddings with a learner of a layer of `embeddings`, and only then"
         )
     inputs = {"samples": artefacts.digest(store)}
+    samples, posterior, encoded = load_samples(store), None, None
+    init = land_cover or init_model
+    if init is not None:
+        inputs["init"] = artefacts.digest(init)
+        # Whoever names a model in the config knows which run it is.
+        seed = -1 if learner.init in config.pretrain.models else learner.pretrain_seed
+        refuse_other_start(init, learner.init, seed)
+        if learner.joins:
+            encoded = encode(init, samples, where)
+        if learner.control or LAND_COVER in settings.refine:
+            posterior = known_land_cover(init, samples, where)
     chosen = None
     if member is not None and embeddings is not None:
         inputs["embeddings"] = artefacts.digest(embeddings)
-        chosen = embedded.of_layer(embeddings, store, member)
-    samples, posterior = load_samples(store), None
-    if land_cover is not None:
-        inputs["init"] = artefacts.digest(land_cover)
-        refuse_other_start(land_cover, learner.init, learner.pretrain_seed)
-        posterior = known_land_cover(land_cover, samples, where)
+        chosen = embedded.of_layer(embeddings, store, member, encoded)
     sweep = {"shots", "seeds", "seeds_per_job", "inits", "adaptations"}
     sweep |= {"baselines", "controls", "options"}
     own = settings.options.get(learner.method, {})

@@ -19,6 +19,10 @@ PATH = click.Path(path_type=Path)
     "--pretrained", type=(str, PATH), multiple=True, metavar="NAME PATH",
     help="Pretrained models that learners start from, as `dual-p0 PATH`.",
 )  # fmt: skip
+@click.option(
+    "--embeddings", "layers", type=PATH, multiple=True,
+    help="Embeddings of the samples, of each layer that learners learn from.",
+)  # fmt: skip
 @names.checkpoint
 @names.device
 @click.option("--threads", type=click.IntRange(min=1), help="Also SITSFORMER_THREADS.")
@@ -28,6 +32,7 @@ def crop_model(
     config_path: Path,
     store: Path,
     pretrained: tuple[tuple[str, Path], ...],
+    layers: tuple[Path, ...],
     checkpoint: Path | None,
     device: str,
     threads: int | None,
@@ -43,6 +48,8 @@ def crop_model(
     from sitsformer.commands import training_options as options
     from sitsformer.config import load
     from sitsformer.config.learners import map_learners
+    from sitsformer.embedded.store import KIND, given_layer
+    from sitsformer.embeddings import members
     from sitsformer.model.device import find_device
     from sitsformer.training.objectives import SCRATCH
 
@@ -57,5 +64,10 @@ def crop_model(
         if name not in given:
             raise click.UsageError(f"give --pretrained {name} PATH: {learner.name} starts from it")
         init = given[name]
-    cropmodel.make(config, options.sample_store(store), chosen, init, out, where, checkpoint)
+    embedded = None
+    if (member := members(config.embeddings).get(learner.method)) is not None:
+        embedded = given_layer(layers, KIND, member.layer, learner.name)
+    cropmodel.make(
+        config, options.sample_store(store), chosen, init, out, where, checkpoint, embedded
+    )
     click.echo(f"{out}: {learner.name}; {chosen.why}", err=True)

@@ -18,9 +18,10 @@ def labels() -> None:
 
 @labels.command()
 @click.option("--out", type=_PATH, help="CSV table of all samples that deserve a second look.")
+@click.option("--blocks", type=_PATH, help="CSV table of the samples of each class a block.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the forest.")
 @click.argument("store", type=_PATH)
-def check(store: Path, out: Path | None, seed: int) -> None:
+def check(store: Path, out: Path | None, blocks: Path | None, seed: int) -> None:
     """Check the labels of the sample store STORE: suspicious ones first, with lon and lat.
 
     Says what became of each labelled feature, how the classes are spread over blocks, which samples
@@ -43,3 +44,7 @@ def check(store: Path, out: Path | None, seed: int) -> None:
         with create_file(out) as partial:
             found.samples.to_csv(partial, index=False)
         click.echo(f"{len(found.samples)} samples in {out}", err=True)
+    if blocks is not None:
+        with create_file(blocks) as partial:
+            found.blocks.to_csv(partial, index=False)
+        click.echo(f"{len(found.blocks)} blocks in {blocks}", err=True)

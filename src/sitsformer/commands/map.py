@@ -29,6 +29,10 @@ PATH = click.Path(path_type=Path)
     "--layer", "layers", type=click.Choice(["probabilities", "embeddings"]), multiple=True,
     help="A layer beside classes, confidence, margin and dates; default: of the config.",
 )  # fmt: skip
+@click.option(
+    "--embeddings", "embedded", type=PATH, multiple=True,
+    help="Embeddings of others over the tile, for a model that reads them; others are left alone.",
+)  # fmt: skip
 @names.device
 @click.option("--out", type=PATH, required=True, help="GeoTIFF of classes.")
 def map_command(
@@ -37,6 +41,7 @@ def map_command(
     cube_path: Path,
     neighbours: tuple[Path, ...],
     layers: tuple[str, ...],
+    embedded: tuple[Path, ...],
     device: str,
     out: Path,
 ) -> None:
@@ -44,11 +49,12 @@ def map_command(
     from sitsformer import mapproducts, maps
     from sitsformer.config import Maps, load
     from sitsformer.cube import open_cube
+    from sitsformer.embedded.store import TILE_KIND, given_layer
     from sitsformer.sensors import recorded, refuse_other
 
     config = None if config_path is None else load(config_path)
     settings = Maps() if config is None else config.maps
-    predictor = maps.load_predictor(model_path, settings.batch_size, device)
+    predictor = maps.load_predictor(model_path, settings.batch_size, device, settings.precision)
     sensor = recorded(open_cube(cube_path).attrs)
     refuse_other(model_path, predictor.sensor, sensor)
     if predictor.bands != sensor.names:
@@ -65,18 +71,35 @@ def map_command(
         )
     if predictor.about:
         click.echo(f"drawn by {predictor.about['LEARNER']}: {predictor.about['WHY']}", err=True)
-    found = maps.predict(
-        cube_path,
-        patches,
-        predictor.predict,
-        settings.batch_size,
-        neighbours=neighbours,
-        inside=maps.mask_of(settings.mask),
-        refuse_means=predictor.refuse_means,
-        probabilities=len(predictor.classes.names) if "probabilities" in layers else 0,
-        embed=predictor.embed if "embeddings" in layers else None,
-        features=predictor.features if "embeddings" in layers else 0,
-    )
+    vectors = None
+    if predictor.layer_read:
+        over = given_layer(embedded, TILE_KIND, predictor.layer_read, str(model_path))
+        vectors = maps.vectors_of(over, cube_path, predictor.axes)
+    inside = maps.mask_of(settings.mask)
+    probabilities = len(predictor.classes.names) if "probabilities" in layers else 0
+    if vectors is not None and predictor.alone:
+        found = maps.predict_embedded(
+            cube_path,
+            predictor.predict,
+            vectors,
+            settings.batch_size,
+            inside=inside,
+            probabilities=probabilities,
+        )
+    else:
+        found = maps.predict(
+            cube_path,
+            patches,
+            predictor.predict,
+            settings.batch_size,
+            neighbours=neighbours,
+            inside=inside,
+            refuse_means=predictor.refuse_means,
+            probabilities=probabilities,
+            embed=predictor.embed if "embeddings" in layers else None,
+            features=predictor.features if "embeddings" in layers else 0,
+            vectors=vectors,
+        )
     mapped = mapproducts.Mapped(
         found=found,
         classes=predictor.classes,
@@ -114,6 +137,10 @@ def _patches(config: Config | None, predictor: Predictor, path: Path) -> Patches
 @click.option("--model", "model_path", type=PATH, help="The model that drew the map.")
 @click.option("--samples", "store", type=PATH, help="Sample store with a test split.")
 @click.option("--cube", "cubes", type=PATH, multiple=True, help="Cube of a tile, for its labels.")
+@click.option(
+    "--embeddings", "embedded", type=PATH, multiple=True,
+    help="Embeddings of the samples, for a model that reads them.",
+)  # fmt: skip
 @click.option("--out", type=PATH, required=True, help="GeoTIFF of classes of the area.")
 @click.argument("tiles", nargs=-1, required=True, type=PATH)
 def mosaic(
@@ -121,6 +148,7 @@ def mosaic(
     model_path: Path | None,
     store: Path | None,
     cubes: tuple[Path, ...],
+    embedded: tuple[Path, ...],
     out: Path,
     tiles: tuple[Path, ...],
 ) -> None:
@@ -155,5 +183,6 @@ def mosaic(
         cubes=cubes,
         visits=settings.visits,
         parcels=None if settings.parcels is None else expand(settings.parcels),
+        embedded=embedded,
     )
     click.echo(f"{out}: {len(tiles)} tiles; {mapped.table.basis.iloc[0]}", err=True)

@@ -9,8 +9,10 @@ from pydantic import Field
 
 from sitsformer.baselines import NETWORK, by_default, shipped
 from sitsformer.config.base import Name, OneOf, Section
+from sitsformer.config.learners import map_layers
 from sitsformer.embeddings import LEARNERS, learner_name, members, products
 from sitsformer.registry import unknown
+from sitsformer.training.objectives import SCRATCH
 
 if TYPE_CHECKING:
     from sitsformer.config import Config
@@ -27,8 +29,10 @@ class EmbeddingLayer(Section):
     (`satellite_embedding`), taken from Earth Engine for the year of the season."""
     learners: tuple[LearnerKind, ...] = Field(tuple(LEARNERS), min_length=1)
     """What the layer joins the sweep as: `logistic_regression` under the name of the layer,
-    `nearest_neighbour` as `<layer>_neighbour`, and `with_series`, a logistic regression on the
-    embedding and the features of the series that baselines see, as `<layer>_series`."""
+    `nearest_neighbour` as `<layer>_neighbour`, `with_series`, a logistic regression on the
+    embedding and the features of the series that baselines see, as `<layer>_series`, and
+    `with_encoder`, one on the embedding and on the features of each pretrained init of the sweep,
+    as `<init>+<layer>`."""
 
 
 def joined(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -43,8 +47,10 @@ def joined(values: Mapping[str, Any]) -> Mapping[str, Any]:
     for layer, chosen in layers.items():
         kinds = (chosen if isinstance(chosen, Mapping) else {}).get("learners", tuple(LEARNERS))
         if isinstance(kinds, list | tuple):
-            known = (kind for kind in kinds if isinstance(kind, str) and kind in LEARNERS)
-            names += [learner_name(str(layer), kind) for kind in known]
+            known = [kind for kind in kinds if isinstance(kind, str) and kind in LEARNERS]
+            # One that joins an encoder takes part by its inits, not as a baseline.
+            alone = (kind for kind in known if not LEARNERS[kind].encoder)
+            names += [learner_name(str(layer), kind) for kind in alone]
     listed = sweep.get("baselines", by_default())
     if not isinstance(listed, list | tuple):
         return values
@@ -57,7 +63,8 @@ def embedding_checks(config: Config) -> Iterator[str]:
     if not config.embeddings:
         return
     if not config.learns:
-        yield "embeddings: no effect in a config that only maps; leave the section out"
+        for name, layer in config.embeddings.items():
+            yield from _origin(f"embeddings.{name}", name, layer, config, ())
         return
     sweep = config.sets.get(config.fewshot.set)
     if sweep is not None and sweep.store is not None:
@@ -70,13 +77,21 @@ def embedding_checks(config: Config) -> Iterator[str]:
     for name, layer in config.embeddings.items():
         areas = () if sweep is None else sweep.areas
         yield from _origin(f"embeddings.{name}", name, layer, config, areas)
+        pretrained = any(init != SCRATCH.name for init in config.fewshot.inits)
+        if not pretrained and all(LEARNERS[kind].encoder for kind in layer.learners):
+            yield (
+                f"embeddings.{name}.learners: {', '.join(layer.learners)} joins the features of "
+                f"pretrained inits, and fewshot.inits has {list(config.fewshot.inits)}; add one "
+                "there, or another learner"
+            )
     yield from _names(config)
 
 
 def _origin(
     path: str, name: str, layer: EmbeddingLayer, config: Config, areas: tuple[str, ...]
 ) -> Iterator[str]:
-    """Where the embeddings of each area of the sweep come from."""
+    """Where the embeddings of each area of the sweep, and of the maps, come from."""
+    mapped = [area for area in config.maps.tiles if name in map_layers(config)]
     if layer.rasters:
         if name in products():
             yield f"{path}.rasters: {name!r} is a product of Earth Engine; give yours another name"
@@ -88,6 +103,12 @@ def _origin(
                 yield (
                     f"{path}.rasters: no raster for {area!r}, an area of sets.{config.fewshot.set}"
                 )
+        for area in mapped:
+            if area not in layer.rasters and area not in areas:
+                yield (
+                    f"{path}.rasters: no raster for {area!r}, an area of maps.tiles whose map may "
+                    "be drawn from these embeddings; give one, or name another maps.learner"
+                )
         return
     if name not in products():
         yield (
@@ -95,7 +116,7 @@ def _origin(
             f"own, name their files, {path}.rasters)"
         )
         return
-    for area in areas:
+    for area in dict.fromkeys((*areas, *mapped)):
         if area in config.areas and config.areas[area].source == "synthetic":
             yield (
                 f"{path}: areas.{area} is the embedded landscape, which no satellite has seen; "

@@ -45,9 +45,9 @@ class Survey(Section):
     """CSV: column of longitude (or easting); default: `lon`, `longitude`, `long` or `x`."""
     lat: Column | None = None
     """CSV: column of latitude (or northing); default: `lat`, `latitude` or `y`."""
-    erode: float = Field(10.0, ge=0, le=1000)
+    erode: float | None = Field(None, ge=0, le=1000)
     """`polygons`: metres that polygons are made smaller all around, so that no pixel is of two
-    fields."""
+    fields; default: a pixel of the area's sensor (10, of Landsat and HLS 30)."""
     per_polygon: Annotated[int, Field(ge=1)] | Literal["all"] = 20
     """`polygons`: pixels of a polygon that become samples at most, drawn at random."""
     min_samples: int = Field(10, ge=1)

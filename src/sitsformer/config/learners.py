@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sitsformer.baselines import OWN, shipped
 from sitsformer.config.outcome import AUTO
-from sitsformer.embeddings import members
+from sitsformer.embeddings import joined_learners, members
 from sitsformer.fewshot.learners import NETWORK, NO_ADAPTATION, Learner
 from sitsformer.training.objectives import SCRATCH, objectives
 
@@ -29,6 +29,10 @@ def learners(config: Config) -> Iterator[Learner]:
     for baseline in sweep.controls:
         for run in config.pretrain.seeds:
             yield Learner(baseline, knowing_init(config), NO_ADAPTATION, run)
+    for method in joined_learners(members(config.embeddings)):
+        for init in sweep.inits:
+            for run in () if init == SCRATCH.name else config.pretrain.seeds:
+                yield Learner(method, init, NO_ADAPTATION, run)
 
 
 def knowing_init(config: Config) -> str:
@@ -54,8 +58,26 @@ def map_learners(config: Config) -> list[Learner]:
     return [one for one in able if maps.learner in (one.name, arm_of(one))]
 
 
+def map_layers(config: Config) -> list[str]:
+    """Layers of embeddings that the maps may be drawn from.
+
+    Those of everybody who may draw them: which of these validation prefers is known only later.
+    With a model of the user's all layers of the config, which names them for it.
+    """
+    if not config.maps.tiles:
+        return []
+    if config.maps.model is not None:
+        return list(config.embeddings)
+    known = members(config.embeddings)
+    used = [known[one.method].layer for one in map_learners(config) if one.method in known]
+    return list(dict.fromkeys(used))
+
+
 def arm_of(learner: Learner) -> str:
-    """Name of a learner without its pretraining run: `dual-probe`, `random_forest-dual`."""
+    """Name of a learner without its pretraining run.
+
+    `dual-probe`, `random_forest-dual`, `dual+satellite_embedding`.
+    """
     return learner.name.replace(f"-p{learner.pretrain_seed}", "", 1)
 
 
@@ -63,8 +85,10 @@ def why_not(config: Config, learner: Learner) -> str | None:
     """Why a learner of the sweep cannot draw maps; None for one that can."""
     if learner.method == NETWORK:
         return None
+    if "embeddings" in config.maps.layers:
+        return "it has no embeddings of its own, which maps.layers asks for"
     if learner.method in members(config.embeddings):
-        return "it learns from embeddings, which are taken at samples and kept in no model"
+        return None
     own = set(OWN) & set(config.fewshot.options.get(learner.method, {}))
     if "features" in own:
         return "it knows features of the samples alone, and of no pixel of a map"
@@ -73,6 +97,4 @@ def why_not(config: Config, learner: Learner) -> str | None:
     baseline = shipped()[learner.method]
     if baseline.gradient and baseline.network is None:
         return "its weights cannot be kept"
-    if "embeddings" in config.maps.layers:
-        return "it has no embeddings, which maps.layers asks for"
     return None

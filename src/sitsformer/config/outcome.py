@@ -45,11 +45,11 @@ class Maps(Section):
     model: str | None = None
     """A fine-tuned model (folder) that draws the maps; default: one is fine-tuned as below. With
     it, a config may consist of areas and maps alone (docs/reuse.md). `$VAR` is expanded."""
-    learner: str | None = Field(None, pattern=r"[a-z][a-z0-9_-]*")
+    learner: str | None = Field(None, pattern=r"[a-z][a-z0-9_+-]*")
     """Who draws the maps: `auto`, whichever learner of the sweep the validation blocks prefer at
     `shots`, or the name of one: `random_forest`, `dual-probe`, `random_forest-dual` (with the land
-    cover of `dual`). Default: `auto`, unless `init` or `adaptation` is given (docs/evaluation.md,
-    Maps)."""
+    cover of `dual`), `satellite_embedding`, `dual+satellite_embedding` (docs/embeddings.md).
+    Default: `auto`, unless `init` or `adaptation` is given (docs/evaluation.md, Maps)."""
     init: Init = "dual"
     """Without `learner`: what the network of the maps starts from (its first pretraining seed)."""
     adaptation: AdaptationName = "full"
@@ -58,6 +58,10 @@ class Maps(Section):
     """Labelled samples a class that who draws the maps learns from."""
     batch_size: int = Field(1024, ge=1)
     """Pixels predicted at once."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """Of a network's matrix products: `bf16` is 1.2 (hidden 64) to 1.8 times (hidden 256) as fast
+    on processors that multiply it (AMD since Zen 4, Intel since Sapphire Rapids; refused by
+    others), and changes the class of some pixels in a hundred or fewer (docs/model.md)."""
     mask: Literal["none", "cropland"] | MaskRaster = "none"
     """`cropland`: map only where a label product that knows cropland (`worldcover`) says so; or a
     raster of yours: `{path: crops.tif, values: [1]}`, with `band` (default 1) and `values`

@@ -8,11 +8,14 @@ from sitsformer.config import Area, Config
 from sitsformer.costs import rates
 from sitsformer.costs.job import Job
 from sitsformer.costs.sizes import dates, implied_samples, store
+from sitsformer.embeddings import products
 from sitsformer.paths import Paths
 from sitsformer.sensors import sensor_of
 
 CUBE_CHUNK = {"time": 12, "y": 126, "x": 126}
 """Chunks of a cube (`sitsformer.cube`, which Snakemake's start does not load)."""
+EMBEDDED_ROWS, EMBEDDED_FILES = 4096, 12
+"""Samples of a chunk of embeddings (`embedded.store`); files of a store that hold none."""
 SHARD = 32 * 2**23
 """Bytes of a shard of a sample store before compression."""
 
@@ -51,6 +54,43 @@ def merge(paths: Paths, set_name: str) -> Job:
     seconds = rates.DATA.seconds + found.bytes / rates.MERGE_BYTES
     memory = rates.DATA.memory + found.samples * rates.MERGE_SAMPLE / 1e6
     return Job(seconds, memory, found.bytes * rates.SAMPLES_KEPT / 1e6, _files(found.bytes))
+
+
+def embeddings(paths: Paths, layer: str, area_name: str) -> Job:
+    """The embeddings of a layer over a tile."""
+    area = paths.config.areas[area_name]
+    size = embedded_bytes(paths.config, layer, area_name)
+    seconds = rates.DATA.seconds + size / rates.EMBEDDED_BYTES
+    if not paths.config.embeddings[layer].rasters:
+        seconds += size / rates.LINE
+    memory = rates.DATA.memory + rates.EMBEDDED_HELD * size / 1e6
+    files = math.ceil(area.tiles.size / CUBE_CHUNK["x"]) ** 2 + EMBEDDED_FILES
+    return Job(seconds, memory, size / 1e6, files)
+
+
+def embedded_samples(paths: Paths, layer: str) -> Job:
+    """The embeddings of the samples of the sweep."""
+    config = paths.config
+    found, areas = store(paths, config.fewshot.set), config.sets[config.fewshot.set].areas
+    read = sum(len(paths.tiles(area)) * embedded_bytes(config, layer, area) for area in areas)
+    kept = found.samples * _vector(config, layer)
+    seconds = rates.DATA.seconds + read / rates.EMBEDDED_READ + kept / rates.EMBEDDED_BYTES
+    memory = rates.DATA.memory + rates.EMBEDDED_HELD * kept / 1e6
+    files = math.ceil(found.samples / EMBEDDED_ROWS) + EMBEDDED_FILES
+    return Job(seconds, memory, kept / 1e6, files)
+
+
+def embedded_bytes(config: Config, layer: str, area_name: str) -> int:
+    """Bytes of the embeddings of a tile."""
+    return config.areas[area_name].tiles.size ** 2 * _vector(config, layer)
+
+
+def _vector(config: Config, layer: str) -> int:
+    """Bytes of an embedding: a product's are bytes, those of rasters are float32."""
+    product = products().get(layer)
+    if config.embeddings[layer].rasters or product is None:
+        return 4 * rates.AXES
+    return len(product.bands)
 
 
 def _values(config: Config, area: Area) -> int:

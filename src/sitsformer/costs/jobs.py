@@ -24,6 +24,8 @@ def job_of(paths: Paths, stage: str, wildcards: Mapping[str, str]) -> Job:
         "cube": lambda: data.cube(paths, wildcards["area"]),
         "patches": lambda: data.patches(paths, wildcards["set"], wildcards["area"]),
         "merge": lambda: data.merge(paths, wildcards["set"]),
+        "embeddings": lambda: data.embeddings(paths, wildcards["layer"], wildcards["area"]),
+        "embedded_samples": lambda: data.embedded_samples(paths, wildcards["layer"]),
         "pretrain": lambda: learning.pretrain(paths),
         "crop_model": lambda: learning.crop_model(paths),
         "evaluate": lambda: outcome.evaluate(paths),
@@ -37,7 +39,11 @@ def jobs(paths: Paths) -> dict[str, list[Counted]]:
     """Every job of a config by stage, in the order the data flow; stages without any left out."""
     config = paths.config
     found: dict[str, list[Counted]] = {"cube": list(_cubes(paths))}
+    found["embeddings"] = list(_embeddings(paths))
     if config.learns:
+        found["embedded_samples"] = [
+            (1, data.embedded_samples(paths, layer)) for layer in config.embeddings
+        ]
         sets = {name: chosen for name, chosen in config.sets.items() if chosen.areas}
         found["patches"] = [
             (len(paths.tiles(area)), data.patches(paths, name, area))
@@ -72,6 +78,16 @@ def _cubes(paths: Paths) -> Iterator[Counted]:
     wanted = [path.split("/")[-2] for path in paths.cubes()]
     for area in dict.fromkeys(wanted):
         yield wanted.count(area), data.cube(paths, area)
+
+
+def _embeddings(paths: Paths) -> Iterator[Counted]:
+    """Embeddings over tiles by layer and area: those of the sweep, and of mapped tiles."""
+    learned = paths.config.embeddings if paths.config.learns else ()
+    wanted = [path for layer in learned for path in paths.embedded_tiles(layer)]
+    every = dict.fromkeys([*wanted, *paths.mapped_embeddings()])
+    places = [(path.split("/")[-3], path.split("/")[-2]) for path in every]
+    for layer, area in dict.fromkeys(places):
+        yield places.count((layer, area)), data.embeddings(paths, layer, area)
 
 
 def _sweep(paths: Paths, *, network: bool) -> Iterator[Counted]:

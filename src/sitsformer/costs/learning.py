@@ -12,6 +12,7 @@ from sitsformer.costs.job import Job
 from sitsformer.costs.sizes import Store, store
 from sitsformer.costs.work import Network, network
 from sitsformer.decisive import in_steps
+from sitsformer.embeddings import members
 from sitsformer.fewshot import NETWORK, Learner
 from sitsformer.fewshot.adaptations import Adaptation, adaptations
 from sitsformer.fewshot.adaptations.sits_former import SITS_FORMER
@@ -74,7 +75,10 @@ def baseline(paths: Paths, learner: Learner, shots: Shots, seeds: int) -> Job:
     found = store(paths, config.fewshot.set)
     drawn, test = _drawn(found, shots), found.part("test")
     method = learner.method
+    member = members(config.embeddings).get(method)
     rate = rates.BASELINES.get(method, rates.SLOWEST)
+    if member is not None:
+        rate = rates.EMBEDDED[member.kind.name]
     refine = config.fewshot.refine
     looked = found.samples if refine else test
     seconds = found.bytes / rates.READ_BYTES
@@ -84,13 +88,18 @@ def baseline(paths: Paths, learner: Learner, shots: Shots, seeds: int) -> Job:
     held = found.bytes * rates.HELD_BASELINE + found.samples * found.steps * rates.HELD_SERIES
     memory = rates.TORCH.memory + held / 1e6 + (rates.PREDICT_MB if steps else 0)
     operations = 0.0
-    if learner.control:
+    knows = learner.control or learner.joins
+    if knows:
         shape = network(config, found.steps, found.bands)
-        operations = found.samples * shape.operations
+        # Embeddings are joined with the encoder's features, and may be refined by its land cover.
+        times = 1 + ("land_cover" in refine) if learner.joins else 1
+        operations = times * found.samples * shape.operations
         memory += rates.PREDICT_MB
+        if learner.joins:
+            memory += found.samples * shape.hidden * SEASONS * 4 * rates.HELD_FEATURES / 1e6
     size = seeds * test * rates.CELL_ROW * found.classes / 1e6
     seconds += rates.TORCH.seconds
-    gpu = config.compute.device_of("baseline") == "cuda" and (steps > 0 or learner.control)
+    gpu = config.compute.device_of("baseline") == "cuda" and (steps > 0 or knows)
     known: float | None = seconds + operations / rates.predicting(config.model.hidden)
     if gpu:
         known = _baseline_on_gpu(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from sitsformer import mapproducts
 from sitsformer.config import Config
+from sitsformer.config.learners import map_layers, map_learners
 from sitsformer.costs import rates
-from sitsformer.costs.data import cube
+from sitsformer.costs.data import cube, embedded_bytes
 from sitsformer.costs.job import Job
 from sitsformer.costs.sizes import dates, store
 from sitsformer.costs.work import network
+from sitsformer.embeddings import members
 from sitsformer.evaluation import tables
 from sitsformer.paths import Paths
 from sitsformer.sensors import sensor_of
@@ -34,9 +36,13 @@ def map_tile(paths: Paths, area_name: str) -> Job:
     shape = network(config, steps, bands)
     passes = 2 if "embeddings" in config.maps.layers else 1
     operations = passes * pixels * shape.operations
-    gpu = config.compute.device_of("map") == "cuda"
-    rate = rates.GPU.mapping if gpu else rates.predicting(shape.hidden)
     gathered = pixels * dates(config, area) / rates.MAP_VALUES
+    if _embeddings_alone(config):
+        operations = gathered = 0.0
+    gpu = config.compute.device_of("map") == "cuda" and operations > 0
+    rate = rates.GPU.mapping if gpu else rates.predicting(shape.hidden)
+    if rate is not None and not gpu and config.maps.precision == "bf16":
+        rate *= rates.faster_in_bf16(shape.hidden)
     seconds = None if rate is None else rates.TORCH.seconds + gathered + operations / rate
     classes = _classes(paths)
     layers = pixels * 2 * (
@@ -46,9 +52,23 @@ def map_tile(paths: Paths, area_name: str) -> Job:
     read = min(504, area.tiles.size) * 126 * dates(config, area) * 2 * bands
     batch = config.maps.batch_size * steps * (2 * bands * config.patches.size**2) * 4
     memory = rates.TORCH.memory + rates.PREDICT_MB + (2 * layers + 2 * read + batch) / 1e6
+    for layer in map_layers(config):
+        size = embedded_bytes(config, layer, area_name)
+        memory += rates.EMBEDDED_HELD * size / 1e6
+        seconds = None if seconds is None else seconds + size / rates.EMBEDDED_READ
     kept = (pixels * rates.MAP_PIXEL + layers) / 1e6
     files = 2 * len(mapproducts.products(config.maps.layers)) + 3
     return Job(seconds, memory, kept, files, gpu, operations)
+
+
+def _embeddings_alone(config: Config) -> bool:
+    """Whether the maps are drawn from nothing but embeddings of others."""
+    known = members(config.embeddings)
+    among = [] if config.maps.model is not None else map_learners(config)
+    return bool(among) and all(
+        one.method in known and not known[one.method].kind.series and not one.control
+        for one in among
+    )
 
 
 def mosaic(paths: Paths, area_name: str) -> Job:

@@ -68,6 +68,8 @@ _TUNING = ((64, 31e9), (256, 60e9))
 _PREDICTING = ((64, 40e9), (256, 85e9))
 """Width of the encoder -> operations a second on one thread: narrow ones are held up by what is
 not a matrix product, pretraining by its views and masks."""
+_BF16 = ((64, 1.2), (256, 1.7))
+"""Width of the encoder -> how many times as many where `maps.precision` is bf16."""
 
 LEARNED_SHARE = {"linear": 0.3}
 """Adaptation -> its training step, as a share of one of all weights."""
@@ -113,6 +115,13 @@ BASELINES = {
     "ltae": Fitted(0, 1e-4, 0.01),
 }
 """Baseline -> rates."""
+EMBEDDED = {
+    "logistic_regression": Fitted(1e-3, 1e-5),
+    "nearest_neighbour": Fitted(1e-5, 1e-4),
+    "with_series": Fitted(1e-3, 1e-5),
+    "with_encoder": Fitted(5e-3, 3e-5),
+}
+"""Learner of a layer of embeddings -> rates, of 64 axes; the encoder is counted by itself."""
 SLOWEST = Fitted(1e-2, 1e-3, 0.01)
 """For one of the user's own."""
 
@@ -135,6 +144,13 @@ SAMPLES_KEPT = 0.5
 """Bytes on disk for a byte of samples."""
 MERGE_BYTES, MERGE_SAMPLE = 500e6, 200.0
 """Bytes of samples that are put together a second, and bytes held for a sample."""
+AXES = 64
+"""Of embeddings whose axes nobody knows yet: rasters of the user's are not opened to predict."""
+EMBEDDED_BYTES, EMBEDDED_READ = 20e6, 100e6
+"""Bytes of embeddings that are made and written a second, and that are read."""
+EMBEDDED_HELD = 4.0
+"""Bytes held for a byte of the embeddings of a tile: Earth Engine's answer, and what is made of it;
+of one that is mapped, those of the store and a copy with axes last."""
 STORE_FILES = 26
 """Files of a store that hold no reflectance, logs and benchmarks among them."""
 
@@ -160,6 +176,11 @@ def pretraining(hidden: int) -> float:
 def tuning(hidden: int) -> float:
     """Operations a second of fine-tuning on one thread."""
     return _between(_TUNING, hidden)
+
+
+def faster_in_bf16(hidden: int) -> float:
+    """How many times as fast a map is drawn in bf16 on a processor that multiplies it."""
+    return _between(_BF16, hidden)
 
 
 def predicting(hidden: int) -> float:

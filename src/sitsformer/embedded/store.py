@@ -11,7 +11,7 @@ and sample stores are the same bytes with a layer and without it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -189,6 +189,25 @@ def open_store(path: Path, kind: str) -> xr.Dataset:
     except _DAMAGED as error:
         raise SitsError(f"{path} cannot be opened: {error}; make the embeddings again") from None
     return dataset
+
+
+def given_layer(paths: Sequence[Path], kind: str, layer: str, who: str) -> Path:
+    """The store of a layer among several.
+
+    Args:
+        paths: stores of that kind.
+        kind: of them.
+        layer: that is wanted.
+        who: wants it, for the message.
+
+    Raises:
+        SitsError: none of them is of this layer.
+    """
+    found = {str(open_store(path, kind).attrs["layer"]): path for path in paths}
+    if layer not in found:
+        given = f"those given are of {', '.join(sorted(found))}" if found else "none were given"
+        raise SitsError(f"{who} reads the embeddings {layer}, and {given}: give --embeddings of it")
+    return found[layer]
 
 
 def part(dataset: xr.Dataset, path: Path, **where: Any) -> npt.NDArray[Any]:

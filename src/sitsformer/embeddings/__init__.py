@@ -5,8 +5,10 @@ start. How embeddings are taken and kept is in `sitsformer.embedded`.
 """
 
 from sitsformer.embeddings.learners import (
+    JOINED,
     LEARNERS,
     Member,
+    joined_learners,
     learner_name,
     main_learners,
     members,
@@ -15,9 +17,11 @@ from sitsformer.embeddings.learners import (
 from sitsformer.embeddings.product import EmbeddingProduct, products
 
 __all__ = [
+    "JOINED",
     "LEARNERS",
     "EmbeddingProduct",
     "Member",
+    "joined_learners",
     "learner_name",
     "main_learners",
     "members",

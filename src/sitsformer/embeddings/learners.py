@@ -11,6 +11,9 @@ from typing import Protocol
 
 from sitsformer.embeddings.product import products
 
+JOINED = "encoder+"
+"""Beginning of the name of a method that joins a layer with the features of an encoder."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
@@ -21,6 +24,9 @@ class Kind:
         suffix: of the learner's name, behind the layer's.
         title: what figures say behind the layer's title.
         marker, line: of its curve.
+        series: it reads the series of a sample, too.
+        encoder: it joins the layer with the features of a pretrained encoder, and takes part once
+            for each of them.
     """
 
     name: str
@@ -28,6 +34,8 @@ class Kind:
     title: str
     marker: str
     line: str
+    series: bool = False
+    encoder: bool = False
 
 
 LEARNERS: Mapping[str, Kind] = {
@@ -47,6 +55,16 @@ LEARNERS: Mapping[str, Kind] = {
             title=" and series features",
             marker="8",
             line="-.",
+            series=True,
+        ),
+        Kind(
+            name="with_encoder",
+            suffix="",
+            title=" and the encoder's features",
+            marker="h",
+            line="-",
+            series=True,
+            encoder=True,
         ),
     )
 }
@@ -89,8 +107,13 @@ class Member:
 
 
 def learner_name(layer: str, kind: str) -> str:
-    """Name of a learner in the sweep: `satellite_embedding`, `satellite_embedding_neighbour`."""
-    return f"{layer}{LEARNERS[kind].suffix}"
+    """Name of a method in the sweep: `satellite_embedding`, `satellite_embedding_neighbour`.
+
+    One that joins a layer with an encoder is called `encoder+satellite_embedding`, and its learners
+    by their init: `dual-p0+satellite_embedding`.
+    """
+    chosen = LEARNERS[kind]
+    return f"{JOINED if chosen.encoder else ''}{layer}{chosen.suffix}"
 
 
 def members(layers: Mapping[str, Layer]) -> dict[str, Member]:
@@ -112,8 +135,14 @@ def of_products() -> dict[str, Member]:
 
 
 def main_learners(embedded: Mapping[str, Member]) -> list[str]:
-    """The first learner of each layer, which the network is compared with."""
+    """The first learner of each layer by itself, which the network is compared with."""
     first: dict[str, str] = {}
     for name, member in embedded.items():
-        first.setdefault(member.layer, name)
+        if not member.kind.encoder:
+            first.setdefault(member.layer, name)
     return list(first.values())
+
+
+def joined_learners(embedded: Mapping[str, Member]) -> list[str]:
+    """Methods that join a layer with the features of a pretrained encoder."""
+    return [name for name, member in embedded.items() if member.kind.encoder]

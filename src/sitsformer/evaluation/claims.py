@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from sitsformer.embeddings import Member, main_learners
+from sitsformer.embeddings import JOINED, Member, joined_learners, main_learners
 from sitsformer.evaluation.evaluate import FEW, HEADLINE
+from sitsformer.fewshot import NO_ADAPTATION
 from sitsformer.training.objectives import BEST_BASELINE, BEST_CONTROL, comparisons
 
 ENOUGH_RUNS = 3
@@ -32,12 +33,31 @@ def claims() -> list[tuple[str, str, str]]:
 
 def claims_about(embedded: Mapping[str, Member]) -> list[tuple[str, str, str]]:
     """The same about embeddings of others, of every objective that claims to beat baselines."""
-    return [
-        (f"{objective} - {name}", FEW, f"With few labels, {objective} pretraining beats {title}")
+    beating = [
+        objective
         for objective, comparison in comparisons()
         if comparison.other == BEST_BASELINE and comparison.few is not None
-        for name, title in ((name, embedded[name].title) for name in main_learners(embedded))
     ]
+    alone = {name: embedded[name].title for name in main_learners(embedded)}
+    found = [
+        (f"{objective} - {name}", FEW, f"With few labels, {objective} pretraining beats {title}")
+        for objective in beating
+        for name, title in alone.items()
+    ]
+    layers = {embedded[name].layer: name for name in alone}
+    for method in joined_learners(embedded):
+        layer = method.removeprefix(JOINED)
+        if layer in layers:
+            name = layers[layer]
+            found += [
+                (
+                    f"{objective}+{layer} - {name}",
+                    FEW,
+                    f"With few labels, {objective} features beside {alone[name]} beat it alone",
+                )
+                for objective in beating
+            ]
+    return found
 
 
 def decide(
@@ -64,7 +84,8 @@ def decide(
     """
     rows = []
     relevant = differences[
-        (differences.score == HEADLINE[0]) & (differences.adaptation == adaptation)
+        (differences.score == HEADLINE[0])
+        & differences.adaptation.isin((adaptation, NO_ADAPTATION))
     ]
     for comparison, shots, claim in [*claims(), *claims_about(embedded or {})]:
         found = relevant[(relevant.comparison == comparison) & (relevant.shots == shots)]

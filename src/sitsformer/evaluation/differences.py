@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from sitsformer.embeddings import Member, main_learners
+from sitsformer.embeddings import Member, joined_learners, main_learners
 from sitsformer.evaluation import intervals
 from sitsformer.evaluation.evaluate import HEADLINE, Arm, Floats, Results, both
 from sitsformer.fewshot import NETWORK
@@ -64,6 +64,23 @@ def pairs(
                 one, two = Arm(NETWORK, init, adaptation), Arm(peer)
                 if one in network and shots in results.get(two, {}):
                     yield one, two, f"{init} - {peer}"
+    yield from _joined(results, shots, embedded)
+
+
+def _joined(
+    results: Results, shots: str, embedded: Mapping[str, Member]
+) -> Iterator[tuple[Arm, Arm, str]]:
+    """What an encoder adds to embeddings of others, and these to the network."""
+    alone = {embedded[name].layer: name for name in main_learners(embedded)}
+    for method in joined_learners(embedded):
+        layer = embedded[method].layer
+        for joint in results:
+            if joint.method != method or shots not in results[joint]:
+                continue
+            for rival in results:
+                network = (rival.method, rival.init) == (NETWORK, joint.init)
+                if shots in results[rival] and (network or rival.method == alone.get(layer)):
+                    yield joint, rival, f"{joint.name} - {joint.init if network else rival.method}"
 
 
 def compare(
@@ -86,7 +103,7 @@ def compare(
                 rows.append(
                     {
                         "comparison": name,
-                        "adaptation": one.adaptation,
+                        "adaptation": two.adaptation if one.joins else one.adaptation,
                         "first": one.name,
                         "second": two.name,
                         "shots": shots,

@@ -21,6 +21,7 @@ import pandas as pd
 
 from sitsformer import fewshot
 from sitsformer.config import Evaluation
+from sitsformer.embeddings import JOINED
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import intervals, metrics
 from sitsformer.fewshot import NETWORK, NO_ADAPTATION, Cell, CellTable
@@ -48,15 +49,25 @@ class Arm:
 
     @property
     def name(self) -> str:
-        """Short name: `dual-full`, `none-full`, `random_forest`, `random_forest+dual`."""
+        """Short name: `dual-full`, `none-full`, `random_forest`, `random_forest+dual`.
+
+        Embeddings of others joined with an encoder's features: `dual+satellite_embedding`.
+        """
         if self.method == NETWORK:
             return f"{self.init}-{self.adaptation}"
+        if self.joins:
+            return f"{self.init}+{self.method.removeprefix(JOINED)}"
         return f"{self.method}+{self.init}" if self.control else self.method
 
     @property
     def control(self) -> bool:
         """Whether it is a baseline that is given the land cover of pretrained models."""
-        return self.method != NETWORK and self.init != SCRATCH.name
+        return self.method != NETWORK and self.init != SCRATCH.name and not self.joins
+
+    @property
+    def joins(self) -> bool:
+        """Whether it joins embeddings of others with the features of pretrained encoders."""
+        return self.method.startswith(JOINED)
 
 
 @dataclass(frozen=True)

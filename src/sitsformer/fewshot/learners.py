@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sitsformer.embeddings import JOINED
 from sitsformer.errors import SitsError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ NO_ADAPTATION = "-"
 _LEARNER = re.compile(
     r"(?P<init>[a-z][a-z0-9_]*)(-p(?P<seed>\d+))?-(?P<adaptation>[a-z][a-z0-9_]*)"
 )
+_JOINED = re.compile(r"(?P<init>[a-z][a-z0-9_]*)-p(?P<seed>\d+)\+(?P<layer>[a-z][a-z0-9_]*)")
 _CONTROL = re.compile(r"(?P<method>[a-z][a-z0-9_]*)-(?P<init>[a-z][a-z0-9_]*)-p(?P<seed>\d+)")
 
 
@@ -30,7 +32,8 @@ class Learner:
     Attributes:
         method: `sitsformer`, or the name of a baseline.
         init: what the weights start from: `none`, or an objective of pretraining. Of a baseline:
-            `none`, or the objective whose land cover it is given, which makes it a control.
+            `none`, or the objective whose land cover it is given, which makes it a control; of one
+            that joins embeddings with an encoder, the objective that this was pretrained on.
         adaptation: how they learn crops, by name (`full`, `linear` ...); `-` for baselines.
         pretrain_seed: which pretraining run; -1 where there is none.
     """
@@ -43,11 +46,21 @@ class Learner:
     @property
     def control(self) -> bool:
         """Whether it is a baseline that is given the land cover of a pretrained model."""
-        return self.method != NETWORK and self.pretrain_seed >= 0
+        return self.method != NETWORK and self.pretrain_seed >= 0 and not self.joins
+
+    @property
+    def joins(self) -> bool:
+        """Whether it joins embeddings of others with the features of a pretrained encoder."""
+        return self.method.startswith(JOINED)
 
     @property
     def name(self) -> str:
-        """Folder of its cells: `dual-p0-full`, `random_forest`, control `random_forest-dual-p0`."""
+        """Folder of its cells: `dual-p0-full`, `random_forest`, control `random_forest-dual-p0`.
+
+        One that joins embeddings with an encoder: `dual-p0+satellite_embedding`.
+        """
+        if self.joins:
+            return f"{self.init}-p{self.pretrain_seed}+{self.method.removeprefix(JOINED)}"
         if self.method != NETWORK:
             return self.method + (f"-{self.init}-p{self.pretrain_seed}" if self.control else "")
         run = "" if self.pretrain_seed < 0 else f"-p{self.pretrain_seed}"
@@ -56,6 +69,10 @@ class Learner:
 
 def parse_learner(name: str) -> Learner:
     """The inverse of `Learner.name`."""
+    joined = _JOINED.fullmatch(name)
+    if joined is not None:
+        method = JOINED + joined["layer"]
+        return Learner(method, joined["init"], NO_ADAPTATION, int(joined["seed"]))
     control = _CONTROL.fullmatch(name)
     if control is not None:
         return Learner(control["method"], control["init"], NO_ADAPTATION, int(control["seed"]))

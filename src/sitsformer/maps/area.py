@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from sitsformer import artefacts, mapproducts
 from sitsformer.cube import layer_values, open_cube, tile_of
+from sitsformer.embedded import store as embeddings
 from sitsformer.evaluation import areas
 from sitsformer.maps.codes import MapCodes, read_codes
 from sitsformer.maps.mosaic import Grid, Piece, count, grid_of, read_pieces, thinned, vrt, write_cog
@@ -136,6 +137,7 @@ def make_area(
     cubes: Sequence[Path] = (),
     visits: int = 30,
     parcels: Path | None = None,
+    embedded: Sequence[Path] = (),
 ) -> MappedArea:
     """Put the map of an area together of the maps of its tiles.
 
@@ -150,6 +152,7 @@ def make_area(
         cubes: of the tiles, for the labels of the picture.
         visits: how many places to visit are suggested.
         parcels: vector file of fields, each to get the class of most of its pixels.
+        embedded: embeddings of the samples of the store, for a predictor that reads them.
 
     Raises:
         SitsError: a file cannot be read, or the tiles do not belong together.
@@ -176,7 +179,7 @@ def make_area(
         out=out,
         pieces=tuple(pieces[first.name]),
         codes=codes,
-        table=_table(out, codes, name, level, pixel, store, predictor, season, cubes),
+        table=_table(out, codes, name, level, pixel, store, predictor, season, cubes, embedded),
         level=level,
         cubes=tuple(cubes),
         layer="" if predictor is None else predictor.layer,
@@ -203,6 +206,7 @@ def _table(
     predictor: Predictor | None,
     season: int | None,
     cubes: Sequence[Path],
+    embedded: Sequence[Path],
 ) -> pd.DataFrame:
     from sitsformer.maps import reference
 
@@ -220,7 +224,13 @@ def _table(
     frame = table(found.sample, found.basis)
     if found.sample is not None or predictor is None or not (found.truth >= 0).any():
         return frame
-    mapped, truth, weight = reference.predicted(store, found, predictor.predict)
+    vectors = None
+    if predictor.layer_read:
+        rows = embeddings.given_layer(
+            embedded, embeddings.KIND, predictor.layer_read, "who drew the map"
+        )
+        vectors = embeddings.read_rows(rows)
+    mapped, truth, weight = reference.predicted(store, found, predictor.predict, vectors=vectors)
     return areas.carried_over(frame, mapped, truth, weight, found.basis)
 
 

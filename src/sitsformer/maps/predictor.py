@@ -1,7 +1,7 @@
 """Whoever draws a map, behind one function: raw samples -> probabilities.
 
 `load_predictor` is the only place that knows what kinds of learners there are: networks, baselines,
-and either of them weighed by the land cover of a pretrained model.
+learners of embeddings, and any of them weighed by the land cover of a pretrained model.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Predictor:
     """What a map needs of a learner.
 
     Attributes:
-        predict: raw samples -> probabilities of the classes.
+        predict: raw samples (and their embeddings in `layer_read`) -> probabilities of the classes.
         classes: in the order of the probabilities.
         layer: label layer that the classes are of; empty where nobody said.
         bands: that it reads, in order.
@@ -36,6 +36,9 @@ class Predictor:
         features: length of an embedding.
         refuse_means: refuses means of the bands (reflectance) that its samples cannot have.
         about: who it is and why, as tags of its maps; empty where nobody said.
+        layer_read: layer of embeddings of others that it reads, too; empty: none.
+        axes: of these embeddings.
+        alone: it reads nothing but these.
     """
 
     predict: Predict
@@ -49,33 +52,61 @@ class Predictor:
     refuse_means: Callable[[npt.NDArray[np.floating]], None] | None = None
     about: Mapping[str, str] = field(default_factory=dict)
     sensor: Sensor = SENTINEL2
+    layer_read: str = ""
+    axes: tuple[str, ...] = ()
+    alone: bool = False
 
 
-def load_predictor(path: Path, batch_size: int, device: str = "cpu") -> Predictor:
+def load_predictor(
+    path: Path, batch_size: int, device: str = "cpu", precision: str = "float32"
+) -> Predictor:
     """The predictor of an artefact.
 
     Args:
         path: the model of a map: a fine-tuned network, or a baseline (`cropmodel.py`).
         batch_size: samples predicted at once.
         device: where a network runs, `auto` (a GPU if there is one), `cpu` or `cuda`.
+        precision: of a network's matrix products, `float32` or `bf16`.
 
     Raises:
-        SitsError: it is damaged, or has no classes.
+        SitsError: it is damaged, has no classes, or is to run in `bf16` where nothing does.
     """
     from sitsformer.model.device import find_device
     from sitsformer.modelfiles import describe
 
-    where, found = str(find_device(device)), describe(path)
-    read = _baseline if "calendar" in found.get("learner", {}) else _network
-    predictor = read(path, found, batch_size, where)
+    where, found = _Where(batch_size, str(find_device(device)), precision), describe(path)
+    read = _network
+    if "embeddings" in found.get("learner", {}):
+        read = _embedded
+    elif "calendar" in found.get("learner", {}):
+        read = _baseline
+    predictor = read(path, found, where)
     if "weights" not in found.get("learner", {}):
         return predictor
-    return replace(predictor, predict=_weighed(path, found, predictor.predict, batch_size, where))
+    return replace(predictor, predict=_weighed(path, found, predictor.predict, where))
 
 
-def _network(path: Path, found: Mapping[str, Any], batch_size: int, device: str) -> Predictor:
+@dataclass(frozen=True)
+class _Where:
+    """How networks predict."""
+
+    batch_size: int
+    device: str
+    precision: str
+
+    def asked(self) -> dict[str, Any]:
+        """Arguments of `SITSFormer.predict`; a tile's values are checked once, as a whole."""
+        from sitsformer.model.prediction import BF16, refuse_bf16
+
+        if self.precision == BF16:
+            refuse_bf16(self.device)
+        return {"batch_size": self.batch_size, "check": False, "precision": self.precision}
+
+
+def _network(path: Path, found: Mapping[str, Any], where: _Where) -> Predictor:
     from sitsformer.modelstore import load_model
 
+    asked, device = where.asked(), where.device
     model = load_model(path, device=device)
     if not model.class_names:
         raise SitsError(
@@ -84,18 +115,31 @@ def _network(path: Path, found: Mapping[str, Any], batch_size: int, device: str)
         )
     return Predictor(
         # The values of a cube are checked once for a tile: a batch may be all water.
-        predict=lambda reflectance, doy: model.predict(reflectance, doy, batch_size, check=False),
-        embed=lambda reflectance, doy: model.embed(reflectance, doy, batch_size, check=False),
+        predict=lambda reflectance, doy: model.predict(reflectance, doy, **asked),
+        embed=lambda reflectance, doy: model.embed(reflectance, doy, **asked),
         features=model.width,
         **_described(found),
     )
 
 
-def _baseline(path: Path, found: Mapping[str, Any], batch_size: int, device: str) -> Predictor:
+def _baseline(path: Path, found: Mapping[str, Any], where: _Where) -> Predictor:
     from sitsformer.baselines import saved
 
-    del batch_size  # its batches are those of the map
-    return Predictor(predict=saved.load(path, found, device), **_described(found))
+    # Its batches are those of the map, its numbers those that it was fitted with.
+    return Predictor(predict=saved.load(path, found, where.device), **_described(found))
+
+
+def _embedded(path: Path, found: Mapping[str, Any], where: _Where) -> Predictor:
+    from sitsformer.baselines import savedembedded
+
+    layer = found["learner"]["embeddings"]
+    return Predictor(
+        predict=savedembedded.load(path, found, where.batch_size, where.device),
+        layer_read=layer["layer"],
+        axes=tuple(layer["axes"]),
+        alone=savedembedded.alone(found),
+        **_described(found),
+    )
 
 
 def _described(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,6 +152,8 @@ def _described(found: Mapping[str, Any]) -> dict[str, Any]:
     about = {"LEARNER": learner["name"], "WHY": learner["why"]} if learner else {}
     if learner.get("refined", "none") != "none":
         about["REFINED"] = learner["refined"]
+    if attribution := learner.get("embeddings", {}).get("attribution"):
+        about["ATTRIBUTION"] = attribution
     return {
         "classes": classes_of(found),
         "layer": str(found.get("layer", "")),
@@ -120,23 +166,22 @@ def _described(found: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _weighed(
-    path: Path, found: Mapping[str, Any], predict: Predict, batch_size: int, device: str
-) -> Predict:
+def _weighed(path: Path, found: Mapping[str, Any], predict: Predict, where: _Where) -> Predict:
     """Probabilities times what the land cover of a pretrained model says of each crop."""
     from sitsformer.fewshot.refine import weighed
     from sitsformer.modelfiles import KNOWING
     from sitsformer.modelstore import load_model
 
-    knowing = load_model(
-        path / KNOWING, bands=found["bands"], patch=found["architecture"]["patch"], device=device
-    )
+    asked, patch = where.asked(), found["architecture"]["patch"]
+    knowing = load_model(path / KNOWING, bands=found["bands"], patch=patch, device=where.device)
     weights = np.array(found["learner"]["weights"])
 
     def refined(
-        reflectance: npt.NDArray[np.uint16], doy: npt.NDArray[np.int64]
+        reflectance: npt.NDArray[np.uint16],
+        doy: npt.NDArray[np.int64],
+        *vectors: npt.NDArray[np.float32],
     ) -> npt.NDArray[np.floating]:
-        land_cover = knowing.predict(reflectance, doy, batch_size, check=False)
-        return weighed(predict(reflectance, doy), land_cover, weights)
+        land_cover = knowing.predict(reflectance, doy, **asked)
+        return weighed(predict(reflectance, doy, *vectors), land_cover, weights)
 
     return refined

@@ -229,7 +229,11 @@ def values_at(raster: Path, x: Floats, y: Floats, nodata: int) -> npt.NDArray[np
 
 
 def predicted(
-    store: Path, samples: TestSamples, predict: Any, size: int = 4096
+    store: Path,
+    samples: TestSamples,
+    predict: Any,
+    size: int = 4096,
+    vectors: npt.NDArray[np.float32] | None = None,
 ) -> tuple[Ints, Ints, Floats]:
     """Class that a model gives each test sample, its true class and its weight.
 
@@ -238,12 +242,15 @@ def predicted(
         samples: of `look_up`.
         predict: raw samples -> probabilities.
         size: samples read at once.
+        vectors: (row of the store, axis) embeddings of others, where the model reads them.
     """
     from sitsformer.samples import load_samples
 
     test = load_samples(store, "test", choose=lambda _, rows: np.isin(rows, samples.rows))
     order: Sequence[int] = range(0, len(test), size)
-    guess = [predict(test.reflectance[i : i + size], test.doy[i : i + size]) for i in order]
+    beside = () if vectors is None else (vectors[test.index],)
+    series = (test.reflectance, test.doy, *beside)
+    guess = [predict(*(values[i : i + size] for values in series)) for i in order]
     known = samples.truth >= 0
     mapped = np.concatenate(guess).argmax(1)
     return mapped[known], samples.truth[known], samples.weight[known]

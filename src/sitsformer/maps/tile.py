@@ -24,8 +24,12 @@ from sitsformer.patches.thinning import thin
 from sitsformer.progress import Progress
 from sitsformer.stored import MISSING, SCALE
 
-Predict = Callable[[npt.NDArray[np.uint16], npt.NDArray[np.int64]], npt.NDArray[np.floating]]
-"""(sample, time, band, py, px) uint16 and (sample, time) days of year -> (sample, class)."""
+Predict = Callable[..., npt.NDArray[np.floating]]
+"""(sample, time, band, py, px) uint16 and (sample, time) days of year -> (sample, class); of one
+that learned from embeddings, these (sample, axis) come third."""
+
+Vectors = Callable[[npt.NDArray[np.int64], npt.NDArray[np.int64]], npt.NDArray[np.float32]]
+"""Rows and columns of pixels -> their embeddings (pixel, axis), NaN where there are none."""
 
 NONE = 0
 """Value of a pixel without a prediction; class k is k + 1."""
@@ -78,6 +82,7 @@ def predict(
     probabilities: int = 0,
     embed: Predict | None = None,
     features: int = 0,
+    vectors: Vectors | None = None,
 ) -> CropMap:
     """Predict every pixel of a cube.
 
@@ -92,6 +97,7 @@ def predict(
         probabilities: number of classes, whose probabilities are then kept too; 0: they are not.
         embed: raw samples -> embeddings, which are then kept too.
         features: length of an embedding.
+        vectors: embeddings of others, where the model reads them, too.
 
     Raises:
         SitsError: the tile is smaller than a patch, a cube cannot be used, or its values cannot be
@@ -122,20 +128,24 @@ def predict(
                 continue
             middle = reflectance[:, :, :, settings.size // 2, settings.size // 2][doy > 0]
             sums, steps = sums + middle.sum(0, dtype=np.float64), steps + len(middle)
-            found = model(reflectance[enough], doy[enough])
             place = row[enough], column[enough]
-            classes[place] = found.argmax(1) + 1
-            # At least 1: zero percent means that nothing was predicted.
-            confidence[place] = np.clip(np.rint(100 * found.max(1)), 1, 100)
-            margin[place] = _margin(found)
+            beside = () if vectors is None else (vectors(*place),)
+            found = model(reflectance[enough], doy[enough], *beside)
+            classes[place], confidence[place], margin[place] = scored(found)
             if probabilities:
                 layers["probabilities"][(slice(None), *place)] = found.T
             if embed is not None:
-                vectors = embed(reflectance[enough], doy[enough])
-                layers["embeddings"][(slice(None), *place)] = vectors.T
+                own = embed(reflectance[enough], doy[enough])
+                layers["embeddings"][(slice(None), *place)] = own.T
     if refuse_means is not None and steps:
         refuse_means(sums / steps * SCALE)
     return CropMap(classes, confidence, margin, dates, **layers)
+
+
+def scored(found: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.floating], ...]:
+    """Class, confidence and margin (N,) of probabilities (N, class), as `CropMap` has them."""
+    # At least 1: zero percent means that nothing was predicted.
+    return found.argmax(1) + 1, np.clip(np.rint(100 * found.max(1)), 1, 100), _margin(found)
 
 
 def _margin(found: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:

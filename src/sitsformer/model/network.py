@@ -278,7 +278,13 @@ class SITSFormer(nn.Module):
         return self.classify(self.encode(steps), steps.layout, steps.doy)
 
     def predict(
-        self, reflectance: Any, doy: Any, batch_size: int = 1024, *, check: bool = True
+        self,
+        reflectance: Any,
+        doy: Any,
+        batch_size: int = 1024,
+        *,
+        check: bool = True,
+        precision: str = "float32",
     ) -> npt.NDArray[np.float32]:
         """Class probabilities of samples.
 
@@ -290,12 +296,27 @@ class SITSFormer(nn.Module):
             doy: (sample, time) day of year 1-366, 0 or NaN = no step; or dates (datetime64, NaT).
             batch_size: samples a batch.
             check: refuse reflectances that cannot be: of another scale, offset or order of bands.
+            precision: of matrix products: `float32`, or `bf16` on a GPU or a processor that
+                multiplies bfloat16.
 
         Returns:
             (sample, class) float32; rows sum to 1.
 
         Raises:
-            SitsError: the model has no classifier, or the samples do not fit it.
+            SitsError: the model has no classifier, the samples do not fit it, or there are no
+                units for `bf16`.
+
+        Examples:
+            >>> import numpy as np, sitsformer
+            >>> model = sitsformer.load_model("results/models/crop")
+            >>> side = model.architecture.patch
+            >>> reflectance = np.full((2, 12, len(model.bands), side, side), 0.2)
+            >>> doy = [[15, 45, 75, 105, 135, 165, 195, 225, 255, 285, 315, 345]] * 2
+            >>> probabilities = model.predict(reflectance, doy)
+            >>> probabilities.shape == (2, len(model.class_names))
+            True
+            >>> bool(np.allclose(probabilities.sum(1), 1))
+            True
         """
         if self.classifier is None:
             raise SitsError(
@@ -305,10 +326,17 @@ class SITSFormer(nn.Module):
         from sitsformer.model.prediction import probabilities
 
         series = self._series(reflectance, doy, check)
-        return probabilities(self, series, np.arange(len(series.lengths)), batch_size)
+        everything = np.arange(len(series.lengths))
+        return probabilities(self, series, everything, batch_size, precision)
 
     def embed(
-        self, reflectance: Any, doy: Any, batch_size: int = 1024, *, check: bool = True
+        self,
+        reflectance: Any,
+        doy: Any,
+        batch_size: int = 1024,
+        *,
+        check: bool = True,
+        precision: str = "float32",
     ) -> npt.NDArray[np.float32]:
         """Embeddings of samples: the vectors that the classifier reads, or would read.
 
@@ -317,17 +345,27 @@ class SITSFormer(nn.Module):
             doy: see `predict`.
             batch_size: samples a batch.
             check: see `predict`.
+            precision: see `predict`.
 
         Returns:
             (sample, H) float32, or (sample, 2 H) where `mean_max` pools.
 
         Raises:
             SitsError: the samples do not fit the model.
+
+        Examples:
+            >>> import numpy as np, sitsformer
+            >>> model = sitsformer.load_model("results/models/crop")
+            >>> side = model.architecture.patch
+            >>> reflectance = np.full((1, 3, len(model.bands), side, side), 0.2)
+            >>> len(model.embed(reflectance, [[100, 150, 200]]))
+            1
         """
         from sitsformer.model.prediction import embeddings
 
         series = self._series(reflectance, doy, check)
-        return embeddings(self, series, np.arange(len(series.lengths)), batch_size)
+        everything = np.arange(len(series.lengths))
+        return embeddings(self, series, everything, batch_size, precision)
 
     def _series(self, reflectance: Any, doy: Any, check: bool) -> Series:
         from sitsformer.model.inputs import as_stored, refuse_implausible

@@ -14,12 +14,27 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from sitsformer.errors import SitsError
+from sitsformer.model.device import hand_back
 from sitsformer.model.network import SITSFormer
-from sitsformer.model.packed import LEAST_STEPS, PackedModel, can_pack, rounded
+from sitsformer.model.packed import (
+    LEAST_STEPS,
+    PackedModel,
+    can_pack,
+    has_bf16_units,
+    products_are_right,
+    rounded,
+)
 from sitsformer.model.steps import Change, Series, Steps, StepTable, make_layout, pack
+
+FLOAT32, BF16 = "float32", "bf16"
+"""Precisions of matrix products."""
 
 Ints = npt.NDArray[np.int64]
 Finish = Callable[[Tensor, StepTable, Tensor], Tensor]
+
+HAND_BACK = 8
+"""Batches on a CPU between those after which free memory is given back."""
 
 LARGEST_BYTES = 8 * 2**20
 """Size of the largest activation of a batch on a CPU: 2,048 steps of the default network. Measured:
@@ -27,7 +42,7 @@ a third of it loses 2 % to the calls, a little more gains nothing."""
 
 
 def probabilities(
-    model: SITSFormer, series: Series, index: Ints, most: int
+    model: SITSFormer, series: Series, index: Ints, most: int, precision: str = FLOAT32
 ) -> npt.NDArray[np.float32]:
     """Class probabilities of some samples.
 
@@ -36,18 +51,20 @@ def probabilities(
         series: samples.
         index: (n,) which of them.
         most: samples of a batch at most.
+        precision: of matrix products, `float32` or `bf16`; see `refuse_bf16`.
 
     Returns:
         (n, class) float32; rows sum to 1.
     """
     out = np.empty((len(index), model.architecture.classes), np.float32)
-    for part, found in _batches(model, series, index, most, partial(_probabilities, model)):
+    finish = partial(_probabilities, model)
+    for part, found in _batches(model, series, index, most, finish, precision):
         out[part] = found
     return out
 
 
 def embeddings(
-    model: SITSFormer, series: Series, index: Ints, most: int
+    model: SITSFormer, series: Series, index: Ints, most: int, precision: str = FLOAT32
 ) -> npt.NDArray[np.float32]:
     """The vectors that the classifier reads (or would read) of some samples.
 
@@ -57,7 +74,7 @@ def embeddings(
         (n, `model.width`) float32.
     """
     out = np.empty((len(index), model.width), np.float32)
-    for part, found in embedding_batches(model, series, index, most):
+    for part, found in _batches(model, series, index, most, model.pool, precision):
         out[part] = found
     return out
 
@@ -77,7 +94,7 @@ def embedding_batches(
     Yields:
         Positions (b,) in `index`, each once, and the vectors (b, `model.width`) of these samples.
     """
-    return _batches(model, series, index, most, model.pool, change)
+    return _batches(model, series, index, most, model.pool, FLOAT32, change)
 
 
 def _batches(
@@ -86,15 +103,40 @@ def _batches(
     index: Ints,
     most: int,
     finish: Finish,
+    precision: str,
     change: Change | None = None,
 ) -> Iterator[tuple[Ints, npt.NDArray[np.float32]]]:
     """Positions in `index`, and what `finish` makes of these samples, batch by batch."""
-    lengths = series.lengths[index]
-    fast = can_pack(model) and int(lengths.sum()) >= LEAST_STEPS
-    packed = PackedModel(model) if fast else None
-    for part in portions(model, lengths, most):
+    lengths, device = series.lengths[index], model.mean.device
+    packed = None
+    if precision == BF16:
+        refuse_bf16(device)
+        # However few there are: what a pixel gets depends on no other.
+        packed = PackedModel(model, torch.bfloat16) if device.type == "cpu" else None
+    elif can_pack(model) and int(lengths.sum()) >= LEAST_STEPS:
+        packed = PackedModel(model)
+    casts = precision == BF16 and device.type != "cpu"
+    for number, part in enumerate(portions(model, lengths, most)):
         own = None if change is None else change.of(part)
-        yield part, batch_of(model, series, index[part], finish, packed, own)
+        yield part, batch_of(model, series, index[part], finish, packed, casts, own)
+        if device.type == "cpu" and number % HAND_BACK == HAND_BACK - 1:
+            hand_back()
+
+
+def refuse_bf16(device: torch.device | str) -> None:
+    """Refuse matrix products in bfloat16 on a processor that has no units for them.
+
+    Raises:
+        SitsError: it has none; emulated, they are slower than those in float32.
+    """
+    if torch.device(device).type != "cpu":
+        return
+    if not (has_bf16_units() and products_are_right(torch.bfloat16)):
+        raise SitsError(
+            "precision bf16 asks for a GPU, or for a processor that multiplies bfloat16 "
+            "(AVX512-BF16 or AMX: AMD since Zen 4, Intel since Sapphire Rapids), and this one "
+            "does not: use float32"
+        )
 
 
 def portions(model: SITSFormer, lengths: Ints, most: int) -> list[Ints]:
@@ -137,6 +179,7 @@ def batch_of(
     index: Ints,
     finish: Finish,
     packed: PackedModel | None = None,
+    casts: bool = False,
     change: Change | None = None,
 ) -> npt.NDArray[np.float32]:
     """Encode one batch and make something of it.
@@ -147,11 +190,13 @@ def batch_of(
         index: (B,) which of them.
         finish: encoded steps (N, H), their layout and days -> (B, ...).
         packed: made of `model`; encodes in its place.
+        casts: whether the model's matrix products are of bfloat16.
         change: of the samples, in the order of `index`.
     """
     was_training = model.training
     model.eval()
-    with torch.inference_mode():
+    cast = torch.autocast(model.mean.device.type, torch.bfloat16, enabled=casts)
+    with torch.inference_mode(), cast:
         steps = pack(series, index, change)
         if steps.values.device != model.mean.device:
             steps = _move(steps, model.mean.device)

@@ -118,7 +118,8 @@ class Series:
     Attributes:
         values: (sample * T, C, P) int16: the bits of the stored uint16, since few tensor operations
             know that type.
-        doy: (sample, T) int64 on the host, 0 = padding.
+        doy: (sample, T) int16 on the host, 0 = padding; the array it was made of, where that was
+            of this type.
         lengths: (sample,) int64 on the host; steps stand in front.
         mean: (C,) float32, reflectance, on the device.
         std: (C,) float32.
@@ -126,7 +127,7 @@ class Series:
     """
 
     values: Tensor
-    doy: Ints
+    doy: npt.NDArray[np.int16]
     lengths: Ints
     mean: Tensor
     std: Tensor
@@ -153,14 +154,14 @@ def make_series(
         ValueError: a sample without a valid step, padding before a step, or a day beyond 366.
     """
     samples, time, bands = reflectance.shape[:3]
-    days = np.ascontiguousarray(doy, dtype=np.int64)
-    lengths = (days > 0).sum(1)
+    lengths = (doy > 0).sum(1)
     if lengths.min(initial=1) < 1:
         raise ValueError(f"sample {int(np.argmin(lengths))} has no valid time step")
-    if not np.array_equal(days > 0, np.arange(time) < lengths[:, None]):
+    if not np.array_equal(doy > 0, np.arange(time) < lengths[:, None]):
         raise ValueError("valid time steps must stand before padding (doy 0)")
-    if days.max(initial=0) > LAST_DAY:
-        raise ValueError(f"day of year {days.max()} is beyond {LAST_DAY}")
+    if doy.max(initial=0) > LAST_DAY:
+        raise ValueError(f"day of year {doy.max()} is beyond {LAST_DAY}")
+    days = np.ascontiguousarray(doy, dtype=np.int16)
     flat = np.ascontiguousarray(reflectance).reshape(samples * time, bands, -1)
     gaps = _has_gaps(flat, days.ravel() > 0)
     centre, spread = (torch.from_numpy(np.array(a, np.float32)).to(device) for a in (mean, std))
@@ -235,7 +236,7 @@ def pack(series: Series, index: Ints, change: Change | None = None) -> Steps:
     if missing:  # rows that are no steps hold the first sample's first, and no day
         sample, step = (np.pad(places, (0, missing)) for places in (sample, step))
     rows = index[sample] * time + step
-    day = series.doy.reshape(-1)[rows]
+    day = series.doy.reshape(-1)[rows].astype(np.int64)
     scale = SCALE / series.std
     offset = -series.mean / series.std
     if change is not None:

@@ -236,7 +236,7 @@ def _client(address: str) -> Iterator[Any]:
         from distributed import Client
     except ImportError:
         raise SitsError(
-            "patches.scheduler needs the package `distributed`: install sitsformer[cluster], "
+            "patches.scheduler needs the package `distributed`: pip install distributed, "
             "or leave the key out to use threads"
         ) from None
     try:

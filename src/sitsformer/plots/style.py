@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from sitsformer import artefacts
 from sitsformer.baselines import shipped
-from sitsformer.embeddings import of_products
+from sitsformer.embeddings import LEARNERS, learner_name, of_products, products
 from sitsformer.fewshot import shots_order
 from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.plots.lettering import lettering
@@ -58,6 +58,12 @@ def look(arm: str, several: bool = False) -> Look:
         known = adaptations().get(adaptation)
         return Look(found.colour, found.marker, label, "-" if known is None else known.line)
     method, _, given = arm.partition("+")
+    if method in starts():
+        joined = of_products().get(learner_name(given, "with_encoder"))
+        title = given.replace("_", " ") if joined is None else products()[given].title
+        colour = "#4d4d4d" if joined is None else joined.colour
+        marker = LEARNERS["with_encoder"].marker
+        return Look(colour, marker, f"{starts()[method].title} and {title}", "-")
     ships = shipped().get(method)
     if given:
         plain = look(method)

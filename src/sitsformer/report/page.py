@@ -54,7 +54,7 @@ def render(
         what=setting.rows(material),
         table=_table(material),
         sections=_sections(drawings, whatnext.link(figures, folder)),
-        surveys=sections.surveys(material),
+        surveys=sections.surveys(material, folder),
         embeddings=sections.embeddings(material),
         maps=maps,
         rules=material.benchmarks.fillna(0).to_dict("records"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,11 +14,15 @@ from sitsformer.embeddings import products as products_of_embeddings
 from sitsformer.labelchecks import check
 from sitsformer.labels import products
 from sitsformer.report.gather import Material
+from sitsformer.report.whatnext import link
 from sitsformer.samples import read_manifest
 from sitsformer.surveys import account
 
 SHOWN = 20
 """Samples that deserve a second look, of each set, on the page."""
+
+BLOCKS = 50
+"""Blocks whose classes are counted there, of each set, the largest first."""
 
 
 def _table(frame: pd.DataFrame) -> dict[str, Any]:
@@ -72,8 +77,13 @@ def embeddings(m: Material) -> list[dict[str, str]]:
     return found
 
 
-def surveys(m: Material) -> list[dict[str, Any]]:
-    """What became of labelled features, by set: a row a reason, a column a class."""
+def surveys(m: Material, folder: Path) -> list[dict[str, Any]]:
+    """What became of labelled features, by set: a row a reason, a column a class.
+
+    Args:
+        m: of the report.
+        folder: that the page will stand in; it links files from there.
+    """
     found = []
     for name, path in m.stores.items():
         manifest = read_manifest(path)
@@ -88,6 +98,7 @@ def surveys(m: Material) -> list[dict[str, Any]]:
                 "set": name,
                 "layer": features["layer"],
                 "file": str(path / account.TABLE),
+                "link": link(path / account.TABLE, folder),
                 "features": features["features"],
                 "samples": features["samples"],
                 "classes": classes,
@@ -103,6 +114,8 @@ def surveys(m: Material) -> list[dict[str, Any]]:
                 "warnings": [line for line in manifest["warnings"] if ": no samples" not in line],
                 "checks": checked.summary[-2:],
                 "spread": _table(checked.classes),
+                "blocks": _table(checked.blocks.head(BLOCKS)),
+                "more_blocks": max(0, len(checked.blocks) - BLOCKS),
                 "suspicious": _table(checked.samples.head(SHOWN)),
                 "more": max(0, len(checked.samples) - SHOWN),
                 "store": str(path),

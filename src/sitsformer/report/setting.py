@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from sitsformer.config import Config
-from sitsformer.embeddings import members
+from sitsformer.embeddings import joined_learners, members
 from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.report import sections
 from sitsformer.report.gather import Material
 from sitsformer.samples import SPLITS, about, open_samples
 from sitsformer.sensors import said
-from sitsformer.training.objectives import losses, objectives, starts
+from sitsformer.training.objectives import SCRATCH, losses, objectives, starts
 
 
 def rows(m: Material) -> list[tuple[str, str]]:
@@ -78,8 +78,11 @@ def _count(number: int, what: str) -> str:
 
 def _others(config: Config) -> str:
     """How many methods take part beside the network."""
-    embedded = len(members(config.embeddings))
-    baselines = f"{len(config.fewshot.baselines) - embedded} baselines"
+    known = members(config.embeddings)
+    alone = len(known) - len(joined_learners(known))
+    pretrained = sum(init != SCRATCH.name for init in config.fewshot.inits)
+    embedded = alone + len(joined_learners(known)) * pretrained
+    baselines = f"{len(config.fewshot.baselines) - alone} baselines"
     if not embedded:
         return baselines
     return f"{baselines} and {embedded} learner{'s' * (embedded > 1)} of embeddings"

@@ -28,6 +28,7 @@ _DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})([ T].*)?|(\d{4})(\d{2})(\d{2})")
 _YEAR = re.compile(r"(\d{4})(\.0*)?")
 _SEASON = re.compile(r"(\d{4})(?:/(\d{4}|\d{2})|-(\d{4}))")
 _EMPTY = ("", "nan", "none", "null", "nat", "<na>")
+_DOUBTFUL = ("na", "n/a", "-", "?", "unknown")
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,11 @@ def classes(cells: list[str], legend: str | None, where: str) -> tuple[NDArray[n
         ConfigError: codes that a layer cannot hold, or that the legend lacks.
     """
     there = [cell for cell in cells if cell]
+    if doubtful := sorted({cell for cell in there if cell.casefold() in _DOUBTFUL}):
+        logger.warning(
+            "%s: %s is taken for a class; empty these cells if they mean that there is none",
+            where, " and ".join(doubtful),
+        )  # fmt: skip
     if not there:
         raise ConfigError(f"{where} is empty throughout; name the column that has the class")
     coded = all(_WHOLE.fullmatch(cell) for cell in there)

@@ -18,12 +18,13 @@ def claims(features: Any, tile: Tile, survey: Survey) -> Claims:
     Args:
         features: GeoDataFrame of polygons, any CRS; the index are positions from 0.
         tile: on whose grid the pixels are.
-        survey: `erode` is used.
+        survey: `erode` is used; without one a pixel of the tile.
     """
     from shapely import bounds, buffer, contains_xy, prepare
 
     whole = project(features.geometry.to_numpy(), features.crs, tile.epsg)
-    inner = buffer(whole, -survey.erode) if survey.erode else whole
+    erode = tile.pixel if survey.erode is None else survey.erode
+    inner = buffer(whole, -erode) if erode else whole
     prepare(whole)
     prepare(inner)
     found = []

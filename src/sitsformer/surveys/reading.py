@@ -7,6 +7,7 @@ table of every feature with its reason.
 from __future__ import annotations
 
 import logging
+import warnings
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
@@ -167,7 +168,13 @@ def _frame(path: Path, survey: Survey, where: str) -> GeoDataFrame:
         elif suffix in PARQUET:
             frame = geopandas.read_parquet(path)
         else:
-            frame = geopandas.read_file(path, layer=layer_of(path, where, survey.layer))
+            several = "name the one that is meant with `layer`"
+            layer = layer_of(path, where, survey.layer, several)
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always", RuntimeWarning)
+                frame = geopandas.read_file(path, layer=layer)
+            for text in dict.fromkeys(str(one.message) for one in told):
+                logger.warning("%s: %s", where, text)
     except ConfigError:
         raise
     except Exception as error:

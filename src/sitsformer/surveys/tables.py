@@ -18,6 +18,9 @@ LON = ("lon", "longitude", "long", "lng", "x", "easting")
 LAT = ("lat", "latitude", "y", "northing")
 """Names of the columns, in small letters, the likeliest first."""
 
+NOTHING = ("na", "n/a", "nan", "null", "none", "-")
+"""What stands in a column of coordinates where there are none, in small letters."""
+
 
 def read(path: Path, survey: Survey, where: str) -> GeoDataFrame:
     """Read a table of points.
@@ -83,6 +86,7 @@ def _numbers(frame: pd.DataFrame, column: str, where: str) -> pd.Series[float]:
     import pandas as pd
 
     text = frame[column].str.strip()
+    text = text.mask(text.str.casefold().isin(NOTHING), "")
     if not text.str.contains(".", regex=False).any():
         text = text.str.replace(",", ".", regex=False)
     found = pd.to_numeric(text, errors="coerce")
