@@ -13,6 +13,7 @@ import re
 import time
 from copy import copy
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 WIDTH = 160
@@ -31,6 +32,10 @@ _NAMES = {
     "Updated input files": "newer",
     "Input files updated by another job": "made anew",
 }
+
+
+interrupted = Event()
+"""Set once Snakemake was told to stop (Ctrl-C): it then counts no job among those that failed."""
 
 
 def install(logger: logging.Logger) -> None:
@@ -56,10 +61,8 @@ class Console(logging.Formatter):
         elif event == "job_finished" and getattr(record, "job_id", None) in self.started:
             return self._finished(record)
         elif _INTERRUPT in str(record.msg):
-            return (
-                "Interrupted: the running jobs are being stopped. "
-                "The same command goes on where this one stopped."
-            )
+            interrupted.set()
+            return "Interrupted: the running jobs are being stopped."
         return self.usual.format(record)
 
     def _started(self, record: logging.LogRecord) -> logging.LogRecord:

@@ -2,6 +2,8 @@
 
 import os
 import re
+import signal
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,29 @@ def test_what_may_pass_is_tried_again_where_retries_are_asked_for(tmp_path: Path
     assert result.returncode != 0
     assert "failed 1 times" in result.stdout + result.stderr
     assert starts(result) == (2, 2)
+
+
+def test_ctrl_c_stops_the_jobs_and_the_last_words_say_how_it_goes_on(tmp_path: Path) -> None:
+    """Pressed while an export waits for an Earth Engine that does not answer."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        values = peer(f"http://127.0.0.1:{server.getsockname()[1]}")
+        with (tmp_path / "said.txt").open("wb") as stream:
+            process = subprocess.Popen(
+                command(tmp_path, values, *target(values)),
+                stdout=stream, stderr=subprocess.STDOUT, cwd=ROOT, start_new_session=True,
+                # Heard, also where the tests run in the background of a script.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )  # fmt: skip
+        connection, _ = server.accept()
+        with connection:
+            os.killpg(process.pid, signal.SIGINT)
+            assert process.wait() != 0
+    said = (tmp_path / "said.txt").read_text()
+    assert "error: stopped" in said
+    assert "Traceback" not in said
+    last = said[said.index("exit status 130") :]
+    assert "Interrupted. The same command goes on where this one stopped." in last
+    assert not (tmp_path / target(values)[1]).exists()
 
 
 @pytest.mark.parametrize("results", ['-a b\'s & $(touch made) *[c]; "d"', "./r/"])

@@ -213,7 +213,9 @@ onerror:
     for path, words in sorted(said.items()):
         if stopped not in words:
             logger.error("\n    ".join([f"Failed: {path}", *words]))
-    if any(stopped in words for words in said.values()):
+    if console.interrupted.is_set() or any(
+        stopped in words for words in said.values()
+    ):
         logger.error(
             "Interrupted. The same command goes on where this one stopped."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,9 +39,8 @@ def picture(mapped: MappedArea) -> Figure:
     shown_maps = ["map", "confidence"] if labels is None else ["labels", "map", "confidence"]
     part = 3 / len(shown_maps)
     drawn = figure(3.6 + 3.0 * tall * part)
-    panels = drawn.subplot_mosaic(
-        [shown_maps, ["areas"] * len(shown_maps)], height_ratios=[1.35 * tall * part, 1]
-    )
+    rows: list[Any] = [shown_maps, ["areas"] * len(shown_maps)]
+    panels = drawn.subplot_mosaic(rows, height_ratios=[1.35 * tall * part, 1])
     drawn.get_layout_engine().set(hspace=0.08)  # type: ignore[union-attr,call-arg]
     if labels is not None:
         _classes(panels["labels"], labels, classes, "Labels", metres)
