@@ -130,7 +130,7 @@ def test_config_commands(tmp_path: Path) -> None:
 def test_what_the_system_says_is_one_line_and_a_status(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], raised, status, message
 ) -> None:
-    def fail(**_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise raised
 
     monkeypatch.setattr(contents, "main", fail)

@@ -157,13 +157,11 @@ def test_a_raster_without_a_place_is_refused(tmp_path: Path) -> None:
         stored(tmp_path)
 
 
-def test_names_tell_of_products_that_were_processed_anew(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_names_tell_of_products_that_were_processed_anew(tmp_path: Path) -> None:
     for day in DAYS:
         write(tmp_path / f"S2A_MSIL2A_{day}T105031_N0500_R051.tif", image(1) + 1000)
-    stored(tmp_path)
-    assert "need `offset: -0.1`" in caplog.text
+    with pytest.raises(SitsError, match=r"come with an offset of 0\.1; set .*offset: -0\.1"):
+        stored(tmp_path)
     (tmp_path / f"S2A_MSIL2A_{DAYS[0]}T105031_N0500_R051.tif").unlink()
     write(tmp_path / f"S2A_MSIL2A_{DAYS[0]}T105031_N0300_R051.tif", image(1) // 2 + 200)
     with pytest.raises(SitsError, match=r"offset: -0\.1 \(names of an earlier"):
