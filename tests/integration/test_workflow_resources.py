@@ -38,11 +38,15 @@ def asked(folder: Path, values: dict[str, Any], *options: str) -> Asked:
 
 
 @pytest.mark.parametrize("name", ["tiny", "full"])
-def test_jobs_ask_for_what_is_predicted(tmp_path: Path, name: str) -> None:
+def test_jobs_ask_for_what_is_predicted(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     full = ROOT / "config" / "examples" / "full.yaml"
     values = tiny() if name == "tiny" else yaml.safe_load(full.read_text())
     found = asked(tmp_path, values)
     config = load(tmp_path / "config.yaml")
+    # As the dry run: stores of a demo that was run here are not those of this folder.
+    monkeypatch.chdir(tmp_path)
     paths, limits = Paths(config), config.compute
     for rule, wildcards, resources in found:
         if rule in ("all", "maps"):

@@ -30,6 +30,12 @@ ROOT = Path(__file__).parents[2]
 FULL = ROOT / "config" / "examples" / "full.yaml"
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stores of a demo that was run here would be asked how large they are."""
+    monkeypatch.chdir(tmp_path)
+
+
 def demo(**changes: Any) -> Config:
     """The demo with some keys changed, given as `section__key=value`."""
     values: dict[str, Any] = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
