@@ -18,8 +18,9 @@ from sitsformer import cube
 from sitsformer.config import Area, ConfigError, parse
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile, tiles
+from sitsformer.imagery.rasters.bands import refuse_other_product
 from sitsformer.imagery.rasters.source import RasterSource
-from sitsformer.sensors import recorded, sensors
+from sitsformer.sensors import SENTINEL2, recorded, sensors
 
 EPSG, WEST, NORTH, SIZE = 32631, 501_360, 5_629_680, 4
 BOUNDS = (3.0194, 50.8132, 3.0283, 50.8187)
@@ -293,3 +294,10 @@ def test_what_the_config_takes(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="products of Sentinel-2 have no band of bits"):
         here["rasters"] = {**here["rasters"], "clouds": {"by": "bits"}}
         parse(config(tmp_path, areas={"a": here, "b": here}))
+
+
+def test_s30_may_be_read_as_sentinel_2_whose_bands_it_has() -> None:
+    name = "HLS.S30.T31UES.2021123T105031.v2.0.tif"
+    refuse_other_product(name, SENTINEL2, "here")
+    with pytest.raises(SitsError, match="`sensor: hls`"):
+        refuse_other_product(name.replace("S30", "L30"), SENTINEL2, "here")

@@ -102,12 +102,16 @@ def refuse_other_product(file: str, sensor: Sensor, where: str) -> None:
     """Refuse a file that is named as a product of another sensor.
 
     Landsat and HLS have the same bands under other numbers, scales and quality bits: read as one
-    another they give reflectances that are wrong and look right.
+    another they give reflectances that are wrong and look right. S30 has Sentinel-2's bands under
+    Sentinel-2's numbers, and may be read as that.
     """
     if sensor.product(file) is not None:
         return
     for other in sensors().values():
-        if other is not sensor and other.product(file) is not None:
+        product = other.product(file)
+        if sensor is SENTINEL2 and product is not None and product.title == "HLS S30":
+            continue
+        if other is not sensor and product is not None:
             raise SitsError(
                 f"{where}: {file} is named as a product of {other.title}, and the area says "
                 f"`sensor: {sensor.name}`; set `sensor: {other.name}` there, or rename what is of "
