@@ -64,6 +64,11 @@ def test_few_or_equal_samples_have_a_space(n: int) -> None:
     assert np.isfinite(whitening(plain, None)).all()
 
 
+def test_samples_that_come_many_times_have_a_space() -> None:
+    repeated = np.repeat(np.eye(3, 4), NEIGHBOURS + 2, axis=0)
+    np.testing.assert_array_equal(whitening(repeated, None), np.eye(4))
+
+
 def test_a_function_of_features_is_one_of_encodings() -> None:
     rng = np.random.default_rng(3)
     encodings = rng.standard_normal((20, 5)) * 3 + 1

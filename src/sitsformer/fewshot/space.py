@@ -25,7 +25,7 @@ NEIGHBOURS = 5
 """Of a sample, those that count as like it: a third of those that smoothing averages over."""
 RIDGE = 2.0
 """Mean variances that are added to each direction: the features that hardly vary within a class
-would outweigh all others. On validation blocks 0.5 to 10 are level."""
+would outweigh all others. On validation blocks 0.5 and 2 are level, and 10 costs 0.002 to 0.006."""
 MOST = 4000
 """Samples that the covariance is estimated from, at most."""
 
@@ -70,17 +70,19 @@ def whitening(plain: Floats, altered: Floats | None) -> npt.NDArray[np.float64]:
     Returns:
         (F, F) upper triangle: up to a rotation, which distances and penalties do not see, the
         inverse root of the covariance within a class and its ridge. Features of `plain` have the
-        variance 1 in the mean. The identity where all samples are equal.
+        variance 1 in the mean. The identity where samples are equal to all that are like them.
     """
     from scipy.linalg import cholesky, solve_triangular
 
     width = plain.shape[1]
-    if not np.ptp(plain, axis=0).any():
+    if not np.ptp(plain, axis=0).any():  # no direction to seek neighbours in
         return np.eye(width)
     near = Pool(plain.astype(np.float32).copy).neighbours[:, :NEIGHBOURS]
     within = _of_one((plain[column] - plain for column in near.T), width)
     if altered is not None:
         within += _of_one([altered - plain], width)
+    if not within.any():
+        return np.eye(width)
     within[np.diag_indices(width)] += RIDGE * np.trace(within) / width
     turn = solve_triangular(cholesky(within), np.eye(width))
     return np.asarray(turn / np.sqrt((plain @ turn).var(0).mean()), dtype=np.float64)

@@ -27,7 +27,7 @@ HLS = Sensor(
     flags=Flags("FMASK", (0, 1, 2, 3)),
     products=(
         Product("HLS L30", rf"(?P<scene>HLS\.L30{_REST}", OLI),
-        Product("HLS S30", rf"(?P<scene>HLS\.S30{_REST}", _S30),
+        Product("HLS S30", rf"(?P<scene>HLS\.S30{_REST}", _S30, read_as="sentinel-2"),
     ),
 )
 """The grid is that of Sentinel-2: pixels begin at multiples of 60 m."""

@@ -45,11 +45,13 @@ class Product:
         pattern: regular expression of the beginning of a file's name, with the groups `scene`, what
             all files of one image share, and `band`, which a file of all bands may lack.
         numbers: number of a band (`B05`) -> its name in cubes.
+        read_as: name of another sensor whose bands it has, under its numbers and in its scale.
     """
 
     title: str
     pattern: str
     numbers: Mapping[str, str]
+    read_as: str = ""
 
 
 @dataclass(frozen=True)

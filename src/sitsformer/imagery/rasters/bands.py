@@ -102,16 +102,14 @@ def refuse_other_product(file: str, sensor: Sensor, where: str) -> None:
     """Refuse a file that is named as a product of another sensor.
 
     Landsat and HLS have the same bands under other numbers, scales and quality bits: read as one
-    another they give reflectances that are wrong and look right. S30 has Sentinel-2's bands under
-    Sentinel-2's numbers, and may be read as that.
+    another they give reflectances that are wrong and look right. What a product may be read as
+    instead, its record says.
     """
     if sensor.product(file) is not None:
         return
     for other in sensors().values():
         product = other.product(file)
-        if sensor is SENTINEL2 and product is not None and product.title == "HLS S30":
-            continue
-        if other is not sensor and product is not None:
+        if product is not None and product.read_as != sensor.name:
             raise SitsError(
                 f"{where}: {file} is named as a product of {other.title}, and the area says "
                 f"`sensor: {sensor.name}`; set `sensor: {other.name}` there, or rename what is of "
