@@ -18,6 +18,7 @@ from googleapiclient.errors import HttpError
 from httplib2 import Response
 
 from earthengine.catalogue import S2, Place
+from earthengine.client import asking
 from earthengine.server import LocalEarthEngine
 from sitsformer.imagery.earthengine.errors import explain, sort_failure
 
@@ -28,13 +29,8 @@ IOWA = Place(-93.1, 41.9, -93.0, 42.0, date(2021, 5, 1), date(2021, 5, 20))
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[LocalEarthEngine]:
-    with LocalEarthEngine([IOWA]) as running:
-        ee.Reset()
-        ee.deprecation.deprecated_assets = {"": None}
-        ee.Initialize(credentials=None, url=running.url, project="proj-test")
-        ee.data.setMaxRetries(0)
+    with asking(IOWA) as running:
         yield running
-        ee.Reset()
 
 
 def like(given: Any, recorded: Any, where: str = "answer") -> None:

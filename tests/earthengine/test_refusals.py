@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from earthengine.catalogue import S2, Place
+from earthengine.client import asking
 from earthengine.faults import Planned
 from earthengine.server import LocalEarthEngine
 from sitsformer.imagery.earthengine.transport import Transport
@@ -24,13 +25,8 @@ FIJI = Place(179.9, -17.1, 180.1, -16.9, date(2021, 5, 1), date(2021, 5, 11))
 
 @pytest.fixture
 def server() -> Iterator[LocalEarthEngine]:
-    with LocalEarthEngine([FIJI]) as running:
-        ee.Reset()
-        ee.deprecation.deprecated_assets = {"": None}
-        ee.Initialize(credentials=None, url=running.url, project="proj-test")
-        ee.data.setMaxRetries(0)
+    with asking(FIJI) as running:
         yield running
-        ee.Reset()
 
 
 def pixels(image: Any, crs: str = "EPSG:32760", side: int = 4, x: float = 5e5) -> Any:

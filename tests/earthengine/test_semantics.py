@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from earthengine.catalogue import CDL, S2, SCORES, Place
+from earthengine.client import asking
 from earthengine.fixtures import END, START
 from earthengine.server import LocalEarthEngine
 
@@ -21,13 +22,8 @@ PLACE = Place(-93.1, 41.9, -92.8, 42.1, START, END)
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[LocalEarthEngine]:
-    with LocalEarthEngine([PLACE]) as running:
-        ee.Reset()
-        ee.deprecation.deprecated_assets = {"": None}
-        ee.Initialize(credentials=None, url=running.url, project="proj-test")
-        ee.data.setMaxRetries(0)
+    with asking(PLACE) as running:
         yield running
-        ee.Reset()
 
 
 def pixels(
