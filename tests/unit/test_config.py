@@ -1,7 +1,6 @@
 """The config: one clear message a mistake, and docs that are never stale."""
 
 import json
-from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 from sitsformer.checks.foresight import notes
 from sitsformer.checks.problems import problems
 from sitsformer.config import Config, ConfigError, FewShot, expand, load_all, parse
-from sitsformer.config import docs as configdocs
 from sitsformer.paths import Paths
 
 ROOT = Path(__file__).parents[2]
@@ -374,29 +372,6 @@ def test_shipped_configs_parse(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     config = load_all([*base, path])
     assert config.pretrain.set in config.sets
     assert parse(config.model_dump(mode="json")) == config  # as the workflow stores it
-
-
-def test_schema_and_table_of_keys_are_fresh() -> None:
-    assert (ROOT / "config" / "schema.json").read_text() == configdocs.schema(), "run `make docs`"
-    assert (ROOT / "config" / "README.md").read_text() == configdocs.table(), "run `make docs`"
-
-
-def test_every_key_has_a_meaning() -> None:
-    rows = [line for line in configdocs.table().splitlines() if line.startswith("| `")]
-    silent = [row.split("|")[1].strip() for row in rows if not row.split("|")[-2].strip()]
-    assert not silent
-
-
-def _keys(schema: dict[str, Any]) -> Iterator[str]:
-    yield from schema.get("properties", {})
-    for definition in schema.get("$defs", {}).values():
-        yield from _keys(definition)
-
-
-def test_the_schema_knows_every_key() -> None:
-    assert {"bounds", "per_tile", "mask_rate", "miscoverage"} <= set(
-        _keys(json.loads(configdocs.schema()))
-    )
 
 
 @given(

@@ -16,8 +16,7 @@ from sitsformer.classes import Legend
 from sitsformer.config import ConfigError, Survey, parse
 from sitsformer.config.areas import Area
 from sitsformer.legends import group
-from sitsformer.patches.sampling import REASONS
-from sitsformer.surveys import account, entries, grouping
+from sitsformer.surveys import account, entries
 from sitsformer.surveys.placing import place
 from sitsformer.surveys.reading import read
 from survey_world import AREA, area_tiles, parsed, points, polygons, survey_config
@@ -390,12 +389,6 @@ def test_shapes_that_are_not_polygons_are_named(tmp_path):
 # What became of them
 
 
-def test_every_reason_has_a_meaning_and_a_place():
-    assert set(REASONS) <= set(account.REASONS)
-    order = [name for name in account.REASONS if name in REASONS]
-    assert order == list(REASONS)
-
-
 def test_the_last_reason_is_the_outcome(tmp_path):
     path = save(tmp_path / "a.gpkg", [at(1, 1), at(2, 2), at(3, 3), Point(0, 0)], crop=list("abcd"))
     found, _ = placed(path)
@@ -406,39 +399,3 @@ def test_the_last_reason_is_the_outcome(tmp_path):
     told = account.summary(table)
     assert sum(told["kept"].values()) + sum(sum(d.values()) for d in told["dropped"].values()) == 4
     assert told["pixels"] == {"outside": 1, "edge": 6, "split": 2, "cloud": 3}
-
-
-def test_a_costly_split_comes_with_remedies():
-    found = {"samples": 80, "pixels": {"split": 20, "edge": 2}}
-    (line,) = account.advice(found, "block", 5, 640.0)
-    assert "split cost 20 of 100" in line or "split cost 20 of 102" in line
-    for remedy in ("patches.size: 1", "split.block` above 640", "split.by: group"):
-        assert remedy in line
-    assert account.advice({"samples": 95, "pixels": {"split": 5}}, "block", 5, 640.0) == []
-
-
-# Groups
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 12), st.integers(0, 12)), max_size=14))
-def test_units_are_the_smallest_that_share_no_group_and_no_pixel(drawn):
-    members = np.array([g for g, _, _ in drawn], np.int64)
-    x, y = (np.array([10.0 * one[i] for one in drawn]) for i in (1, 2))
-    found = grouping.units(members, x, y, np.full(len(drawn), 32631), 30.0, 10.0)
-    plain = list(range(len(drawn)))
-    for _ in drawn:  # the plainest way: repeat until nothing changes
-        for i in range(len(drawn)):
-            for j in range(len(drawn)):
-                near = max(abs(x[i] - x[j]), abs(y[i] - y[j])) < 30
-                if members[i] == members[j] or near:
-                    plain[i] = plain[j] = min(plain[i], plain[j])
-    for i in range(len(drawn)):
-        for j in range(len(drawn)):
-            assert (found[i] == found[j]) == (plain[i] == plain[j])
-
-
-def test_stragglers_leave_the_split_with_most_of_their_group():
-    members = np.array([1, 1, 1, 2, 2, -1])
-    split = np.array([0, 0, 2, 1, 1, 2], np.uint8)
-    assert grouping.stragglers(members, split).tolist() == [False, False, True, False, False, False]
