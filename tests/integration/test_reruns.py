@@ -1,86 +1,44 @@
-"""What runs again after a change, over the demo's DAG: every key, every output; and what does not.
+"""What runs again after a changed key, over the demo's DAG: every key; and what does not.
 
 Nothing is computed: outputs are files without content that Snakemake takes for finished ones.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import geopandas
 import pytest
 import yaml
-from dryruns import ROOT, DryRuns
+from dryruns import DryRuns
+from rerun_demo import (
+    ALL_CELLS,
+    COUNTY,
+    CROPS,
+    CUT,
+    EVERYTHING,
+    LANDCOVER,
+    MAPPED,
+    MAPS,
+    PLAINS,
+    REFUSED,
+    RIVER,
+    SWEEP,
+    TABLES,
+    Change,
+    Jobs,
+    changed,
+    demo,
+    leaves,
+    pretrained,
+    under,
+)
 from shapely import box
 
 from sitsformer.config import parse
 
 pytestmark = pytest.mark.long
-
-Jobs = dict[str, int]
-Change = dict[str, Any]
-REFUSED = "refused"
-"""The key cannot be changed alone: the config says so, and nothing runs."""
-
-TABLES = {"evaluate": 1, "report": 1}
-MAPPED = {"map": 1, "mosaic": 1}
-MAPS = {"crop_model": 1, **MAPPED}
-SWEEP = {"fewshot": 8, **MAPS, **TABLES}
-ALL_CELLS = {"baseline": 4, **SWEEP}
-
-
-def pretrained(models: int) -> Jobs:
-    """So many models are trained again, one of them that of the maps, and what starts from them."""
-    return {"pretrain": models, "fewshot": 2 * models, **MAPS, **TABLES}
-
-
-LANDCOVER = {"merge": 1, **pretrained(3)}
-CROPS = {"merge": 1, **ALL_CELLS}
-BOTH = {**LANDCOVER, **CROPS, "merge": 2}
-RIVER = {"cube": 2, "patches": 2, **LANDCOVER}
-PLAINS = RIVER
-COUNTY = {"cube": 3, "patches": 3, **CROPS}
-CUT = {"patches": 7, **BOTH}
-EVERYTHING = {"cube": 7, **CUT}
-
-
-@pytest.fixture(scope="module")
-def dry() -> Iterator[DryRuns]:
-    with DryRuns() as runs:
-        yield runs
-
-
-def demo() -> dict[str, Any]:
-    """The demo with fewer tiles, shots and learners, of which all weights learn."""
-    values: dict[str, Any] = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
-    for name, count in (("river_2020", 2), ("plains_2021", 2), ("county_2021", 3)):
-        values["areas"][name]["tiles"]["count"] = count
-    values["fewshot"] |= {
-        "shots": [1, 100],
-        "adaptations": ["full"],
-        "baselines": ["random_forest", "logistic_regression"],
-        "refine": [],
-        "controls": [],
-    }
-    values["maps"] |= {"init": "dual", "adaptation": "full"}
-    return values
-
-
-def changed(values: dict[str, Any], change: Change) -> dict[str, Any]:
-    """A copy with the values of `path.of.key`."""
-    copied = deepcopy(values)
-    for path, value in change.items():
-        *parents, last = path.split(".")
-        section = copied
-        for key in parents:
-            section = section.setdefault(key, {})
-        section[last] = value
-    return copied
 
 
 @pytest.fixture(scope="module")
@@ -145,10 +103,6 @@ def sample_set(name: str, count: int, made: Jobs) -> dict[str, tuple[Change | An
         "split.seed": (1, made),
         "seed": (1, cut),
     }
-
-
-def under(prefix: str, table: dict[str, Any]) -> dict[str, Any]:
-    return {f"{prefix}.{key}": entry for key, entry in table.items()}
 
 
 RECIPE = {
@@ -341,14 +295,6 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
 """Key -> another value, or a mapping of keys where it takes several; and the jobs that run."""
 
 
-def leaves(values: Any, path: str = "") -> Iterator[str]:
-    if isinstance(values, dict) and values:
-        for key, item in values.items():
-            yield from leaves(item, f"{path}.{key}" if path else str(key))
-    else:
-        yield path
-
-
 def test_the_table_has_every_key() -> None:
     known = set(leaves(parse(demo()).model_dump(mode="json")))
     assert known - set(KEYS) == set()
@@ -412,179 +358,3 @@ def test_recipes_concern_whom_they_train(dry: DryRuns, tmp_path: Path) -> None:
     assert dry.jobs(tmp_path, changed(values, {"pretrain.recipe.decay": 0.5})) == pretrained(3)
     found = dry.jobs(tmp_path, changed(values, {"fewshot.steps": 5}))
     assert found == {"baseline": 2, **SWEEP}
-
-
-def after(rule: str, path: str) -> Jobs:
-    """What is made again when an output of a rule is missing."""
-    crops = "/crops" in path or "county" in path
-    one = {"patches": 1, **(CROPS if crops else LANDCOVER)}
-    return {
-        "cube": {"cube": 1, **one},
-        "patches": one,
-        "merge": CROPS if crops else LANDCOVER,
-        "pretrain": pretrained(1) if "dual" in path else {"pretrain": 1, "fewshot": 2, **TABLES},
-        "fewshot": {"fewshot": 1, **TABLES},
-        "baseline": {"baseline": 1, **TABLES},
-        "crop_model": {**MAPS, "report": 1},
-        "map": {**MAPPED, "report": 1},
-        "mosaic": {"mosaic": 1, "report": 1},
-        "evaluate": TABLES,
-        "report": {"report": 1},
-    }[rule]
-
-
-def test_whatever_is_deleted_is_made_again_with_what_depends_on_it(
-    dry: DryRuns, finished: Path
-) -> None:
-    outputs = dry.outputs(finished, demo())
-    assert set(outputs.values()) == {*EVERYTHING}
-    for path, rule in outputs.items():
-        kept = (finished / path).rename(finished / "kept")
-        try:
-            assert dry.jobs(finished, demo()) == after(rule, path), path
-        finally:
-            kept.rename(finished / path)
-    assert dry.jobs(finished, demo()) == {}
-
-
-def test_what_need_not_be_kept_may_go(dry: DryRuns, tmp_path: Path) -> None:
-    """With `keep` a deleted cube or tile store is missed by nobody until somebody reads it."""
-    values = changed(demo(), {"keep": "cubes"})
-    dry.pretend(tmp_path, values)
-    shutil.rmtree(tmp_path / "results" / "patches" / "crops")
-    assert dry.jobs(tmp_path, values) == {}
-    values["keep"] = "none"
-    assert dry.jobs(tmp_path, values) == {"report": 1}  # a page without figures of cubes
-    status, said = dry.run(tmp_path, tmp_path / "config.yaml", "--touch")
-    assert status == 0, said
-    shutil.rmtree(tmp_path / "results" / "cubes")
-    assert dry.jobs(tmp_path, values) == {}
-    assert dry.jobs(tmp_path, changed(values, {"evaluation.bootstrap": 500})) == TABLES
-    found = dry.jobs(tmp_path, changed(values, {"sets.crops.per_tile": 500}))
-    assert found == {"cube": 3, "patches": 3, **CROPS}
-
-
-OWN = 'BASELINES = {"mine": None}\n'
-
-
-@pytest.fixture(scope="module")
-def fields(dry: DryRuns, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A folder in which the demo was made out of files of the user, wherever it can be."""
-    folder = tmp_path_factory.mktemp("fields")
-    (folder / "images").mkdir()
-    for name in ("images/S2_20210801.tif", "images/S2_20210811.tif", "labels.tif", "peer.parquet"):
-        (folder / name).write_text("pixels")
-    (folder / "legend.csv").write_text("code,name,colour\n1,maize,#ffcc00\n2,wheat,#aa8800\n")
-    (folder / "mine.py").write_text(OWN)
-    west, south, east, north = demo()["areas"]["county_2021"]["bounds"]
-    frame = geopandas.GeoDataFrame(geometry=[box(west, south, east, north)], crs=4326)
-    frame.to_file(folder / "outline.geojson")
-    parts = [box(west + k * 0.02, south, west + (k + 1) * 0.02, north) for k in range(3)]
-    words = ["train", "validation", "test"]
-    frame = geopandas.GeoDataFrame({"split": words}, geometry=parts, crs=4326)
-    frame.to_file(folder / "split.geojson")
-    values = changed(
-        demo(),
-        {
-            "sets.crops.label": "crops",
-            "sets.crops.split": {"by": "polygons", "polygons": "split.geojson"},
-            "fewshot.baselines": ["mine", "peer"],
-            "fewshot.options": {"mine": {"file": "mine.py"}, "peer": {"features": "peer.parquet"}},
-            "maps.mask": "none",
-        },
-    )
-    county = values["areas"]["county_2021"]
-    del county["bounds"]
-    county |= {
-        "geometry": "outline.geojson",
-        "source": "rasters",
-        "labels": ["crops"],
-        "tiles": {"size": 126},
-        "rasters": {
-            "path": "images",
-            "clouds": {"by": "none"},
-            "labels": {"crops": {"path": "labels.tif", "legend": "legend.csv"}},
-        },
-    }
-    dry.pretend(folder, values)
-    return folder, values
-
-
-FILES = {
-    "images/S2_20210801.tif": ("cube", "other pixels"),
-    "labels.tif": ("cube", "other pixels"),
-    "legend.csv": ("cube", "code,name,colour\n1,maize,#ffcc00\n2,barley,#aa8800\n"),
-    "split.geojson": ("patches", None),
-    "mine.py": ("baseline", OWN + "# other\n"),
-    "peer.parquet": ("baseline", "other features"),
-}
-"""File of the user -> the first stage that it decides, and other content."""
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_changed_file_of_the_user_runs_again_what_is_made_of_it(
-    dry: DryRuns, fields: tuple[Path, dict[str, Any]], name: str
-) -> None:
-    folder, values = fields
-    path = folder / name
-    before, times = path.read_bytes(), path.stat()
-    first, content = FILES[name]
-    tiles = len(list((folder / "results" / "cubes" / "county_2021").iterdir()))
-    expected = {
-        "cube": {"cube": tiles, "patches": tiles, **CROPS},
-        "patches": {"patches": tiles, **CROPS},
-        "baseline": {"baseline": 2, **TABLES},
-    }[first]
-    try:
-        path.write_bytes(before)  # touched: newer, and the same
-        assert dry.jobs(folder, values) == {}
-        other = before.replace(b"-94.9", b"-94.8") if content is None else content.encode()
-        path.write_bytes(other)
-        assert dry.jobs(folder, values) == expected
-    finally:
-        path.write_bytes(before)
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert dry.jobs(folder, values) == {}
-
-
-def test_another_acquisition_makes_the_cubes_again(
-    dry: DryRuns, fields: tuple[Path, dict[str, Any]]
-) -> None:
-    folder, values = fields
-    tiles = len(list((folder / "results" / "cubes" / "county_2021").iterdir()))
-    times = (folder / "images").stat()
-    new = folder / "images" / "S2_20210821.tif"
-    new.write_text("pixels")
-    assert dry.jobs(folder, values) == {"cube": tiles, "patches": tiles, **CROPS}
-    new.unlink()
-    os.utime(folder / "images", ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert dry.jobs(folder, values) == {}
-
-
-def test_an_outline_that_moves_no_tile_makes_no_cube_again(
-    dry: DryRuns, fields: tuple[Path, dict[str, Any]]
-) -> None:
-    """The source of this area looks at its tiles alone; that of the demo has one sky an area."""
-    folder, values = fields
-    path = folder / "outline.geojson"
-    before, times = path.read_bytes(), path.stat()
-    path.write_bytes(before.replace(b"43.145", b"43.14501"))
-    assert path.read_bytes() != before
-    assert dry.jobs(folder, values) == {}
-    path.write_bytes(before)
-    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    bounds = demo()["areas"]["county_2021"]["bounds"]
-    other = deepcopy(values)
-    del other["areas"]["county_2021"]["geometry"]
-    other["areas"]["county_2021"]["bounds"] = bounds
-    assert dry.jobs(folder, other) == {}
-
-
-def test_keys_of_clouds_concern_who_looks_at_them(
-    dry: DryRuns, fields: tuple[Path, dict[str, Any]]
-) -> None:
-    folder, values = fields
-    clouds = "areas.county_2021.rasters.clouds"
-    assert dry.jobs(folder, changed(values, {f"{clouds}.blue_max": 0.5})) == {}
-    found = dry.jobs(folder, changed(values, {f"{clouds}.by": "simple"}))
-    assert isinstance(found, dict) and found["cube"] > 0
