@@ -21,11 +21,11 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from sitsformer.ahead import ahead
 from sitsformer.errors import SitsError
 from sitsformer.model.encoder import Layer
 from sitsformer.training import checkpoint as checkpoints
 from sitsformer.training import distributed
-from sitsformer.training.ahead import ahead
 from sitsformer.training.determinism import deterministic
 from sitsformer.training.recipe import Plan, learning_rate
 from sitsformer.training.update import Updates
@@ -193,7 +193,8 @@ class _Loop:
         run, plan = self.run, self.plan
         updates = self.task.updates * plan.epochs
         self.model.train()
-        for micro in ahead(self.task.batches(run.epoch, run.step), self.device):
+        batches = self.task.batches(run.epoch, run.step)
+        for micro in batches if self.device.type == "cpu" else ahead(batches):
             done = run.epoch * self.task.updates + run.step
             asked_to_stop = self.step(micro, done, updates, stop)
             run.step += 1

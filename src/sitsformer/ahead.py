@@ -1,7 +1,6 @@
-"""The next batch is made while a GPU works on this one.
+"""The next batch is made in a thread while this one is worked on elsewhere, on a GPU.
 
-On a CPU both would want the same cores. Batches are a function of the seed and of their number, so
-who makes them when changes nothing.
+Where the work is done on the same cores, both would want them, and nothing is gained.
 """
 
 from __future__ import annotations
@@ -10,21 +9,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-import torch
-
 T = TypeVar("T")
 
 
-def ahead(batches: Iterator[T], device: torch.device) -> Iterator[T]:
-    """The same batches; for a GPU a thread makes each next one.
+def ahead(batches: Iterator[T]) -> Iterator[T]:
+    """The same batches, each made while its user has the one before.
 
     Args:
         batches: none of them is None. What they raise is raised here.
-        device: of the network.
     """
-    if device.type != "cuda":
-        yield from batches
-        return
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
         waiting = thread.submit(next, batches, None)
         while (batch := waiting.result()) is not None:
