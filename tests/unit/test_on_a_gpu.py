@@ -9,6 +9,7 @@ import torch
 import training_data
 from sitsformer.training.loop import fit
 from sitsformer.training.recipe import Plan
+from sitsformer.windows import Images, Windows
 from training_tasks import network, shape_for, task, weights
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -72,4 +73,19 @@ def test_predictions_are_those_of_the_cpu(embedding):
     values, doy, _, _ = training_data.arrays(patch=model.architecture.patch)
     expected = model.predict(values, doy, 32, check=False)
     found = model.to("cuda").predict(values, doy, 32, check=False)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("patch", [1, 3])
+def test_patches_cut_out_on_a_gpu_are_those_of_the_cpu(patch):
+    rng = np.random.default_rng(0)
+    images = Images(rng.integers(0, 5000, (20, 10, 30, 40)).astype(np.uint16))
+    doy = np.sort(rng.integers(1, 366, (500, 12)), axis=1)
+    doy[np.arange(12) >= rng.integers(1, 13, 500)[:, None]] = 0
+    step, row = rng.integers(0, 20, (500, 12)), rng.integers(0, 30 - patch, 500)
+    windows = Windows(images, step, row, rng.integers(0, 40 - patch, 500), doy, patch)
+    shape = replace(shape_for("dual"), embedding="linear" if patch == 1 else "conv3d", patch=patch)
+    model = network(shape=shape).eval()
+    expected = model.predict(np.asarray(windows), doy, 64, check=False)
+    found = model.to("cuda").predict(windows, doy, 64, check=False)
     np.testing.assert_allclose(found, expected, atol=1e-5)
