@@ -9,6 +9,8 @@ document.addEventListener("DOMContentLoaded", () => {
     const figures = rows.flat().filter((cell) => figure.test(cell.textContent.trim()));
     for (const cell of figures) cell.dataset.figure = "";
     table.dataset.of = 2 * figures.length > rows.flat().length ? "figures" : "words";
+    for (const code of table.querySelectorAll("tbody td:first-child code"))
+      if (!code.children.length) code.innerHTML = code.innerHTML.replace(/[./]/g, "$&<wbr>"); // long keys and paths break here
     if (names.length > 2) for (const row of rows) row.forEach((cell, i) => (cell.dataset.column = names[i + 1]));
   }
 });
