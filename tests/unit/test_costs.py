@@ -280,7 +280,7 @@ def test_asking_earth_engine_of_a_config_without_it_is_refused() -> None:
     demo_config = str(ROOT / "config" / "config.yaml")
     result = CliRunner().invoke(contents, ["plan", demo_config, "--earthengine"])
     assert result.exit_code == 2
-    assert "no area of this config comes from Earth Engine" in result.output
+    assert "no area and no embeddings of this config come from Earth Engine" in result.output
 
 
 def test_what_a_probe_reads_is_counted() -> None:

@@ -91,9 +91,7 @@ def baseline(paths: Paths, learner: Learner, shots: Shots, seeds: int) -> Job:
     knows = learner.control or learner.joins
     if knows:
         shape = network(config, found.steps, found.bands)
-        # Embeddings are joined with the encoder's features, and may be refined by its land cover.
-        times = 1 + ("land_cover" in refine) if learner.joins else 1
-        operations = times * found.samples * shape.operations
+        operations = found.samples * shape.operations
         memory += rates.PREDICT_MB
         if learner.joins:
             memory += found.samples * shape.hidden * SEASONS * 4 * rates.HELD_FEATURES / 1e6
