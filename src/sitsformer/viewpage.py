@@ -44,7 +44,6 @@ image { image-rendering: pixelated; }
 rect, path { fill: none; stroke: #16191d; vector-effect: non-scaling-stroke; }
 path { stroke: #d81b60; stroke-width: 2; }
 circle, .field { stroke: #16191d; stroke-width: 1.5; vector-effect: non-scaling-stroke; }
-.field { fill-opacity: 0.6; }
 """
 
 
