@@ -111,6 +111,7 @@ def _integers(values: npt.NDArray[Any]) -> Stored:
         return values.astype(np.uint16)
     if values.dtype.kind != "f":
         raise SitsError(f"reflectance must be whole numbers or floats; found {values.dtype}")
+    values = values.astype(np.promote_types(values.dtype, np.float32))  # halves end at 65,504
     seen = np.isfinite(values)
     if np.isinf(values).any():
         raise SitsError("reflectance holds infinite values; give NaN where nothing was seen")
