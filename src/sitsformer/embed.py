@@ -146,6 +146,7 @@ def embed_tile(
         embed=lambda reflectance, doy: model.embed(reflectance, doy, batch_size, check=False),
         features=model.width,
         refuse_means=(lambda means: refuse_means(means, mean, std, REMEDY)) if check else None,
+        elsewhere=model.mean.device.type != "cpu",
     )
     assert found.embeddings is not None
     inputs = {"model": model_path, "cube": cube_path}

@@ -242,7 +242,7 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
     "pretrain.accumulate": (2, pretrained(3)),
     "pretrain.loader": ("stream", {}),
     "pretrain.compile": (True, pretrained(3)),
-    "pretrain.graphs": (True, {}),
+    "pretrain.graphs": (False, {}),
     "pretrain.deterministic": (False, pretrained(3)),
     "fewshot.set": ("landcover", REFUSED),
     "fewshot.shots": ([1, 5, 100], {"fewshot": 4, "baseline": 2, **TABLES}),

@@ -99,6 +99,7 @@ def map_command(
             embed=predictor.embed if "embeddings" in layers else None,
             features=predictor.features if "embeddings" in layers else 0,
             vectors=vectors,
+            elsewhere=predictor.elsewhere,
         )
     mapped = mapproducts.Mapped(
         found=found,

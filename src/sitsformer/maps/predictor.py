@@ -39,6 +39,7 @@ class Predictor:
         layer_read: layer of embeddings of others that it reads, too; empty: none.
         axes: of these embeddings.
         alone: it reads nothing but these.
+        elsewhere: it works on a GPU, and takes `Windows` for samples.
     """
 
     predict: Predict
@@ -55,6 +56,7 @@ class Predictor:
     layer_read: str = ""
     axes: tuple[str, ...] = ()
     alone: bool = False
+    elsewhere: bool = False
 
 
 def load_predictor(
@@ -118,6 +120,7 @@ def _network(path: Path, found: Mapping[str, Any], where: _Where) -> Predictor:
         predict=lambda reflectance, doy: model.predict(reflectance, doy, **asked),
         embed=lambda reflectance, doy: model.embed(reflectance, doy, **asked),
         features=model.width,
+        elsewhere=str(device) != "cpu",
         **_described(found),
     )
 

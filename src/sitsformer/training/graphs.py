@@ -4,8 +4,6 @@ A step asks a GPU for a thousand small operations, and asking takes longer than 
 a CUDA graph they are asked for at once. Recorded work finds its batch where the recorded one lay,
 so later ones are copied there; what it changes (weights, gradients, moments, sums of losses) has to
 stay where it was, and what it reads on the host would stay as it was.
-
-Not yet run on a GPU: tests play records of operations on a CPU.
 """
 
 from __future__ import annotations
@@ -30,12 +28,16 @@ Recorder = Callable[[Callable[[], None]], Callable[[], None]]
 
 
 def cuda_recorder() -> Recorder:
-    """Records CUDA graphs; their activations share memory, since one is played after another."""
+    """Records CUDA graphs; their activations share memory, since one is played after another.
+
+    Meanwhile another thread may bring the next batch to the GPU (`ahead.py`): only what this one
+    does is recorded.
+    """
     pool = torch.cuda.graph_pool_handle()
 
     def record(work: Callable[[], None]) -> Callable[[], None]:
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool):
+        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
             work()
         return graph.replay
 

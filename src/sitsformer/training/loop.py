@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from sitsformer.ahead import ahead
 from sitsformer.errors import SitsError
 from sitsformer.model.encoder import Layer
 from sitsformer.training import checkpoint as checkpoints
@@ -192,7 +193,8 @@ class _Loop:
         run, plan = self.run, self.plan
         updates = self.task.updates * plan.epochs
         self.model.train()
-        for micro in self.task.batches(run.epoch, run.step):
+        batches = self.task.batches(run.epoch, run.step)
+        for micro in batches if self.device.type == "cpu" else ahead(batches):
             done = run.epoch * self.task.updates + run.step
             asked_to_stop = self.step(micro, done, updates, stop)
             run.step += 1
