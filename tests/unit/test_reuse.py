@@ -235,7 +235,8 @@ def test_a_folder_with_a_config_and_nothing_else_is_enough(first: Path, tmp_path
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     said = done.stdout + done.stderr
-    assert re.search(r"^map +1$", said, re.MULTILINE) and re.search(r"^mosaic +1$", said, re.M)
+    for rule in ("map", "mosaic", "report"):
+        assert re.search(rf"^{rule} +1$", said, re.MULTILINE), rule
 
 
 def test_a_config_without_a_model_predicts_nothing() -> None:
