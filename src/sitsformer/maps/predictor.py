@@ -168,7 +168,9 @@ def _described(found: Mapping[str, Any]) -> dict[str, Any]:
         "bands": tuple(found["bands"]),
         "patch": int(found["architecture"]["patch"]),
         "patches": found.get("patches", {}),
-        "refuse_means": lambda means: refuse_means(means, mean, std),
+        "refuse_means": lambda means: refuse_means(
+            means, mean, std, "set maps.check_values: false in the config"
+        ),
         "about": about,
         "sensor": recorded(found),
     }
