@@ -127,12 +127,12 @@ def run(
         classes.names,
         common.sensor.name,
     ).to(device)
-    source = _source(where.samples, settings, seed, device, series)
+    source = samples_of(where.samples, settings, seed, device, series)
     on_disk = isinstance(source, Streamed) and source.loader.held is None
     task = PretrainTask(
         source,
         learned,
-        _class_weights(labels, len(common.classes)).to(device) if settings.class_balanced else None,
+        class_weights(labels, len(common.classes)).to(device) if settings.class_balanced else None,
         _validation(where.samples, series, on_disk),
     )
     identity = {
@@ -174,7 +174,7 @@ def run(
     return history
 
 
-def _source(
+def samples_of(
     path: Path,
     settings: config.Pretrain,
     seed: int,
@@ -273,7 +273,7 @@ class StreamedValidation:
         return found, self.label[index], np.arange(len(index))
 
 
-def _class_weights(label: Ints, classes: int) -> torch.Tensor:
+def class_weights(label: Ints, classes: int) -> torch.Tensor:
     """Weights inverse to the frequency of each class, 1 on average over samples."""
     count = np.bincount(label[label >= 0], minlength=classes).astype(np.float64)
     weight = count.sum() / np.maximum(count, 1) / max((count > 0).sum(), 1)

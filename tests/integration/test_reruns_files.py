@@ -1,4 +1,4 @@
-"""What runs again after a change of a user's file, over the demo's DAG; and what does not."""
+"""What runs again after a change of a file that the config names, over the demo's DAG."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import geopandas
 import pytest
 from dryruns import DryRuns
-from rerun_demo import (
+from reruns import (
     CROPS,
     TABLES,
     changed,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from dryruns import DryRuns
-from rerun_demo import (
+from reruns import (
     CROPS,
     EVERYTHING,
     LANDCOVER,

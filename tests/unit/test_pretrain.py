@@ -31,7 +31,7 @@ def source(store, loader, monkeypatch, gpu):
     def series(batch):
         return make_series(batch["reflectance"], batch["doy"], stats.mean, stats.std, CPU)
 
-    return pretrain._source(store, settings, 3, CPU, series)
+    return pretrain.samples_of(store, settings, 3, CPU, series)
 
 
 def values(found):
@@ -71,7 +71,7 @@ def test_too_little_room_on_the_gpu_is_said(store, monkeypatch):
 
     settings = config.Pretrain(set="land", batch_size=32, loader="device")
     with pytest.raises(SitsError, match=r"does not fit on cpu: set pretrain.loader to memory"):
-        pretrain._source(store, settings, 0, CPU, full)
+        pretrain.samples_of(store, settings, 0, CPU, full)
 
 
 @pytest.mark.parametrize("count", [5, 6, 12])

@@ -25,7 +25,7 @@ def targets() -> list[str]:
         *([PATHS.map_model()] if CONFIG.maps.tiles else []),
     ]
     if not CONFIG.learns:
-        return [*mapped, *PATHS.kept()]
+        return [f"{RESULTS}/report.html", *mapped, *PATHS.kept()]
     return [
         f"{RESULTS}/report.html",
         *(f"{RESULTS}/figures/{name}.svg" for name in plots.names(CONFIG)),
