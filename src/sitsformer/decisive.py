@@ -9,6 +9,7 @@ are no settings: Snakemake knows the inputs of a job itself.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from sitsformer.baselines import OWN, shipped
@@ -20,6 +21,7 @@ from sitsformer.fewshot import NETWORK, Learner
 from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.sensors import DEFAULT, sensor_of
 from sitsformer.sources import source_of
+from sitsformer.surveys.tables import ENDINGS as TABLES
 from sitsformer.training.objectives import SCRATCH, objectives
 
 Settings = dict[str, Any]
@@ -265,6 +267,9 @@ def _survey(config: Config, set_name: str) -> Settings:
     if survey is None:
         return {}
     values = survey.model_dump(mode="json", exclude={"path"})
+    # Columns of coordinates are of tables, and layers of what is none.
+    table = Path(survey.path).suffix.lower() in TABLES
+    values |= dict.fromkeys(("layer",) if table else ("lon", "lat"))
     if survey.erode is None and chosen.areas:
         values["erode"] = float(max(sensor_of(config.areas[name]).pixel for name in chosen.areas))
     return {"labels": values}
