@@ -83,7 +83,7 @@ def load_predictor(
     elif "calendar" in found.get("learner", {}):
         read = _baseline
     predictor = read(path, found, where)
-    if "weights" not in found.get("learner", {}):
+    if "weights" not in found.get("learner", {}) or _encodes(found):
         return predictor
     return replace(predictor, predict=_weighed(path, found, predictor.predict, where))
 
@@ -143,6 +143,11 @@ def _embedded(path: Path, found: Mapping[str, Any], where: _Where) -> Predictor:
         alone=savedembedded.alone(found),
         **_described(found),
     )
+
+
+def _encodes(found: Mapping[str, Any]) -> bool:
+    """Whether a learner reads the network that knows land cover, and asks it itself."""
+    return bool(found["learner"].get("embeddings", {}).get("learner") == "with_encoder")
 
 
 def _described(found: Mapping[str, Any]) -> dict[str, Any]:
