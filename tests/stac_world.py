@@ -16,7 +16,7 @@ from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import numpy as np
 import rasterio
@@ -201,6 +201,8 @@ class Server(ThreadingHTTPServer):
         faults: part of a path -> statuses of the next answers to requests for it.
         seen: method and path of each request.
         page: items in an answer of the API.
+        next: how it names the next page: `body` (Planetary Computer, Earth Search), `merge` (a
+            body that is added to what was asked) or `href` (an address alone).
         key: what the address of an image has to hold; `/token/<collection>` gives it.
     """
 
@@ -212,6 +214,7 @@ class Server(ThreadingHTTPServer):
         self.faults: defaultdict[str, list[int]] = defaultdict(list)
         self.seen: list[tuple[str, str]] = []
         self.page = 2
+        self.next = "body"
         self.key = ""
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -301,18 +304,26 @@ class _Handler(BaseHTTPRequestHandler):
             )
         if path == "collections":
             text = (self.server.catalogue.folder / "collection.json").read_text()
-            return self._json({"collections": [{**json.loads(text), "links": []}], "links": []})
+            names = {item["collection"] for item in self.server.catalogue.items.values()}
+            known = [
+                {**json.loads(text), "id": name, "links": []}
+                for name in sorted(names | {COLLECTION})
+            ]
+            return self._json({"collections": known, "links": []})
         if path == "search":
             return self._search(asked, base)
         return self._answer(404, b"no such page")
 
     def _search(self, asked: dict[str, Any], base: str) -> None:
         first, last = (text[:10] for text in asked["datetime"].split("/"))
-        place = box(*asked["bbox"])
+        given = asked["bbox"]
+        place = box(*(map(float, given.split(",")) if isinstance(given, str) else given))
+        wanted = asked["collections"]
+        wanted = wanted.split(",") if isinstance(wanted, str) else wanted
         found = [
             {**item, "links": [{"rel": "self", "href": f"{self.server.url}/{name}.json"}]}
             for name, item in self.server.catalogue.items.items()
-            if item["collection"] in asked["collections"]
+            if item["collection"] in wanted
             and first <= item["properties"]["datetime"][:10] <= last
             and shape(item["geometry"]).intersects(place)
         ]
@@ -320,10 +331,18 @@ class _Handler(BaseHTTPRequestHandler):
         end = start + self.server.page
         links = []
         if end < len(found):
-            body = {**asked, "token": end}
-            links = [{"rel": "next", "method": "POST", "href": f"{base}/search", "body": body}]
+            links = [{"rel": "next", "href": f"{base}/search", **self._next(asked, end)}]
         answer = {"type": "FeatureCollection", "features": found[start:end], "links": links}
         self._json(answer)
+
+    def _next(self, asked: dict[str, Any], end: int) -> dict[str, Any]:
+        """What of a link to the next page is not the same everywhere."""
+        if self.server.next == "merge":
+            return {"method": "POST", "merge": True, "body": {"token": end}}
+        if self.server.next == "body":
+            return {"method": "POST", "merge": False, "body": {**asked, "token": end}}
+        flat = {k: ",".join(map(str, v)) if isinstance(v, list) else v for k, v in asked.items()}
+        return {"href": f"{self.server.url}/api/search?{urlencode({**flat, 'token': end})}"}
 
     def _json(self, value: Any) -> None:
         self._answer(200, json.dumps(value).encode())

@@ -91,10 +91,10 @@ def choose(among: Sequence[Learner], cells: Sequence[Path], shots: str) -> Chose
     mean = {name: _mean(scores) for name, scores in found.items()}
     order = sorted(mean, key=lambda name: mean[name], reverse=True)  # stable: the first of equals
     best, second = order[0], order[1]
-    draws = len(found[best])
+    draws, others = len(found[best]), f"{len(order) - 1} other learner{'s' * (len(order) > 2)}"
     why = (
-        f"validation samples prefer it to {len(order) - 1} other learners of the sweep: balanced "
-        f"accuracy {mean[best][0]:.3f} over {draws} draw{'s' if draws > 1 else ''} of "
+        f"validation samples prefer it to {others} of the sweep: balanced accuracy "
+        f"{mean[best][0]:.3f} over {draws} draw{'s' if draws > 1 else ''} of "
         f"{shots} labels a class, next {second} with {mean[second][0]:.3f}"
     )
     learner = next(one for one in among if one.name == best)
@@ -281,14 +281,11 @@ def _network(work: _Work, out: Path) -> None:
 def _baseline(work: _Work, out: Path) -> None:
     import shutil
 
-    from sitsformer.finetune import land_cover
-
     settings, samples, init = work.config.fewshot, work.samples, work.init
     drawn = draw_shots(samples.label, samples.split, work.shots, SEED, settings.validation)
-    fitted = _fitted(work, drawn)
+    features, known = _known(work)
+    fitted = _fitted(work, drawn, features)
     found = fitted.predict(fitted.series.take(drawn.validation))
-    wanted = init is not None and LAND_COVER in settings.refine
-    known = land_cover(init, samples, work.device) if init is not None and wanted else None
     weights, score = _weights(found, samples, drawn, known)
     made = work.origin(score, weights, fitted.about, None)
     description = {
@@ -333,22 +330,37 @@ def _weights(
     return (weights, score) if score > plain else (None, plain)
 
 
-def _fitted(work: _Work, drawn: Draw) -> saved.Fitted:
-    """A baseline, or who learns from embeddings, fitted to a draw."""
+def _known(work: _Work) -> tuple[Floats | None, Floats | None]:
+    """Features of a pretrained model that is joined, and land cover where that may refine."""
     from sitsformer.encoded import encoded
+    from sitsformer.finetune import land_cover
 
+    if work.init is None:
+        return None, None
+    wanted = LAND_COVER in work.config.fewshot.refine
+    if work.learner.joins:
+        found = encoded(work.init, work.samples, work.device, land_cover=wanted)
+        return found.features, found.land_cover
+    return None, land_cover(work.init, work.samples, work.device) if wanted else None
+
+
+def _fitted(work: _Work, drawn: Draw, features: Floats | None) -> saved.Fitted:
+    """A baseline, or who learns from embeddings, fitted to a draw.
+
+    Args:
+        work: what is made.
+        drawn: positions of samples.
+        features: of the encoder that is joined; None: there is none.
+    """
     learner, samples, settings = work.learner, work.samples, work.config.fewshot
     member = members(work.config.embeddings).get(learner.method)
     if member is None:
         return saved.fit(samples, learner.method, drawn, SEED, settings, work.device, work.kept)
     if work.embedded is None:
         raise SitsError(f"{learner.name} learns from {member.layer}: give its embeddings, too")
-    joined = None
-    if work.init is not None and learner.joins:
-        joined = encoded(work.init, samples, work.device)
     return savedembedded.fit(
         samples, work.store, work.embedded, member, drawn, SEED, settings,
-        name=learner.method, encoded=joined, device=work.device,
+        name=learner.method, encoded=features, device=work.device,
     )  # fmt: skip
 
 

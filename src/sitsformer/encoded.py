@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from sitsformer.finetune import PREDICT_BATCH, series_of
-from sitsformer.model import SITSFormer
-from sitsformer.model.prediction import embeddings
-from sitsformer.modelstore import load_model
+from sitsformer.finetune import PREDICT_BATCH, fitting, series_for
+from sitsformer.model.prediction import joined
 from sitsformer.samples import Samples
 
-
-def season_encoder(init: Path, samples: Samples, device: str = "cpu") -> SITSFormer:
-    """A pretrained encoder whose embeddings are pooled by season, as the probe reads them."""
-    patch = samples.reflectance.shape[3]
-    model = load_model(init, bands=samples.bands, patch=patch, sensor=samples.sensor, device=device)
-    model.new_classifier(1, (), "seasons")
-    return model.eval()
+POOLING = "seasons"
+"""As the probe reads an encoder."""
 
 
-def encoded(init: Path, samples: Samples, device: str = "cpu") -> npt.NDArray[np.float32]:
+@dataclass(frozen=True)
+class Encoded:
     """What a pretrained encoder says of samples.
+
+    Attributes:
+        features: (row, feature) float32; row i is sample i of the store, NaN where it is not among
+            them.
+        land_cover: (sample, land cover) probabilities; None where they were not asked for, or the
+            model does not classify.
+    """
+
+    features: npt.NDArray[np.float32]
+    land_cover: npt.NDArray[np.float32] | None
+
+
+def encoded(
+    init: Path, samples: Samples, device: str = "cpu", *, land_cover: bool = False
+) -> Encoded:
+    """What a pretrained encoder says of samples, which it reads once.
 
     Args:
         init: its artefact.
         samples: of the bands and the patch that it reads.
         device: where the model runs.
-
-    Returns:
-        (row, feature) float32; row i is sample i of the store, NaN where it is not among them.
+        land_cover: also ask for land cover.
     """
-    model, series = season_encoder(init, samples, device), series_of(samples, init, device)
-    found = np.full((int(samples.index.max(initial=-1)) + 1, model.width), np.nan, np.float32)
-    found[samples.index] = embeddings(model, series, np.arange(len(samples)), PREDICT_BATCH)
-    return found
+    model = fitting(init, samples, device)
+    series = series_for(model, samples, device)
+    features, cover = joined(
+        model, series, np.arange(len(samples)), PREDICT_BATCH, POOLING, classes=land_cover
+    )
+    found = np.full((int(samples.index.max(initial=-1)) + 1, features.shape[1]), np.nan, np.float32)
+    found[samples.index] = features
+    return Encoded(found, cover)

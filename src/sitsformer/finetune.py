@@ -353,14 +353,17 @@ def series_of(samples: Samples, init: Path | None, device: torch.device | str = 
     """Samples as a network reads them, by the statistics it was pretrained with, if it was."""
     if init is None:
         stats = statistics_of(samples)
-        mean, std = stats.mean, stats.std
-    else:
-        model = _fitting(init, samples)
-        mean, std = model.mean.numpy(), model.std.numpy()
+        return make_series(samples.reflectance, samples.doy, stats.mean, stats.std, device)
+    return series_for(fitting(init, samples), samples, device)
+
+
+def series_for(model: SITSFormer, samples: Samples, device: torch.device | str = "cpu") -> Series:
+    """Samples as a network reads them, by its own statistics."""
+    mean, std = model.mean.cpu().numpy(), model.std.cpu().numpy()
     return make_series(samples.reflectance, samples.doy, mean, std, device)
 
 
-def _fitting(init: Path, samples: Samples, device: str = "cpu") -> SITSFormer:
+def fitting(init: Path, samples: Samples, device: str = "cpu") -> SITSFormer:
     """A model that reads these samples."""
     patch, sensor = samples.reflectance.shape[3], samples.sensor
     return load_model(init, bands=samples.bands, patch=patch, sensor=sensor, device=device)
@@ -383,9 +386,9 @@ def land_cover(
     Returns:
         (sample, land cover) probabilities; None where the model does not classify.
     """
-    model = _fitting(init, samples, str(device))
+    model = fitting(init, samples, str(device))
     if model.classifier is None:
         return None
     everything = np.arange(len(samples))
-    series = series or series_of(samples, init, device)
+    series = series or series_for(model, samples, device)
     return probabilities(model, series, everything, PREDICT_BATCH)

@@ -84,6 +84,19 @@ class Paths:
             for path in self.embeddings_of(area, tile.name)
         ]
 
+    def embedding_tiles(self) -> dict[tuple[str, str], list[Tile]]:
+        """Tiles that embeddings are taken over, by layer and area: of the sweep, and mapped."""
+        config, found = self.config, dict[tuple[str, str], list[Tile]]()
+        if config.learns:
+            for layer in config.embeddings:
+                for area in config.sets[config.fewshot.set].areas:
+                    found[layer, area] = list(self.tiles(area))
+        for layer in map_layers(config):
+            for area in config.maps.tiles:
+                known = found.setdefault((layer, area), [])
+                known += [tile for tile in self.mapped_tiles(area) if tile not in known]
+        return found
+
     def map_embedded(self) -> list[str]:
         """Embeddings of the samples that those who may draw the maps learn from."""
         return [self.embedded(layer) for layer in map_layers(self.config)]

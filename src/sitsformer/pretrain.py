@@ -168,6 +168,7 @@ def run(
             classes,
         )
         save_model(where.out, model, origin, history)
+        logger.info("%s: %s", where.out, _result(history))
     distributed.wait()
     distributed.finish()
     return history
@@ -282,6 +283,16 @@ def class_weights(label: Ints, classes: int) -> torch.Tensor:
 def _best(history: list[Row]) -> Row:
     validated = [row for row in history if "validation_loss" in row]
     return min(validated, key=lambda row: row["validation_loss"], default=history[-1])
+
+
+def _result(history: list[Row]) -> str:
+    """What came of the training, in a line."""
+    last, best = history[-1], _best(history)
+    updates = f"{last['step']:.0f} updates"
+    if "validation_loss" not in best:
+        return updates
+    when = f"epoch {best['epoch']:.0f} of {last['epoch']:.0f}"
+    return f"{updates}; lowest validation loss {best['validation_loss']:.4g}, in {when}"
 
 
 def _data(common: About, labels: Ints) -> dict[str, str]:

@@ -10,6 +10,7 @@ a patch.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,19 +21,25 @@ from sitsformer.stored import MISSING
 Ints = npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True)
 class Images:
     """A series of images.
 
-    Args:
+    Attributes:
         values: (T, C, Y, X) uint16, 65535 = missing.
+        elsewhere: copies by device; see `model/cutting.py`.
     """
 
-    def __init__(self, values: npt.NDArray[np.uint16]) -> None:
-        # Bands last: a row of a patch is then one piece of memory, and a gather several times as
-        # fast.
-        self.values = np.ascontiguousarray(np.moveaxis(values, 1, 3))
-        self.elsewhere: dict[Any, Any] = {}
-        """Copies by device; see `model/cutting.py`."""
+    values: npt.NDArray[np.uint16]
+    elsewhere: dict[Any, Any] = field(default_factory=dict)
+
+    @cached_property
+    def last(self) -> npt.NDArray[np.uint16]:
+        """(T, Y, X, C) the same with bands last.
+
+        A row of a patch is then one piece of memory, and a gather several times as fast.
+        """
+        return np.ascontiguousarray(np.moveaxis(self.values, 1, 3))
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class Windows:
     @property
     def shape(self) -> tuple[int, ...]:
         """(n, S, C, P, P)."""
-        return *self.step.shape, self.images.values.shape[3], self.patch, self.patch
+        return *self.step.shape, self.images.values.shape[1], self.patch, self.patch
 
     def take(self, chosen: npt.NDArray[np.bool_]) -> Windows:
         """Some of the samples."""
@@ -75,15 +82,14 @@ class Windows:
         """(step, C) values of the middle pixel, over all steps of all samples."""
         sample, place = np.nonzero(self.doy > 0)
         half = self.patch // 2
-        found: npt.NDArray[np.uint16] = self.images.values[
-            self.step[sample, place], self.row[sample] + half, self.column[sample] + half
-        ]
+        row, column = self.row[sample] + half, self.column[sample] + half
+        found: npt.NDArray[np.uint16] = self.images.values[self.step[sample, place], :, row, column]
         return found
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """(n, S, C, P, P) uint16, missing where there is no step."""
         sides = (self.patch, self.patch)
-        view = np.lib.stride_tricks.sliding_window_view(self.images.values, sides, axis=(1, 2))
+        view = np.lib.stride_tricks.sliding_window_view(self.images.last, sides, axis=(1, 2))
         found = view[self.step, self.row[:, None], self.column[:, None]]
         found[self.doy == 0] = MISSING
         return found if dtype is None else found.astype(dtype, copy=False)

@@ -10,7 +10,7 @@ import pytest
 from earthengine import faults, fixtures
 from earthengine.fixtures import in_place, only_tile, run
 from earthengine.server import LocalEarthEngine
-from sitsformer.config import Config
+from sitsformer.config import Config, parse
 
 CHOSEN = in_place(fixtures.OVERLAP)
 
@@ -89,6 +89,68 @@ def test_plan_counts_what_the_export_then_sends(server: LocalEarthEngine, tmp_pa
     assert len(asked) == 4
     # The same estimate stands in the log of the export.
     assert "at most 4 requests, 2 MB" in err
+
+
+def with_embeddings(folder: Path, server: LocalEarthEngine, **changes: object) -> Path:
+    """The config with a layer of embeddings; `changes` are of its area."""
+    path, config = written(folder, server, min_clear=0.0)
+    values = config.model_dump(mode="json", exclude_none=True) | {
+        "embeddings": {"satellite_embedding": {}}
+    }
+    values["areas"]["here"] |= changes
+    return fixtures.write_config(path, parse(values))
+
+
+def test_plan_counts_embeddings_as_the_job_then_asks_for_them(
+    server: LocalEarthEngine, tmp_path: Path
+) -> None:
+    path = with_embeddings(tmp_path, server)
+    status, out, err = run("plan", path, "--earthengine", cwd=tmp_path)
+    assert status == 0, err
+    (line,) = [line for line in out.splitlines() if "satellite_embedding 2021" in line]
+    # 60 x 60 pixels of 64 bytes.
+    assert "1 tiles, at most 2 requests, 0 MB" in line
+    (whole,) = [line for line in out.splitlines() if line.startswith("together") and "MB" in line]
+    assert "2 tiles, 20 dates, at most 6 requests, 2 MB" in whole
+    before = len(server.calls)
+    tile = only_tile(CHOSEN)
+    status, _, err = run(
+        "embeddings", "tile", "--config", path, "satellite_embedding", "here", tile.name,
+        tmp_path / "out.zarr", cwd=tmp_path,
+    )  # fmt: skip
+    assert status == 0, err
+    asked = [c for c in server.calls[before:] if c.path.endswith((":compute", ":computePixels"))]
+    assert len(asked) == 2
+
+
+def test_plan_asks_for_embeddings_where_the_images_are_files(
+    server: LocalEarthEngine, tmp_path: Path
+) -> None:
+    layers = {"worldcover": {"path": "worldcover.tif", "legend": "worldcover"}}
+    files = {
+        "source": "rasters",
+        "labels": ["worldcover"],
+        "rasters": {"path": "images", "labels": layers},
+    }
+    path = with_embeddings(tmp_path, server, **files)
+    status, out, err = run("plan", path, "--earthengine", cwd=tmp_path)
+    assert status == 0, err
+    said = out.split("by what Earth Engine lists:")[1].splitlines()
+    assert said[1].startswith("here, satellite_embedding 2021  1 tiles, at most 2 requests")
+    assert not [line for line in said if "dates," in line]
+
+    path = with_embeddings(tmp_path, server, **files, start="2025-04-01", end="2025-09-01")
+    status, _, err = run("plan", path, "--earthengine", cwd=tmp_path)
+    assert status == 3
+    assert "no image of 2025" in err and "it has 2017" in err
+    assert "Traceback" not in err
+
+
+def test_doctor_asks_for_embeddings_of_the_config(server: LocalEarthEngine, tmp_path: Path) -> None:
+    status, out, err = run("doctor", with_embeddings(tmp_path, server), cwd=tmp_path)
+    assert status == 0, err
+    (line,) = [line for line in out.splitlines() if "SATELLITE_EMBEDDING" in line]
+    assert line.startswith("ok") and "CC BY 4.0" in line
 
 
 def test_the_cache_is_shown_and_emptied(server: LocalEarthEngine, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from sitsformer import cube
 from sitsformer.errors import SitsError, TemporaryError
 from sitsformer.grid import Tile
 from sitsformer.imagery.rasters.source import RasterSource
+from sitsformer.imagery.stac import listing
 from sitsformer.stored import MISSING
 from stac_world import COLLECTION, Catalogue, Server, area, build
 
@@ -242,6 +243,31 @@ def test_a_server_that_is_busy_for_a_while_is_waited_for(
         found = build(f"{server.url}/api", tmp_path, truth[0], collection=COLLECTION)
         assert not any(server.faults.values())
     np.testing.assert_array_equal(found.reflectance, truth[1].reflectance[:1])
+
+
+@pytest.mark.parametrize("link", ["body", "merge", "href"])
+def test_every_page_of_an_answer_is_read_and_asked_for_again_where_it_is_refused(
+    whole: Catalogue, truth: tuple[Tile, xr.Dataset], tmp_path: Path, link: str
+) -> None:
+    other = next(iter(whole.items))
+    with Server(whole) as server:
+        server.next = link
+        server.faults["/api/search"] += [503, 429]
+        whole.items[other]["collection"] = "another"
+        try:
+            both = area(f"{server.url}/api", tmp_path, collection=[COLLECTION, "another"])
+            found = listing.ask(both, truth[0], "areas.farm.stac")
+            one = area(f"{server.url}/api", tmp_path, collection=COLLECTION)
+            fewer = listing.ask(one, truth[0], "areas.farm.stac")
+            typo = area(f"{server.url}/api", tmp_path, collection=[COLLECTION, "anoter"])
+            with pytest.raises(SitsError, match=r"no collection 'anoter'.* mean 'another'"):
+                listing.ask(typo, truth[0], "areas.farm.stac")
+        finally:
+            whole.items[other]["collection"] = COLLECTION
+        assert not any(server.faults.values())
+    assert [one.id for one in found.scenes] == sorted(whole.items)
+    assert {one.collection for one in found.scenes} == {COLLECTION, "another"}
+    assert {one.id for one in fewer.scenes} == {*whole.items} - {other}
 
 
 def written(folder: Path, url: str, **stac: object) -> Path:

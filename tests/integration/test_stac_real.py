@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 import yaml
@@ -26,6 +28,9 @@ from sitsformer.patches import make_tile_store
 from sitsformer.patches.merge import merge
 
 ROOT = Path(__file__).parents[2]
+
+OUTCOMES = {"kept": 135, "duplicate": 44, "cloud": 20, "rare": 11, "edge": 7, "outside": 1}
+"""Of 218 points drawn in the parcels of Belgium."""
 
 
 def listed(folder: Path, out: Path) -> list[dict[str, Any]]:
@@ -82,6 +87,29 @@ def samples(config: Config, tile: Tile, folder: Path) -> dict[str, xr.Dataset]:
     return found
 
 
+def points(folder: Path, out: Path) -> int:
+    """Twelve points drawn in each parcel of the series, as a table in Belgian coordinates.
+
+    One more lies in the sea, and the first stands twice.
+
+    Returns:
+        Number of points.
+    """
+    labels = folder / "labels_landcover_croptype.tif"
+    subprocess.run(
+        [sys.executable, ROOT / "scripts" / "belgium_parcels.py", labels, out], check=True
+    )
+    parcels = geopandas.read_file(out / "parcels.gpkg").to_crs(31370)
+    drawn = parcels.set_geometry(parcels.sample_points(12, rng=1)).explode(index_parts=False)
+    table = pd.DataFrame(
+        {"x": drawn.geometry.x, "y": drawn.geometry.y, "crop": drawn.code, "field": drawn.field}
+    )
+    sea = pd.DataFrame({"x": [20_000.0], "y": [240_000.0], "crop": [1200], "field": [-1]})
+    table = pd.concat([table, table.iloc[:1], sea])
+    table.to_csv(out / "points.csv", sep=";", decimal=",", index=False)
+    return len(table)
+
+
 @pytest.mark.shared_data
 @pytest.mark.skipif(
     "SITSFORMER_BELGIUM" not in os.environ,
@@ -90,10 +118,21 @@ def samples(config: Config, tile: Tile, folder: Path) -> dict[str, xr.Dataset]:
 def test_real_files_give_equal_cubes_and_samples(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    items = listed(Path(os.environ["SITSFORMER_BELGIUM"]), tmp_path / "items.json")
+    folder = Path(os.environ["SITSFORMER_BELGIUM"]).absolute()
+    items = listed(folder, tmp_path / "items.json")
     url = catalogue(items, tmp_path / "catalogue")
+    drawn = points(folder, tmp_path / "made")
     monkeypatch.chdir(ROOT)  # paths of the example are relative to the checkout
     values = yaml.safe_load((ROOT / "config/examples/rasters.yaml").read_text())
+    values["labels"] = {
+        "visits": {
+            "kind": "points", "path": str(tmp_path / "made" / "points.csv"), "column": "crop",
+            "group": "field", "crs": "EPSG:31370", "legend": "config/examples/belgium/croptype.csv",
+        }
+    }  # fmt: skip
+    values["sets"]["visits"] = {
+        "areas": ["belgium_2018"], "label": "visits", "split": {"by": "group"}
+    }  # fmt: skip
     config = parse(values)
     area = values["areas"]["belgium_2018"]
     rasters = area.pop("rasters")
@@ -105,8 +144,16 @@ def test_real_files_give_equal_cubes_and_samples(
     expected = samples(config, tile, tmp_path / "rasters")
     found = samples(parse(values), tile, tmp_path / "stac")
     assert found["crops"].sizes["sample"] > 1000
-    assert set(found) == {"cube", "landcover", "crops"}
+    assert set(found) == {"cube", "landcover", "crops", "visits"}
     for name, dataset in expected.items():
         assert found[name].sizes == dataset.sizes
         for key, variable in dataset.variables.items():
             np.testing.assert_array_equal(found[name][key].values, variable.values, f"{name} {key}")
+    account, same = (
+        pd.read_csv(tmp_path / name / "visits.zarr" / "features.csv")
+        for name in ("stac", "rasters")
+    )
+    pd.testing.assert_frame_equal(account, same)
+    assert len(account) == drawn
+    assert account.outcome.value_counts().to_dict() == OUTCOMES
+    assert found["visits"].sizes["sample"] == account.samples.sum() == OUTCOMES["kept"]

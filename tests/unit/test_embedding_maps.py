@@ -15,8 +15,8 @@ from click.testing import CliRunner
 import made_run
 import phenology
 import sitsformer
-from sitsformer import artefacts, cube, decisive, fewshot, modelstore
-from sitsformer.baselines import fitting
+from sitsformer import artefacts, cube, decisive, fewshot, finetune, modelstore
+from sitsformer.baselines import fitting, savedembedded
 from sitsformer.baselines.embedded import of_layer
 from sitsformer.checks.foresight import model_problems, season_problems
 from sitsformer.commands.baseline import baseline
@@ -30,6 +30,7 @@ from sitsformer.embeddings import members
 from sitsformer.encoded import encoded
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import Learner, parse_learner
+from sitsformer.fewshot.refine import weighed
 from sitsformer.maps import load_predictor
 from sitsformer.model import Architecture, SITSFormer
 from sitsformer.modelfiles import describe
@@ -165,7 +166,7 @@ def test_what_is_kept_predicts_as_the_sweep_does(world: Path, tmp_path: Path, na
     (one,) = map_learners(config({"learner": name}))
     samples = load_samples(world / "crops.zarr")
     settings = config().fewshot.model_copy(update={"refine": ()})
-    features = encoded(world / "dual-p3", samples) if one.joins else None
+    features = encoded(world / "dual-p3", samples).features if one.joins else None
     member = members(config().embeddings)[one.method]
     record = of_layer(world / "rows.zarr", world / "crops.zarr", member, features)
     (expected,) = fitting.run(samples, one, 5, [0], settings, baseline=record)
@@ -187,6 +188,37 @@ def test_what_is_kept_predicts_as_the_sweep_does(world: Path, tmp_path: Path, na
         sitsformer.load_model(tmp_path / "crop")
     again = made(tmp_path, world, name)
     assert load_predictor(again, 64).classes == samples.classes
+
+
+def test_the_encoder_reads_samples_once_for_features_and_land_cover(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples, init = load_samples(world / "crops.zarr"), world / "dual-p3"
+    read = []
+    load = modelstore.load_model
+    monkeypatch.setattr(finetune, "load_model", lambda *a, **k: read.append(a) or load(*a, **k))
+    both = encoded(init, samples, land_cover=True)
+    assert len(read) == 1
+    assert encoded(init, samples).land_cover is None
+    np.testing.assert_array_equal(both.land_cover, finetune.land_cover(init, samples))
+    model = load(init)
+    model.new_classifier(1, (), "seasons")
+    apart = model.embed(samples.reflectance, samples.doy, 512, check=False)
+    np.testing.assert_array_equal(both.features[samples.index], apart)
+
+    # So it is in maps: what a weighed model draws is what the plain one and land cover say.
+    crop = made(tmp_path, world, "dual+mine")
+    found = describe(crop)
+    weights = np.random.default_rng(3).dirichlet(np.ones(4), 3)
+    weighs = found | {"learner": found["learner"] | {"weights": weights.tolist()}}
+    plain = found | {"learner": {k: v for k, v in found["learner"].items() if k != "weights"}}
+    given = samples.reflectance, samples.doy, store.read_rows(world / "rows.zarr")[samples.index]
+    drawn = savedembedded.load(crop, plain, 64)(*given)
+    np.testing.assert_allclose(
+        savedembedded.load(crop, weighs, 64)(*given),
+        weighed(drawn, load(init).predict(*given[:2], check=False), weights),
+        atol=1e-6,
+    )
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -5,8 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 
 import training_data
+from sitsformer.fewshot.adaptations.probe import put_into
+from sitsformer.fewshot.space import Space
 from sitsformer.training.loop import fit
 from sitsformer.training.recipe import Plan
 from sitsformer.windows import Images, Windows
@@ -89,3 +92,21 @@ def test_patches_cut_out_on_a_gpu_are_those_of_the_cpu(patch):
     expected = model.predict(np.asarray(windows), doy, 64, check=False)
     found = model.to("cuda").predict(windows, doy, 64, check=False)
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_regression_is_put_into_a_network_on_a_gpu():
+    shape = replace(shape_for("dual"), embedding="linear", patch=1)
+    values, doy, label, _ = training_data.arrays()
+    found = {}
+    for device in ("cpu", "cuda"):
+        model = network(shape=shape).to(device)
+        model.new_classifier(3, ("a", "b", "c"), "seasons")
+        features = model.embed(values, doy, 64, check=False)
+        regression = LogisticRegression(max_iter=300).fit(features, label)
+        put_into(model, regression, Space(*identity(features.shape[1])))
+        found[device] = model.predict(values, doy, 64, check=False)
+    np.testing.assert_allclose(found["cuda"], found["cpu"], atol=1e-3)
+
+
+def identity(width):
+    return np.zeros(width), np.ones(width), np.eye(width)

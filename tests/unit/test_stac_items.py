@@ -1,5 +1,6 @@
 """Items as catalogues write them -> scenes: bands, offsets, places, which belong together."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -190,7 +191,8 @@ def test_a_processor_of_another_kind_has_no_baseline() -> None:
 
 
 def of(name: str, seconds: int, **values: Any) -> Scene:
-    told = {"platform": "sentinel-2a", "place": "31UES", "strip": "", "baseline": 500, "made": ""}
+    told: dict[str, Any] = {"platform": "sentinel-2a", "place": "31UES", "strip": ""}
+    told |= {"collection": "", "baseline": 500, "made": ""}
     time = np.datetime64("2023-06-01T10:50:31") + np.timedelta64(seconds, "s")
     return Scene(id=name, time=time, layers=(), **{**told, **values})
 
@@ -229,12 +231,14 @@ def test_files_are_read_from_servers_and_stores_and_no_catalogue_names_those_of_
 ):
     settings = Stac(url="https://example.org", collection="sentinel-2-l2a")
     signed = settings.model_copy(update={"sign": "planetary_computer"})
-    assert place("https://a.org/b.tif?x=1", settings, "s") == "/vsicurl/https://a.org/b.tif?x=1"
-    assert place("s3://eodata/b.jp2", settings, "s") == "/vsis3/eodata/b.jp2"
-    assert place("https://a.org/b.tif", signed, "s") == (
+    of = partial(place, collection="sentinel-2-l2a", where="s")
+    asked = "https://a.org/b.tif?x=1"
+    assert of(asked, settings=settings) == f"/vsicurl/{asked}"
+    assert of("s3://eodata/b.jp2", settings=settings) == "/vsis3/eodata/b.jp2"
+    assert of("https://a.org/b.tif", settings=signed) == (
         "/vsicurl?pc_url_signing=yes&pc_collection=sentinel-2-l2a&url=https%3A%2F%2Fa.org%2Fb.tif"
     )
     for href in ("/etc/b.tif", "file:///etc/b.tif", "/vsicurl/https://a.org", "ftp://a.org/b.tif"):
         with pytest.raises(SitsError, match="no address that images are read from"):
-            place(href, settings, "s")
-    assert place("/data/b.tif", Stac(url="/data/catalog.json"), "s") == "/data/b.tif"
+            of(href, settings=settings)
+    assert of("/data/b.tif", settings=Stac(url="/data/catalog.json")) == "/data/b.tif"

@@ -24,6 +24,7 @@ from sitsformer.config import FewShot
 from sitsformer.embedded.store import KIND, open_store
 from sitsformer.embeddings import LEARNERS, Member
 from sitsformer.errors import SitsError
+from sitsformer.fewshot.refine import weighed
 from sitsformer.modelfiles import KNOWING
 from sitsformer.samples import BandStatistics, Samples, statistics_of
 from sitsformer.sensors import recorded
@@ -121,7 +122,9 @@ def load(folder: Path, found: Mapping[str, Any], batch_size: int, device: str = 
     """
     again = learned.again(read_arrays(folder / FILE), len(found["classes"]))
     kind = found["learner"]["embeddings"]["learner"]
-    beside = _beside(folder, found, kind, batch_size, device)
+    if kind == "with_encoder":
+        return _joined(folder, found, again, batch_size, device)
+    beside = _series(found, device) if kind == "with_series" else None
 
     def of_samples(
         reflectance: npt.NDArray[np.uint16],
@@ -134,38 +137,54 @@ def load(folder: Path, found: Mapping[str, Any], batch_size: int, device: str = 
     return of_samples
 
 
-Features = Callable[[npt.NDArray[np.uint16], npt.NDArray[np.integer]], npt.NDArray[np.floating]]
+def _joined(
+    folder: Path, found: Mapping[str, Any], again: learned.Learned, batch_size: int, device: str
+) -> OfSamples:
+    """With an encoder, which reads samples once: for its features, and for land cover, if asked."""
+    from sitsformer.encoded import POOLING
+    from sitsformer.model.prediction import joined
+    from sitsformer.modelstore import load_model
 
-
-def _beside(
-    folder: Path, found: Mapping[str, Any], kind: str, batch_size: int, device: str
-) -> Features | None:
-    """What stands beside the embeddings of raw samples; None: nothing."""
-    about, bands, sensor = found["learner"], tuple(found["bands"]), recorded(found)
-    if kind == "with_series":
-        grid = np.array(about["calendar"]["grid"])
-        calendar = Calendar(**{**about["calendar"], "grid": grid})
-        statistics = BandStatistics(np.array(found["mean"]), np.array(found["std"]))
-
-        def features(
-            reflectance: npt.NDArray[np.uint16], doy: npt.NDArray[np.integer]
-        ) -> npt.NDArray[np.floating]:
-            samples = bare(reflectance, doy, bands, sensor)
-            series = PixelSeries.of(samples, device, calendar, statistics)
-            return series.features(about["choice"]["pixels"])
-
-        return features
-    if kind != "with_encoder":
-        return None
-    from sitsformer.encoded import season_encoder
-
-    patch = found["architecture"]["patch"]
-    nothing = np.zeros((0, 1, len(bands), patch, patch), np.uint16)
-    shape = bare(nothing, np.zeros((0, 1), np.int16), bands, sensor)
+    patch, sensor = found["architecture"]["patch"], recorded(found)
     try:
-        encoder = season_encoder(folder / KNOWING, shape, device).to(device)
+        encoder = load_model(
+            folder / KNOWING, bands=found["bands"], patch=patch, sensor=sensor, device=device
+        )
     except SitsError as error:
         raise SitsError(
             f"{folder} lacks the encoder that it joins embeddings with: {error}"
         ) from None
-    return lambda reflectance, doy: encoder.embed(reflectance, doy, batch_size, check=False)
+    weights = found["learner"].get("weights")
+
+    def of_samples(
+        reflectance: npt.NDArray[np.uint16],
+        doy: npt.NDArray[np.integer],
+        vectors: npt.NDArray[np.float32],
+    ) -> npt.NDArray[np.float64]:
+        series = encoder.series(reflectance, doy, check=False)
+        every, wanted = np.arange(len(series.lengths)), weights is not None
+        features, cover = joined(encoder, series, every, batch_size, POOLING, classes=wanted)
+        probabilities = np.asarray(again(vectors, features), np.float64)
+        return probabilities if cover is None else weighed(probabilities, cover, np.array(weights))
+
+    return of_samples
+
+
+Features = Callable[[npt.NDArray[np.uint16], npt.NDArray[np.integer]], npt.NDArray[np.floating]]
+
+
+def _series(found: Mapping[str, Any], device: str) -> Features:
+    """The features of raw samples that stand beside their embeddings."""
+    about, bands, sensor = found["learner"], tuple(found["bands"]), recorded(found)
+    grid = np.array(about["calendar"]["grid"])
+    calendar = Calendar(**{**about["calendar"], "grid": grid})
+    statistics = BandStatistics(np.array(found["mean"]), np.array(found["std"]))
+
+    def features(
+        reflectance: npt.NDArray[np.uint16], doy: npt.NDArray[np.integer]
+    ) -> npt.NDArray[np.floating]:
+        samples = bare(reflectance, doy, bands, sensor)
+        series = PixelSeries.of(samples, device, calendar, statistics)
+        return series.features(about["choice"]["pixels"])
+
+    return features

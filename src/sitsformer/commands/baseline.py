@@ -77,8 +77,9 @@ def baseline(
         seed = -1 if learner.init in config.pretrain.models else learner.pretrain_seed
         refuse_other_start(init, learner.init, seed)
         if learner.joins:
-            encoded = encode(init, samples, where)
-        if learner.control or LAND_COVER in settings.refine:
+            both = encode(init, samples, where, land_cover=LAND_COVER in settings.refine)
+            encoded, posterior = both.features, both.land_cover
+        else:
             posterior = known_land_cover(init, samples, where)
     chosen = None
     if member is not None and embeddings is not None:

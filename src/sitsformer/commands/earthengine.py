@@ -27,8 +27,9 @@ def auth(mode: str | None, force: bool) -> None:
 def doctor(config_path: Path | None) -> None:
     """Test what images come from: Earth Engine, and the catalogues of CONFIG.
 
-    Credentials, project, collections and pixels of Earth Engine with the section and the labels of
-    CONFIG, or with the defaults and every label product; items and pixels of its `stac` areas.
+    Credentials, project, collections and pixels of Earth Engine with the section, labels and
+    embeddings of CONFIG, or with the defaults and every product; items and pixels of its `stac`
+    areas.
     """
     from sitsformer.config import load
     from sitsformer.errors import SitsError, TemporaryError
@@ -37,17 +38,19 @@ def doctor(config_path: Path | None) -> None:
     from sitsformer.imagery.stac import doctor as stac
 
     findings: list[Finding] = []
-    labels, asked = None, {"earthengine"}
+    labels, layers, asked = None, None, {"earthengine"}
     if config_path is not None:
         config = load(config_path)
         areas = config.areas.values()
         labels = {name for area in areas if area.source == "earthengine" for name in area.labels}
+        layers = {name for name, layer in config.embeddings.items() if not layer.rasters}
         # A config of synthetic areas or files alone asks for Earth Engine, as none does.
-        asked = {area.source for area in areas} & {"earthengine", "stac"} or asked
+        used = {area.source for area in areas} | ({"earthengine"} if layers else set())
+        asked = used & {"earthengine", "stac"} or asked
         if "stac" in asked:
             findings += stac.examine(config)
     if "earthengine" in asked:
-        findings += earthengine.examine(_settings(config_path), labels)
+        findings += earthengine.examine(_settings(config_path), labels, layers)
     click.echo(screen(findings))
     if failed := [finding for finding in findings if not finding.well]:
         kind = TemporaryError if all(finding.may_pass for finding in failed) else SitsError

@@ -94,7 +94,7 @@ def map_command(
             settings.batch_size,
             neighbours=neighbours,
             inside=inside,
-            refuse_means=predictor.refuse_means,
+            refuse_means=predictor.refuse_means if settings.check_values else None,
             probabilities=probabilities,
             embed=predictor.embed if "embeddings" in layers else None,
             features=predictor.features if "embeddings" in layers else 0,

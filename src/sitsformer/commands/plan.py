@@ -14,7 +14,7 @@ import click
 @click.option(
     "--earthengine",
     is_flag=True,
-    help="Ask Earth Engine which images there are: dates, requests, bytes of the export.",
+    help="Ask Earth Engine which images and embeddings there are: dates, requests, bytes.",
 )
 @click.option("--stac", is_flag=True, help="Ask the catalogues which items there are.")
 def plan(configs: tuple[Path, ...], earthengine: bool, stac: bool) -> None:
@@ -24,11 +24,19 @@ def plan(configs: tuple[Path, ...], earthengine: bool, stac: bool) -> None:
     """
     from sitsformer.config import load_all
     from sitsformer.costs import said
+    from sitsformer.paths import Paths
 
     config = load_all(configs)
     asked = {area.source for area in config.areas.values()}
-    if earthengine and "earthengine" not in asked:
-        raise click.UsageError("--earthengine: no area of this config comes from Earth Engine")
+    embedded = {
+        (layer, area): over
+        for (layer, area), over in Paths(config).embedding_tiles().items()
+        if over and not config.embeddings[layer].rasters
+    }
+    if earthengine and "earthengine" not in asked and not embedded:
+        raise click.UsageError(
+            "--earthengine: no area and no embeddings of this config come from Earth Engine"
+        )
     if stac and "stac" not in asked:
         raise click.UsageError("--stac: no area of this config comes from a STAC catalogue")
     click.echo(said(config))
@@ -41,5 +49,5 @@ def plan(configs: tuple[Path, ...], earthengine: bool, stac: bool) -> None:
         from sitsformer.imagery.earthengine.plan import report
         from sitsformer.imagery.earthengine.session import connect
 
-        click.echo("\nThe export, by the images that Earth Engine lists:")
-        click.echo(report(config, connect(config.earthengine)))
+        click.echo("\nThe export, by what Earth Engine lists:")
+        click.echo(report(config, connect(config.earthengine), embedded))

@@ -218,8 +218,9 @@ class Stac(Section):
     url: str
     """Address of an API (`https://earth-search.aws.element84.com/v1`); or address or path of a
     static catalogue, a collection, or a file of items. `$VAR` is expanded."""
-    collection: str | None = None
-    """Collection to look in; an API needs it, a static catalogue is taken whole without it."""
+    collection: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Collection to look in, or several (`[hls2-l30, hls2-s30]`); an API needs it, a static
+    catalogue is taken whole without it."""
     sign: Literal["none", "planetary_computer"] = "none"
     """How files are asked for: as they are listed, or with the signatures that the Planetary
     Computer of Microsoft gives to everyone."""
@@ -254,6 +255,12 @@ class Stac(Section):
     """Seconds after which one request is given up, and tried again."""
 
     _one_for_a_day = field_validator("offset")(_one_for_a_day)
+
+    @property
+    def collections(self) -> tuple[str, ...]:
+        """Collections to look in; none: all there are."""
+        named = self.collection or ()
+        return (named,) if isinstance(named, str) else named
 
 
 class Area(Section):

@@ -120,7 +120,7 @@ def _origin(
         if area in config.areas and config.areas[area].source == "synthetic":
             yield (
                 f"{path}: areas.{area} is the embedded landscape, which no satellite has seen; "
-                "take an area of earthengine or rasters, or give rasters of embeddings"
+                "take an area of earthengine, rasters or stac, or give rasters of embeddings"
             )
 
 

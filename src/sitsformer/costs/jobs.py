@@ -68,7 +68,7 @@ def jobs(paths: Paths) -> dict[str, list[Counted]]:
             for area in config.maps.tiles
         ]
         found["mosaic"] = [(1, outcome.mosaic(paths, area)) for area in config.maps.tiles]
-    if config.learns:
+    if config.learns or config.maps.tiles:
         found["report"] = [(1, outcome.report(paths))]
     return {stage: several for stage, several in found.items() if several}
 
@@ -82,12 +82,8 @@ def _cubes(paths: Paths) -> Iterator[Counted]:
 
 def _embeddings(paths: Paths) -> Iterator[Counted]:
     """Embeddings over tiles by layer and area: those of the sweep, and of mapped tiles."""
-    learned = paths.config.embeddings if paths.config.learns else ()
-    wanted = [path for layer in learned for path in paths.embedded_tiles(layer)]
-    every = dict.fromkeys([*wanted, *paths.mapped_embeddings()])
-    places = [(path.split("/")[-3], path.split("/")[-2]) for path in every]
-    for layer, area in dict.fromkeys(places):
-        yield places.count((layer, area)), data.embeddings(paths, layer, area)
+    for (layer, area), wanted in paths.embedding_tiles().items():
+        yield len(wanted), data.embeddings(paths, layer, area)
 
 
 def _sweep(paths: Paths, *, network: bool) -> Iterator[Counted]:

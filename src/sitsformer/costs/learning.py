@@ -91,9 +91,7 @@ def baseline(paths: Paths, learner: Learner, shots: Shots, seeds: int) -> Job:
     knows = learner.control or learner.joins
     if knows:
         shape = network(config, found.steps, found.bands)
-        # Embeddings are joined with the encoder's features, and may be refined by its land cover.
-        times = 1 + ("land_cover" in refine) if learner.joins else 1
-        operations = times * found.samples * shape.operations
+        operations = found.samples * shape.operations
         memory += rates.PREDICT_MB
         if learner.joins:
             memory += found.samples * shape.hidden * SEASONS * 4 * rates.HELD_FEATURES / 1e6
@@ -174,7 +172,8 @@ def _job(
     """A job of a network: its steps, operations of training and prediction, seconds beside them."""
     hidden = config.model.hidden
     if config.compute.device_of(stage) == "cuda":
-        found = rates.on_gpu(hidden, updates, learned, looked)
+        recorded = stage == "pretrain" and config.pretrain.graphs
+        found = rates.on_gpu(hidden, updates, learned, looked, recorded)
         seconds = None if found is None else rates.TORCH.seconds + more + found
         return Job(seconds, memory, gpu=True, operations=learned + looked)
     rate = rates.pretraining(hidden) if stage == "pretrain" else rates.tuning(hidden)

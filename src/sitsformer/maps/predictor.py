@@ -83,7 +83,7 @@ def load_predictor(
     elif "calendar" in found.get("learner", {}):
         read = _baseline
     predictor = read(path, found, where)
-    if "weights" not in found.get("learner", {}):
+    if "weights" not in found.get("learner", {}) or _encodes(found):
         return predictor
     return replace(predictor, predict=_weighed(path, found, predictor.predict, where))
 
@@ -145,6 +145,11 @@ def _embedded(path: Path, found: Mapping[str, Any], where: _Where) -> Predictor:
     )
 
 
+def _encodes(found: Mapping[str, Any]) -> bool:
+    """Whether a learner reads the network that knows land cover, and asks it itself."""
+    return bool(found["learner"].get("embeddings", {}).get("learner") == "with_encoder")
+
+
 def _described(found: Mapping[str, Any]) -> dict[str, Any]:
     """What every artefact says of itself."""
     from sitsformer.model.inputs import refuse_means
@@ -163,7 +168,9 @@ def _described(found: Mapping[str, Any]) -> dict[str, Any]:
         "bands": tuple(found["bands"]),
         "patch": int(found["architecture"]["patch"]),
         "patches": found.get("patches", {}),
-        "refuse_means": lambda means: refuse_means(means, mean, std),
+        "refuse_means": lambda means: refuse_means(
+            means, mean, std, "set maps.check_values: false in the config"
+        ),
         "about": about,
         "sensor": recorded(found),
     }

@@ -44,8 +44,9 @@ def cut(windows: Windows, mean: Tensor, std: Tensor) -> Series:
 
 
 def _there(images: Images, device: torch.device) -> Tensor:
-    """(T, Y, X, C) int16, the bits of the values."""
+    """(T, Y, X, C) int16, the bits of the values; the bands are put last there."""
     if device not in images.elsewhere:
-        images.elsewhere[device] = to_device(images.values.view(np.int16), device)
+        bits = to_device(images.values.view(np.int16), device)
+        images.elsewhere[device] = bits.permute(0, 2, 3, 1).contiguous()
     found: Tensor = images.elsewhere[device]
     return found

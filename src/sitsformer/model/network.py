@@ -325,7 +325,7 @@ class SITSFormer(nn.Module):
             )
         from sitsformer.model.prediction import probabilities
 
-        series = self._series(reflectance, doy, check)
+        series = self.series(reflectance, doy, check)
         everything = np.arange(len(series.lengths))
         return probabilities(self, series, everything, batch_size, precision)
 
@@ -363,11 +363,12 @@ class SITSFormer(nn.Module):
         """
         from sitsformer.model.prediction import embeddings
 
-        series = self._series(reflectance, doy, check)
+        series = self.series(reflectance, doy, check)
         everything = np.arange(len(series.lengths))
         return embeddings(self, series, everything, batch_size, precision)
 
-    def _series(self, reflectance: Any, doy: Any, check: bool) -> Series:
+    def series(self, reflectance: Any, doy: Any, check: bool) -> Series:
+        """Samples as batches are packed from; arguments as of `predict`."""
         from sitsformer.model.cutting import cut
         from sitsformer.model.inputs import as_stored, refuse_implausible
         from sitsformer.windows import Windows

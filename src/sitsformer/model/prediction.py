@@ -15,6 +15,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from sitsformer.errors import SitsError
+from sitsformer.model import pooling
 from sitsformer.model.device import hand_back
 from sitsformer.model.network import SITSFormer
 from sitsformer.model.packed import (
@@ -80,6 +81,38 @@ def embeddings(
     return out
 
 
+def joined(
+    model: SITSFormer, series: Series, index: Ints, most: int, kind: str, *, classes: bool
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+    """Vectors of a pooling of one's own, and class probabilities, of samples encoded once.
+
+    Args:
+        model: as for `probabilities`, like what follows.
+        series: samples.
+        index: (n,) which of them.
+        most: samples of a batch at most.
+        kind: of the pooling of the vectors (`pooling.PARTS`).
+        classes: also ask for probabilities.
+
+    Returns:
+        (n, feature) float32, as `embeddings` of a model with this pooling; and (n, class), as
+        `probabilities`, or None where they are not asked for or the model has no classifier.
+    """
+    classes = classes and model.classifier is not None
+    width = model.architecture.hidden * pooling.PARTS[kind]
+    out = np.empty((len(index), width + (model.architecture.classes if classes else 0)), np.float32)
+
+    def finish(encoded: Tensor, layout: StepTable, doy: Tensor) -> Tensor:
+        vectors = pooling.pool(kind, encoded, layout, doy)
+        if not classes:
+            return vectors
+        return torch.cat((vectors.float(), _probabilities(model, encoded, layout, doy)), 1)
+
+    for part, found in _batches(model, series, index, most, finish, FLOAT32):
+        out[part] = found
+    return out[:, :width], out[:, width:] if classes else None
+
+
 def embedding_batches(
     model: SITSFormer, series: Series, index: Ints, most: int, change: Change | None = None
 ) -> Iterator[tuple[Ints, npt.NDArray[np.float32]]]:
@@ -108,6 +141,8 @@ def _batches(
     change: Change | None = None,
 ) -> Iterator[tuple[Ints, npt.NDArray[np.float32]]]:
     """Positions in `index`, and what `finish` makes of these samples, batch by batch."""
+    if not len(index):
+        return
     lengths, device = series.lengths[index], model.mean.device
     packed = None
     if precision == BF16:

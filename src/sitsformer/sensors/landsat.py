@@ -17,7 +17,7 @@ BANDS = (
     Band("BLUE", 482, 30, "blue", ()),
     Band("GREEN", 561, 30, "green", ()),
     Band("RED", 655, 30, "red", ()),
-    Band("NIR", 865, 30, "nir08", ("NIR",)),
+    Band("NIR", 865, 30, "nir08", ("NIR", "NIRNARROW")),
     Band("SWIR1", 1609, 30, "swir16", ("SWIR1",)),
     Band("SWIR2", 2201, 30, "swir22", ("SWIR2",)),
 )

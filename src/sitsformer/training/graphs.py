@@ -28,16 +28,12 @@ Recorder = Callable[[Callable[[], None]], Callable[[], None]]
 
 
 def cuda_recorder() -> Recorder:
-    """Records CUDA graphs; their activations share memory, since one is played after another.
-
-    Meanwhile another thread may bring the next batch to the GPU (`ahead.py`): only what this one
-    does is recorded.
-    """
+    """Records CUDA graphs; their activations share memory, since one is played after another."""
     pool = torch.cuda.graph_pool_handle()
 
     def record(work: Callable[[], None]) -> Callable[[], None]:
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph, pool=pool):
             work()
         return graph.replay
 

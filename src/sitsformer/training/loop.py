@@ -21,7 +21,6 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from sitsformer.ahead import ahead
 from sitsformer.errors import SitsError
 from sitsformer.model.encoder import Layer
 from sitsformer.training import checkpoint as checkpoints
@@ -193,8 +192,7 @@ class _Loop:
         run, plan = self.run, self.plan
         updates = self.task.updates * plan.epochs
         self.model.train()
-        batches = self.task.batches(run.epoch, run.step)
-        for micro in batches if self.device.type == "cpu" else ahead(batches):
+        for micro in self.task.batches(run.epoch, run.step):
             done = run.epoch * self.task.updates + run.step
             asked_to_stop = self.step(micro, done, updates, stop)
             run.step += 1

@@ -34,6 +34,8 @@ from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 from sitsformer.imagery.earthengine.collections import RECIPE
 
+GIGABYTE = 1_000_000_000
+"""Bytes, of `earthengine.cache_gb`."""
 LISTING_DAYS = 7.0
 """A listing older than this is asked for again: images of the season may have been added."""
 

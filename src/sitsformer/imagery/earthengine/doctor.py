@@ -7,6 +7,8 @@ from importlib.metadata import version
 from typing import Any
 
 from sitsformer.config import EarthEngine
+from sitsformer.embeddings import EmbeddingProduct
+from sitsformer.embeddings import products as embedding_products
 from sitsformer.grid import Tile
 from sitsformer.imagery.earthengine.collections import IMAGES, SCORES
 from sitsformer.imagery.earthengine.errors import (
@@ -25,12 +27,17 @@ from sitsformer.imagery.findings import Finding, attempt
 from sitsformer.labels import LabelProduct, products
 
 
-def examine(settings: EarthEngine, labels: Collection[str] | None = None) -> Iterator[Finding]:
+def examine(
+    settings: EarthEngine,
+    labels: Collection[str] | None = None,
+    embeddings: Collection[str] | None = None,
+) -> Iterator[Finding]:
     """Test one thing after another; what rests on a failed one is not tested.
 
     Args:
         settings: section of the config.
         labels: products that a config wants; None: every one.
+        embeddings: products of embeddings that it wants; None: every one.
     """
     yield Finding(True, "client", f"earthengine-api {version('earthengine-api')}")
     found: list[Any] = []
@@ -55,6 +62,9 @@ def examine(settings: EarthEngine, labels: Collection[str] | None = None) -> Ite
     # Several products may be maps of one collection.
     for name, product in {name: item for item in chosen for name in item.ids}.items():
         yield attempt(name, lambda name=name, of=product: _labels(sessions[0], name, of))  # type: ignore[misc]
+    for layer, embedded in embedding_products().items():
+        if embeddings is None or layer in embeddings:
+            yield attempt(embedded.collection, lambda of=embedded: _embedded(sessions[0], of))  # type: ignore[misc]
     yield attempt("pixels", lambda: _pixels(sessions[0]))
     yield Finding(
         True,
@@ -94,6 +104,10 @@ def _labels(session: Session, name: str, product: LabelProduct) -> str:
 
     session.value(ee.Image(name).get("system:index"), f"reading {name}")
     return f"answers; {product.licence}"
+
+
+def _embedded(session: Session, product: EmbeddingProduct) -> str:
+    return f"{_images(session, product.collection)}; {product.licence}"
 
 
 def _pixels(session: Session) -> str:

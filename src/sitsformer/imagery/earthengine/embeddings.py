@@ -14,12 +14,12 @@ from sitsformer.embedded.store import NO_BYTE, Block, Source
 from sitsformer.embeddings.product import EmbeddingProduct
 from sitsformer.grid import Tile
 from sitsformer.imagery.earthengine import requests
-from sitsformer.imagery.earthengine.cache import open_group, trim
+from sitsformer.imagery.earthengine.cache import GIGABYTE, open_group, trim
 from sitsformer.imagery.earthengine.errors import EarthEngineError
 from sitsformer.imagery.earthengine.fetch import fetch
 from sitsformer.imagery.earthengine.listing import covering
+from sitsformer.imagery.earthengine.requests import Request
 from sitsformer.imagery.earthengine.session import Session, connect
-from sitsformer.imagery.earthengine.source import GIGABYTE
 from sitsformer.imagery.earthengine.stored import Stored
 
 if TYPE_CHECKING:
@@ -40,12 +40,11 @@ def open_tile(
     settings, year = config.earthengine, area.season_year
     group = open_group(expand(settings.cache), area_name, area, tile)
     trim(expand(settings.cache), settings.cache_gb * GIGABYTE)
-    options = (product.name, product.collection, str(year))
-    packed = requests.pack("embeddings", tile, (), options)
+    packed = wanted(product, area, tile)
     logger.info("embeddings of %s: %s, %d", area_name, product.title, year)
     session = partial(connect, settings)
     if not any(group.has(request.key) or group.is_split(request.key) for request in packed):
-        _look(session(), product, area_name, area, tile)
+        look(session(), product, area_name, area, tile)
     fetch(session, group, packed)
     stored = Stored(group, packed, len(product.bands))
 
@@ -54,6 +53,12 @@ def open_tile(
         return np.asarray(values.astype(np.int16) + NO_BYTE, np.int8)
 
     return read
+
+
+def wanted(product: EmbeddingProduct, area: Area, tile: Tile) -> list[Request]:
+    """Requests for the embeddings of a tile, of the year of its season."""
+    options = (product.name, product.collection, str(area.season_year))
+    return requests.pack("embeddings", tile, (), options)
 
 
 def image(product: EmbeddingProduct, year: int, tile: Tile) -> Any:
@@ -77,10 +82,14 @@ def _images(product: EmbeddingProduct, tile: Tile) -> Any:
     return images.select(list(product.bands))
 
 
-def _look(
+def look(
     session: Session, product: EmbeddingProduct, area_name: str, area: Area, tile: Tile
 ) -> None:
-    """Refuse a place or a year without an image, with the years that there are."""
+    """Refuse a place or a year without an image, with the years that there are.
+
+    Raises:
+        EarthEngineError: there is none.
+    """
     starts = _images(product, tile).aggregate_array("system:time_start")
     found = session.value(starts, f"years of {product.title} over tile {tile.name} of {area_name}")
     years = sorted({datetime.fromtimestamp(ms / 1000, UTC).year for ms in found})

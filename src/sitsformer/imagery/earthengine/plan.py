@@ -10,17 +10,23 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from sitsformer.config import Area, Config, EarthEngine
+from sitsformer.embeddings import EmbeddingProduct, products
 from sitsformer.grid import Tile, tiles
-from sitsformer.imagery.earthengine import listing, requests
+from sitsformer.imagery.earthengine import embeddings, listing, requests
 from sitsformer.imagery.earthengine.collections import check_area, wanted
 from sitsformer.imagery.earthengine.listing import Listing
+from sitsformer.imagery.earthengine.requests import Request
 from sitsformer.imagery.earthengine.session import WORKLOAD, Session
 
 logger = logging.getLogger("sitsformer")
+
+Wanted: TypeAlias = Mapping[tuple[str, str], Sequence[Tile]]
+"""Tiles that embeddings are taken over, by layer and area."""
 
 ASSUMED_SECONDS = 10.0
 """Seconds of a full request (48 MiB), assumed; smaller ones take less in proportion, at least 1."""
@@ -40,21 +46,22 @@ class Estimate:
 
     Attributes:
         tiles: number of tiles.
-        dates: observations, added over the tiles.
-        requests: requests for metadata, scores, labels and reflectance.
+        dates: observations, added over the tiles; None: embeddings, one a year.
+        requests: requests for metadata, scores, labels and reflectance, or for embeddings.
         size: bytes that come over the line.
         seconds: time, under the assumptions above.
     """
 
     tiles: int
-    dates: int
+    dates: int | None
     requests: int
     size: int
     seconds: float
 
     def __str__(self) -> str:
+        dates = "" if self.dates is None else f"{self.dates} dates, "
         return (
-            f"{self.tiles} tiles, {self.dates} dates, at most {self.requests} requests, "
+            f"{self.tiles} tiles, {dates}at most {self.requests} requests, "
             f"{self.size / 1e6:,.0f} MB, about {max(self.seconds / 60, 0.1):,.1f} minutes"
         )
 
@@ -66,20 +73,26 @@ def estimate(tile: Tile, found: Listing, area: Area, settings: EarthEngine) -> E
         *requests.label_requests(tile, area),
         *requests.pack("reflectance", tile, found.observations),
     ]
+    return _tile(packed, len(found.observations), settings)
+
+
+def _tile(packed: Sequence[Request], dates: int | None, settings: EarthEngine) -> Estimate:
+    """What the requests for the pixels of a tile cost, and the one for what there is."""
     size = sum(
         item.window.height * item.window.width * item.fields * item.itemsize for item in packed
     )
     waiting = sum(max(1.0, ASSUMED_SECONDS * item.size / requests.LIMIT) for item in packed)
     seconds = max(waiting / settings.concurrent, size / ASSUMED_LINE) + 3
-    return Estimate(1, len(found.observations), 1 + len(packed), size, seconds)
+    return Estimate(1, dates, 1 + len(packed), size, seconds)
 
 
 def add(estimates: Iterable[Estimate], scale: float = 1.0) -> Estimate:
     """Sum of estimates, times a factor."""
     parts = list(estimates)
+    dates = [part.dates for part in parts if part.dates is not None]
     return Estimate(
         round(scale * sum(part.tiles for part in parts)),
-        round(scale * sum(part.dates for part in parts)),
+        round(scale * sum(dates)) if dates else None,
         math.ceil(scale * sum(part.requests for part in parts)),
         round(scale * sum(part.size for part in parts)),
         scale * sum(part.seconds for part in parts),
@@ -114,8 +127,7 @@ def plan_area(session: Session, name: str, area: Area, settings: EarthEngine) ->
         EarthEngineError: a tile that cannot be exported.
     """
     all_tiles = tiles(name, area)
-    positions = {0, len(all_tiles) // 2, len(all_tiles) - 1}
-    sample = [all_tiles[position] for position in sorted(positions)]
+    sample = _sample(all_tiles)
     found = []
     for tile in sample:
         check_area(name, area, tile)
@@ -124,11 +136,46 @@ def plan_area(session: Session, name: str, area: Area, settings: EarthEngine) ->
     return add(found, len(all_tiles) / len(sample))
 
 
-def report(config: Config, session: Session) -> str:
-    """The estimate of all Earth Engine areas of a config, as text."""
+def plan_embeddings(
+    session: Session,
+    product: EmbeddingProduct,
+    name: str,
+    area: Area,
+    wanted: Sequence[Tile],
+    settings: EarthEngine,
+) -> Estimate:
+    """Estimate the embeddings over tiles of an area, all of one size.
+
+    Raises:
+        EarthEngineError: there is none at some of them, or of the season's year.
+    """
+    for tile in _sample(wanted):
+        embeddings.look(session, product, name, area, tile)
+    packed = embeddings.wanted(product, area, wanted[0])
+    return add([_tile(packed, None, settings)], len(wanted))
+
+
+def _sample(among: Sequence[Tile]) -> list[Tile]:
+    """The first, the middle and the last of some tiles."""
+    positions = {0, len(among) // 2, len(among) - 1}
+    return [among[position] for position in sorted(positions)]
+
+
+def report(config: Config, session: Session, embedded: Wanted) -> str:
+    """The estimate of all that a config takes from Earth Engine, as text.
+
+    Args:
+        config: of the run.
+        session: asked.
+        embedded: tiles that its embeddings are taken over, without rasters of the user's.
+    """
     chosen = {n: area for n, area in config.areas.items() if area.source == "earthengine"}
     settings = config.earthengine
     estimates = {name: plan_area(session, name, area, settings) for name, area in chosen.items()}
+    for (layer, name), over in embedded.items():
+        area, product = config.areas[name], products()[layer]
+        found = plan_embeddings(session, product, name, area, over, settings)
+        estimates[f"{name}, {layer} {area.season_year}"] = found
     width = max(len(name) for name in (*estimates, "together"))
     lines = [f"{name:<{width}}  {found}" for name, found in estimates.items()]
     if len(estimates) > 1:

@@ -18,7 +18,7 @@ from sitsformer.classes import Legend
 from sitsformer.config import Area, Config, EarthEngine, expand
 from sitsformer.grid import Tile
 from sitsformer.imagery.earthengine import batch, listing, requests
-from sitsformer.imagery.earthengine.cache import TileCache, open_group, trim
+from sitsformer.imagery.earthengine.cache import GIGABYTE, TileCache, open_group, trim
 from sitsformer.imagery.earthengine.collections import (
     IMAGES,
     RECIPE,
@@ -38,8 +38,6 @@ from sitsformer.legends import load_legend
 from sitsformer.sensors import BANDS
 
 logger = logging.getLogger("sitsformer")
-
-GIGABYTE = 1_000_000_000
 
 
 class EarthEngineSource:

@@ -109,7 +109,7 @@ def _searched(
     from pystac_client.exceptions import APIError
 
     client = _client(settings, io)
-    if settings.collection is None:
+    if not settings.collections:
         raise SitsError(
             f"{where}.collection: an API is searched by collection; "
             f"{shown(settings.url)} has {_some(collections(settings))}"
@@ -117,7 +117,7 @@ def _searched(
     client.add_conforms_to(ConformanceClasses.ITEM_SEARCH.name)
     first, last = season
     asked: dict[str, Any] = {
-        "collections": [settings.collection],
+        "collections": list(settings.collections),
         "bbox": list(bounds),
         "datetime": f"{first}T00:00:00Z/{last}T23:59:59Z",
         "limit": PAGE,
@@ -134,10 +134,9 @@ def _searched(
             f"{where}.url: the answer of {shown(settings.url)} does not end: {MOST_ITEMS} items for"
             " one tile and season; is it an API that can be searched by place and time?"
         )
-    if not found:
-        known = collections(settings)
-        if settings.collection not in known:
-            raise _no_collection(settings, known, where)
+    if {str(item.get("collection")) for item in found} < {*settings.collections}:
+        # Of a collection without items here: has it none, or is there no such collection?
+        _refuse_unknown(settings, collections(settings), where)
     return [_absolute(item, _self(item) or address(settings)) for item in found]
 
 
@@ -171,22 +170,25 @@ def _walked(root: dict[str, Any], settings: Stac, io: StacApiIO) -> list[Item]:
 
 
 def _of_collection(items: list[Item], settings: Stac, where: str) -> list[Item]:
-    if settings.collection is None:
+    if not settings.collections:
         return items
-    found = [item for item in items if item.get("collection") == settings.collection]
-    known = sorted({str(item.get("collection")) for item in items})
-    if items and not found:
-        raise _no_collection(settings, known, where)
-    return found
+    if items:
+        known = sorted({str(item.get("collection")) for item in items})
+        _refuse_unknown(settings, known, where)
+    return [item for item in items if item.get("collection") in settings.collections]
 
 
-def _no_collection(settings: Stac, known: list[str], where: str) -> SitsError:
-    near = get_close_matches(str(settings.collection), known, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return SitsError(
-        f"{where}.collection: {shown(settings.url)} has no collection {settings.collection!r}; "
-        f"it has {_some(known)}{hint}"
-    )
+def _refuse_unknown(settings: Stac, known: list[str], where: str) -> None:
+    """Refuse a collection that is not among the known ones."""
+    for name in settings.collections:
+        if name in known:
+            continue
+        near = get_close_matches(name, known, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise SitsError(
+            f"{where}.collection: {shown(settings.url)} has no collection {name!r}; "
+            f"it has {_some(known)}{hint}"
+        )
 
 
 def _some(names: list[str]) -> str:

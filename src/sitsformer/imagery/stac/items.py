@@ -57,8 +57,9 @@ class Scene:
 
     Attributes:
         id: of the item.
+        collection: that it is of; empty if unknown.
         time: datetime64[s], UTC.
-        platform: satellite, in small letters; empty if unknown.
+        platform: satellite, in small letters, or the product that the id tells; empty if unknown.
         place: MGRS tile (`31UES`); empty if unknown.
         strip: sensing start of the datastrip, which tells the parts of a split granule apart.
         baseline: processing baseline, 400 of 04.00.
@@ -67,6 +68,7 @@ class Scene:
     """
 
     id: str
+    collection: str
     time: np.datetime64
     platform: str
     place: str
@@ -97,11 +99,12 @@ def scene(item: Item, settings: Stac, sensor: Sensor, where: str) -> Scene:
     Raises:
         SitsError: it lacks a band, a time, or word of its offset.
     """
-    said = item["properties"]
+    said, product = item["properties"], sensor.product(item["id"])
     return Scene(
         id=item["id"],
+        collection=str(item.get("collection") or ""),
         time=time_of(item, where),
-        platform=str(said.get("platform") or "").lower(),
+        platform=str(said.get("platform") or (product and product.title) or "").lower(),
         place=_place(item),
         strip=_strip(said),
         baseline=offsets.baseline(item["id"], said),

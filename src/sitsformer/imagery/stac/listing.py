@@ -265,7 +265,8 @@ def _trimmed(item: Item) -> Item:
 def _nothing(found: Sequence[Item], area: Area, tile: Tile, where: str) -> str:
     settings = _section(area)
     west, south, east, north = bounds_of(tile)
-    url, of = catalogue.shown(settings.url), f"{settings.collection or 'any collection'}"
+    url = catalogue.shown(settings.url)
+    of = ", ".join(settings.collections) or "any collection"
     answered = f"{len(found)} items elsewhere or of other days" if found else "no item"
     return (
         f"{where}: {url} gives {answered} of {of} for tile {tile.name} (west {west:.4f}, south "

@@ -131,7 +131,7 @@ class Reader:
         try:
             with (
                 environment(self.settings),
-                rasterio.open(place(href, self.settings, self.where)) as dataset,
+                rasterio.open(place(href, scene.collection, self.settings, self.where)) as dataset,
             ):
                 check_place(dataset, self.where)
                 count = dataset.count
@@ -200,16 +200,21 @@ class BrokenError(Exception):
     """A file that cannot be read, now or later."""
 
 
-def place(href: str, settings: Stac, where: str) -> str:
+def place(href: str, collection: str, settings: Stac, where: str) -> str:
     """How GDAL is asked for a file.
+
+    Args:
+        href: as the catalogue has it.
+        collection: of its item: signatures are given for one.
+        settings: of the area.
+        where: path of the section of the config, for messages.
 
     Raises:
         SitsError: it is at no place that can be read.
     """
     if is_address(href):
         if settings.sign == "planetary_computer":
-            collection = quote(settings.collection or "", safe="")
-            options = f"pc_url_signing=yes&pc_collection={collection}"
+            options = f"pc_url_signing=yes&pc_collection={quote(collection, safe='')}"
             return f"/vsicurl?{options}&url={quote(href, safe='')}"
         return f"/vsicurl/{href}"
     parts = urlsplit(href)

@@ -182,8 +182,8 @@ def _attributes(found: Listing, settings: Stac) -> dict[str, Any]:
         "incomplete_items": list(found.incomplete),
         "pystac_client": version("pystac-client"),
     }
-    if settings.collection is not None:
-        attrs["collection"] = settings.collection
+    if settings.collections:
+        attrs["collection"] = ", ".join(settings.collections)
     return attrs
 
 
