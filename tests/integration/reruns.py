@@ -269,7 +269,6 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
     "maps.visits": (7, {"mosaic": 1, "report": 1}),
     "maps.parcels": ("nowhere.gpkg", REFUSED),
     "maps.layers": (["probabilities"], {**MAPPED, "report": 1}),
-    "maps.check_values": (False, {}),
     **under(
         "synthetic",
         {
