@@ -19,7 +19,8 @@ COPY . /opt/sitsformer
 RUN python -m pip install --no-cache-dir --constraint /opt/sitsformer/constraints.txt \
     "/opt/sitsformer[cluster]"
 
-# Whoever runs it may have no home here; matplotlib and others want to write somewhere.
-ENV HOME=/tmp
+# Whoever runs it may have no home here, and no name: matplotlib and others want to write somewhere,
+# and Snakemake asks who runs it.
+ENV HOME=/tmp USER=sitsformer
 WORKDIR /work
 CMD ["sitsformer", "--help"]

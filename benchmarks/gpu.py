@@ -44,6 +44,7 @@ def run(
     at_once: int = 8,
     shots: Sequence[str] = SHOTS,
     models: Path | None = None,
+    recorded: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """Measure the parts and print each as soon as it is known."""
     results: dict[str, dict[str, Any]] = {}
@@ -53,7 +54,7 @@ def run(
             if part == "sweep":
                 found = _sweep(device, Path(folder), california, at_once, shots, models)
             else:
-                found = _part(part, device, rehearse, Path(folder))
+                found = _part(part, device, rehearse, Path(folder), recorded)
         for name, figure in found.items():
             print(f"{name}: {figure['value']} {figure['unit']} ({figure.get('against', '')})")
         print(f"[{part}: {time.perf_counter() - start:.0f} s]", flush=True)
@@ -61,7 +62,9 @@ def run(
     return results
 
 
-def _part(part: str, device: str, rehearse: bool, folder: Path) -> dict[str, dict[str, Any]]:
+def _part(
+    part: str, device: str, rehearse: bool, folder: Path, recorded: bool
+) -> dict[str, dict[str, Any]]:
     if part == "ceilings":
         found = on_device.ceilings(device, 256 if rehearse else 8192)
         return {
@@ -73,6 +76,8 @@ def _part(part: str, device: str, rehearse: bool, folder: Path) -> dict[str, dic
         }
     if part == "training":
         cases = device_training.CASES
+        if recorded:
+            cases = cases[:1] + tuple(case for case in cases if case.graphs)
         if rehearse:  # compilers need minutes on a CPU, where there are no graphs to record
             cases = tuple(case for case in cases if not (case.compiled or case.graphs))
         return device_training.table(device, cases, rehearse)
@@ -115,6 +120,9 @@ if __name__ == "__main__":
     parser.add_argument("--models", type=Path, help="folder of dual-p0, ssl-p0, sl-p0 made before")
     parser.add_argument("--shots", nargs="+", choices=SHOTS, default=SHOTS)
     parser.add_argument("--at-once", type=int, default=8, help="jobs of the sweep at a time")
+    parser.add_argument(
+        "--recorded", action="store_true", help="of the training, the reference and recorded steps"
+    )
     parser.add_argument("--rehearse", action="store_true", help="tiny, on a CPU")
     options = parser.parse_args()
     if not (options.rehearse or torch.cuda.is_available()):
@@ -127,4 +135,5 @@ if __name__ == "__main__":
         options.at_once,
         options.shots,
         options.models,
+        options.recorded,
     )

@@ -11,9 +11,11 @@ import pandas as pd
 from shapely.affinity import translate
 from shapely.geometry import Point, box
 
-from sitsformer.config import parse
+from sitsformer.config import Survey, parse
 from sitsformer.config.areas import Area
 from sitsformer.grid import tiles
+from sitsformer.surveys.placing import place
+from sitsformer.surveys.reading import read
 
 AREA: dict[str, Any] = {
     "source": "synthetic",
@@ -119,3 +121,24 @@ def parsed(path: Path, **survey: Any):
     """A config with the set `crops`, of one survey."""
     labels = {"survey": {"kind": "points", "path": str(path), "column": "crop"} | survey}
     return parse(survey_config(labels, {"crops": {"label": "survey"}}))
+
+
+TILE = area_tiles()[0]
+
+
+def placed(path, tile=TILE, size=1, block=None, **survey):
+    given = {"kind": "points", "path": str(path), "column": "crop"} | survey
+    found = read("survey", Survey(**given))
+    area = Area.model_validate(AREA)
+    return found, place(found, area, area_tiles(), tile, size=size, block=block)
+
+
+def at(column, row, dx=5.0, dy=5.0):
+    """A point in a pixel of TILE, metres from its upper left corner."""
+    return Point(TILE.west + 10 * column + dx, TILE.north - 10 * row - dy)
+
+
+def save(path, shapes, **columns):
+    frame = geopandas.GeoDataFrame(columns, geometry=shapes, crs=TILE.epsg)
+    frame.to_file(path)
+    return path

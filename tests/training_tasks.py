@@ -29,10 +29,17 @@ def settings_of(objective, batch_size=24, **others):
     return PretrainSettings(weights=weights, batch_size=batch_size, **others)
 
 
-def task(objective="dual_sits_former", unlabelled=0.0, validation=True, patch=1, **settings):
+def task(
+    objective="dual_sits_former",
+    unlabelled=0.0,
+    validation=True,
+    patch=1,
+    device="cpu",
+    **settings,
+):
     values, doy, label, split = training_data.arrays(unlabelled=unlabelled, patch=patch)
     train, held = (np.flatnonzero(split == k) for k in (0, 1))
-    series = [make_series(values[i], doy[i], MEAN, STD) for i in (train, held)]
+    series = [make_series(values[i], doy[i], MEAN, STD, device) for i in (train, held)]
     chosen = settings_of(objective, **settings)
     held_out = Held(series[1], label[held]) if validation else None
     return PretrainTask(InMemory(series[0], label[train]), chosen, validation=held_out)

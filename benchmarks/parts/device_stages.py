@@ -61,19 +61,29 @@ def mapped(device: str, folder: Path, side: int) -> dict[str, dict[str, Any]]:
     made_cube(folder / "tile.zarr", side)
     results = {}
     small = {"embedding": "linear", "hidden": 64, "layers": 2, "heads": 4, "norm": "pre"}
-    for name, patch, changes in (("default", 5, {}), ("demo's", 1, {**small, "patch": 1})):
+    own = {**small, "patch": 1}
+    for name, patch, changes, precision in (
+        ("default", 5, {}, "float32"),
+        ("default", 5, {}, "bf16"),
+        ("demo's", 1, own, "float32"),
+        ("demo's", 1, own, "bf16"),
+    ):
         model = network(device, **changes)
         settings = config.Patches(size=patch, max_length=50)
 
-        def predict(values: Any, doy: Any, model: SITSFormer = model) -> Any:
-            return model.predict(values, doy, 2048, check=False)
+        def predict(
+            values: Any, doy: Any, model: SITSFormer = model, precision: str = precision
+        ) -> Any:
+            return model.predict(values, doy, 2048, check=False, precision=precision)
 
         warm_up(model)
         start = time.perf_counter()
-        found = maps.predict(folder / "tile.zarr", settings, predict, 8192)
+        elsewhere = device != "cpu"
+        found = maps.predict(folder / "tile.zarr", settings, predict, 8192, elsewhere=elsewhere)
         seconds = time.perf_counter() - start
         pixels = int((found.classes > 0).sum())
-        results[f"map of {side} x {side} px on {on_device.name_of(device)}, {name} network"] = {
+        what = f"map of {side} x {side} px on {on_device.name_of(device)}"
+        results[f"{what}, {name} network, {precision}"] = {
             "value": round(seconds, 2),
             "unit": "s",
             "against": f"{pixels / seconds:.0f} pixels/s",

@@ -21,6 +21,9 @@ without an addition: SXM) and by precision."""
 WARM_UP = 12
 """Steps before time is taken: memory is handed out and kernels are chosen for shapes that vary."""
 
+RECORDING = 80
+"""The same where steps are recorded: until most shapes of batches have been met twice."""
+
 PROFILED = 8
 """Steps whose kernels are timed one by one."""
 
@@ -75,15 +78,19 @@ def best(work: Callable[[], Any], device: str, rounds: int = 5) -> float:
 
 
 def timed(
-    batches: Iterator[Any], step: Callable[[Any], torch.Tensor], steps: int, device: str
+    batches: Iterator[Any],
+    step: Callable[[Any], torch.Tensor],
+    steps: int,
+    device: str,
+    warm_up: int = WARM_UP,
 ) -> tuple[float, float | None, float]:
-    """Run some steps to warm up, then `steps` more.
+    """Run some steps to warm up (one on a CPU), then `steps` more.
 
     Returns:
         Seconds; the share of them in which the device computed (None on a CPU); the mean loss of
         the last quarter.
     """
-    for _ in range(WARM_UP if device == "cuda" else 1):
+    for _ in range(warm_up if device == "cuda" else 1):
         step(next(batches))
     wait(device)
     start = time.perf_counter()

@@ -91,10 +91,10 @@ def choose(among: Sequence[Learner], cells: Sequence[Path], shots: str) -> Chose
     mean = {name: _mean(scores) for name, scores in found.items()}
     order = sorted(mean, key=lambda name: mean[name], reverse=True)  # stable: the first of equals
     best, second = order[0], order[1]
-    draws = len(found[best])
+    draws, others = len(found[best]), f"{len(order) - 1} other learner{'s' * (len(order) > 2)}"
     why = (
-        f"validation samples prefer it to {len(order) - 1} other learners of the sweep: balanced "
-        f"accuracy {mean[best][0]:.3f} over {draws} draw{'s' if draws > 1 else ''} of "
+        f"validation samples prefer it to {others} of the sweep: balanced accuracy "
+        f"{mean[best][0]:.3f} over {draws} draw{'s' if draws > 1 else ''} of "
         f"{shots} labels a class, next {second} with {mean[second][0]:.3f}"
     )
     learner = next(one for one in among if one.name == best)

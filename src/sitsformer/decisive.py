@@ -203,6 +203,12 @@ def mosaic(config: Config) -> Settings:
 
 def report(config: Config) -> Settings:
     """Of the page: what it takes from the config itself, beside what its inputs are made of."""
+    if not config.learns:
+        seasons = {name: config.areas[name] for name in sorted(config.maps.tiles)}
+        return {
+            "evaluation": {"level": config.evaluation.level},
+            "areas": {k: f"{area.start} to {area.end}" for k, area in seasons.items()},
+        }
     sweep, learned = config.fewshot, config.pretrain
     return {
         "evaluation": {"level": config.evaluation.level},

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 KIND = "embeddings"
 
+REMEDY = "say --unchecked"
+
 AT_ONCE = 16_384
 """Samples that are read and embedded together."""
 
@@ -30,7 +32,12 @@ Floats = npt.NDArray[np.floating]
 
 
 def embed_samples(
-    model_path: Path, store: Path, out: Path, batch_size: int = 1024, device: str = "cpu"
+    model_path: Path,
+    store: Path,
+    out: Path,
+    batch_size: int = 1024,
+    device: str = "cpu",
+    check: bool = True,
 ) -> int:
     """Embed the samples of a store.
 
@@ -40,6 +47,7 @@ def embed_samples(
         out: `.zarr` or `.parquet`.
         batch_size: samples embedded at once.
         device: where the model runs, `cpu` or `cuda`.
+        check: refuse reflectances that look like another scale, offset or order of bands.
 
     Returns:
         How many samples there are.
@@ -47,6 +55,7 @@ def embed_samples(
     Raises:
         SitsError: the samples do not fit the model, or the ending is another.
     """
+    from sitsformer.model.inputs import refuse_implausible
     from sitsformer.modelstore import load_model
     from sitsformer.samples import SPLITS, about, open_samples, shards
 
@@ -57,13 +66,17 @@ def embed_samples(
     model = load_model(
         model_path, bands=common.bands, patch=patch, sensor=common.sensor, device=device
     )
+    mean, std = model.mean.cpu().numpy(), model.std.cpu().numpy()
     rows = np.arange(dataset.sizes["sample"])
     doy = dataset.doy.values
     parts = []
     with shards.Reader(store / "reflectance") as reader:
         for start in range(0, len(rows), AT_ONCE):
             some = rows[start : start + AT_ONCE]
-            parts.append(model.embed(reader.take(some), doy[some], batch_size))
+            values = reader.take(some)
+            if check:
+                refuse_implausible(values, doy[some], mean, std, REMEDY)
+            parts.append(model.embed(values, doy[some], batch_size, check=False))
     vectors = np.concatenate(parts) if parts else np.empty((0, model.width), np.float32)
     names = np.array([*common.classes.names, ""], object)
     columns = {
@@ -88,6 +101,7 @@ def embed_tile(
     neighbours: Sequence[Path] = (),
     batch_size: int = 1024,
     device: str = "cpu",
+    check: bool = True,
 ) -> int:
     """Embed the pixels of a tile.
 
@@ -99,6 +113,7 @@ def embed_tile(
         neighbours: cubes of the tiles around it.
         batch_size: pixels embedded at once.
         device: where the model runs, `cpu` or `cuda`.
+        check: refuse reflectances that look like another scale, offset or order of bands.
 
     Returns:
         How many pixels have an embedding.
@@ -130,7 +145,8 @@ def embed_tile(
         neighbours=neighbours,
         embed=lambda reflectance, doy: model.embed(reflectance, doy, batch_size, check=False),
         features=model.width,
-        refuse_means=lambda means: refuse_means(means, mean, std),
+        refuse_means=(lambda means: refuse_means(means, mean, std, REMEDY)) if check else None,
+        elsewhere=model.mean.device.type != "cpu",
     )
     assert found.embeddings is not None
     inputs = {"model": model_path, "cube": cube_path}

@@ -127,12 +127,12 @@ def run(
         classes.names,
         common.sensor.name,
     ).to(device)
-    source = _source(where.samples, settings, seed, device, series)
+    source = samples_of(where.samples, settings, seed, device, series)
     on_disk = isinstance(source, Streamed) and source.loader.held is None
     task = PretrainTask(
         source,
         learned,
-        _class_weights(labels, len(common.classes)).to(device) if settings.class_balanced else None,
+        class_weights(labels, len(common.classes)).to(device) if settings.class_balanced else None,
         _validation(where.samples, series, on_disk),
     )
     identity = {
@@ -168,12 +168,13 @@ def run(
             classes,
         )
         save_model(where.out, model, origin, history)
+        logger.info("%s: %s", where.out, _result(history))
     distributed.wait()
     distributed.finish()
     return history
 
 
-def _source(
+def samples_of(
     path: Path,
     settings: config.Pretrain,
     seed: int,
@@ -272,7 +273,7 @@ class StreamedValidation:
         return found, self.label[index], np.arange(len(index))
 
 
-def _class_weights(label: Ints, classes: int) -> torch.Tensor:
+def class_weights(label: Ints, classes: int) -> torch.Tensor:
     """Weights inverse to the frequency of each class, 1 on average over samples."""
     count = np.bincount(label[label >= 0], minlength=classes).astype(np.float64)
     weight = count.sum() / np.maximum(count, 1) / max((count > 0).sum(), 1)
@@ -282,6 +283,16 @@ def _class_weights(label: Ints, classes: int) -> torch.Tensor:
 def _best(history: list[Row]) -> Row:
     validated = [row for row in history if "validation_loss" in row]
     return min(validated, key=lambda row: row["validation_loss"], default=history[-1])
+
+
+def _result(history: list[Row]) -> str:
+    """What came of the training, in a line."""
+    last, best = history[-1], _best(history)
+    updates = f"{last['step']:.0f} updates"
+    if "validation_loss" not in best:
+        return updates
+    when = f"epoch {best['epoch']:.0f} of {last['epoch']:.0f}"
+    return f"{updates}; lowest validation loss {best['validation_loss']:.4g}, in {when}"
 
 
 def _data(common: About, labels: Ints) -> dict[str, str]:

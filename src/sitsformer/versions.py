@@ -17,6 +17,6 @@ STAGES = {
     "crop_model": 6,
     "map": 2,
     "mosaic": 3,
-    "report": 4,
+    "report": 5,
 }
 """Command of the stage -> version of what it makes."""

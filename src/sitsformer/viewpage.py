@@ -43,7 +43,7 @@ image { image-rendering: pixelated; }
 .dot { display: inline-block; width: 0.8em; height: 0.8em; border-radius: 50%; margin-right: 4px; }
 rect, path { fill: none; stroke: #16191d; vector-effect: non-scaling-stroke; }
 path { stroke: #d81b60; stroke-width: 2; }
-circle { stroke: #16191d; stroke-width: 1.5; vector-effect: non-scaling-stroke; }
+circle, .field { stroke: #16191d; stroke-width: 1.5; vector-effect: non-scaling-stroke; }
 """
 
 
@@ -97,8 +97,8 @@ def _area(config: Config, layout: Paths, name: str, area: Area) -> tuple[str, st
     layers.append(("tiles", "".join(frame.tile(tile) for tile in tiles)))
     layers.append(("outline", _outline(area, frame)))
     for survey in config.labels:
-        if points := list(_points(config, survey, frame, legends)):
-            layers.append((f"labels {survey}", "".join(points)))
+        if features := list(_features(config, survey, frame, legends)):
+            layers.append((f"labels {survey}", "".join(features)))
     keys = [f"{name}-{k}" for k in range(len(layers))]
     boxes = "".join(
         f'<span class="switch"><input type="checkbox" id="{key}" checked>'
@@ -138,6 +138,7 @@ class _Frame:
             (east - self.west) // self.pixel,
             (self.north - south) // self.pixel,
         )
+        self.bounds = (self.west, south, east, self.north)
         self.step = max(1, -(-max(self.width, self.height) // SIDE))
 
     def place(self, x: Any, y: Any) -> tuple[Any, Any]:
@@ -224,19 +225,23 @@ def _coloured(values: npt.NDArray[Any], colours: dict[int, str]) -> Picture:
 
 
 def _outline(area: Area, frame: _Frame) -> str:
-    from shapely import get_parts
-
     from sitsformer.polygons import project
 
-    shape = project(area_geometry(area), _degrees(), frame.epsg)
-    rings = []
+    return f'<path d="{_rings(project(area_geometry(area), _degrees(), frame.epsg), frame)}"/>'
+
+
+def _rings(shape: Any, frame: _Frame) -> str:
+    """The way (SVG) along the rings of a polygon in metres."""
+    from shapely import get_parts
+
+    found = []
     for part in get_parts(shape):
         for ring in (part.exterior, *part.interiors):
             x, y = np.array(ring.coords)[:, :2].T
             column, row = frame.place(x, y)
             points = " L".join(f"{a:.1f},{b:.1f}" for a, b in zip(column, row, strict=True))
-            rings.append(f"M{points}Z")
-    return f'<path d="{"".join(rings)}"/>'
+            found.append(f"M{points}Z")
+    return "".join(found)
 
 
 def _degrees() -> Any:
@@ -245,28 +250,43 @@ def _degrees() -> Any:
     return CRS.from_epsg(4326)
 
 
-def _points(config: Config, name: str, frame: _Frame, legends: list[str]) -> Iterator[str]:
-    """A circle for each feature of a survey that lies in the frame."""
-    from pyproj import Transformer
+def _features(config: Config, name: str, frame: _Frame, legends: list[str]) -> Iterator[str]:
+    """The features of a survey that lie in the frame: points as circles, polygons as they are."""
+    from shapely import box, intersects, simplify
 
+    from sitsformer.polygons import project
     from sitsformer.surveys.reading import read
 
     if not expand(config.labels[name].path).exists():
         return
     found = read(name, config.labels[name])
-    move = Transformer.from_crs(4326, frame.epsg, always_xy=True).transform
-    column, row = frame.place(*map(np.asarray, move(*found.middle.T)))
     names = dict(zip(found.legend.codes, found.legend.names, strict=True))
     colours = dict(zip(found.legend.codes, found.legend.colours, strict=True))
-    inside = (column >= 0) & (row >= 0) & (column < frame.width) & (row < frame.height)
-    size = max(frame.width, frame.height) / 130
-    for k in np.flatnonzero(inside & (found.code >= 0)).tolist():
+    known = np.flatnonzero((found.code >= 0) & found.frame.geometry.notna().to_numpy())
+    shapes = project(found.frame.geometry.to_numpy()[known], found.frame.crs, frame.epsg)
+    inside = intersects(shapes, box(*frame.bounds))
+    # What a picture of `SIDE` pixels cannot show is left out of the rings.
+    shapes = simplify(shapes, max(frame.width, frame.height) * frame.pixel / SIDE / 2)
+    for k, shape in zip(known[inside].tolist(), shapes[inside], strict=True):
         code = int(found.code[k])
-        yield (
-            f'<circle cx="{column[k]:.1f}" cy="{row[k]:.1f}" r="{size:g}" fill="{colours[code]}">'
-            f"<title>{escape(names[code])}, feature {k + 1}</title></circle>"
-        )
+        season = f", {found.season[k]}" if found.season[k].stated else ""
+        title = f"<title>{escape(names[code])}{season}, feature {k + 1}</title>"
+        yield _feature(shape, colours[code], title, frame)
     legends.append(_legend(name, found.legend.names, found.legend.colours))
+
+
+def _feature(shape: Any, colour: str, title: str, frame: _Frame) -> str:
+    from shapely import get_coordinates
+
+    if "Polygon" in shape.geom_type:
+        way = _rings(shape, frame)
+        return f'<path class="field" d="{way}" style="fill:{colour}">{title}</path>'
+    size = max(frame.width, frame.height) / 130
+    places = (frame.place(x, y) for x, y in get_coordinates(shape))
+    return "".join(
+        f'<circle cx="{column:.1f}" cy="{row:.1f}" r="{size:g}" fill="{colour}">{title}</circle>'
+        for column, row in places
+    )
 
 
 def _legend(title: str, names: Any, colours: Any) -> str:

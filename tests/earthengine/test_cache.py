@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -34,11 +36,15 @@ def test_a_group_keeps_requests_and_listing(tmp_path: Path) -> None:
 def test_the_cache_is_kept_under_its_size_but_not_under_running_exports(tmp_path: Path) -> None:
     held = caches.TileCache(tmp_path / "held")
     held.save("a", np.zeros((1, 100, 100), "u2"))
-    for number, name in enumerate(("old", "new")):
-        group = caches.TileCache(tmp_path / name)
-        group.save("a", np.zeros((1, 100, 100), "u2"))
-        os.utime(group.path / "lock", (number, number))
-        os.close(group._lock)  # as when its process ends
+    export = (
+        "import sys, numpy, pathlib; from sitsformer.imagery.earthengine import cache\n"
+        "for name in sys.argv[1:]:\n"
+        "    cache.TileCache(pathlib.Path(name)).save('a', numpy.zeros((1, 100, 100), 'u2'))"
+    )
+    ended = [tmp_path / "old", tmp_path / "new"]
+    subprocess.run([sys.executable, "-c", export, *map(str, ended)], check=True)
+    for number, folder in enumerate(ended):
+        os.utime(folder / "lock", (number, number))
     assert [entry.name for entry in caches.entries(tmp_path)] == ["old", "new", "held"]
     assert caches.trim(tmp_path, 45_000) > 20_000
     assert [entry.name for entry in caches.entries(tmp_path)] == ["new", "held"]

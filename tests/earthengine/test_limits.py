@@ -131,7 +131,7 @@ def test_what_may_pass_is_tried_again_and_counted() -> None:
 def test_a_refusal_for_the_quota_is_waited_out_by_the_clock_not_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sitsformer.imagery.earthengine.limiter._sleep", lambda seconds, stop: None)
+    monkeypatch.setattr("sitsformer.imagery.earthengine.limiter.pause", lambda seconds, stop: None)
     limiter = Limiter(8, 1000, 2)
     assert limiter.run(failing([http(429, "Too many concurrent")] * 30), "it") == "done"
     now = [100.0]
@@ -215,7 +215,7 @@ def test_starts_are_spread_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     monkeypatch.setattr("sitsformer.imagery.earthengine.limiter.time.monotonic", lambda: 100.0)
     monkeypatch.setattr(
-        "sitsformer.imagery.earthengine.limiter._sleep", lambda seconds, stop: waits.append(seconds)
+        "sitsformer.imagery.earthengine.limiter.pause", lambda seconds, stop: waits.append(seconds)
     )
     limiter = Limiter(3, 20, 1)
     for _ in range(4):

@@ -75,9 +75,10 @@ def story(tmp_path_factory: pytest.TempPathFactory, labels: Path) -> Path:
     return folder
 
 
-def on_labels(story: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Codes of the map and of the register where both have one of the three crops."""
-    with rasterio.open(story / AREA / "belgium_2018.tif") as source, rasterio.open(labels) as known:
+def on_labels(area: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Codes of an area's map and of the register where both have one of the three crops."""
+    raster = area / f"{area.name}.tif"
+    with rasterio.open(raster) as source, rasterio.open(labels) as known:
         window = rasterio.windows.from_bounds(*known.bounds, source.transform)
         mapped, truth = source.read(1, window=window), known.read(2)
     both = np.isin(truth, list(CROPS)) & (mapped != 0)
@@ -89,7 +90,7 @@ def test_the_map_tells_the_fields_apart(story: Path, labels: Path) -> None:
     names = gdal.categories(raster)
     assert {code: names[code] for code in CROPS} == CROPS
     assert cog_validate(raster)[0]
-    mapped, truth = on_labels(story, labels)
+    mapped, truth = on_labels(story / AREA, labels)
     assert (truth > 0).sum() > 2000
     assert (mapped == truth)[truth > 0].mean() > 0.7
     fields = geopandas.read_file(story / AREA / "belgium_2018_fields.gpkg")
@@ -125,7 +126,7 @@ def test_the_picture_and_the_page_show_the_map_with_its_colours(story: Path) -> 
 
 def test_an_independent_sample_assesses_the_map(story: Path, labels: Path) -> None:
     """Of each mapped class 40 pixels at random, of those that the register has."""
-    mapped, truth = on_labels(story, labels)
+    mapped, truth = on_labels(story / AREA, labels)
     row, column = np.nonzero(truth)
     frame = pd.DataFrame({"stratum": mapped[truth > 0], "code": truth[truth > 0]})
     with rasterio.open(labels) as known:
@@ -147,3 +148,31 @@ def test_an_independent_sample_assesses_the_map(story: Path, labels: Path) -> No
     found, error = table.users_accuracy["(all)"], table.users_variance["(all)"] ** 0.5
     assert abs(found - expected) < 4 * max(error, 0.01)
     assert (table.low_ha <= table.high_ha)[list(CROPS.values())].all()
+
+
+def test_the_model_alone_maps_another_season(story: Path, labels: Path) -> None:
+    """In a folder beside: autumn to summer, of the same ground, since there is no other."""
+    folder = story / "next"
+    folder.mkdir()
+    given = yaml.safe_load((ROOT / "config" / "examples" / "belgium.yaml").read_text())
+    area = given["areas"]["belgium_2018"]
+    season = {"start": "2017-10-01", "end": "2018-09-30", "labels": []}
+    rasters = {key: value for key, value in area["rasters"].items() if key != "labels"}
+    values = {
+        "results": "results",
+        "areas": {"autumn_2017": area | season | {"rasters": rasters}},
+        "patches": given["patches"],
+        "maps": {
+            "model": "../results/models/crop", "tiles": {"autumn_2017": "all"},
+            "parcels": "../made/parcels.gpkg",
+        },
+    }  # fmt: skip
+    (folder / "next.yaml").write_text(yaml.safe_dump(values))
+    command(folder, "-m", "sitsformer", "predict", "next.yaml", "--cores", "2")
+    mapped, truth = on_labels(folder / "results" / "maps" / "autumn_2017", labels)
+    assert (mapped == truth)[truth > 0].mean() > 0.5
+    page = (folder / "results" / "report.html").read_text()
+    assert "autumn_2017, mapped by a model that was given" in page
+    assert "autumn_2017_fields.gpkg" in page and 'id="claims"' not in page
+    table = pd.read_csv(folder / "results" / "maps" / "autumn_2017" / "autumn_2017_areas.csv")
+    assert table.basis[0].startswith("counted pixels alone") and table.low_ha.isna().all()

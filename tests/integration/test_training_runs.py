@@ -94,6 +94,7 @@ def test_killed_and_started_again_gives_the_same_bytes(folder, loader):
         time.sleep(pause)
         process.kill()
         process.communicate()
+        assert process.returncode == -signal.SIGKILL, "it was done before it could be killed"
     finished = run(arguments, preexec_fn=one_reader)
     assert finished.returncode == 0, finished.stderr
     assert "resumed from" in finished.stderr

@@ -129,7 +129,9 @@ def test_units_off_the_map_and_classes_it_has_not(ground, tmp_path: Path, caplog
     last = found.iloc[3]
     assert last.pixels == 0 and last.estimated_ha > 0 and last.producers_accuracy == 0
     assert found.samples.tolist()[-1] == 173
-    assert found.basis[0].endswith("afterwards; 4 more lie where the map has no class")
+    assert found.basis[0].endswith(
+        "afterwards; 4 more lie where the map has no class; 3 more have no class"
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,6 +158,66 @@ def test_what_cannot_be_a_sample_is_refused(ground, tmp_path: Path, make, messag
     (tmp_path / "r.csv").write_text("x,lat,label\n1,2,a\n")
     with pytest.raises(SitsError, match="has no column lon"):
         assess(ground[0], tmp_path / "r.csv", design="simple")
+
+
+def test_what_counts_once_or_not_at_all_is_said(ground, tmp_path: Path) -> None:
+    """Units listed twice, without a class, and names in other letters."""
+    path, classes, truth = ground
+    row, column = draw(classes)
+    names = np.array([name.upper() for name in CLASSES.names], object)[truth[row, column]]
+    once = points(row, column, crop=names)
+    once.to_file(tmp_path / "once.gpkg")
+    unknown = once[20:27].assign(crop=None)
+    pd.concat([once, once[:20], unknown]).to_file(tmp_path / "r.gpkg")
+    expected = assess(path, tmp_path / "once.gpkg", design="simple", column="crop")
+    found = assess(path, tmp_path / "r.gpkg", design="simple", column="crop")
+    assert found["class"].tolist() == [*CLASSES.names, "(all)"]
+    pd.testing.assert_frame_equal(found.drop(columns="basis"), expected.drop(columns="basis"))
+    assert found.basis[0].endswith(
+        "; 7 more have no class; 20 more lie on the pixel of another, and count once"
+    )
+    other = once[:3].assign(crop=np.roll(CLASSES.names, 1)[truth[row, column]][:3])
+    pd.concat([once, other]).to_file(tmp_path / "r.gpkg")
+    with pytest.raises(SitsError, match=r"3 units of .* have another class than one on the same"):
+        assess(path, tmp_path / "r.gpkg", design="simple", column="crop")
+
+
+def test_rasters_of_floats_and_of_several_bands(ground, tmp_path: Path) -> None:
+    path, classes, truth = ground
+    row, column = draw(classes)
+    values = np.full((2, SIDE, SIDE), np.nan, np.float32)
+    values[0], values[1, row, column] = 7, np.array([10, 40, 50])[truth[row, column]]
+    with rasterio.open(
+        tmp_path / "r.tif", "w", driver="GTiff", width=SIDE, height=SIDE, count=2, nodata=np.nan,
+        dtype="float32", crs=32614, transform=rasterio.transform.from_origin(WEST, NORTH, 10, 10),
+    ) as target:  # fmt: skip
+        target.write(values)
+    found = assess(path, tmp_path / "r.tif", design="stratified", band=2)
+    assert found["class"].tolist() == [*CLASSES.names, "(all)"] and found.samples[3] == 180
+    refused = [
+        ({}, "has 2 bands: say with --band which one"),
+        ({"band": 3}, "has no band 3: it has 2"),
+        ({"band": 1}, "has no class of the map: it has 7, and the map"),
+        ({"column": "crop"}, "is a raster: leave --column out"),
+    ]
+    for options, message in refused:
+        with pytest.raises(SitsError, match=message):
+            assess(path, tmp_path / "r.tif", design="simple", **options)
+
+
+def test_classes_of_a_table_are_text(ground, tmp_path: Path) -> None:
+    path, classes, truth = ground
+    row, column = draw(classes)
+    lon, lat = to_lonlat(32614, WEST + 10.0 * column + 3, NORTH - 10.0 * row - 7)
+    codes = [f"{code}.0" for code in np.array([10, 40, 50])[truth[row, column]]]
+    table = pd.DataFrame({"lon": lon, "lat": lat, "code": ["NA", *codes[1:]]}, dtype=object)
+    table.to_csv(tmp_path / "r.csv", index=False)
+    found = assess(path, tmp_path / "r.csv", design="stratified")
+    assert found["class"].tolist() == [*CLASSES.names, "NA", "(all)"]
+    table.loc[:4, "lat"] = ""
+    table.to_csv(tmp_path / "r.csv", index=False)
+    with pytest.raises(SitsError, match=r"5 of the 180 rows of .*r\.csv have no place"):
+        assess(path, tmp_path / "r.csv", design="stratified")
 
 
 def test_the_command_writes_a_table_and_a_picture(ground, tmp_path: Path) -> None:

@@ -7,13 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sitsformer.checks.foresight import notes
 from sitsformer.checks.problems import problems
-from sitsformer.config import Config, ConfigError, FewShot, expand, load_all, parse
-from sitsformer.paths import Paths
+from sitsformer.config import ConfigError, expand, load_all, parse
 
 ROOT = Path(__file__).parents[2]
 DEMO: dict[str, Any] = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
@@ -372,31 +369,3 @@ def test_shipped_configs_parse(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     config = load_all([*base, path])
     assert config.pretrain.set in config.sets
     assert parse(config.model_dump(mode="json")) == config  # as the workflow stores it
-
-
-@given(
-    seeds=st.integers(1, 12),
-    per_job=st.integers(1, 6),
-    shots=st.lists(st.integers(1, 500), min_size=1, max_size=4, unique=True),
-    runs=st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True),
-)
-def test_adding_a_seed_adds_cells_and_keeps_full_jobs(seeds, per_job, shots, runs) -> None:
-    def cells(count: int) -> set[str]:
-        values = changed("fewshot.seeds", count)
-        values["fewshot"].update(shots=shots, seeds_per_job=per_job)
-        values["pretrain"]["seeds"] = runs
-        values["maps"] = {}
-        return set(Paths(Config.model_validate(values)).cells())
-
-    before, after = cells(seeds), cells(seeds + 1)
-    others = len(DEMO["fewshot"]["baselines"]) + len(runs) * len(DEMO["fewshot"]["controls"])
-    learners = len(shots) * (1 + 3 * len(runs) + others)
-    assert len(before) == learners * -(-seeds // per_job)
-    lost = before - after
-    assert len(after - before) == learners
-    assert not lost or (seeds % per_job and len(lost) == learners)
-
-
-@pytest.mark.parametrize(("drawn", "steps"), [(6, 300), (1_920, 300), (1_921, 301), (4_800, 750)])
-def test_large_draws_are_passed_through_as_often_as_asked(drawn: int, steps: int) -> None:
-    assert FewShot(set="crops", steps=300, passes=10, batch_size=64).steps_for(drawn) == steps

@@ -1,7 +1,6 @@
 """The cube contract: what is written, what xarray shows, what is refused."""
 
 import threading
-import time
 import warnings
 from pathlib import Path
 
@@ -83,15 +82,18 @@ def test_lazy_and_eager_arrays_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_failing_write_leaves_nothing(tmp_path: Path) -> None:
-    """Even where other blocks are being written when one fails."""
-    failed = threading.Event()
+    """Even where other blocks are at work when one fails: none goes on after it was said."""
+    failed, said, started, ended = (threading.Event(), threading.Event(), [], [])
 
     def block(block_info):
-        if block_info[None]["chunk-location"][0] == 1:
+        number = block_info[None]["chunk-location"][0]
+        started.append(number)
+        if number == 1:
             failed.set()
             raise RuntimeError("source broke")
         failed.wait(10)
-        time.sleep(0.2)  # by now the failure has been said
+        said.wait(0.5)  # a writer that does not wait for the others speaks now
+        ended.append(number)
         return np.zeros(block_info[None]["chunk-shape"], np.uint16)
 
     dates, shape = 3 * cube.CHUNK["time"], (12, 12)
@@ -106,7 +108,9 @@ def test_a_failing_write_leaves_nothing(tmp_path: Path) -> None:
     dataset = make(times=times, reflectance=lazy, clear=clear)
     with pytest.raises(RuntimeError, match="source broke"):
         cube.write(dataset, tmp_path / "t.zarr", config={})
-    time.sleep(0.5)
+    at_work = set(started) - set(ended) - {1}
+    said.set()
+    assert at_work == set()
     assert list(tmp_path.iterdir()) == []
 
 

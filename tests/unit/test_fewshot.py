@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sitsformer import fewshot
 from sitsformer.classes import Classes
+from sitsformer.config import FewShot
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import Cell, Learner
 
@@ -200,3 +201,8 @@ def test_a_sweep_must_agree(tmp_path: Path) -> None:
         fewshot.read_all([one, two])
     with pytest.raises(SitsError, match="no table of cells"):
         fewshot.read_all([])
+
+
+@pytest.mark.parametrize(("drawn", "steps"), [(6, 300), (1_920, 300), (1_921, 301), (4_800, 750)])
+def test_large_draws_are_passed_through_as_often_as_asked(drawn: int, steps: int) -> None:
+    assert FewShot(set="crops", steps=300, passes=10, batch_size=64).steps_for(drawn) == steps

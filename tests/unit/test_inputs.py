@@ -73,6 +73,11 @@ def test_every_form_gives_one_answer(model, samples, method: str) -> None:
     }
     for name, (reflectance, days) in forms.items():
         np.testing.assert_allclose(call(reflectance, days), wanted, atol=1e-5, err_msg=name)
+    missing = values.copy()
+    missing[:, 1, :, 0] = 65535  # of a step that counts
+    halves = as_floats(missing).astype(np.float16)
+    np.testing.assert_allclose(call(halves, doy), call(missing, doy), atol=0.01)
+    assert call(values[:0], doy[:0]).shape == (0, wanted.shape[1])
     # Steps in any place: those without a value are none.
     gap = np.insert(as_floats(values), 1, np.nan, axis=1)
     found = call(gap, np.insert(doy, 1, 100, axis=1))

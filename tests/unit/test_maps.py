@@ -9,6 +9,7 @@ import pytest
 import rasterio
 import rasterio.transform
 import rasterio.warp
+import torch
 
 import gdal
 from cubes import make_config, make_cube, tiles
@@ -20,8 +21,11 @@ from sitsformer.grid import Tile
 from sitsformer.ground import Ground
 from sitsformer.legends import load_legend
 from sitsformer.maps import mask, tile
+from sitsformer.model.cutting import cut
+from sitsformer.model.steps import make_series, pack
 from sitsformer.patches import make_tile_store
 from sitsformer.samples import load_samples, open_samples
+from sitsformer.windows import Windows
 
 CLASSES = Classes(("corn", "soybeans"), ("#ffd300", "#267000"), ((1,), (5,)))
 SIZE = 30
@@ -99,7 +103,8 @@ def test_a_batch_is_what_the_samples_would_be(tmp_path: Path) -> None:
     days = dataset.time.dt.dayofyear.values
     checked = 0
     ground = Ground(tmp_path / "c.zarr", (), 1)
-    for row, column, reflectance, doy in tile._pixels(ground, ground.whole, settings, 500):
+    for row, column, windows in tile.windows_of(ground, ground.whole, settings, 500):
+        reflectance, doy = np.asarray(windows), windows.doy
         for i in range(0, len(row), 97):
             for t in np.flatnonzero(doy[i]):
                 window = (slice(row[i] - 1, row[i] + 2), slice(column[i] - 1, column[i] + 2))
@@ -125,13 +130,46 @@ def test_a_pixel_of_a_map_is_the_stored_sample_bit_for_bit(tmp_path: Path, seed:
     where = {pixel: k for k, pixel in enumerate(zip(row, column, strict=True))}
     found = 0
     ground = Ground(path, (), 1)
-    for rows, columns, reflectance, doy in tile._pixels(ground, ground.whole, config.patches, 300):
+    for rows, columns, windows in tile.windows_of(ground, ground.whole, config.patches, 300):
+        reflectance, doy = np.asarray(windows), windows.doy
         for i, pixel in enumerate(zip(rows, columns, strict=True)):
             if pixel in where:
                 np.testing.assert_array_equal(doy[i], stored.doy[where[pixel]])
                 np.testing.assert_array_equal(reflectance[i], stored.reflectance[where[pixel]])
                 found += 1
     assert found == len(stored) > 100
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_what_is_cut_out_by_tensors_is_what_numpy_cuts(tmp_path: Path, size: int) -> None:
+    made_cube(tmp_path / "c.zarr")
+    settings, ground = Patches(size=size, max_length=6), Ground(tmp_path / "c.zarr", (), size // 2)
+    mean, std = torch.full((10,), 0.2), torch.full((10,), 0.1)
+    for _, _, windows in tile.windows_of(ground, ground.whole, settings, 300):
+        windows = windows.take(windows.doy[:, 0] > 0)
+        assert np.asarray(windows).shape == windows.shape
+        expected = make_series(np.asarray(windows), windows.doy, mean.numpy(), std.numpy())
+        found, every = cut(windows, mean, std), np.arange(len(windows.doy))
+        assert found.gaps == expected.gaps
+        np.testing.assert_array_equal(pack(found, every).values, pack(expected, every).values)
+        np.testing.assert_array_equal(pack(found, every).doy, pack(expected, every).doy)
+        middle = np.asarray(windows)[:, :, :, size // 2, size // 2][windows.doy > 0]
+        np.testing.assert_array_equal(windows.centres(), middle)
+
+
+def test_a_model_elsewhere_draws_the_same_map(tmp_path: Path) -> None:
+    made_cube(tmp_path / "c.zarr")
+    settings = Patches(size=3, max_length=6, min_dates=1)
+    here = maps.predict(tmp_path / "c.zarr", settings, oracle, 77)
+
+    def gpu(windows: Windows, doy: np.ndarray) -> np.ndarray:
+        assert isinstance(windows, Windows)
+        return oracle(np.asarray(windows), doy)
+
+    there = maps.predict(tmp_path / "c.zarr", settings, gpu, 77, elsewhere=True)
+    np.testing.assert_array_equal(here.classes, there.classes)
+    np.testing.assert_array_equal(here.confidence, there.confidence)
+    np.testing.assert_array_equal(here.dates, there.dates)
 
 
 def test_pixels_with_too_few_dates_stay_empty(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sitsformer.checks.problems import problems
-from sitsformer.config import ConfigError, parse
+from sitsformer.config import Config, ConfigError, parse
 from sitsformer.paths import Paths
 from sitsformer.userfiles import watched
 from sitsformer.versions import STAGES
@@ -68,3 +70,27 @@ def test_every_rule_knows_the_version_of_its_stage() -> None:
         assert f'version=stage("{stage}")' in text, name
         assert stage in STAGES
         assert "retries:" not in text, f"{name} would try a refusal again on one machine"
+
+
+@given(
+    seeds=st.integers(1, 12),
+    per_job=st.integers(1, 6),
+    shots=st.lists(st.integers(1, 500), min_size=1, max_size=4, unique=True),
+    runs=st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True),
+)
+def test_adding_a_seed_adds_cells_and_keeps_full_jobs(seeds, per_job, shots, runs) -> None:
+    def cells(count: int) -> set[str]:
+        values = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+        values["fewshot"].update(seeds=count, shots=shots, seeds_per_job=per_job)
+        values["pretrain"]["seeds"] = runs
+        values["maps"] = {}
+        return set(Paths(Config.model_validate(values)).cells())
+
+    before, after = cells(seeds), cells(seeds + 1)
+    sweep = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["fewshot"]
+    others = len(sweep["baselines"]) + len(runs) * len(sweep["controls"])
+    learners = len(shots) * (1 + 3 * len(runs) + others)
+    assert len(before) == learners * -(-seeds // per_job)
+    lost = before - after
+    assert len(after - before) == learners
+    assert not lost or (seeds % per_job and len(lost) == learners)

@@ -31,7 +31,7 @@ def source(store, loader, monkeypatch, gpu):
     def series(batch):
         return make_series(batch["reflectance"], batch["doy"], stats.mean, stats.std, CPU)
 
-    return pretrain._source(store, settings, 3, CPU, series)
+    return pretrain.samples_of(store, settings, 3, CPU, series)
 
 
 def values(found):
@@ -71,17 +71,20 @@ def test_too_little_room_on_the_gpu_is_said(store, monkeypatch):
 
     settings = config.Pretrain(set="land", batch_size=32, loader="device")
     with pytest.raises(SitsError, match=r"does not fit on cpu: set pretrain.loader to memory"):
-        pretrain._source(store, settings, 0, CPU, full)
+        pretrain.samples_of(store, settings, 0, CPU, full)
 
 
 @pytest.mark.parametrize("count", [5, 6, 12])
-def test_stores_of_other_bands_are_learnt_from(tmp_path, count):
+def test_stores_of_other_bands_are_learnt_from(tmp_path, caplog, count):
+    caplog.set_level("INFO", logger="sitsformer")
     names = tuple(f"B{number}" for number in range(count))
     store = training_data.store(tmp_path / "s.zarr", names, count=60, time=6, patch=3)
     where = pretrain.Where(store, tmp_path / "checkpoint", tmp_path / "model")
     shape = config.Model(embedding="conv3d", hidden=16, layers=1, heads=2)
     settings = config.Pretrain(set="made", epochs=1, batch_size=12)
-    pretrain.run(where, "dual", 0, shape, settings, "cpu")
+    history = pretrain.run(where, "dual", 0, shape, settings, "cpu")
+    best = f"lowest validation loss {history[0]['validation_loss']:.4g}, in epoch 1 of 1"
+    assert caplog.messages[-1] == f"{where.out}: {history[0]['step']} updates; {best}"
     model = load_model(tmp_path / "model", bands=names, patch=3)
     samples = load_samples(store)
     assert model.predict(samples.reflectance, samples.doy).shape == (60, 3)

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from markupsafe import escape
 
 import made_run
+import phenology
 from sitsformer import mapproducts, plots
 from sitsformer.classes import Legend
+from sitsformer.commands.report import report
 from sitsformer.config import load
 from sitsformer.errors import SitsError
 from sitsformer.report import figures, gather
@@ -122,6 +125,30 @@ def test_the_same_run_gives_the_same_page(page: Path, tmp_path: Path) -> None:
     where = r'<td class="text">/[^<]+</td>|sitsformer assess /\S+'
     ours, theirs = (re.sub(where, "", one.read_text()) for one in (page, other))
     assert ours == theirs
+
+
+def test_a_run_that_only_maps_has_a_page_of_its_maps(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(page.parents[1])
+    values = {
+        "areas": made_run.CONFIG["areas"],
+        "patches": {"size": 3},
+        "maps": {"model": "results/models/crop", "tiles": {"county": 1}},
+    }
+    (tmp_path / "next.yaml").write_text(yaml.safe_dump(values))
+    area, out = Path("results/maps/county/county.tif"), Path("results/next.html")
+    made_run.run(report, "--config", tmp_path / "next.yaml", "--out", out, area)
+    text, headings = out.read_text(), [a.get("id") for tag, a in tags(out) if tag == "h2"]
+    assert headings == ["maps", "next", "provenance"]
+    links = {attrs["href"] for tag, attrs in tags(out) if tag == "a"}
+    anchors = {link.removeprefix("#") for link in links if link.startswith("#")}
+    assert anchors == set(headings) and "maps/county/county_visits.gpkg" in links
+    assert "county (2021-03-01 to 2021-10-31)" in text and "Nothing was learned here" in text
+    assert ", ".join(phenology.NAMES) in text and "few labels" not in text
+    with pytest.raises(SitsError, match="has a sweep: give the folder of its tables"):
+        made_run.run(report, "--config", "config.yaml", "--out", tmp_path / "page.html", area)
+    assert not (tmp_path / "page.html").exists()
 
 
 def test_an_artefact_of_another_kind_is_named(page: Path) -> None:

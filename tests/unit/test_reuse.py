@@ -21,14 +21,17 @@ import phenology
 from sitsformer import cube, embed, grid, paths
 from sitsformer.checks import foresight
 from sitsformer.checks.problems import problems
+from sitsformer.classes import Classes
 from sitsformer.commands.embed import embed as embed_command
 from sitsformer.commands.map import map_command
 from sitsformer.commands.predict import predict
 from sitsformer.config import ConfigError, parse
 from sitsformer.errors import SitsError
+from sitsformer.model import SITSFormer
 from sitsformer.modelfiles import classes_of, describe
-from sitsformer.modelstore import load_model
+from sitsformer.modelstore import Origin, load_model, save_model
 from sitsformer.samples import load_samples
+from sitsformer.sensors import BANDS
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +66,34 @@ def test_a_pretrained_model_draws_no_map(first: Path, tmp_path: Path) -> None:
             tmp_path / "map.tif",
         )  # fmt: skip
     assert not list(tmp_path.iterdir())
+
+
+def test_values_of_bands_in_reverse_order_are_refused_until_said_to_be_right(
+    first: Path, tmp_path: Path
+) -> None:
+    """The means of the bands of a tile stand in the model, the last band's first."""
+    cube_path, samples, crop = first / "tile.zarr", first / "crops.zarr", tmp_path / "crop"
+    stored = cube.layer_values(cube.open_cube(cube_path).reflectance)
+    means = stored.mean((0, 2, 3)) / 10_000
+    shape = load_model(first / "crop").architecture
+    wrong = SITSFormer(shape, means[::-1], np.full(10, 0.02), BANDS, phenology.NAMES)
+    codes = tuple((k + 1,) for k in range(4))
+    origin = Origin("classification", classes=Classes(phenology.NAMES, phenology.COLOURS, codes))
+    save_model(crop, wrong, origin)
+    (tmp_path / "c.yaml").write_text(
+        yaml.safe_dump({**made_run.CONFIG, "maps": {"check_values": False}})
+    )
+    drawing = (map_command, "--model", crop, "--cube", cube_path, "--out", tmp_path / "map.tif")
+    with pytest.raises(SitsError, match=r"reverse order.* set maps\.check_values: false"):
+        made_run.run(*drawing)
+    for source in (cube_path, samples):
+        embedding = (embed_command, "--model", crop, source, tmp_path / f"{source.stem}.parquet")
+        with pytest.raises(SitsError, match=r"reverse order.* say --unchecked"):
+            made_run.run(*embedding)
+        assert sorted(one.name for one in tmp_path.iterdir()) == ["c.yaml", "crop"]
+    made_run.run(*drawing, "--config", tmp_path / "c.yaml")
+    made_run.run(*embedding, "--unchecked")
+    assert (tmp_path / "map.tif").is_file() and (tmp_path / "crops.parquet").is_file()
 
 
 @pytest.mark.parametrize("ending", [".zarr", ".parquet"])
@@ -204,7 +235,8 @@ def test_a_folder_with_a_config_and_nothing_else_is_enough(first: Path, tmp_path
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     said = done.stdout + done.stderr
-    assert re.search(r"^map +1$", said, re.MULTILINE) and re.search(r"^mosaic +1$", said, re.M)
+    for rule in ("map", "mosaic", "report"):
+        assert re.search(rf"^{rule} +1$", said, re.MULTILINE), rule
 
 
 def test_a_config_without_a_model_predicts_nothing() -> None:

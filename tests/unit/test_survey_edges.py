@@ -171,13 +171,13 @@ def test_a_cube_that_is_no_neighbour_is_refused(tmp_path: Path) -> None:
 
 def test_a_field_over_the_edge_is_drawn_on_both_sides(tmp_path: Path) -> None:
     from sitsformer.surveys.claims import Claims
-    from sitsformer.surveys.placing import _eligible
+    from sitsformer.surveys.placing import eligible
 
     tiles = [Tile("a", "w", 32631, 0, 600, 30), Tile("a", "e", 32631, 300, 600, 30)]
     column = np.array([1, 2, 27, 28, 30, 57, 58, 10])
     row = np.array([40, 40, 40, 40, 40, 40, 40, 58])
     count = np.arange(8)
     claims = Claims(feature=count * 0, column=column, row=row, eroded=count < 0)
-    found = _eligible(claims, tiles, 5, None)
+    found = eligible(claims, tiles, 5, None)
     #            outer edge      amid  the seam       amid   outer  top
     assert found.tolist() == [False, True, True, True, True, True, False, False]

@@ -136,9 +136,9 @@ def test_a_gpu_that_is_not_there_is_named(monkeypatch):
 
 
 def test_class_balanced_weights_follow_the_frequencies():
-    from sitsformer.pretrain import _class_weights
+    from sitsformer.pretrain import class_weights
 
-    weight = _class_weights(np.array([0, 0, 0, 1, -1]), 2)
+    weight = class_weights(np.array([0, 0, 0, 1, -1]), 2)
     assert weight.tolist() == pytest.approx([4 / 6, 2.0])
 
 

@@ -6,7 +6,10 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import geopandas
+import numpy as np
 import pytest
+import shapely
 import yaml
 
 import made_run
@@ -62,6 +65,42 @@ def test_before_anything_is_there_areas_tiles_and_labels_are_shown(config: Path)
     # Whoever opens it asks nobody.
     assert "default-src 'none'" in text and page.count("script") == page.count("link") == 0
     assert not re.search(r"(href|src)=\"(?!data:)", text) and "url(" not in text
+
+
+def test_polygons_are_shown_as_they_are(config: Path) -> None:
+    """Two fields, the second with a hole; one of both is of another year, a third far away."""
+    fields = geopandas.GeoDataFrame(
+        {"crop": ["maize", "soy", "maize"], "year": ["", "2019", ""]},
+        geometry=[
+            shapely.box(9.0005, 50.5480, 9.0015, 50.5490),
+            shapely.box(9.0020, 50.5480, 9.0035, 50.5495)
+            - shapely.box(9.0025, 50.5485, 9.0030, 50.5490),
+            shapely.box(80.0, 10.0, 80.1, 10.1),
+        ],
+        crs=4326,
+    )
+    fields.to_crs(3035).to_file(config.with_name("fields.gpkg"))
+    values = yaml.safe_load(config.read_text())
+    values["labels"]["parcels"] = {
+        "kind": "polygons", "path": "fields.gpkg", "column": "crop", "date": "year"
+    }  # fmt: skip
+    config.write_text(yaml.safe_dump(values))
+    made_run.run(view, config, config.with_name("view.html"), "--area", "county")
+    text = config.with_name("view.html").read_text()
+    drawn = re.findall(r'<path class="field" d="(.*?)" style="fill:(#\w+)"><title>(.*?)<', text)
+    assert [title for _, _, title in drawn] == ["maize, feature 1", "soy, 2019, feature 2"]
+    assert len({colour for _, colour, _ in drawn}) == 2
+    assert [way.count("M") for way, _, _ in drawn] == [1, 2]
+    # Corners in pixels of the area, compared with the corners projected one by one.
+    (tile,) = Paths(load(config)).tiles("county")
+    corners = geopandas.points_from_xy([9.0005, 9.0015], [50.5490, 50.5480], crs=4326)
+    at = corners.to_crs(tile.epsg)
+    numbers = np.array(re.findall(r"[\d.]+", drawn[0][0]), float).reshape(-1, 2)
+    expected = [(at.x.min() - tile.west) / 10, (at.x.max() - tile.west) / 10]
+    assert [numbers[:, 0].min(), numbers[:, 0].max()] == pytest.approx(expected, abs=0.3)
+    expected = [(tile.north - at.y.max()) / 10, (tile.north - at.y.min()) / 10]
+    assert [numbers[:, 1].min(), numbers[:, 1].max()] == pytest.approx(expected, abs=0.3)
+    assert Page(text).count("circle") == 2  # the points of the other survey
 
 
 def test_cubes_labels_and_maps_are_shown_when_they_are_there(config: Path) -> None:

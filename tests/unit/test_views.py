@@ -40,9 +40,9 @@ def test_a_half_says_nothing_of_what_it_does_not_show() -> None:
     (batch,) = next(chosen.batches(0, 0))
     model = network(shape=shape_for("dual")).eval()
     with torch.no_grad():
-        before = chosen._encoded(model, batch).every
+        before = chosen.encoded(model, batch).every
         batch.steps.values[torch.from_numpy(mask_of(batch))] = 9.0
-        after = chosen._encoded(model, batch).every
+        after = chosen.encoded(model, batch).every
     assert torch.equal(before, after)
 
 
@@ -51,7 +51,7 @@ def test_contrast_equals_the_plain_formula() -> None:
     (batch,) = next(chosen.batches(0, 0))
     model = network(shape=shape_for("ssl")).eval()
     with torch.no_grad():
-        encoded = chosen._encoded(model, batch)
+        encoded = chosen.encoded(model, batch)
         found = float(info_nce(model, encoded))
         pooled = model.pool(encoded.every, encoded.layout, encoded.doy)
         vectors = model.project(pooled).double().numpy()

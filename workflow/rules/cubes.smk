@@ -15,9 +15,8 @@ rule cube:
     threads: 1
     resources:
         **HANDED,
-        # The share of a job in the requests that the project may have under way (the profiles).
         **asked("cube"),
-        earthengine_requests=earthengine_requests,
+        earthengine_requests=earthengine_requests(),
     params:
         version=stage("cube"),
         settings=cube_settings,

@@ -18,7 +18,7 @@ if CONFIG.embeddings:
         resources:
             **HANDED,
             **asked("embeddings"),
-            earthengine_requests=embedding_requests,
+            earthengine_requests=requests_of_layer,
         params:
             version=stage("embeddings"),
             settings=embedding_settings,

@@ -1,7 +1,7 @@
 # What rules ask of the config: targets, inputs and params of a job.
 from functools import cache
 
-from sitsformer import costs, decisive, plots
+from sitsformer import decisive, plots
 from sitsformer.baselines import file_options
 from sitsformer.config import expand
 from sitsformer.embeddings import members
@@ -25,7 +25,7 @@ def targets() -> list[str]:
         *([PATHS.map_model()] if CONFIG.maps.tiles else []),
     ]
     if not CONFIG.learns:
-        return [*mapped, *PATHS.kept()]
+        return [f"{RESULTS}/report.html", *mapped, *PATHS.kept()]
     return [
         f"{RESULTS}/report.html",
         *(f"{RESULTS}/figures/{name}.svg" for name in plots.names(CONFIG)),
@@ -44,72 +44,26 @@ def stage(name: str) -> str:
     return f"{name} version {STAGES[name]}"
 
 
-def predicted(stage: str, wildcards) -> costs.Job:
-    """What a job is predicted to take; by the stores that are there, where it reads some."""
-    known = {name: value for name, value in wildcards.items() if name != "tile"}
-    if stage in ("cube", "patches", "map", "embeddings"):
-        return alike(stage, tuple(known.items()))
-    return costs.job_of(PATHS, stage, known)
-
-
-@cache
-def alike(stage: str, wildcards: tuple) -> costs.Job:
-    """What a job on a tile is predicted to take: on any tile of its area."""
-    return costs.job_of(PATHS, stage, dict(wildcards))
-
-
-def asked(stage: str) -> dict:
-    """Memory and minutes of a rule: as its jobs are predicted, and more with each attempt."""
-
-    def mem_mb(wildcards, attempt):
-        return costs.mem_mb(predicted(stage, wildcards), CONFIG.compute, attempt)
-
-    def runtime(wildcards, attempt):
-        return costs.runtime(predicted(stage, wildcards), CONFIG.compute, attempt)
-
-    return {"mem_mb": mem_mb, "runtime": runtime}
-
-
-def asked_of_network(stage: str) -> dict:
-    """The same, and what its network runs on (`compute.device`); a GPU where it uses one."""
-    found = {**asked(stage), "device": CONFIG.compute.device_of(stage)}
-    if found["device"] != "cuda":
-        return found
-
-    def gpu(wildcards):
-        return int(predicted(stage, wildcards).gpu)
-
-    return {**found, "gpu": gpu}
-
-
+@per_tile
 def area_files(wildcards):
     """Files of the user that a cube is made from."""
     return [str(path) for path in watched_of(CONFIG.areas[wildcards.area])]
 
 
-def earthengine_requests(wildcards):
-    """Requests to Earth Engine that an export has under way at once."""
-    asks = CONFIG.areas[wildcards.area].source == "earthengine"
-    return CONFIG.earthengine.concurrent if asks else 0
-
-
+@per_tile
 def embedding_files(wildcards):
     """The user's raster that the embeddings of a tile are taken from."""
     path = CONFIG.embeddings[wildcards.layer].rasters.get(wildcards.area)
     return [] if path is None else [str(expand(path))]
 
 
-def embedding_requests(wildcards):
-    """Requests to Earth Engine that a tile of embeddings has under way at once."""
-    own = CONFIG.embeddings[wildcards.layer].rasters
-    return 0 if own else CONFIG.earthengine.concurrent
-
-
+@per_tile
 def embedding_settings(wildcards):
     """Values of the config that decide the embeddings of a tile."""
     return decisive.leaves(decisive.embeddings(CONFIG, wildcards.layer, wildcards.area))
 
 
+@per_tile
 def map_embeddings(wildcards):
     """Embeddings of others over a mapped tile, where the map may be drawn from them."""
     return PATHS.embeddings_of(wildcards.area, wildcards.tile)
@@ -131,6 +85,7 @@ def survey_files(wildcards):
     return [str(path) for path in watched_of_survey(CONFIG, str(label))]
 
 
+@per_tile
 def set_files(wildcards):
     """Files of the user that decide which samples are cut: polygons of splits, surveys."""
     split = CONFIG.sets[wildcards.set].split
@@ -138,6 +93,7 @@ def set_files(wildcards):
     return [*(str(path) for path in polygons), *survey_files(wildcards)]
 
 
+@per_tile
 def cubes_of_samples(wildcards):
     """The cube that samples are cut from; of a survey also those that its patches reach into."""
     area, tile = wildcards.area, wildcards.tile
@@ -245,11 +201,13 @@ def settings_of(stage: str, name: str) -> list[str]:
     return decisive.leaves(decided(CONFIG, name))
 
 
+@per_tile
 def cube_settings(wildcards):
     """Values of the config that decide a cube."""
     return settings_of("cube", wildcards.area)
 
 
+@per_tile
 def patches_settings(wildcards):
     """Values of the config that decide a tile store."""
     return settings_of("patches", wildcards.set)
@@ -324,11 +282,13 @@ def options(name: str, paths) -> list[str]:
     return [word for path in given for word in (name, path)]
 
 
+@per_tile
 def neighbours(wildcards):
     """Cubes of the tiles around a mapped one."""
     return PATHS.neighbours(wildcards.area, wildcards.tile)
 
 
+@per_tile
 def neighbour_options(wildcards, input):
     """How the cubes around a tile, and embeddings over it, are named on the command line."""
     return [

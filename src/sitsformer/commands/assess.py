@@ -19,10 +19,17 @@ PATH = click.Path(path_type=Path)
     help="How REFERENCE was drawn: at random within each class of the map, or at random.",
 )
 @click.option("--column", help="Column of points that holds the class; default: class, label, ...")
+@click.option("--band", type=click.IntRange(1), help="Band of a raster that holds the codes.")
 @click.option("--level", type=click.FloatRange(0, 1, True, True), default=0.95, show_default=True)
 @click.option("--out", type=PATH, help="CSV; default: MAP_assessed.csv beside the map, and a PNG.")
 def assess(
-    raster: Path, reference: Path, design: str, column: str | None, level: float, out: Path | None
+    raster: Path,
+    reference: Path,
+    design: str,
+    column: str | None,
+    band: int | None,
+    level: float,
+    out: Path | None,
 ) -> None:
     """Accuracy of a MAP and areas of its classes with intervals, by a REFERENCE sample.
 
@@ -34,7 +41,9 @@ def assess(
     from sitsformer.maps.assess import assess as run
     from sitsformer.plots import crop_map
 
-    table = run(raster, reference, design=design, column=column, level=level)  # type: ignore[arg-type]
+    table = run(
+        raster, reference, design=design, column=column, band=band, level=level,  # type: ignore[arg-type]
+    )  # fmt: skip
     out = out or raster.with_name(f"{raster.stem}_assessed.csv")
     picture = crop_map.areas_png(table, raster)
     with artefacts.create_file(out, "areas") as partial:

@@ -20,6 +20,8 @@ PATH = click.Path(path_type=Path)
 )
 @click.option("--batch-size", type=click.IntRange(min=1), default=1024, show_default=True)
 @names.device
+@click.option("--unchecked", is_flag=True, help="Take reflectances whose scale, offset or order of "
+              "bands looks wrong.")  # fmt: skip
 @click.argument("source", type=PATH)
 @click.argument("out", type=PATH)
 def embed(
@@ -28,6 +30,7 @@ def embed(
     neighbours: tuple[Path, ...],
     batch_size: int,
     device: str,
+    unchecked: bool,
     source: Path,
     out: Path,
 ) -> None:
@@ -45,9 +48,11 @@ def embed(
     kind = str(artefacts.read(source)["kind"]) if artefacts.has_record(source) else "samples"
     if kind == "cube":
         patches = None if config_path is None else load(config_path).patches
-        count = stage.embed_tile(model_path, source, out, patches, neighbours, batch_size, where)
+        count = stage.embed_tile(
+            model_path, source, out, patches, neighbours, batch_size, where, not unchecked
+        )
     else:
         if neighbours:
             raise click.UsageError("--neighbour goes with the cube of a tile, not with samples")
-        count = stage.embed_samples(model_path, source, out, batch_size, where)
+        count = stage.embed_samples(model_path, source, out, batch_size, where, not unchecked)
     click.echo(f"{count} embeddings in {out}", err=True)

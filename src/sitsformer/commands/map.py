@@ -94,11 +94,12 @@ def map_command(
             settings.batch_size,
             neighbours=neighbours,
             inside=inside,
-            refuse_means=predictor.refuse_means,
+            refuse_means=predictor.refuse_means if settings.check_values else None,
             probabilities=probabilities,
             embed=predictor.embed if "embeddings" in layers else None,
             features=predictor.features if "embeddings" in layers else 0,
             vectors=vectors,
+            elsewhere=predictor.elsewhere,
         )
     mapped = mapproducts.Mapped(
         found=found,

@@ -18,24 +18,32 @@ def schema() -> str:
 
 
 def table() -> str:
-    """`config/README.md`: every key with its type, default and meaning."""
-    definitions = Config.model_json_schema()
+    """`config/README.md`: every key with its type, default and meaning, a table a section."""
+    config = Config.model_json_schema()
+    definitions = config["$defs"]
+    sections: dict[str, list[str]] = {}
+    for key, spec, required in _keys(config, definitions, ""):
+        default = "" if required else f"`{json.dumps(spec.get('default'))}`"
+        row = f"| `{key}` | {_type(spec, definitions)} | {default} | {_meaning(spec)} |"
+        sections.setdefault(key.partition(".")[0] if "." in key else "", []).append(row)
     lines = [
         "# Every key of the config",
         "",
         "Written by `sitsformer config docs` from `src/sitsformer/config/`; do not edit.",
         "`<name>` stands for a name of your choice. Keys without a default must be given.",
-        "",
-        "| key | type | default | meaning |",
-        "| --- | --- | --- | --- |",
     ]
-    for key, spec, required in _keys(definitions, definitions["$defs"], ""):
-        default = "" if required else f"`{json.dumps(spec.get('default'))}`"
-        if isinstance(spec.get("default"), dict) or len(default) > 60:
-            default = "see below" if isinstance(spec.get("default"), dict) else default
-        meaning = " ".join(spec.get("description", "").split()).replace("|", "\\|")
-        lines.append(f"| `{key}` | {_type(spec, definitions['$defs'])} | {default} | {meaning} |")
+    for name, rows in sections.items():
+        if name:
+            spec = config["properties"][name]
+            said = _meaning(spec) or _meaning(_section(spec, definitions) or {})
+            lines += ["", f"## {name}", *(["", said] if said else [])]
+        lines += ["", "| key | type | default | meaning |", "| --- | --- | --- | --- |", *rows]
     return "\n".join(lines) + "\n"
+
+
+def _meaning(spec: dict[str, Any]) -> str:
+    """The description of a key or section in one line, fit for a cell of a table."""
+    return " ".join(spec.get("description", "").split()).replace("|", "\\|")
 
 
 def _keys(

@@ -68,6 +68,9 @@ class Maps(Section):
     (default: all but 0 and nodata)."""
     layers: tuple[Literal["probabilities", "embeddings"], ...] = ()
     """Layers of a map beside classes, confidence, margin and dates, as half floats."""
+    check_values: bool = True
+    """Refuse a tile whose reflectances look as if they had another scale, offset or order of bands
+    than those the model learned from; `false` where they are right."""
     visits: int = Field(30, ge=1, le=10_000)
     """Places to visit next that are suggested of an area, by margin and distance."""
     parcels: str | None = None

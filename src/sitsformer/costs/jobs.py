@@ -68,7 +68,7 @@ def jobs(paths: Paths) -> dict[str, list[Counted]]:
             for area in config.maps.tiles
         ]
         found["mosaic"] = [(1, outcome.mosaic(paths, area)) for area in config.maps.tiles]
-    if config.learns:
+    if config.learns or config.maps.tiles:
         found["report"] = [(1, outcome.report(paths))]
     return {stage: several for stage, several in found.items() if several}
 

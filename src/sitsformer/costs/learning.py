@@ -172,7 +172,8 @@ def _job(
     """A job of a network: its steps, operations of training and prediction, seconds beside them."""
     hidden = config.model.hidden
     if config.compute.device_of(stage) == "cuda":
-        found = rates.on_gpu(hidden, updates, learned, looked)
+        recorded = stage == "pretrain" and config.pretrain.graphs
+        found = rates.on_gpu(hidden, updates, learned, looked, recorded)
         seconds = None if found is None else rates.TORCH.seconds + more + found
         return Job(seconds, memory, gpu=True, operations=learned + looked)
     rate = rates.pretraining(hidden) if stage == "pretrain" else rates.tuning(hidden)

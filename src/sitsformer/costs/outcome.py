@@ -40,7 +40,7 @@ def map_tile(paths: Paths, area_name: str) -> Job:
     if _embeddings_alone(config):
         operations = gathered = 0.0
     gpu = config.compute.device_of("map") == "cuda" and operations > 0
-    rate = rates.GPU.mapping if gpu else rates.predicting(shape.hidden)
+    rate = (rates.mapping_on_gpu if gpu else rates.predicting)(shape.hidden)
     if rate is not None and not gpu and config.maps.precision == "bf16":
         rate *= rates.faster_in_bf16(shape.hidden)
     seconds = None if rate is None else rates.TORCH.seconds + gathered + operations / rate

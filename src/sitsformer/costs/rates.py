@@ -38,18 +38,29 @@ class Gpu:
         predicting: operations a second of predicting samples of a store, by width of the encoder.
         mapping: the same of the pixels of a cube, its reading included.
         baselines: seconds of a training step of a baseline that is a network.
+        recorded_step: as `step`, of pretraining whose steps are recorded (`pretrain.graphs`).
+        recorded_training: as `training`, of the same.
     """
 
     name: str
     step: float | None
     training: float | None
     predicting: Points | None
-    mapping: float | None = None
+    mapping: Points | None = None
     baselines: float | None = None
+    recorded_step: float | None = None
+    recorded_training: float | None = None
 
 
 GPU = Gpu(
-    "NVIDIA H100 80GB HBM3", step=0.05, training=5.0e12, predicting=((64, 1.3e12), (256, 6.9e12))
+    "NVIDIA H100 80GB HBM3",
+    step=0.05,
+    training=5.0e12,
+    predicting=((64, 1.3e12), (256, 6.9e12)),
+    mapping=((64, 0.71e12), (256, 8.0e12)),
+    baselines=0.01,
+    recorded_step=0.01,
+    recorded_training=1.5e13,
 )
 """`python benchmarks/gpu.py` on a machine with 16 slow cores (benchmarks/RESULTS.md). Where None
 stands NOTHING WAS MEASURED: whatever depends on it says `not measured`, and its jobs ask for the
@@ -183,6 +194,11 @@ def faster_in_bf16(hidden: int) -> float:
     return _between(_BF16, hidden)
 
 
+def mapping_on_gpu(hidden: int) -> float | None:
+    """Operations a second of mapping on the GPU."""
+    return None if GPU.mapping is None else _between(GPU.mapping, hidden)
+
+
 def predicting(hidden: int) -> float:
     """Operations a second of prediction on one thread."""
     return _between(_PREDICTING, hidden)
@@ -193,13 +209,17 @@ def model_mb(hidden: int, layers: int) -> float:
     return 4 * (12 * hidden**2 * layers + 4000 * hidden) / 1e6
 
 
-def on_gpu(hidden: int, updates: float, learned: float, looked: float) -> float | None:
+def on_gpu(
+    hidden: int, updates: float, learned: float, looked: float, recorded: bool = False
+) -> float | None:
     """Seconds of so many training steps, and operations of training and prediction, on the GPU."""
     seconds = 0.0
     if updates:
-        if GPU.step is None or GPU.training is None:
+        step = GPU.recorded_step if recorded else GPU.step
+        training = GPU.recorded_training if recorded else GPU.training
+        if step is None or training is None:
             return None
-        seconds += max(updates * GPU.step, learned / GPU.training)
+        seconds += max(updates * step, learned / training)
     if looked:
         if GPU.predicting is None:
             return None

@@ -48,14 +48,14 @@ class Sample:
         mapped: (N,) class of the map.
         truth: (N,) true class.
         names, codes: of the classes of the map, and behind them those that only the sample has.
-        outside: how many of its units lie where the map has no class.
+        left_out: why some of its units do not count, a sentence each.
     """
 
     mapped: areas.Ints
     truth: areas.Ints
     names: tuple[str, ...]
     codes: tuple[int, ...]
-    outside: int
+    left_out: tuple[str, ...]
 
 
 def assess(
@@ -64,6 +64,7 @@ def assess(
     *,
     design: Design,
     column: str | None = None,
+    band: int | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Areas of the classes of a map and its accuracy, with intervals.
@@ -73,27 +74,27 @@ def assess(
         reference: points (any vector file, or CSV with `lon` and `lat`), or a raster of codes.
         design: how it was drawn.
         column: of points, which holds the class: its name, or its code.
+        band: of a raster, from 1; None: its only one.
         level: of the intervals.
 
     Returns:
         See `evaluation.areas.table`.
 
     Raises:
-        SitsError: a file cannot be used, or no unit lies on the map.
+        SitsError: a file cannot be used, no unit lies on the map or has one of its classes, or
+            units of one pixel contradict each other.
     """
     import rasterio
 
+    if (column, band) != (None, None) and (column is None) != _is_raster(reference):
+        kind, option = ("a raster", "--column") if band is None else ("no raster", "--band")
+        raise SitsError(f"{reference} is {kind}: leave {option} out")
     codes = read_codes(raster)
-    if reference.suffix.lower() in RASTERS:
-        x, y, values = _of_raster(raster, reference)
+    if _is_raster(reference):
+        x, y, values = _of_raster(raster, reference, band)
     else:
         x, y, values = _of_points(raster, reference, column)
-    sample = _on_map(raster, codes, x, y, values)
-    if not len(sample.mapped):
-        raise SitsError(
-            f"no unit of {reference} lies on a pixel of {raster} with a class: check the "
-            "coordinate systems of both"
-        )
+    sample = _on_map(raster, reference, codes, x, y, values)
     pixels = np.zeros(len(sample.names), np.int64)
     known = len(codes.values)
     pixels[:known] = count(raster, max(*codes.values, codes.nodata))[list(codes.values)]
@@ -106,43 +107,117 @@ def assess(
         )  # fmt: skip
     with rasterio.open(raster) as source:
         hectares = abs(source.transform.a * source.transform.e) / 10_000
-    outside = f"; {sample.outside} more lie where the map has no class" if sample.outside else ""
-    basis = f"{len(sample.mapped)} units of {reference.name}, {DRAWN[design]}{outside}"
+    units = f"{len(sample.mapped)} units of {reference.name}, {DRAWN[design]}"
+    basis = "; ".join([units, *sample.left_out])
     drawn_units = areas.Reference.plain(sample.mapped, sample.truth)
     return areas.table(pixels, sample.names, sample.codes, drawn_units, level, basis, hectares)
 
 
+def _is_raster(reference: Path) -> bool:
+    return reference.suffix.lower() in RASTERS
+
+
 def _on_map(
-    raster: Path, codes: MapCodes, x: areas.Floats, y: areas.Floats, values: Sequence[Any]
+    raster: Path,
+    reference: Path,
+    codes: MapCodes,
+    x: areas.Floats,
+    y: areas.Floats,
+    values: Sequence[Any],
 ) -> Sample:
     """The units that lie on a pixel with a class; classes that only they have come last."""
-    position = {name: k for k, name in enumerate(codes.classes.names)}
-    position |= {
-        str(code): k for k, gathered in enumerate(codes.classes.codes) for code in gathered
-    }
     mapped = codes.decode(values_at(raster, x, y, codes.nodata)).astype(np.int64) - 1
-    there = np.flatnonzero(mapped >= 0).tolist()
-    texts = [_text(values[k]) for k in there]
+    known = np.array([bool(_text(value)) for value in values], bool)
+    on = mapped >= 0
+    there = np.flatnonzero(on & known)
+    if not len(there):
+        raise SitsError(
+            f"no unit of {reference} that has a class lies on a pixel of {raster} with one: check "
+            "the coordinate systems of both"
+        )
+    said, names, numbers = _positions(codes, [_text(values[k]) for k in there.tolist()])
+    truth = np.array(said, np.int64)
+    if truth.min() >= len(codes.values):
+        raise SitsError(
+            f"{reference} has no class of the map: it has {_few(names[len(codes.values) :])}, and "
+            f"the map {_few(codes.classes.names)}; write the names or codes of the map"
+        )
+    once = _once(raster, reference, x[there], y[there], truth)
+    counted = (
+        (int((~on).sum()), "more lie where the map has no class"),
+        (int((on & ~known).sum()), "more have no class"),
+        (len(there) - len(once), "more lie on the pixel of another, and count once"),
+    )
+    left_out = tuple(f"{number} {why}" for number, why in counted if number)
+    return Sample(mapped[there][once], truth[once], names, numbers, left_out)
+
+
+def _positions(
+    codes: MapCodes, texts: Sequence[str]
+) -> tuple[list[int], tuple[str, ...], tuple[int, ...]]:
+    """The class of each text, and names and codes of all classes, those of the map first.
+
+    Capitals make no other class, unless the map itself tells them apart.
+    """
+    exact = {name: k for k, name in enumerate(codes.classes.names)}
+    exact |= {str(code): k for k, gathered in enumerate(codes.classes.codes) for code in gathered}
+    folded: dict[str, int] = {}
+    for name, k in exact.items():
+        folded.setdefault(name.casefold(), k)
     names, numbers = list(codes.classes.names), list(codes.values)
-    for text in sorted({text for text in texts if text not in position}):
-        position[text] = len(names)
-        names.append(text)
-        numbers.append(int(text) if text.isdecimal() else -1)
-    if len(names) > len(codes.classes.names):
+    for text in sorted(set(texts)):
+        if text not in exact and text.casefold() not in folded:
+            folded[text.casefold()] = len(names)
+            names.append(text)
+            numbers.append(int(text) if text.isdecimal() else -1)
+    if len(names) > len(codes.values):
         logger.warning(
             "the reference has classes that the map has not: %s; each pixel of them is an error of "
             "the map (classes of the map: %s)",
-            ", ".join(names[len(codes.classes.names) :]), ", ".join(codes.classes.names),
+            _few(names[len(codes.values) :]), _few(codes.classes.names),
         )  # fmt: skip
-    truth = np.array([position[text] for text in texts], np.int64)
-    return Sample(mapped[there], truth, tuple(names), tuple(numbers), int(len(x) - len(there)))
+    found = [exact.get(text, folded.get(text.casefold(), -1)) for text in texts]
+    return found, tuple(names), tuple(numbers)
+
+
+def _few(names: Sequence[str], most: int = 12) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" * (len(names) > most))
+
+
+def _once(
+    raster: Path, reference: Path, x: areas.Floats, y: areas.Floats, truth: areas.Ints
+) -> areas.Ints:
+    """Positions of the units, one a pixel: a pixel that is listed twice is one draw.
+
+    Raises:
+        SitsError: units of one pixel have several classes.
+    """
+    import rasterio
+
+    with rasterio.open(raster) as source:
+        shift, width = source.transform, source.width
+    column = np.floor((x - shift.c) / shift.a).astype(np.int64)
+    pixel = np.floor((y - shift.f) / shift.e).astype(np.int64) * width + column
+    _, first, place = np.unique(pixel, return_index=True, return_inverse=True)
+    differ = np.flatnonzero(truth != truth[first[place]])
+    if len(differ):
+        k = int(differ[0])
+        raise SitsError(
+            f"{len(differ)} units of {reference} have another class than one on the same pixel of "
+            f"the map, the first at {x[k]:.1f}, {y[k]:.1f} (the map's system): keep one a pixel"
+        )
+    return np.sort(first)
 
 
 def _text(value: Any) -> str:
-    """A class as it is compared: whole numbers without a point."""
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
-    return str(value).strip()
+    """A class as it is compared: whole numbers without a point; empty for none."""
+    if value is None or value != value:
+        return ""
+    text = str(value).strip()
+    try:
+        return str(int(float(text))) if float(text).is_integer() else text
+    except ValueError:
+        return text
 
 
 Places = tuple[areas.Floats, areas.Floats, list[Any]]
@@ -155,13 +230,15 @@ def _of_points(raster: Path, path: Path, column: str | None) -> Places:
 
     try:
         if path.suffix.lower() == ".csv":
-            table = pd.read_csv(path)
+            # A class may be called NA or null.
+            table = pd.read_csv(path, dtype=str, keep_default_na=False)
             lacking = {"lon", "lat"} - set(table.columns)
             if lacking:
                 raise SitsError(
                     f"{path} has no column {' and no '.join(sorted(lacking))} (degrees)"
                 )
-            places = geopandas.points_from_xy(table.lon, table.lat, crs=4326)
+            lon, lat = pd.to_numeric(table.lon), pd.to_numeric(table.lat)
+            places = geopandas.points_from_xy(lon, lat, crs=4326)
             frame = geopandas.GeoDataFrame(table, geometry=places)
         else:
             frame = geopandas.read_file(path)
@@ -169,15 +246,20 @@ def _of_points(raster: Path, path: Path, column: str | None) -> Places:
         raise
     except Exception as error:
         raise SitsError(f"{path} cannot be read as points: {error}") from None
-    if len(frame) == 0 or set(frame.geom_type) - {"Point"}:
+    if len(frame) == 0 or set(frame.geom_type.dropna()) - {"Point"}:
         found = ", ".join(sorted(set(frame.geom_type.dropna()))) or "nothing"
         raise SitsError(f"{path} holds {found}: give points, one a sampled pixel")
+    placeless = int((~np.isfinite(frame.geometry.x) | ~np.isfinite(frame.geometry.y)).sum())
+    if placeless:
+        raise SitsError(
+            f"{placeless} of the {len(frame)} rows of {path} have no place: fill in their "
+            "coordinates, or leave them out"
+        )
     if frame.crs is None:
         raise SitsError(f"{path} names no coordinate system: give it one")
     chosen = _column(path, frame, column)
-    known = frame[chosen].notna()
     with rasterio.open(raster) as source:
-        placed = frame[known].to_crs(source.crs)
+        placed = frame.to_crs(source.crs)
     x, y = placed.geometry.x.to_numpy(float), placed.geometry.y.to_numpy(float)
     return x, y, placed[chosen].tolist()
 
@@ -197,7 +279,7 @@ def _column(path: Path, frame: Any, column: str | None) -> str:
     return found[0]
 
 
-def _of_raster(raster: Path, path: Path) -> Places:
+def _of_raster(raster: Path, path: Path, band: int | None) -> Places:
     """Pixels of the map that a raster has a code for, by nearest neighbour."""
     import rasterio
     from rasterio.enums import Resampling
@@ -208,25 +290,29 @@ def _of_raster(raster: Path, path: Path) -> Places:
         with rasterio.open(raster) as source, rasterio.open(path) as other:
             if other.crs is None:
                 raise SitsError(f"{path} names no coordinate system: give it one")
+            if band is None and other.count > 1:
+                raise SitsError(f"{path} has {other.count} bands: say with --band which one")
+            if not 1 <= (band or 1) <= other.count:
+                raise SitsError(f"{path} has no band {band}: it has {other.count}")
             nothing = 0 if other.nodata is None else other.nodata
             with WarpedVRT(
                 other, crs=source.crs, transform=source.transform, width=source.width,
                 height=source.height, resampling=Resampling.nearest, src_nodata=nothing,
                 nodata=nothing,
             ) as view:  # fmt: skip
-                return _labelled_pixels(view, source, nothing)
+                return _labelled_pixels(view, source, band or 1, nothing)
     except RasterioError as error:
         raise SitsError(f"{path} cannot be read as a raster of codes: {error}") from None
 
 
-def _labelled_pixels(view: Any, source: Any, nothing: float) -> Places:
+def _labelled_pixels(view: Any, source: Any, band: int, nothing: float) -> Places:
     """Centres and codes of the pixels that have one, block by block."""
     x: list[npt.NDArray[np.float64]] = []
     y: list[npt.NDArray[np.float64]] = []
     values: list[Any] = []
     for _, window in source.block_windows(1):
-        codes = view.read(1, window=window)
-        row, column = np.nonzero(codes != nothing)
+        codes = view.read(band, window=window)
+        row, column = np.nonzero((codes != nothing) & (codes == codes))  # not NaN
         across, down = column + window.col_off + 0.5, row + window.row_off + 0.5
         x.append(source.transform.c + across * source.transform.a)
         y.append(source.transform.f + down * source.transform.e)

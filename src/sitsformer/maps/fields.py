@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,12 +50,7 @@ def majority(
     import rasterio
 
     frame = read(parcels, "maps.parcels:")
-    taken = sorted({str(name).lower() for name in frame.columns} & set(COLUMNS))
-    if taken:
-        raise SitsError(
-            f"maps.parcels: {parcels} has the columns {', '.join(taken)} already, which the map "
-            "would add: rename them, or give the file as it was before a map"
-        )
+    refuse_columns(parcels, frame.columns)
     frame = mended(frame, f"maps.parcels: {parcels}")
     with rasterio.open(raster) as source:
         shapes = project(frame.geometry.to_numpy(), frame.crs, int(source.crs.to_epsg()))
@@ -73,6 +69,20 @@ def majority(
         map_confidence=np.where(seen, sums[:, 0] / whole, np.nan),
         map_margin=np.where(seen, sums[:, 1] / whole, np.nan),
     )
+
+
+def refuse_columns(parcels: Path, columns: Iterable[object]) -> None:
+    """Refuse parcels with columns that the map would add.
+
+    Raises:
+        SitsError: naming them.
+    """
+    taken = sorted({str(name).lower() for name in columns} & set(COLUMNS))
+    if taken:
+        raise SitsError(
+            f"maps.parcels: {parcels} has the columns {', '.join(taken)} already, which the map "
+            "would add: rename them, or give the file as it was before a map"
+        )
 
 
 def _near(shapes: npt.NDArray[Any], bounds: Any) -> npt.NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import xarray as xr
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sitsformer.config import MaskRaster, expand
 from sitsformer.cube import label_layers, layer_values, tile_of
 from sitsformer.errors import SitsError
+from sitsformer.grid import Tile
 from sitsformer.labels import products
 
 Inside = Callable[[xr.Dataset], NDArray[np.bool_]]
@@ -63,41 +64,51 @@ def of_raster(cube: xr.Dataset, setting: MaskRaster) -> NDArray[np.bool_]:
     from rasterio.vrt import WarpedVRT
 
     tile, path = tile_of(cube), expand(setting.path)
+    refuse_raster(setting, [tile])
     try:
-        with rasterio.open(path) as source:
-            if setting.band > source.count:
-                raise SitsError(
-                    f"maps.mask.band: {path} has {source.count} bands, not {setting.band}"
-                )
-            if source.crs is None:
-                raise SitsError(
-                    f"maps.mask.path: {path} has no coordinate system; give it one (gdal_translate "
-                    "-a_srs)"
-                )
-            with WarpedVRT(
+        with (
+            rasterio.open(path) as source,
+            WarpedVRT(
                 source, crs=f"EPSG:{tile.epsg}", transform=tile.transform, width=tile.size,
                 height=tile.size, resampling=Resampling.nearest, add_alpha=source.nodata is None,
-            ) as view:  # fmt: skip
-                values = view.read(setting.band)
-                seen = view.read_masks(setting.band) > 0
+            ) as view,
+        ):  # fmt: skip
+            values = view.read(setting.band)
+            seen = view.read_masks(setting.band) > 0
     except RasterioError as error:
         raise SitsError(f"maps.mask.path: {path} cannot be read as a raster: {error}") from None
-    if not seen.any() and not _reaches(path, tile.epsg, tile.bounds):
-        raise SitsError(
-            f"maps.mask.path: {path} does not reach tile {tile.name} of {tile.area}: give a raster "
-            "that covers the area, or check its coordinate system"
-        )
     chosen = values != 0 if setting.values is None else np.isin(values, setting.values)
     inside: NDArray[np.bool_] = seen & chosen
     return inside
 
 
-def _reaches(path: object, epsg: int, bounds: tuple[int, int, int, int]) -> bool:
-    """Whether the frame of a raster meets a box in a UTM zone."""
+def refuse_raster(setting: MaskRaster, tiles: Iterable[Tile]) -> None:
+    """Refuse a raster that can be no mask of some tiles; no pixel is read.
+
+    Raises:
+        SitsError: the file cannot be read, has no such band, or does not reach one of the tiles.
+    """
     import rasterio
+    from rasterio.errors import RasterioError
     from rasterio.warp import transform_bounds
 
-    with rasterio.open(path) as source:
-        west, south, east, north = transform_bounds(source.crs, f"EPSG:{epsg}", *source.bounds)
-    left, low, right, high = bounds
-    return bool(west < right and east > left and south < high and north > low)
+    path = expand(setting.path)
+    try:
+        with rasterio.open(path) as source:
+            bands, crs, frame = source.count, source.crs, source.bounds
+    except RasterioError as error:
+        raise SitsError(f"maps.mask.path: {path} cannot be read as a raster: {error}") from None
+    if setting.band > bands:
+        raise SitsError(f"maps.mask.band: {path} has {bands} bands, not {setting.band}")
+    if crs is None:
+        raise SitsError(
+            f"maps.mask.path: {path} has no coordinate system; give it one (gdal_translate -a_srs)"
+        )
+    for tile in tiles:
+        # A raster of the whole world has no bounds in a zone, so the tile goes to it.
+        west, south, east, north = transform_bounds(f"EPSG:{tile.epsg}", crs, *tile.bounds)
+        if west > frame.right or east < frame.left or south > frame.top or north < frame.bottom:
+            raise SitsError(
+                f"maps.mask.path: {path} does not reach tile {tile.name} of {tile.area}: give a "
+                "raster that covers the area, or check its coordinate system"
+            )

@@ -39,6 +39,7 @@ class Predictor:
         layer_read: layer of embeddings of others that it reads, too; empty: none.
         axes: of these embeddings.
         alone: it reads nothing but these.
+        elsewhere: it works on a GPU, and takes `Windows` for samples.
     """
 
     predict: Predict
@@ -55,6 +56,7 @@ class Predictor:
     layer_read: str = ""
     axes: tuple[str, ...] = ()
     alone: bool = False
+    elsewhere: bool = False
 
 
 def load_predictor(
@@ -118,6 +120,7 @@ def _network(path: Path, found: Mapping[str, Any], where: _Where) -> Predictor:
         predict=lambda reflectance, doy: model.predict(reflectance, doy, **asked),
         embed=lambda reflectance, doy: model.embed(reflectance, doy, **asked),
         features=model.width,
+        elsewhere=str(device) != "cpu",
         **_described(found),
     )
 
@@ -165,7 +168,9 @@ def _described(found: Mapping[str, Any]) -> dict[str, Any]:
         "bands": tuple(found["bands"]),
         "patch": int(found["architecture"]["patch"]),
         "patches": found.get("patches", {}),
-        "refuse_means": lambda means: refuse_means(means, mean, std),
+        "refuse_means": lambda means: refuse_means(
+            means, mean, std, "set maps.check_values: false in the config"
+        ),
         "about": about,
         "sensor": recorded(found),
     }

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from sitsformer.ahead import ahead
 from sitsformer.config import Patches
 from sitsformer.cube import CHUNK
 from sitsformer.errors import SitsError
@@ -23,10 +24,11 @@ from sitsformer.patches.clear import clear_patches
 from sitsformer.patches.thinning import thin
 from sitsformer.progress import Progress
 from sitsformer.stored import MISSING, SCALE
+from sitsformer.windows import Images, Windows
 
 Predict = Callable[..., npt.NDArray[np.floating]]
-"""(sample, time, band, py, px) uint16 and (sample, time) days of year -> (sample, class); of one
-that learned from embeddings, these (sample, axis) come third."""
+"""(sample, time, band, py, px) uint16, or `Windows` of them, and (sample, time) days of year ->
+(sample, class); of one that learned from embeddings, these (sample, axis) come third."""
 
 Vectors = Callable[[npt.NDArray[np.int64], npt.NDArray[np.int64]], npt.NDArray[np.float32]]
 """Rows and columns of pixels -> their embeddings (pixel, axis), NaN where there are none."""
@@ -83,6 +85,7 @@ def predict(
     embed: Predict | None = None,
     features: int = 0,
     vectors: Vectors | None = None,
+    elsewhere: bool = False,
 ) -> CropMap:
     """Predict every pixel of a cube.
 
@@ -98,6 +101,8 @@ def predict(
         embed: raw samples -> embeddings, which are then kept too.
         features: length of an embedding.
         vectors: embeddings of others, where the model reads them, too.
+        elsewhere: the model works on a GPU: it is given `Windows`, and meanwhile the next pixels
+            are read.
 
     Raises:
         SitsError: the tile is smaller than a patch, a cube cannot be used, or its values cannot be
@@ -119,23 +124,25 @@ def predict(
     }
     sums, steps = np.zeros(ground.cube.sizes["band"]), 0
     with Progress(total=int(wanted.sum()), unit="px", desc="map") as bar:
-        for row, column, reflectance, doy in _pixels(ground, wanted, settings, batch_size):
+        batches = windows_of(ground, wanted, settings, batch_size)
+        for row, column, windows in ahead(batches) if elsewhere else batches:
             bar.update(len(row))
-            count = (doy > 0).sum(1)
+            count = (windows.doy > 0).sum(1)
             dates[row, column] = count
             enough = count >= settings.min_dates
             if not enough.any():
                 continue
-            middle = reflectance[:, :, :, settings.size // 2, settings.size // 2][doy > 0]
+            middle = windows.centres()
             sums, steps = sums + middle.sum(0, dtype=np.float64), steps + len(middle)
-            place = row[enough], column[enough]
+            place, windows = (row[enough], column[enough]), windows.take(enough)
+            samples = windows if elsewhere else np.asarray(windows)
             beside = () if vectors is None else (vectors(*place),)
-            found = model(reflectance[enough], doy[enough], *beside)
+            found = model(samples, windows.doy, *beside)
             classes[place], confidence[place], margin[place] = scored(found)
             if probabilities:
                 layers["probabilities"][(slice(None), *place)] = found.T
             if embed is not None:
-                own = embed(reflectance[enough], doy[enough])
+                own = embed(samples, windows.doy)
                 layers["embeddings"][(slice(None), *place)] = own.T
     if refuse_means is not None and steps:
         refuse_means(sums / steps * SCALE)
@@ -156,16 +163,14 @@ def _margin(found: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     return np.asarray(np.rint(100 * (first - second)))
 
 
-Batch = tuple[
-    npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint16], npt.NDArray[np.int64]
-]
+Batch = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Windows]
 
 
-def _pixels(
+def windows_of(
     ground: Ground, wanted: npt.NDArray[np.bool_], settings: Patches, batch_size: int
 ) -> Iterator[Batch]:
-    """Rows, columns, patches and days of the wanted pixels, batch by batch."""
-    patch, size, epsg = settings.size, ground.tile.size, ground.tile.epsg
+    """Rows, columns and samples of the wanted pixels, batch by batch."""
+    size, epsg = ground.tile.size, ground.tile.epsg
     days = ground.cube.time.dt.dayofyear.values.astype(np.int64)
     x, y = (np.floor(axis).astype(np.int64) for axis in (ground.tile.x, ground.tile.y))
     for top in range(0, size, CHUNK["y"]):
@@ -177,16 +182,13 @@ def _pixels(
                 continue
             clear = clear_patches(ground.read("clear", rows, columns), settings)
             values = ground.read("reflectance", rows, columns)
-            gaps = _gaps(values, patch)
-            # Bands last: a row of a patch is then one piece of memory, and a gather several times
-            # as fast.
-            last = np.ascontiguousarray(np.moveaxis(values, 1, 3))
-            windows = np.lib.stride_tricks.sliding_window_view(last, (patch, patch), axis=(1, 2))
+            gaps, images = _gaps(values, settings.size), Images(values)
             for start in range(0, len(row), batch_size):
                 r, c = row[start : start + batch_size], column[start : start + batch_size]
                 seen = np.ascontiguousarray(clear[:, r, c].T)
                 steps = thin(seen, settings.max_length, epsg, x[c + left], y[r + top])
-                yield r + top, c + left, *_gather(windows, gaps, steps, r, c, days)
+                step, doy = _in_front(steps, gaps, r, c, days)
+                yield r + top, c + left, Windows(images, step, r, c, doy, settings.size)
 
 
 def _gaps(values: npt.NDArray[np.uint16], patch: int) -> npt.NDArray[np.bool_]:
@@ -203,15 +205,14 @@ def _gaps(values: npt.NDArray[np.uint16], patch: int) -> npt.NDArray[np.bool_]:
     return np.asarray(np.logical_or.reduce([tall[:, :, i : i + wide] for i in range(patch)]))
 
 
-def _gather(
-    windows: npt.NDArray[np.uint16],
-    gaps: npt.NDArray[np.bool_],
+def _in_front(
     steps: npt.NDArray[np.int16],
+    gaps: npt.NDArray[np.bool_],
     row: npt.NDArray[np.int64],
     column: npt.NDArray[np.int64],
     days: npt.NDArray[np.int64],
-) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int64]]:
-    """Patches (n, length, band, py, px) and days (n, length) of some pixels, packed in front.
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Dates and days (n, length) of some pixels, those that are left in front.
 
     A date on which the patch has a missing value is left out, as it is from samples.
     """
@@ -219,6 +220,4 @@ def _gather(
     order = np.argsort(~whole, axis=1, kind="stable")
     each = np.arange(len(row))[:, None]
     kept, steps = whole[each, order], steps[each, order]
-    packed = windows[steps, row[:, None], column[:, None]]
-    packed[~kept] = MISSING
-    return packed, np.where(kept, days[steps], 0)
+    return np.where(kept, steps, 0).astype(np.int64), np.where(kept, days[steps], 0)

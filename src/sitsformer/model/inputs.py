@@ -39,6 +39,8 @@ CLOSER = 1 / 3
 BRIGHTEST = 1.5
 """Mean reflectance of a band that no ground has: fresh snow stays below 1."""
 
+REMEDY = "say check=False"
+
 LOOKED_AT = 4096
 """Samples that plausibility is judged by, evenly over all."""
 
@@ -109,6 +111,7 @@ def _integers(values: npt.NDArray[Any]) -> Stored:
         return values.astype(np.uint16)
     if values.dtype.kind != "f":
         raise SitsError(f"reflectance must be whole numbers or floats; found {values.dtype}")
+    values = values.astype(np.promote_types(values.dtype, np.float32))  # halves end at 65,504
     seen = np.isfinite(values)
     if np.isinf(values).any():
         raise SitsError("reflectance holds infinite values; give NaN where nothing was seen")
@@ -167,7 +170,11 @@ def _packed(stored: Stored, days: Ints) -> tuple[Stored, Ints]:
 
 
 def refuse_implausible(
-    stored: Stored, days: Ints, mean: npt.NDArray[np.floating], std: npt.NDArray[np.floating]
+    stored: Stored,
+    days: Ints,
+    mean: npt.NDArray[np.floating],
+    std: npt.NDArray[np.floating],
+    remedy: str = REMEDY,
 ) -> None:
     """Refuse reflectances that look like another scale, offset or order of bands.
 
@@ -179,6 +186,7 @@ def refuse_implausible(
         days: (S, T).
         mean: (C,) reflectance that the model was trained on.
         std: (C,).
+        remedy: how the caller is told that they are right.
 
     Raises:
         SitsError: with the slip, and what to do.
@@ -190,15 +198,22 @@ def refuse_implausible(
     if not count.all():
         return
     found = steps.sum((0, 2, 3), where=seen, dtype=np.float64) / count * SCALE
-    refuse_means(found, mean, std)
+    refuse_means(found, mean, std, remedy)
 
 
 def refuse_means(
     found: npt.NDArray[np.floating],
     mean: npt.NDArray[np.floating],
     std: npt.NDArray[np.floating],
+    remedy: str = REMEDY,
 ) -> None:
     """The same of the mean (C,) reflectance of each band.
+
+    Args:
+        found: (C,).
+        mean: (C,) reflectance that the model was trained on.
+        std: (C,).
+        remedy: how the caller is told that they are right.
 
     Raises:
         SitsError: see `refuse_implausible`.
@@ -226,6 +241,6 @@ def refuse_means(
         known = ", ".join(f"{value:.3f}" for value in mean)
         raise SitsError(
             f"these reflectances are unlike those the model was trained on, and it looks as if "
-            f"{best}; means of the bands: {shown}; the model's: {known}. If they are right, say "
-            "check=False"
+            f"{best}; means of the bands: {shown}; the model's: {known}. If they are right, "
+            f"{remedy}"
         )

@@ -369,10 +369,17 @@ class SITSFormer(nn.Module):
 
     def series(self, reflectance: Any, doy: Any, check: bool) -> Series:
         """Samples as batches are packed from; arguments as of `predict`."""
+        from sitsformer.model.cutting import cut
         from sitsformer.model.inputs import as_stored, refuse_implausible
+        from sitsformer.windows import Windows
 
         a = self.architecture
-        values, days = as_stored(reflectance, doy, self.bands, (a.bands, a.patch, a.patch))
+        shape = (a.bands, a.patch, a.patch)
+        if isinstance(reflectance, Windows) and self.mean.device.type != "cpu" and not check:
+            if reflectance.shape[2:] != shape:
+                raise SitsError(f"the model reads patches {shape}; these are {reflectance.shape}")
+            return cut(reflectance, self.mean, self.std)
+        values, days = as_stored(reflectance, doy, self.bands, shape)
         mean, std = self.mean.cpu().numpy(), self.std.cpu().numpy()
         if check:
             refuse_implausible(values, days, mean, std)

@@ -141,6 +141,8 @@ def _batches(
     change: Change | None = None,
 ) -> Iterator[tuple[Ints, npt.NDArray[np.float32]]]:
     """Positions in `index`, and what `finish` makes of these samples, batch by batch."""
+    if not len(index):
+        return
     lengths, device = series.lengths[index], model.mean.device
     packed = None
     if precision == BF16:

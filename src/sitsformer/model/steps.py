@@ -162,7 +162,9 @@ def make_series(
     if doy.max(initial=0) > LAST_DAY:
         raise ValueError(f"day of year {doy.max()} is beyond {LAST_DAY}")
     days = np.ascontiguousarray(doy, dtype=np.int16)
-    flat = np.ascontiguousarray(reflectance).reshape(samples * time, bands, -1)
+    flat = np.ascontiguousarray(reflectance).reshape(
+        samples * time, bands, int(np.prod(reflectance.shape[3:]))
+    )
     gaps = _has_gaps(flat, days.ravel() > 0)
     centre, spread = (torch.from_numpy(np.array(a, np.float32)).to(device) for a in (mean, std))
     bits = torch.from_numpy(flat.view(np.int16)).to(device)

@@ -26,7 +26,7 @@ class Material:
     Attributes:
         config: of the run.
         config_text: as its file has it.
-        tables: by name.
+        tables: by name; none of a run that only maps.
         folder: that they lie in.
         cubes: paths.
         stores: sample stores by the name of their set.
@@ -38,7 +38,7 @@ class Material:
     config: Config
     config_text: str
     tables: Mapping[str, pd.DataFrame]
-    folder: Path
+    folder: Path | None
     cubes: tuple[Path, ...] = ()
     stores: Mapping[str, Path] = field(default_factory=dict)
     models: Mapping[str, Path] = field(default_factory=dict)
@@ -57,14 +57,16 @@ class Material:
 
 
 def gather(
-    config_path: Path, folder: Path, benchmarks: Path | None, artefacts: Iterable[Path]
+    config_path: Path, folder: Path | None, benchmarks: Path | None, artefacts: Iterable[Path]
 ) -> Material:
     """Sort artefacts by what their provenance says they are.
 
     Raises:
-        SitsError: an artefact is of another kind, or a sample store is missing.
+        SitsError: an artefact is of another kind, or tables or a sample store are missing.
     """
     config = load(config_path)
+    if config.learns and folder is None:
+        raise SitsError(f"{config_path} has a sweep: give the folder of its tables (--tables)")
     kinds: dict[str, list[Path]] = {"cube": [], "samples": [], "model": [], "map": []}
     # The page finds them beside the map of classes, which stands first.
     beside = tuple([*mapproducts.area_endings(config.maps.products).values()][1:])
@@ -76,10 +78,10 @@ def gather(
     return Material(
         config=config,
         config_text=config_path.read_text(),
-        tables={name: tables.read(folder, name) for name in tables.TABLES},
+        tables={} if folder is None else {n: tables.read(folder, n) for n in tables.TABLES},
         folder=folder,
         cubes=tuple(kinds["cube"]),
-        stores=_stores(config, kinds["samples"]),
+        stores=_stores(config, kinds["samples"]) if config.learns else {},
         models={_model_name(config, path): path for path in kinds["model"]},
         maps=tuple(kinds["map"]),
         benchmarks=read_benchmarks(benchmarks),

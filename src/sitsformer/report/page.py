@@ -45,27 +45,49 @@ def render(
     environment.globals["interval"] = digits.interval
     template = environment.from_string((files(__package__) / "page.html").read_text("utf-8"))
     maps = [mapped.section(material, path, folder) for path in material.maps]
-    seen = _seen(material)
+    learned = material.config.learns
+    about = _learned(material, drawings, folder, figures) if learned else _only_mapped(material)
     return template.render(
-        headline=_headline(material),
+        learned=learned,
         next=whatnext.steps(material, maps, folder),
-        words=WORDS,
-        claims=material.tables["claims"].to_dict("records"),
-        what=setting.rows(material),
-        table=_table(material),
-        sections=_sections(drawings, whatnext.link(figures, folder)),
-        surveys=sections.surveys(material, folder),
-        embeddings=sections.embeddings(material),
         maps=maps,
         rules=material.benchmarks.fillna(0).to_dict("records"),
-        leakage=_leakage(material.tables["leakage"]),
-        seen=seen,
-        choices=_choices(material),
         artefacts=_artefacts(material),
         versions=artefacts.versions(),
         config_text=material.config_text,
         level=f"{material.config.evaluation.level:.0%}",
+        **about,
     )
+
+
+def _learned(
+    material: Material, drawings: Mapping[str, str], folder: Path, figures: Path
+) -> dict[str, Any]:
+    """What the page says of pretraining and the sweep."""
+    return {
+        "headline": _headline(material),
+        "words": WORDS,
+        "claims": material.tables["claims"].to_dict("records"),
+        "what": setting.rows(material),
+        "table": _table(material),
+        "sections": _sections(drawings, whatnext.link(figures, folder)),
+        "surveys": sections.surveys(material, folder),
+        "embeddings": sections.embeddings(material),
+        "leakage": _leakage(material.tables["leakage"]),
+        "seen": _seen(material),
+        "choices": _choices(material),
+    }
+
+
+def _only_mapped(material: Material) -> dict[str, Any]:
+    """What it says where a given model maps, and nothing is learned."""
+    areas = ", ".join(material.config.maps.tiles)
+    return {
+        "headline": f"{areas}, mapped by a model that was given. Nothing was learned here, and "
+        "nothing tested: how good the model is in this place and season, a sample of it tells.",
+        "what": setting.rows_of_maps(material),
+        "seen": "",
+    }
 
 
 def _coded(text: str) -> Markup:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sitsformer.config import Config
+from sitsformer.config import Config, expand
 from sitsformer.embeddings import joined_learners, members
 from sitsformer.fewshot.adaptations import adaptations
+from sitsformer.modelfiles import describe
 from sitsformer.report import sections
 from sitsformer.report.gather import Material
 from sitsformer.samples import SPLITS, about, open_samples
-from sitsformer.sensors import said
+from sitsformer.sensors import recorded, said
 from sitsformer.training.objectives import SCRATCH, losses, objectives, starts
 
 
@@ -47,6 +48,22 @@ def rows(m: Material) -> list[tuple[str, str]]:
     rows.append(("Then it learns crops by", "; ".join(ways)))
     rows.append(("Compared", _sweep(c)))
     return rows
+
+
+def rows_of_maps(m: Material) -> list[tuple[str, str]]:
+    """The same of a run that only maps: the model that was given, and what it mapped."""
+    c = m.config
+    assert c.maps.model is not None, "a config without a sweep has a model"
+    found = describe(expand(c.maps.model))
+    learner, sensor = found.get("learner", {}), recorded(found)
+    made = f"{learner['name']}, of {learner['shots']} labels a class" if learner else found["task"]
+    places = (f"{name} ({c.areas[name].start} to {c.areas[name].end})" for name in c.maps.tiles)
+    return [
+        ("Model", f"{c.maps.model}: {made}"),
+        ("Mapped", ", ".join(places)),
+        ("Classes", ", ".join(found["classes"])),
+        ("Images", f"{sensor.title}, bands {', '.join(found['bands'])}"),
+    ]
 
 
 def _inits(config: Config) -> str:

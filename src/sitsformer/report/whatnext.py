@@ -25,7 +25,10 @@ def steps(m: Material, maps: Sequence[Mapping[str, Any]], folder: Path) -> list[
         maps: sections of its maps (`mapped.section`).
         folder: that the page will stand in.
     """
-    found = [*_of_maps(m, maps), *_of_claims(m)]
+    found = [*_of_maps(m, maps)]
+    if m.folder is None:
+        return found
+    found += _of_claims(m)
     tables = [(name, m.folder / f"{name}.csv") for name in ("summary", "claims", "per_class")]
     found.append(
         {

@@ -54,6 +54,11 @@ class Season:
         """As the file has it."""
         return str(self.first) if self.first else "/".join(map(str, self.years)) or "no date"
 
+    @property
+    def stated(self) -> bool:
+        """Whether it says anything."""
+        return self.first is not None or bool(self.years)
+
     def fits(self, area: Area) -> bool:
         """Whether it holds in the season of an area; one that says nothing does.
 

@@ -73,7 +73,7 @@ def place(
     reason[claims.eroded] = "erosion"
     _share(surveyed, claims, reason)
     if survey.per_polygon != "all" and survey.kind == "polygons":
-        free = (reason == "") & _eligible(claims, tiles, size, block)
+        free = (reason == "") & eligible(claims, tiles, size, block)
         rank = _ranks(claims, free, survey.seed)
         reason[free & (rank >= survey.per_polygon)] = "per_polygon"
     without = np.setdiff1d(here, claims.feature)
@@ -166,7 +166,7 @@ def _share(surveyed: Surveyed, claims: Claims, reason: NDArray[np.object_]) -> N
     reason[open_[order[again]]] = "duplicate"
 
 
-def _eligible(
+def eligible(
     claims: Claims, tiles: Sequence[Tile], size: int, block: float | None
 ) -> NDArray[np.bool_]:
     """Claims (claim,) whose patch lies within the tiles of the area, and within a block."""

@@ -4,8 +4,6 @@ A step asks a GPU for a thousand small operations, and asking takes longer than 
 a CUDA graph they are asked for at once. Recorded work finds its batch where the recorded one lay,
 so later ones are copied there; what it changes (weights, gradients, moments, sums of losses) has to
 stay where it was, and what it reads on the host would stay as it was.
-
-Not yet run on a GPU: tests play records of operations on a CPU.
 """
 
 from __future__ import annotations

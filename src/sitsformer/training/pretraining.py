@@ -249,7 +249,7 @@ class PretrainTask:
 
     def sums(self, model: SITSFormer, batch: PretrainBatch) -> dict[str, Tensor]:
         """Sum of each loss that has a term in the batch."""
-        encoded = self._encoded(model, batch)
+        encoded = self.encoded(model, batch)
         found = {
             name: loss.total(model, encoded)
             for name, loss in self.losses.items()
@@ -258,7 +258,7 @@ class PretrainTask:
         # Other processes add up over this one too, backwards as well.
         return found or {next(iter(self.losses)): 0 * encoded.every.sum()}
 
-    def _encoded(self, model: SITSFormer, batch: PretrainBatch) -> Encoded:
+    def encoded(self, model: SITSFormer, batch: PretrainBatch) -> Encoded:
         """The batch through the network, once for all losses."""
         hidden, layout, doy = batch.hidden, batch.steps.layout, batch.steps.doy
         masked = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -17,8 +16,6 @@ from sitsformer.training import distributed
 from sitsformer.training.determinism import seed
 from sitsformer.training.graphs import Graphs, cuda_recorder, gradients_aside
 from sitsformer.training.recipe import Plan, make_optimiser
-
-logger = logging.getLogger("sitsformer")
 
 Seeds = Sequence[Sequence[int]]
 """Of each micro-batch, what its random numbers start from."""
@@ -57,9 +54,8 @@ class Updates:
         self.graphs = self._graphs() if plan.graphs else None
 
     def _graphs(self) -> Graphs | None:
-        """What records steps where there is one GPU for them."""
+        """What records steps, where there is one GPU and one process."""
         if self.device.type != "cuda" or distributed.several():
-            logger.info("steps are not recorded as CUDA graphs: that takes one process with a GPU")
             return None
         for group in self.optimiser.param_groups:
             group["lr"] = torch.tensor(self.rate, device=self.device)

@@ -44,13 +44,19 @@ def probed(job: Job, draw: Draw, seed: int, strength: float) -> SITSFormer:
     features = job.features(model, seed, draw.train)
     regression = LogisticRegression(C=strength, max_iter=300, tol=1e-3, class_weight="balanced")
     regression.fit(features, job.samples.label[draw.train], sample_weight=job.weights(draw))
-    _write(model, regression, job.space(model, seed))
+    put_into(model, regression, job.space(model, seed))
     model.frozen = True
     return model.eval()
 
 
-def _write(model: SITSFormer, regression: LogisticRegression, space: Space) -> None:
-    """Put a regression on features into the classifier, which reads encodings."""
+def put_into(model: SITSFormer, regression: LogisticRegression, space: Space) -> None:
+    """Put a regression on features into the classifier, which reads encodings.
+
+    Args:
+        model: with a classifier of all classes, on any device.
+        regression: on features of `space`, of the classes that a draw has samples of.
+        space: from encodings to features.
+    """
     import numpy as np
     import torch
 
@@ -59,12 +65,13 @@ def _write(model: SITSFormer, regression: LogisticRegression, space: Space) -> N
         weight, bias = np.concatenate([-weight, weight]) / 2, np.array([-bias[0], bias[0]]) / 2
     weight, bias = space.raw(weight, bias)
     assert model.classifier is not None
+    device = model.mean.device
     with torch.no_grad():
         model.classifier.weight.zero_()
         model.classifier.bias.fill_(UNSEEN)
-        seen = torch.from_numpy(regression.classes_)
-        model.classifier.weight[seen] = torch.from_numpy(weight.astype(np.float32))
-        model.classifier.bias[seen] = torch.from_numpy(bias.astype(np.float32))
+        seen = torch.from_numpy(regression.classes_).to(device)
+        model.classifier.weight[seen] = torch.from_numpy(weight.astype(np.float32)).to(device)
+        model.classifier.bias[seen] = torch.from_numpy(bias.astype(np.float32)).to(device)
 
 
 def fit(job: Job, draw: Draw, seed: int, choice: Choice) -> SITSFormer:

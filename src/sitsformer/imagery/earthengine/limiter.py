@@ -82,7 +82,7 @@ class Limiter:
             with self._lock:
                 start = max(self._next, time.monotonic())
                 self._next = start + 1 / self.rate
-            _sleep(start - time.monotonic(), stop)
+            pause(start - time.monotonic(), stop)
             yield
         finally:
             with self._free:
@@ -165,7 +165,7 @@ class Limiter:
             wait = self._random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(number, 16)))
             wait = max(wait, failure.wait)
             logger.debug("%s: %s; again in %.1f s", what, failure.message, wait)
-            _sleep(wait, stop)
+            pause(wait, stop)
 
     def _note_retry(self, asked: float) -> None:
         with self._lock:
@@ -174,7 +174,12 @@ class Limiter:
             self.hold(asked)
 
 
-def _sleep(seconds: float, stop: threading.Event) -> None:
+def pause(seconds: float, stop: threading.Event) -> None:
+    """Wait, unless the export is stopped meanwhile.
+
+    Raises:
+        StoppedError: it was stopped.
+    """
     if seconds > 0:
         stop.wait(seconds)
     if stop.is_set():

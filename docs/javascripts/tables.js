@@ -1,0 +1,16 @@
+// Tables of words stand as cards on a telephone (site.css); there each cell says its column. Tables of
+// figures, whose rows are compared, stay tables and move sideways.
+const figure = /^[+−-]?[\d.][^a-z]{0,20}$/;
+
+document.addEventListener("DOMContentLoaded", () => {
+  for (const table of document.querySelectorAll("article table:not([class])")) {
+    const names = [...table.querySelectorAll("thead th")].map((cell) => cell.textContent.trim());
+    const rows = [...table.querySelectorAll("tbody tr")].map((row) => [...row.cells].slice(1));
+    const figures = rows.flat().filter((cell) => figure.test(cell.textContent.trim()));
+    for (const cell of figures) cell.dataset.figure = "";
+    table.dataset.of = 2 * figures.length > rows.flat().length ? "figures" : "words";
+    for (const code of table.querySelectorAll("tbody td:first-child code"))
+      if (!code.children.length) code.innerHTML = code.innerHTML.replace(/[./]/g, "$&<wbr>"); // long keys and paths break here
+    if (names.length > 2) for (const row of rows) row.forEach((cell, i) => (cell.dataset.column = names[i + 1]));
+  }
+});
