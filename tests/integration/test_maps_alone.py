@@ -95,7 +95,7 @@ def dry() -> Iterator[DryRuns]:
 def test_only_what_a_map_needs_is_planned(model: Path, tmp_path: Path, dry: DryRuns) -> None:
     (tmp_path / "mine.tif").touch()
     values = config(model, mine=tmp_path / "mine.tif")
-    assert dry.jobs(tmp_path, values) == {"cube": 1, "embedded_tile": 1, "map": 1, "mosaic": 1}
+    assert dry.jobs(tmp_path, values) == {"cube": 1, "embedded_tile": 1, "map": 1, "mosaic": 1, "report": 1}
 
 
 @pytest.mark.parametrize(
