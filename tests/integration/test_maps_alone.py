@@ -93,9 +93,15 @@ def dry() -> Iterator[DryRuns]:
 
 
 def test_only_what_a_map_needs_is_planned(model: Path, tmp_path: Path, dry: DryRuns) -> None:
-    (tmp_path / "mine.tif").touch()
     values = config(model, mine=tmp_path / "mine.tif")
-    assert dry.jobs(tmp_path, values) == {"cube": 1, "embedded_tile": 1, "map": 1, "mosaic": 1, "report": 1}
+    write(tmp_path / "mine.tif", tiles("county", parse(values).areas["county"])[0])
+    assert dry.jobs(tmp_path, values) == {
+        "cube": 1,
+        "embedded_tile": 1,
+        "map": 1,
+        "mosaic": 1,
+        "report": 1,
+    }
 
 
 @pytest.mark.parametrize(
@@ -105,8 +111,9 @@ def test_only_what_a_map_needs_is_planned(model: Path, tmp_path: Path, dry: DryR
         ({"mine": "gone.tif"}, "embeddings.mine.rasters.county: gone.tif does not exist"),
         ({"other": "here.tif"}, "reads the embeddings mine of every pixel, which the config"),
         ({"mine": "here.tif", "other": "here.tif"}, "reads no embeddings other"),
+        ({"mine": "here.tif"}, "embeddings.mine.rasters.county: here.tif cannot be read"),
     ],
-    ids=["no layer", "no file", "another layer", "one too many"],
+    ids=["no layer", "no file", "another layer", "one too many", "no raster"],
 )
 def test_a_layer_that_is_missing_or_idle_is_refused_at_the_start(
     model: Path, tmp_path: Path, dry: DryRuns, layers: dict[str, str], message: str
