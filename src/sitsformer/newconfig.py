@@ -243,9 +243,10 @@ def _text(
         "maps": "The whole area, by whoever validation prefers.",
     }  # fmt: skip
     head = [
-        f"# Written by `sitsformer init` for {area}; every key: config/README.md.",
+        f"# Written by `sitsformer init` for {area}.",
         "#",
         "#   sitsformer config check config/config.yaml",
+        "#   sitsformer config docs                      # every key, in config/README.md",
         "#   sitsformer plan config/config.yaml",
         "#   snakemake --cores 2",
         "",

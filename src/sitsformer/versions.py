@@ -13,10 +13,10 @@ STAGES = {
     "pretrain": 3,
     "fewshot": 5,
     "baseline": 3,
-    "evaluate": 4,
+    "evaluate": 5,
     "crop_model": 6,
     "map": 2,
     "mosaic": 3,
-    "report": 5,
+    "report": 6,
 }
 """Command of the stage -> version of what it makes."""

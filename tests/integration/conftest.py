@@ -1,6 +1,11 @@
 """What several files of integration tests read; none of them changes it."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+
 import pytest
+from dryruns import DryRuns
 
 from cubes import make_config
 from sample_world import WORLD, build
@@ -10,3 +15,10 @@ from sample_world import WORLD, build
 def world(tmp_path_factory):
     """Cubes, tile stores and the set of an area with several tiles."""
     return build(tmp_path_factory.mktemp("world"), make_config(60, "all", patches=WORLD))
+
+
+@pytest.fixture(scope="module")
+def dry() -> Iterator[DryRuns]:
+    """Dry runs by one process, that of a file of tests."""
+    with DryRuns() as runs:
+        yield runs

@@ -265,6 +265,7 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
     "maps.batch_size": (512, {**MAPPED, "report": 1}),
     "maps.precision": ("bf16", {**MAPPED, "report": 1}),
     "maps.mask": ("none", {**MAPPED, "report": 1}),
+    "maps.check_values": (False, {}),  # it refuses, or changes nothing
     "maps.visits": (7, {"mosaic": 1, "report": 1}),
     "maps.parcels": ("nowhere.gpkg", REFUSED),
     "maps.layers": (["probabilities"], {**MAPPED, "report": 1}),

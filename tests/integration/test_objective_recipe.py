@@ -126,7 +126,7 @@ def test_tables_and_claims_have_it(finished: Path) -> None:
     assert list(claims.comparison) == [
         *("ssl - none", "gentle - none", "ssl - best baseline", "gentle - best baseline")
     ]
-    assert claims.claim[1] == "With few labels, gentle pretraining beats training from scratch"
+    assert claims.claim[1] == "With few labels, gentle pretraining beats random weights"
     assert (claims.shots == "few").all()
 
 
@@ -138,4 +138,4 @@ def test_figures_and_report_have_it(finished: Path) -> None:
     page = (finished / "report.html").read_text()
     for text in ("gentle (light land cover)", "ssl (absolute errors)"):
         assert text in page
-    assert "gentle pretraining beats training from scratch" in page
+    assert "gentle pretraining beats random weights" in page

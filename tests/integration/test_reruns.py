@@ -1,11 +1,10 @@
-"""What runs again after a change, over the demo's DAG: every key, every output; and what does not.
+"""What runs again after a change, over the demo's DAG: every key; and what does not.
 
 Nothing is computed: outputs are files without content that Snakemake takes for finished ones.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,10 @@ import rasterio
 import yaml
 from dryruns import DryRuns
 from reruns import (
-    CROPS,
-    EVERYTHING,
     KEYS,
-    LANDCOVER,
-    MAPPED,
-    MAPS,
     REFUSED,
     SWEEP,
     TABLES,
-    Jobs,
     changed,
     demo,
     pretrained,
@@ -35,12 +28,6 @@ from shapely import box
 from sitsformer.config import parse
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture(scope="module")
-def dry() -> Iterator[DryRuns]:
-    with DryRuns() as runs:
-        yield runs
 
 
 @pytest.fixture(scope="module")
@@ -129,53 +116,3 @@ def test_recipes_concern_whom_they_train(dry: DryRuns, tmp_path: Path) -> None:
     assert dry.jobs(tmp_path, changed(values, {"pretrain.recipe.decay": 0.5})) == pretrained(3)
     found = dry.jobs(tmp_path, changed(values, {"fewshot.steps": 5}))
     assert found == {"baseline": 2, **SWEEP}
-
-
-def after(rule: str, path: str) -> Jobs:
-    """What is made again when an output of a rule is missing."""
-    crops = "/crops" in path or "county" in path
-    one = {"patches": 1, **(CROPS if crops else LANDCOVER)}
-    return {
-        "cube": {"cube": 1, **one},
-        "patches": one,
-        "merge": CROPS if crops else LANDCOVER,
-        "pretrain": pretrained(1) if "dual" in path else {"pretrain": 1, "fewshot": 2, **TABLES},
-        "fewshot": {"fewshot": 1, **TABLES},
-        "baseline": {"baseline": 1, **TABLES},
-        "crop_model": {**MAPS, "report": 1},
-        "map": {**MAPPED, "report": 1},
-        "mosaic": {"mosaic": 1, "report": 1},
-        "evaluate": TABLES,
-        "report": {"report": 1},
-    }[rule]
-
-
-def test_whatever_is_deleted_is_made_again_with_what_depends_on_it(
-    dry: DryRuns, finished: Path
-) -> None:
-    outputs = dry.outputs(finished, demo())
-    assert set(outputs.values()) == {*EVERYTHING}
-    for path, rule in outputs.items():
-        kept = (finished / path).rename(finished / "kept")
-        try:
-            assert dry.jobs(finished, demo()) == after(rule, path), path
-        finally:
-            kept.rename(finished / path)
-    assert dry.jobs(finished, demo()) == {}
-
-
-def test_what_need_not_be_kept_may_go(dry: DryRuns, tmp_path: Path) -> None:
-    """With `keep` a deleted cube or tile store is missed by nobody until somebody reads it."""
-    values = changed(demo(), {"keep": "cubes"})
-    dry.pretend(tmp_path, values)
-    shutil.rmtree(tmp_path / "results" / "patches" / "crops")
-    assert dry.jobs(tmp_path, values) == {}
-    values["keep"] = "none"
-    assert dry.jobs(tmp_path, values) == {"report": 1}  # a page without figures of cubes
-    status, said = dry.run(tmp_path, tmp_path / "config.yaml", "--touch")
-    assert status == 0, said
-    shutil.rmtree(tmp_path / "results" / "cubes")
-    assert dry.jobs(tmp_path, values) == {}
-    assert dry.jobs(tmp_path, changed(values, {"evaluation.bootstrap": 500})) == TABLES
-    found = dry.jobs(tmp_path, changed(values, {"sets.crops.per_tile": 500}))
-    assert found == {"cube": 3, "patches": 3, **CROPS}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,6 @@ from reruns import (
 from shapely import box
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture(scope="module")
-def dry() -> Iterator[DryRuns]:
-    with DryRuns() as runs:
-        yield runs
 
 
 OWN = 'BASELINES = {"mine": None}\n'

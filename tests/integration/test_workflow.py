@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import geopandas
@@ -25,12 +24,6 @@ pytestmark = pytest.mark.long
 
 AFTER_SWEEP = {"evaluate": 1, "report": 1}
 AFTER_PRETRAIN = {"fewshot": 2, "crop_model": 1, "map": 1, "mosaic": 1, **AFTER_SWEEP}
-
-
-@pytest.fixture(scope="module")
-def dry() -> Iterator[DryRuns]:
-    with DryRuns() as runs:
-        yield runs
 
 
 @pytest.fixture(scope="module")

@@ -32,8 +32,8 @@ from snakemake_executor_plugin_slurm import Executor
 Executor.next_seconds_between_status_checks = property(lambda self: 1, lambda self, _: None)
 cli.main(sys.argv[1:])
 """
-"""`snakemake` that looks after its jobs once a second; the plugin waits 10 s longer each time that it
-sees none ended, up to three minutes."""
+"""`snakemake` that looks after its jobs once a second; the plugin waits 10 s longer each time that
+it sees none ended, up to three minutes."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pystac
 import pytest
 import rasterio
 import rasterio.shutil
@@ -221,6 +222,8 @@ def test_the_style_of_qgis(world: dict[str, Path]) -> None:
 def test_the_item_of_a_catalogue(world: dict[str, Path]) -> None:
     item = json.loads(world["map"].with_name("county_stac.json").read_text())
     assert (item["type"], item["stac_version"], item["id"]) == ("Feature", "1.1.0", "county")
+    # By the schema of STAC that pystac brings along; those of extensions would be fetched.
+    assert pystac.Item.from_dict({**item, "stac_extensions": []}).validate()
     about = item["properties"]
     assert about["datetime"] is None and about["start_datetime"] == "2021-04-01T00:00:00Z"
     assert about["end_datetime"] == "2021-08-09T23:59:59Z"

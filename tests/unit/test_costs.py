@@ -271,7 +271,7 @@ def test_a_config_that_only_maps_is_planned(tmp_path: Path) -> None:
                       "start": "2021-03-01", "end": "2021-10-31"}}  # fmt: skip
     maps = {"model": str(tmp_path / "model"), "tiles": {"here": "all"}}
     config = parse({"areas": areas, "maps": maps})
-    assert list(jobs(Paths(config))) == ["cube", "map", "mosaic"]
+    assert list(jobs(Paths(config))) == ["cube", "map", "mosaic", "report"]
     assert "maps of here" in said(config)
 
 

@@ -47,6 +47,16 @@ def test_treating_runs_as_draws_would_be_too_narrow() -> None:
     assert crossed.high - crossed.low > 2 * (flat.high - flat.low)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_interval_is_never_narrower_than_one_axis_alone_says(turned: bool) -> None:
+    """Mean squares 25 (runs), 0 (draws) and 9 (the rest): 16 together, less than runs alone say."""
+    table = np.array([[0.0, 3.0], [8.0, 5.0]])
+    found = intervals.over_seeds(table.T if turned else table, 0.95)
+    means = table.mean(1)
+    low, high = stats.t.interval(0.95, 1, means.mean(), stats.sem(means))
+    assert (found.mean, found.low, found.high) == pytest.approx((4.0, low, high))
+
+
 def test_signs() -> None:
     assert intervals.Interval(0.2, 0.1, 0.3).sign == 1
     assert intervals.Interval(-0.2, -0.3, -0.1).sign == -1

@@ -52,7 +52,7 @@ LOSS = Loss(name="l1", title="reconstruction", unit="absolute error", count=hidd
 OBJECTIVE = Objective(
     name="dual_l1", title="dual (absolute)", colour="#882255", marker="v",
     losses={"l1": 2.0, "landcover": 1.0},
-    compared=(Comparison("none", few="With few labels, both with L1 beat training from scratch",
+    compared=(Comparison("none", few="With few labels, both with L1 beat random weights",
                          every="With all labels they still do"),
               Comparison("dual"),
               Comparison(BEST_BASELINE, few="With few labels, both with L1 beat the baseline")),
@@ -269,7 +269,7 @@ def test_a_module_more_is_compared_claimed_and_drawn(write: Write) -> None:
     said = claims.decide(differences, "full", 0.95)
     mine = said[said.comparison.str.startswith("dual_l1")]
     assert mine.sentence.iloc[0].startswith(
-        "Supported: with few labels, both with L1 beat training from scratch; difference in macro"
+        "Supported: with few labels, both with L1 beat random weights; difference in macro"
     )
     assert [(row.comparison, row.shots) for row in mine.itertuples()] == [
         *(("dual_l1 - none", "few"), ("dual_l1 - best baseline", "few"), ("dual_l1 - none", "all"))
@@ -284,7 +284,7 @@ def test_a_module_more_is_compared_claimed_and_drawn(write: Write) -> None:
     left, right = (
         [text.get_text() for text in axes.get_legend().get_texts()] for axes in drawn.axes
     )
-    assert left == ["dual", "dual (absolute)", "none (from scratch)"]
+    assert left == ["dual", "dual (absolute)", "none (random weights)"]
     assert right[0] == "dual"
     assert results.chosen_arms(summary, "5") == [
         *("none-full", "dual_l1-full", "dual-full", "random_forest")

@@ -41,11 +41,21 @@ def check(path: Path) -> None:
     for note in notes(loaded):
         click.echo(f"note: {note}", err=True)
     layout = Paths(loaded)
-    click.echo(
-        f"{path}: {len(loaded.areas)} areas, {len(layout.cubes())} cubes, {len(loaded.sets)} sets, "
-        f"{len(layout.pretrained())} pretrainings, {len(layout.cells())} jobs of the few-shot "
-        f"sweep, {len(layout.maps('classes'))} maps"
-    )
+    counted = {
+        "area": loaded.areas,
+        "cube": layout.cubes(),
+        "set": loaded.sets,
+        "pretraining": layout.pretrained(),
+        "job of the few-shot sweep": layout.cells(),
+        "map": layout.maps("classes"),
+    }
+    click.echo(f"{path}: {', '.join(_counted(len(all_), one) for one, all_ in counted.items())}")
+
+
+def _counted(number: int, one: str) -> str:
+    """`1 map`, `2 jobs of the sweep`."""
+    first, *rest = one.split(" ")
+    return " ".join([str(number), first + "s" * (number != 1), *rest])
 
 
 @config.command()

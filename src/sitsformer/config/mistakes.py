@@ -100,7 +100,7 @@ def _message(item: ErrorDetails, path: str, model: type[BaseModel]) -> str:
             return GONE[path]
         near = difflib.get_close_matches(path.rpartition(".")[2], _keys(model), 1)
         meant = f" (did you mean {near[0]}?)" if near else ""
-        return f"unknown key{meant}; see config/README.md for every key"
+        return f"unknown key{meant}; `sitsformer config docs` writes a table of every key"
     if item["type"] == "missing":
         entry = isinstance(item["loc"][-1], int)
         return "one more entry is wanted here" if entry else "this key must be given"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from sitsformer.baselines import shipped
 from sitsformer.embeddings import JOINED, Member, joined_learners, main_learners
 from sitsformer.evaluation.evaluate import FEW, HEADLINE
 from sitsformer.fewshot import NO_ADAPTATION
@@ -105,11 +106,8 @@ def decide(
 
 
 def _sentence(word: str, claim: str, row: Mapping[Hashable, Any], level: float) -> str:
-    beside = (
-        f" ({str(row['second']).replace('_', ' ')})"
-        if str(row["comparison"]).endswith(RIVALS)
-        else ""
-    )
+    rival = str(row["comparison"]).endswith(RIVALS)
+    beside = f" ({_called(str(row['second']))})" if rival else ""
     seeds, blocks = (_interval(row, kind) for kind in ("seeds", "blocks"))
     text = (
         f"{word}: {claim[0].lower()}{claim[1:]}{beside}; "
@@ -121,6 +119,14 @@ def _sentence(word: str, claim: str, row: Mapping[Hashable, Any], level: float) 
         times = "one pretraining run" if runs == 1 else f"{runs} pretraining runs"
         text += f" This rests on {times}; another run may differ."
     return text
+
+
+def _called(rival: str) -> str:
+    """A baseline or control (`random_forest+dual`) as tables and figures call it."""
+    method, _, given = rival.partition("+")
+    ships = shipped().get(method)
+    title = method.replace("_", " ") if ships is None else ships.title
+    return f"{title} with {given}'s land cover" if given else title
 
 
 def _interval(row: Mapping[Hashable, Any], kind: str) -> str:

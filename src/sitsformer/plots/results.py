@@ -154,7 +154,7 @@ def _labels(shots: str) -> str:
 
 
 def confusion(table: pd.DataFrame, summary: pd.DataFrame, names: Sequence[str]) -> Figure:
-    """Confusion matrices of training from scratch, the first pretrained arm and a baseline."""
+    """Confusion matrices of random weights, the first pretrained arm and a baseline."""
     shots = representative(list(summary.shots.unique()))
     arms = chosen_arms(summary, shots)
     # From scratch, the last pretrained one (dual where it ran), the best baseline: at most three.

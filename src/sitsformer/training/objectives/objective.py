@@ -40,7 +40,7 @@ class Start:
     marker: str
 
 
-SCRATCH = Start(name="none", title="none (from scratch)", colour="#8a8f96", marker="D")
+SCRATCH = Start(name="none", title="none (random weights)", colour="#8a8f96", marker="D")
 """Random weights: the start without pretraining."""
 
 

@@ -23,8 +23,8 @@ DUAL = Objective(
         Comparison(
             SCRATCH.name,
             few="With few labels, pretraining with self-supervision and land cover together beats "
-            "training from scratch",
-            every="With all labels, dual pretraining still beats training from scratch",
+            "random weights",
+            every="With all labels, dual pretraining still beats random weights",
         ),
         Comparison("ssl", few="With few labels, both tasks together beat self-supervision alone"),
         Comparison("sl", few="With few labels, both tasks together beat land cover alone"),
@@ -47,7 +47,7 @@ SSL = Objective(
     compared=(
         Comparison(
             SCRATCH.name,
-            few="With few labels, self-supervision alone beats training from scratch",
+            few="With few labels, self-supervision alone beats random weights",
         ),
         Comparison(
             BEST_BASELINE, few="With few labels, self-supervision alone beats the best baseline"
