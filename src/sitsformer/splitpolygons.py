@@ -86,9 +86,8 @@ def window(tile: Tile) -> BaseGeometry:
     from shapely import box, union
 
     left, low, right, top = tile.bounds
-    west, south, east, north = _to_degrees(tile.epsg).transform_bounds(
-        left - MARGIN, low - MARGIN, right + MARGIN, top + MARGIN
-    )
+    frame = left - MARGIN, low - MARGIN, right + MARGIN, top + MARGIN
+    west, south, east, north = map(float, _to_degrees(tile.epsg).transform_bounds(*frame))
     if west <= east:
         return box(west, south, east, north)
     return union(box(west, south, 180, north), box(-180, south, east, north))

@@ -269,6 +269,7 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
     "maps.parcels": ("nowhere.gpkg", REFUSED),
     "maps.layers": (["probabilities"], {**MAPPED, "report": 1}),
     "maps.check_values": (False, {}),
+    "maps.within": ("area", {**MAPPED, "report": 1}),
     **under(
         "synthetic",
         {
