@@ -190,9 +190,22 @@ def mapping(config: Config) -> Settings:
     return {
         "maps": config.maps.model_dump(mode="json", include={"batch_size", "mask", "layers"})
         # Maps of before it could be chosen are those of its default.
-        | config.maps.model_dump(mode="json", include={"precision"}, exclude_defaults=True),
+        | config.maps.model_dump(
+            mode="json", include={"precision", "within"}, exclude_defaults=True
+        )
+        | _outlines(config),
         "patches": _patches(config),
     }
+
+
+def _outlines(config: Config) -> Settings:
+    """Of the mapped areas, where maps end there; files are inputs of their rule."""
+    if config.maps.within == "tiles":
+        return {}
+    keys = {"bounds", "geometry"}
+    given = {name: config.areas[name] for name in sorted(config.maps.tiles)}
+    found = {name: area.model_dump(mode="json", include=keys) for name, area in given.items()}
+    return {"outlines": found}
 
 
 def mosaic(config: Config) -> Settings:

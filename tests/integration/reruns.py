@@ -137,7 +137,7 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
         {},
     ),
     "embeddings": (
-        {"mine": {"rasters": {"county_2021": "split.geojson"}}},
+        {"mine": {"rasters": {"county_2021": "axes.tif"}}},
         {"embedded_tile": 3, "embedded_samples": 1, "embedded_baseline": 12, **TABLES},
     ),
     **under("areas.river_2020", area("river_2020", RIVER)),
@@ -269,6 +269,7 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
     "maps.visits": (7, {"mosaic": 1, "report": 1}),
     "maps.parcels": ("nowhere.gpkg", REFUSED),
     "maps.layers": (["probabilities"], {**MAPPED, "report": 1}),
+    "maps.within": ("area", {**MAPPED, "report": 1}),
     **under(
         "synthetic",
         {

@@ -11,6 +11,7 @@ from typing import Any
 
 import geopandas
 import pytest
+import rasterio
 import yaml
 from dryruns import DryRuns
 from reruns import (
@@ -37,6 +38,10 @@ def finished(dry: DryRuns, tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = [("train", "validation", "test")[k % 3] for k in range(1000)]
     frame = geopandas.GeoDataFrame({"split": words}, geometry=thirds, crs=4326)
     frame.to_file(folder / "split.geojson")
+    world = {"crs": 4326, "transform": rasterio.transform.from_bounds(-180, -90, 180, 90, 2, 2)}
+    shape = {"count": 3, "width": 2, "height": 2, "dtype": "float32"}
+    with rasterio.open(folder / "axes.tif", "w", **shape, **world):
+        pass
     return folder
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 import yaml
 from click.testing import CliRunner
 
@@ -216,6 +217,18 @@ def test_embeddings_are_planned_and_maps_of_them_need_no_network() -> None:
     assert drawn[0].operations == 0 < drawn[1].operations
     text = said(config)
     assert "\nembeddings " in text and "\nembedded_samples " in text
+
+
+def test_rasters_of_embeddings_are_planned_by_their_bands(tmp_path: Path) -> None:
+    shape = {"count": 5, "width": 4, "height": 4, "dtype": "float32"}
+    place = {"crs": 32615, "transform": rasterio.transform.from_origin(500_000, 4_600_000, 9, 9)}
+    with rasterio.open(tmp_path / "five.tif", "w", **shape, **place):
+        pass
+    for path, axes in ((tmp_path / "five.tif", 5), (tmp_path / "later.tif", 64)):
+        config = demo(embeddings={"mine": {"rasters": {"county_2021": str(path)}}})
+        (_, tile), *_ = jobs(Paths(config))["embeddings"]
+        size = config.areas["county_2021"].tiles.size
+        assert tile.disk == pytest.approx(size**2 * 4 * axes / 1e6)
 
 
 def test_jobs_beyond_their_limits_are_named_with_a_remedy() -> None:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-import torch
 import yaml
 from click.testing import CliRunner
 
+import embedded_world
 import made_run
-import phenology
 import sitsformer
+from embedded_world import AXES
 from sitsformer import artefacts, cube, decisive, fewshot, finetune, modelstore
 from sitsformer.baselines import fitting, savedembedded
 from sitsformer.baselines.embedded import of_layer
@@ -32,14 +32,10 @@ from sitsformer.errors import SitsError
 from sitsformer.fewshot import Learner, parse_learner
 from sitsformer.fewshot.refine import weighed
 from sitsformer.maps import load_predictor
-from sitsformer.model import Architecture, SITSFormer
 from sitsformer.modelfiles import describe
 from sitsformer.paths import Paths
 from sitsformer.samples import load_samples
-from sitsformer.sensors import BANDS
 
-AXES = tuple(f"b{k}" for k in range(8))
-DIRECTIONS = np.random.default_rng(3).normal(size=(len(phenology.NAMES), len(AXES)))
 METHODS = ("mine", "mine_neighbour", "mine_series", "dual+mine")
 SWEEP = {
     "set": "crops", "shots": [5, "all"], "seeds": 2, "inits": ["none", "dual"],
@@ -59,42 +55,9 @@ def config(maps: dict | None = None, **values: Any) -> Config:
     } | values)  # fmt: skip
 
 
-def vectors(classes: np.ndarray, seed: int, noise: float = 0.5) -> np.ndarray:
-    """Embeddings (..., axis) that know the class."""
-    rng = np.random.default_rng(seed)
-    found = DIRECTIONS[classes] + noise * rng.normal(size=(*classes.shape, len(AXES)))
-    return found.astype(np.float32)
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Samples and a tile with embeddings, of which some lack, and a pretrained model."""
-    folder = tmp_path_factory.mktemp("world")
-    samples = phenology.make(300, side=3)
-    phenology.write(folder / "crops.zarr", samples)
-    values = vectors(samples.label, 1)
-    values[::50] = np.nan
-    store.write_rows(
-        folder / "rows.zarr", values, AXES, {"layer": "mine", "title": "mine"},
-        config={}, inputs={"samples": folder / "crops.zarr"},
-    )  # fmt: skip
-    made_run.make_cube(folder / "tile.zarr")
-    opened = cube.open_cube(folder / "tile.zarr")
-    over = np.moveaxis(vectors(opened.cdl.values.astype(int) - 1, 2), -1, 0)
-    over[:, 10, 10:14] = np.nan
-    store.write_tile(
-        folder / "over.zarr", cube.tile_of(opened), AXES, "float32",
-        lambda block: over[:, block.rows, block.columns], {"layer": "mine", "title": "mine"},
-        config={}, inputs={},
-    )  # fmt: skip
-    torch.manual_seed(0)
-    shape = Architecture(
-        patch=3, embedding="linear", hidden=16, layers=1, heads=2, pooling="mean_max", classes=3
-    )
-    network = SITSFormer(shape, np.full(10, 0.2), np.full(10, 0.1), BANDS, ("a", "b", "c"))
-    origin = modelstore.Origin("dual", config={"objective": "dual", "seed": 3})
-    modelstore.save_model(folder / "dual-p3", network, origin)
-    return folder
+    return embedded_world.make(tmp_path_factory.mktemp("world"))
 
 
 def test_the_layer_joins_with_each_pretrained_encoder() -> None:
@@ -283,7 +246,7 @@ def test_embeddings_of_another_place_or_product_are_refused(world: Path, tmp_pat
         return str(done.exception)
 
     assert "does not lie where" in told("a.zarr", AXES, opened.west + 600)
-    assert "has 3 axes (b0, b1, b2 ...), and the model learned from 8" in told(
+    assert "has 3 axes (b1, b2, b3 ...), and the model learned from 8" in told(
         "b.zarr", AXES[:3], opened.west
     )
     assert "those given are of theirs" in told("c.zarr", AXES, opened.west, "theirs")

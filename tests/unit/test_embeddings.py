@@ -17,6 +17,7 @@ import cubes
 import phenology
 from sitsformer import artefacts, decisive
 from sitsformer.baselines.embedded import of_layer
+from sitsformer.checks import embeddingfiles
 from sitsformer.config import Config, ConfigError, FewShot, parse
 from sitsformer.embedded import store
 from sitsformer.embedded.rows import gather
@@ -177,6 +178,38 @@ def two_tiles(folder: Path, **changes: Any) -> tuple[Config, list[Tile], Path]:
         make_tile_store(chosen, "land", "farm", tile.name, cube, stores[-1])
     merge(chosen, "land", folder / "land.zarr", stores)
     return chosen, found, raster
+
+
+def test_rasters_that_cannot_be_meant_are_told_before_the_first_job(tmp_path: Path) -> None:
+    def raster(name: str, axes: int = 3, west: float = 9.0, crs: int | None = 4326) -> str:
+        place = {} if crs is None else {"crs": crs, "transform": from_origin(west, 51.0, 0.1, 0.1)}
+        shape = {"count": axes, "width": 20, "height": 20, "dtype": "float32"}
+        with rasterio.open(tmp_path / name, "w", **shape, **place):
+            pass
+        return str(tmp_path / name)
+
+    def told(**areas: str) -> list[str]:
+        values = cubes.make_config(tiles=1).model_dump(mode="json")
+        values["areas"]["other"] = values["areas"]["farm"]
+        values["sets"]["land"]["areas"] = ["farm", "other"]
+        del values["fewshot"]["baselines"]
+        chosen = parse(values | {"embeddings": {"mine": {"rasters": areas}}})
+        return list(embeddingfiles.problems(chosen, Paths(chosen).embedding_tiles()))
+
+    west = cubes.make_config(tiles=1).areas["farm"].bounds[0] - 1
+    fits = raster("fits.tif", west=west)
+    assert told(farm=fits, other=fits) == []
+    assert told(farm=fits, other=str(tmp_path / "later.tif")) == []
+    (line,) = told(farm=fits, other=raster("more.tif", 4, west))
+    assert "more.tif has 4 bands, and embeddings.mine.rasters.farm has 3; the rasters of" in line
+    (line,) = told(farm=fits, other=raster("far.tif", west=west + 40))
+    assert line.startswith("embeddings.mine.rasters.other: ")
+    assert "far.tif reaches none of the 1 tiles of other" in line
+    (line,) = told(farm=fits, other=raster("nowhere.tif", crs=None))
+    assert line.startswith("embeddings.mine.rasters.other: ") and "nowhere.tif" in line
+    (tmp_path / "text.tif").write_text("axes")
+    (line,) = told(farm=fits, other=str(tmp_path / "text.tif"))
+    assert "text.tif cannot be read" in line
 
 
 def test_samples_have_the_values_of_their_pixels(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sitsformer import userfiles
-from sitsformer.checks import foresight, mapfiles
+from sitsformer.checks import embeddingfiles, foresight, mapfiles
 from sitsformer.checks.overlap import overlap_problems
 from sitsformer.config import Config, ConfigError, expand
 from sitsformer.config.checks import outlook
@@ -74,6 +74,7 @@ def _tile_problems(config: Config, learned: bool) -> list[str]:
     found += foresight.split_problems(config, layout.tiles)
     found += foresight.map_problems(config, layout.tiles)
     found += mapfiles.problems(config, layout.mapped_tiles)
+    found += embeddingfiles.problems(config, layout.embedding_tiles())
     found += overlap_problems(config, layout.tiles)
     found += foresight.polygon_problems(config, layout.tiles, learned=learned)
     found += foresight.survey_problems(config, layout.tiles)

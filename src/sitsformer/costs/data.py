@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 from sitsformer.config import Area, Config
 from sitsformer.costs import rates
 from sitsformer.costs.job import Job
 from sitsformer.costs.sizes import dates, implied_samples, store
 from sitsformer.embeddings import products
+from sitsformer.errors import SitsError
 from sitsformer.paths import Paths
 from sitsformer.sensors import sensor_of
 
@@ -73,7 +75,7 @@ def embedded_samples(paths: Paths, layer: str) -> Job:
     config = paths.config
     found, areas = store(paths, config.fewshot.set), config.sets[config.fewshot.set].areas
     read = sum(len(paths.tiles(area)) * embedded_bytes(config, layer, area) for area in areas)
-    kept = found.samples * _vector(config, layer)
+    kept = found.samples * max((_vector(config, layer, area) for area in areas), default=0)
     seconds = rates.DATA.seconds + read / rates.EMBEDDED_READ + kept / rates.EMBEDDED_BYTES
     memory = rates.DATA.memory + rates.EMBEDDED_HELD * kept / 1e6
     files = math.ceil(found.samples / EMBEDDED_ROWS) + EMBEDDED_FILES
@@ -82,15 +84,26 @@ def embedded_samples(paths: Paths, layer: str) -> Job:
 
 def embedded_bytes(config: Config, layer: str, area_name: str) -> int:
     """Bytes of the embeddings of a tile."""
-    return config.areas[area_name].tiles.size ** 2 * _vector(config, layer)
+    return config.areas[area_name].tiles.size ** 2 * _vector(config, layer, area_name)
 
 
-def _vector(config: Config, layer: str) -> int:
+def _vector(config: Config, layer: str, area_name: str) -> int:
     """Bytes of an embedding: a product's are bytes, those of rasters are float32."""
-    product = products().get(layer)
-    if config.embeddings[layer].rasters or product is None:
-        return 4 * rates.AXES
+    product, rasters = products().get(layer), config.embeddings[layer].rasters
+    if rasters or product is None:
+        return 4 * (_axes(rasters[area_name]) if area_name in rasters else rates.AXES)
     return len(product.bands)
+
+
+@cache
+def _axes(raster: str) -> int:
+    """Axes of a raster of the user's; as many as are usual where it cannot be read (yet)."""
+    from sitsformer.embedded.tiles import look
+
+    try:
+        return look(raster, "").axes
+    except SitsError:
+        return rates.AXES
 
 
 def _values(config: Config, area: Area) -> int:

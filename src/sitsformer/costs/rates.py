@@ -156,7 +156,7 @@ SAMPLES_KEPT = 0.5
 MERGE_BYTES, MERGE_SAMPLE = 500e6, 200.0
 """Bytes of samples that are put together a second, and bytes held for a sample."""
 AXES = 64
-"""Of embeddings whose axes nobody knows yet: rasters of the user's are not opened to predict."""
+"""Of embeddings whose axes nobody knows yet: rasters of the user's that are still to come."""
 EMBEDDED_BYTES, EMBEDDED_READ = 20e6, 100e6
 """Bytes of embeddings that are made and written a second, and that are read."""
 EMBEDDED_HELD = 4.0

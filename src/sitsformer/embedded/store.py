@@ -46,6 +46,30 @@ class Block:
     columns: slice
 
 
+@dataclass(frozen=True)
+class Head:
+    """What a raster of embeddings says without a pixel read.
+
+    Attributes:
+        axes: number of its bands.
+        crs: its coordinate system, as WKT.
+        bounds: west, south, east, north in it.
+    """
+
+    axes: int
+    crs: str
+    bounds: tuple[float, float, float, float]
+
+    def reaches(self, tile: Tile) -> bool:
+        """Whether it lies under a part of a tile."""
+        from rasterio.warp import transform_bounds
+
+        # A raster of the whole world has no bounds in a zone, so the tile goes to it.
+        west, south, east, north = transform_bounds(f"EPSG:{tile.epsg}", self.crs, *tile.bounds)
+        left, low, right, top = self.bounds
+        return bool(west <= right and east >= left and south <= top and north >= low)
+
+
 Source: TypeAlias = Callable[[Block], "npt.NDArray[Any]"]
 """A part of a tile -> (axis, y, x) int8 bytes, or float32."""
 

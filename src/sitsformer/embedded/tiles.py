@@ -49,6 +49,16 @@ def make_tile(config: Config, layer: str, area_name: str, tile_name: str, out: P
         )  # fmt: skip
 
 
+def look(raster: str, where: str) -> store.Head:
+    """What a raster of the user's says of itself; no pixel is read.
+
+    Raises:
+        SitsError: it cannot be read, does not say where it lies, or holds no numbers.
+    """
+    found: store.Head = import_module(_RASTERS).look(expand(raster), where)
+    return found
+
+
 def find_layer(config: Config, layer: str) -> EmbeddingLayer:
     """A layer of the config by name.
 

@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("sitsformer")
 
-_WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
-_DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})([ T].*)?|(\d{4})(\d{2})(\d{2})")
+_WHOLE = re.compile(r"([+-]?\d+)([.,]0*)?")
+_DAYS = (
+    re.compile(r"(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})([ T].*)?"),
+    re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})"),
+    re.compile(r"(?P<y>\d{4})/(?P<m>\d{1,2})/(?P<d>\d{1,2})"),
+    re.compile(r"(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4})"),
+)
+"""Spellings of a day that all read alike; 03/04/2021 is two."""
 _YEAR = re.compile(r"(\d{4})(\.0*)?")
 _SEASON = re.compile(r"(\d{4})(?:/(\d{4}|\d{2})|-(\d{4}))")
 _EMPTY = ("", "nan", "none", "null", "nat", "<na>")
@@ -96,19 +102,24 @@ def classes(cells: list[str], legend: str | None, where: str) -> tuple[NDArray[n
     coded = all(_WHOLE.fullmatch(cell) for cell in there)
     known = None if legend is None else load_legend(legend).with_zero()
     if coded:
-        return _by_code([int(float(cell)) if cell else -1 for cell in cells], known, where)
+        return _by_code([_code(cell) for cell in cells], known, where)
     return _by_name(cells, known, where)
 
 
+def _code(cell: str) -> int | None:
+    found = _WHOLE.fullmatch(cell)
+    return int(found[1]) if found else None
+
+
 def _by_code(
-    codes: list[int], known: Legend | None, where: str
+    codes: list[int | None], known: Legend | None, where: str
 ) -> tuple[NDArray[np.int64], Legend]:
-    there = sorted({code for code in codes if code != -1})
+    there = sorted({code for code in codes if code is not None})
     outside = [code for code in there if not 0 <= code <= HIGHEST_CODE]
     if outside:
         raise ConfigError(
             f"{where}: {outside[0]} is no code of a class; codes are whole numbers from 0 to "
-            f"{HIGHEST_CODE}"
+            f"{HIGHEST_CODE}: give others, or empty these cells if they mean that there is none"
         )
     if known is None:
         made = tuple(there)
@@ -119,7 +130,7 @@ def _by_code(
             f"{where} holds codes that the legend {known.name} lacks: "
             f"{', '.join(map(str, lacking[:8]))}; add rows for them, or empty these cells"
         )
-    return np.array(codes, np.int64), known
+    return np.array([-1 if code is None else code for code in codes], np.int64), known
 
 
 def _by_name(
@@ -181,13 +192,13 @@ def _season(cell: str, where: str) -> Season:
         first, last = int(both[1]), both[2] or both[3]
         second = int(last) if len(last) == 4 else first // 100 * 100 + int(last)
         return Season(years=(first, second))
-    if day := _DAY.fullmatch(cell):
-        parts = day.groups()[:3] if day[1] else day.groups()[4:]
-        try:
-            found = date(*(int(part) for part in parts))
+    for spelling in _DAYS:
+        if day := spelling.fullmatch(cell):
+            try:
+                found = date(int(day["y"]), int(day["m"]), int(day["d"]))
+            except ValueError:
+                break
             return Season(found, found)
-        except ValueError:
-            pass
     raise ConfigError(
         f"{where}: {cell!r} is no date; write 2018-06-30, a year (2018) or a season (2017/2018)"
     )
@@ -200,9 +211,10 @@ def weights(cells: list[str], where: str) -> NDArray[np.float64]:
         ConfigError: a cell is no number, or below 0.
     """
     found = np.ones(len(cells))
+    comma = not any("." in cell for cell in cells)
     for k, cell in enumerate(cells):
         try:
-            found[k] = float(cell) if cell else 1.0
+            found[k] = float(cell.replace(",", ".") if comma else cell) if cell else 1.0
         except ValueError:
             found[k] = np.nan
         if not (np.isfinite(found[k]) and found[k] >= 0):

@@ -7,7 +7,7 @@ table of every feature with its reason.
 from __future__ import annotations
 
 import logging
-import warnings
+from collections import Counter
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
@@ -19,25 +19,15 @@ from numpy.typing import NDArray
 
 from sitsformer.classes import Legend
 from sitsformer.config import Area, ConfigError, Survey, expand
-from sitsformer.labels import kinds
-from sitsformer.polygons import check_place, layer_of, only_polygons
-from sitsformer.surveys import entries, tables
+from sitsformer.labels import SurveyKind, kinds
+from sitsformer.polygons import check_place, only_polygons
+from sitsformer.surveys import entries, files
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
     from shapely import STRtree
 
 logger = logging.getLogger("sitsformer")
-
-PARQUET = (".parquet", ".geoparquet", ".pq")
-
-FOREIGN = {
-    (".xlsx", ".xls", ".ods"): "a workbook of a spreadsheet; save the sheet as CSV (UTF-8)",
-    (".tif", ".tiff", ".vrt", ".nc"): (
-        "a raster is no survey; it is a label under `rasters.labels` of an area (docs/rasters.md)"
-    ),
-}
-"""Endings of files that hold no features -> what to do with them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +113,7 @@ def read(name: str, survey: Survey) -> Surveyed:
 def _read(name: str, settings: str, path: Path, changed: int) -> Surveyed:
     survey = Survey.model_validate_json(settings)
     where = f"labels.{name}: {path}"
-    frame = _frame(path, survey, where)
+    frame = files.features(path, survey, where)
     column = {
         key: _cells(frame, getattr(survey, key), key, where)
         for key in ("column", "date", "weight", "group")
@@ -150,69 +140,6 @@ def _read(name: str, settings: str, path: Path, changed: int) -> Surveyed:
         season=entries.seasons(column["date"] or none, f"{where}, column {survey.date!r}"),
         lost=lost,
     )
-
-
-def _frame(path: Path, survey: Survey, where: str) -> GeoDataFrame:
-    """Features of a file in any of the forms, with a CRS; numbered from 1."""
-    import geopandas
-
-    suffix = path.suffix.lower()
-    for endings, remedy in FOREIGN.items():
-        if suffix in endings:
-            raise ConfigError(f"{where}: {remedy}")
-    try:
-        if suffix in tables.ENDINGS:
-            if survey.kind != "points":
-                raise ConfigError(f"{where}: a table holds points; say `kind: points`")
-            frame = tables.read(path, survey, where)
-        elif suffix in PARQUET:
-            frame = geopandas.read_parquet(path)
-        else:
-            several = "name the one that is meant with `layer`"
-            layer = layer_of(path, where, survey.layer, several)
-            with warnings.catch_warnings(record=True) as told:
-                warnings.simplefilter("always", RuntimeWarning)
-                frame = geopandas.read_file(path, layer=layer)
-            for text in dict.fromkeys(str(one.message) for one in told):
-                logger.warning("%s: %s", where, text)
-    except ConfigError:
-        raise
-    except Exception as error:
-        raise ConfigError(f"{where} cannot be read: {error}") from None
-    if not isinstance(frame, geopandas.GeoDataFrame):
-        raise ConfigError(f"{where} is a table without shapes; save it as CSV with lon and lat")
-    if frame.empty:
-        raise ConfigError(f"{where} holds no features")
-    frame.index = np.arange(1, len(frame) + 1)
-    return _placed(frame, survey, where)
-
-
-def _placed(frame: GeoDataFrame, survey: Survey, where: str) -> GeoDataFrame:
-    """The features with the CRS that the file or the config names."""
-    from pyproj import CRS
-    from pyproj.exceptions import CRSError
-
-    asked = None
-    if survey.crs is not None:
-        try:
-            asked = CRS.from_user_input(survey.crs)
-        except CRSError as error:
-            raise ConfigError(
-                f"{where}: {survey.crs!r} (`crs`) is no coordinate reference system: {error}; "
-                "write its code, as EPSG:31370"
-            ) from None
-    if frame.crs is None and asked is None:
-        raise ConfigError(
-            f"{where} has no coordinate reference system; name the one it is in with `crs`"
-        )
-    if frame.crs is None:
-        return frame.set_crs(asked)
-    if asked is not None and frame.crs != asked:
-        raise ConfigError(
-            f"{where} says {frame.crs.name}, and `crs` {survey.crs}; leave `crs` out, or correct "
-            "the file"
-        )
-    return frame
 
 
 def _cells(frame: GeoDataFrame, column: str | None, key: str, where: str) -> list[str] | None:
@@ -244,7 +171,7 @@ def _shaped(frame: GeoDataFrame, survey: Survey, where: str) -> GeoDataFrame:
         elif shape.geom_type not in (*kind.shapes, "GeometryCollection"):
             raise ConfigError(
                 f"{where}: feature {number + 1} is a {shape.geom_type}, and `kind: {kind.name}` "
-                f"takes {kind.title}{_other(shape.geom_type)}"
+                f"takes {kind.title}{_other(shapes, kind)}"
             )
         elif "Polygon" in kind.shapes:
             shapes[number] = _mended(shape, f"{where}: feature {number + 1}")
@@ -256,10 +183,16 @@ def _shaped(frame: GeoDataFrame, survey: Survey, where: str) -> GeoDataFrame:
     return frame
 
 
-def _other(shape: str) -> str:
-    """The remedy for shapes that another kind takes."""
-    fitting = next((kind.name for kind in kinds().values() if shape in kind.shapes), None)
-    return f"; say `kind: {fitting}`" if fitting else ""
+def _other(shapes: NDArray[np.object_], kind: SurveyKind) -> str:
+    """The remedy for shapes that another kind takes, or that no kind takes all of."""
+    count = Counter(shape.geom_type for shape in shapes if shape is not None)
+    for other in kinds().values():
+        if {*count} <= {*other.shapes}:
+            return f"; say `kind: {other.name}`"
+    if not {*count} & {*kind.shapes}:
+        return ""
+    found = ", ".join(f"{n} {name}" for name, n in count.most_common())
+    return f"; the file mixes {found}: put each kind of shape into a file of its own"
 
 
 def _mended(shape: Any, here: str) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sitsformer.embedded.store import Block, Source
+from sitsformer.embedded.store import Block, Head, Source
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 from sitsformer.imagery.rasters import pixels
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
 
-def open_tile(path: Path, tile: Tile, where: str) -> tuple[Source, int]:
-    """The embeddings of a tile by nearest neighbour, and how many axes they have.
+def look(path: Path, where: str) -> Head:
+    """Look at a raster of embeddings.
 
     Raises:
-        SitsError: the file cannot be read, or holds no numbers.
+        SitsError: the file cannot be read, does not say where it lies, or holds no numbers.
     """
     import rasterio
     from rasterio.errors import RasterioError
@@ -29,16 +29,32 @@ def open_tile(path: Path, tile: Tile, where: str) -> tuple[Source, int]:
     try:
         with rasterio.open(path) as dataset:
             pixels.check(dataset)
+            pixels.check_place(dataset, where)
             axes, dtypes = dataset.count, set(dataset.dtypes)
+            crs, bounds = pixels.crs_of(dataset), tuple(dataset.bounds)
     except RasterioError as error:
         raise SitsError(f"{where}: {path} cannot be read: {error}") from None
     except SitsError as error:
-        raise SitsError(f"{where}: {error}") from None
+        text = str(error)
+        raise SitsError(text if text.startswith(where) else f"{where}: {text}") from None
     if axes == 0 or any(np.dtype(kind).kind not in "fiu" for kind in dtypes):
         raise SitsError(
             f"{where}: {path.name} has {axes} bands of {', '.join(sorted(dtypes)) or 'no type'}; "
             "give a raster with a band of numbers for each axis of the embedding"
         )
+    return Head(axes, crs, bounds)
+
+
+def open_tile(path: Path, tile: Tile, where: str) -> tuple[Source, int]:
+    """The embeddings of a tile by nearest neighbour, and how many axes they have.
+
+    Raises:
+        SitsError: as `look` does.
+    """
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    axes = look(path, where).axes
 
     def read(block: Block) -> npt.NDArray[np.float32]:
         try:
