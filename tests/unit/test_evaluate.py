@@ -164,18 +164,17 @@ def test_what_pretraining_has_seen_of_the_test_stands_beside_every_claim() -> No
     assert said.tolist() == [f"{sentence} {seen}" for sentence in plain]
 
 
-@pytest.mark.parametrize(
-    ("rival", "title"),
-    [
-        ("temporal_cnn", "temporal CNN"),
-        ("temporal_cnn+dual", "temporal CNN with dual's land cover"),
-        ("my_own", "my own"),
-    ],
-)
-def test_claims_call_rivals_as_tables_do(rival: str, title: str) -> None:
-    found = compared({"none": 0.2, "dual": 1.2, rival: 2.0}, runs=2)
-    said = claims.decide(found, "full", 0.95).sentence.tolist()
-    assert any(f"beats the best baseline ({title}); " in sentence for sentence in said)
+def test_claims_call_rivals_as_tables_do() -> None:
+    found = compared({"none": 0.2, "dual": 1.2, "temporal_cnn": 2.0}, runs=2)
+    titles = {
+        "temporal_cnn": "temporal CNN",
+        "temporal_cnn+dual": "temporal CNN with dual's land cover",
+        "my_own": "my own",
+    }
+    for rival, title in titles.items():
+        named = found.assign(second=found.second.replace("temporal_cnn", rival))
+        said = claims.decide(named, "full", 0.95).sentence.tolist()
+        assert any(f"beats the best baseline ({title}); " in sentence for sentence in said)
 
 
 def test_one_learner_alone_makes_no_claim() -> None:

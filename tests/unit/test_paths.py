@@ -1,10 +1,11 @@
 """Paths of the workflow: where things go, and which files of the user they are made from."""
 
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sitsformer.checks.problems import problems
@@ -14,6 +15,7 @@ from sitsformer.userfiles import watched
 from sitsformer.versions import STAGES
 
 ROOT = Path(__file__).parents[2]
+DEMO = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
 TINY = (ROOT / "tests" / "integration" / "tiny.yaml").read_text()
 
 
@@ -72,6 +74,7 @@ def test_every_rule_knows_the_version_of_its_stage() -> None:
         assert "retries:" not in text, f"{name} would try a refusal again on one machine"
 
 
+@settings(deadline=None)
 @given(
     seeds=st.integers(1, 12),
     per_job=st.integers(1, 6),
@@ -80,14 +83,14 @@ def test_every_rule_knows_the_version_of_its_stage() -> None:
 )
 def test_adding_a_seed_adds_cells_and_keeps_full_jobs(seeds, per_job, shots, runs) -> None:
     def cells(count: int) -> set[str]:
-        values = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+        values = deepcopy(DEMO)
         values["fewshot"].update(seeds=count, shots=shots, seeds_per_job=per_job)
         values["pretrain"]["seeds"] = runs
         values["maps"] = {}
         return set(Paths(Config.model_validate(values)).cells())
 
     before, after = cells(seeds), cells(seeds + 1)
-    sweep = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["fewshot"]
+    sweep = DEMO["fewshot"]
     others = len(sweep["baselines"]) + len(runs) * len(sweep["controls"])
     learners = len(shots) * (1 + 3 * len(runs) + others)
     assert len(before) == learners * -(-seeds // per_job)
