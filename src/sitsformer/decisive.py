@@ -9,6 +9,7 @@ are no settings: Snakemake knows the inputs of a job itself.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from sitsformer.baselines import OWN, shipped
@@ -20,6 +21,7 @@ from sitsformer.fewshot import NETWORK, Learner
 from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.sensors import DEFAULT, sensor_of
 from sitsformer.sources import source_of
+from sitsformer.surveys.tables import ENDINGS as TABLES
 from sitsformer.training.objectives import SCRATCH, objectives
 
 Settings = dict[str, Any]
@@ -188,9 +190,22 @@ def mapping(config: Config) -> Settings:
     return {
         "maps": config.maps.model_dump(mode="json", include={"batch_size", "mask", "layers"})
         # Maps of before it could be chosen are those of its default.
-        | config.maps.model_dump(mode="json", include={"precision"}, exclude_defaults=True),
+        | config.maps.model_dump(
+            mode="json", include={"precision", "within"}, exclude_defaults=True
+        )
+        | _outlines(config),
         "patches": _patches(config),
     }
+
+
+def _outlines(config: Config) -> Settings:
+    """Of the mapped areas, where maps end there; files are inputs of their rule."""
+    if config.maps.within == "tiles":
+        return {}
+    keys = {"bounds", "geometry"}
+    given = {name: config.areas[name] for name in sorted(config.maps.tiles)}
+    found = {name: area.model_dump(mode="json", include=keys) for name, area in given.items()}
+    return {"outlines": found}
 
 
 def mosaic(config: Config) -> Settings:
@@ -265,6 +280,9 @@ def _survey(config: Config, set_name: str) -> Settings:
     if survey is None:
         return {}
     values = survey.model_dump(mode="json", exclude={"path"})
+    # Columns of coordinates are of tables, and layers of what is none.
+    table = Path(survey.path).suffix.lower() in TABLES
+    values |= dict.fromkeys(("layer",) if table else ("lon", "lat"))
     if survey.erode is None and chosen.areas:
         values["erode"] = float(max(sensor_of(config.areas[name]).pixel for name in chosen.areas))
     return {"labels": values}

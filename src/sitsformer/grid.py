@@ -138,8 +138,8 @@ def tiles(name: str, area: Area) -> list[Tile]:
     """
     import shapely
 
-    epsg, outline = _outline(name, area)
-    west, south, east, north = outline.bounds
+    epsg, shape = outline(name, area)
+    west, south, east, north = shape.bounds
     sensor = sensor_of(area)
     snap, corner, side = sensor.snap, sensor.corner, area.tiles.size * sensor.pixel
     # What reaches over a line of the lattice by less than ROUNDING lies on the line.
@@ -151,8 +151,8 @@ def tiles(name: str, area: Area) -> list[Tile]:
     lefts, tops = (axis.ravel() for axis in np.meshgrid(columns, rows))
     inner, outer = ROUNDING, side - ROUNDING
     squares = shapely.box(lefts + inner, tops - outer, lefts + outer, tops - inner)
-    shapely.prepare(outline)
-    touched = shapely.intersects(outline, squares)
+    shapely.prepare(shape)
+    touched = shapely.intersects(shape, squares)
     found = [
         Tile(name, f"{epsg}_{left}_{top}", epsg, left, top, area.tiles.size, sensor.pixel)
         for left, top in zip(lefts[touched].tolist(), tops[touched].tolist(), strict=True)
@@ -236,8 +236,12 @@ def _zone_of(name: str, geometry: BaseGeometry) -> int:
     return epsg
 
 
-def _outline(name: str, area: Area) -> tuple[int, BaseGeometry]:
-    """UTM zone of an area, and its outline there."""
+def outline(name: str, area: Area) -> tuple[int, BaseGeometry]:
+    """UTM zone of an area, and its outline there.
+
+    Raises:
+        ConfigError: the geometry file cannot be used, or the area reaches too far out of a zone.
+    """
     shape, crs = _shape(area)
     epsg = _zone_of(name, project(shape, crs, 4326))
     return epsg, project(shape, crs, epsg)

@@ -189,7 +189,7 @@ def _values(
             "baselines": ["random_forest", "logistic_regression"],
         },
         "maps": {"tiles": {area: "all"}, "learner": "auto", "shots": "all",
-                 "mask": "cropland" if labels else "none"},
+                 "within": "area", "mask": "cropland" if labels else "none"},
     }  # fmt: skip
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, get_args
+from functools import cache
+from typing import TYPE_CHECKING, Any, get_args
 
 from sitsformer.config import ConfigError, Split, expand
 from sitsformer.grid import Tile
@@ -82,16 +83,22 @@ def near(frame: GeoDataFrame, tile: Tile) -> dict[str, list[BaseGeometry]]:
 
 def window(tile: Tile) -> BaseGeometry:
     """A tile and MARGIN around it in degrees: one box, or two where it touches 180 degrees."""
-    from pyproj import Transformer
     from shapely import box, union
 
     left, low, right, top = tile.bounds
-    west, south, east, north = Transformer.from_crs(
-        tile.epsg, 4326, always_xy=True
-    ).transform_bounds(left - MARGIN, low - MARGIN, right + MARGIN, top + MARGIN)
+    frame = left - MARGIN, low - MARGIN, right + MARGIN, top + MARGIN
+    west, south, east, north = map(float, _to_degrees(tile.epsg).transform_bounds(*frame))
     if west <= east:
         return box(west, south, east, north)
     return union(box(west, south, 180, north), box(-180, south, east, north))
+
+
+@cache
+def _to_degrees(epsg: int) -> Any:
+    """Making one takes longer than all that is done with it, and areas have thousands of tiles."""
+    from pyproj import Transformer
+
+    return Transformer.from_crs(epsg, 4326, always_xy=True)
 
 
 def problems(path: str, tiles: Sequence[Tile], wanted: Mapping[Split, str]) -> Iterator[str]:

@@ -27,6 +27,9 @@ from sitsformer.stored import MISSING, SCALE
 SIDE = 1000
 """Pixels along the longer side of a picture at most, about."""
 
+CLEAR_SKY = "clear sky"
+"""Title of the layer of imagery."""
+
 CLEAR = 60
 """Cloud score from which on a pixel is shown."""
 
@@ -92,7 +95,10 @@ def _area(config: Config, layout: Paths, name: str, area: Area) -> tuple[str, st
     if there:
         layers += _of_cubes(there, frame, legends)
     raster = Path(layout.area_map(name, "classes"))
+    hidden: set[str] = set()
     if raster.is_file():
+        # Where the map has no class, colours of another legend would look like its own.
+        hidden = {title for title, _ in layers if title != CLEAR_SKY}
         layers.append(("crop map", _of_map(raster, frame, legends)))
     layers.append(("tiles", "".join(frame.tile(tile) for tile in tiles)))
     layers.append(("outline", _outline(area, frame)))
@@ -101,9 +107,10 @@ def _area(config: Config, layout: Paths, name: str, area: Area) -> tuple[str, st
             layers.append((f"labels {survey}", "".join(features)))
     keys = [f"{name}-{k}" for k in range(len(layers))]
     boxes = "".join(
-        f'<span class="switch"><input type="checkbox" id="{key}" checked>'
+        f'<span class="switch"><input type="checkbox" id="{key}"{state}>'
         f'<label for="{key}">{escape(title)}</label></span> '
         for key, (title, _) in zip(keys, layers, strict=True)
+        for state in ["" if title in hidden else " checked"]
     )
     groups = "".join(
         f'<g class="{key}">{body}</g>' for key, (_, body) in zip(keys, layers, strict=True)
@@ -176,7 +183,7 @@ def _of_cubes(paths: list[Path], frame: _Frame, legends: list[str]) -> list[tupl
         column, row = frame.place(float(cube.x[0]) - half, float(cube.y[0]) + half)
         thin = {"y": slice(None, None, frame.step), "x": slice(None, None, frame.step)}
         side = (cube.sizes["y"], cube.sizes["x"])
-        pictures = {"clear sky": _clear_sky(cube.isel(thin))}
+        pictures = {CLEAR_SKY: _clear_sky(cube.isel(thin))}
         for layer, legend in label_layers(cube).items():
             known.setdefault(layer, legend)
             colours = dict(zip(legend.codes, legend.colours, strict=True))

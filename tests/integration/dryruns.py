@@ -20,6 +20,10 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
+FOLDERS = (
+    "cube", "patches", "merge", "embedded_tile", "embedded_samples", "pretrain", "crop_model",
+)  # fmt: skip
+"""Rules whose outputs are folders."""
 
 
 class DryRuns:
@@ -76,7 +80,7 @@ class DryRuns:
         """Put something in the place of every output, and have Snakemake take it for the thing."""
         for name, rule in self.outputs(folder, values).items():
             path = folder / name
-            if rule in ("cube", "patches", "merge", "pretrain", "crop_model"):
+            if rule in FOLDERS:
                 path.mkdir(parents=True, exist_ok=True)
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)

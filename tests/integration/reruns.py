@@ -269,6 +269,7 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
     "maps.visits": (7, {"mosaic": 1, "report": 1}),
     "maps.parcels": ("nowhere.gpkg", REFUSED),
     "maps.layers": (["probabilities"], {**MAPPED, "report": 1}),
+    "maps.within": ("area", {**MAPPED, "report": 1}),
     **under(
         "synthetic",
         {

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from workflow import ROOT, command, planned, run, tiny
 
@@ -117,6 +118,26 @@ def test_ctrl_c_stops_the_jobs_and_the_last_words_say_how_it_goes_on(tmp_path: P
     last = said[said.index("exit status 130") :]
     assert "Interrupted. The same command goes on where this one stopped." in last
     assert not (tmp_path / target(values)[1]).exists()
+
+
+def test_the_last_words_of_a_killed_command_say_that_it_was_killed(tmp_path: Path) -> None:
+    """As the system kills what takes more memory than there is."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        values = peer(f"http://127.0.0.1:{server.getsockname()[1]}")
+        with (tmp_path / "said.txt").open("wb") as stream:
+            process = subprocess.Popen(
+                command(tmp_path, values, *target(values)),
+                stdout=stream, stderr=subprocess.STDOUT, cwd=ROOT,
+            )  # fmt: skip
+        connection, _ = server.accept()
+        with connection:
+            jobs = psutil.Process(process.pid).children(recursive=True)
+            (export,) = [job for job in jobs if job.cmdline()[1:3] == ["-m", "sitsformer"]]
+            export.kill()
+            assert process.wait() != 0
+    said = (tmp_path / "said.txt").read_text().rpartition("Failed: ")[2]
+    assert "exit status 137: it was killed" in said
+    assert not list((tmp_path / "results").rglob("*.zarr"))
 
 
 @pytest.mark.parametrize("results", ['-a b\'s & $(touch made) *[c]; "d"', "./r/"])

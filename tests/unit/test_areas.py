@@ -146,6 +146,17 @@ def test_blocks_that_were_drawn_as_one_widen_the_interval() -> None:
     assert covered["blocks"] > 180 and covered["alone"] < 140
 
 
+def test_the_variance_over_blocks_is_that_of_their_means() -> None:
+    """Three blocks of two units on a map of one class: shares 1, 0 and 1/2 of the other."""
+    truth, block = np.array([1, 1, 0, 0, 1, 0]), np.repeat([7, 3, 5], 2)
+    found = areas.estimate(np.array([600, 0]), Reference(truth * 0, truth, np.ones(6), block))
+    assert found.share.tolist() == pytest.approx([0.5, 0.5])
+    expected = np.var([1, 0, 0.5], ddof=1) / 3
+    assert found.share_variance.tolist() == pytest.approx([expected, expected])
+    assert found.overall_variance == pytest.approx(expected)
+    assert found.freedom == 2
+
+
 def test_weights_undo_a_balanced_draw() -> None:
     # 90 % of the land is corn; the map calls 10 % of corn and 10 % of soy wrongly.
     rng = np.random.default_rng(0)

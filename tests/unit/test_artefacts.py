@@ -215,6 +215,36 @@ def test_a_full_disk_is_one_message_and_leaves_nothing(tmp_path: Path, said: Exc
     assert list(tmp_path.iterdir()) == []
 
 
+LATE = """
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from sitsformer import artefacts
+
+failed = threading.Event()
+
+def write(folder):
+    failed.wait()
+    (folder / "c").mkdir(parents=True)
+    (folder / "c" / "0").write_text("a chunk")
+
+with ThreadPoolExecutor() as pool:
+    try:
+        with artefacts.create(Path(sys.argv[1]), "cube", config={}) as partial:
+            late = pool.submit(write, partial)
+            raise OSError
+    except OSError:
+        failed.set()
+    late.result()
+"""
+
+
+def test_what_another_thread_writes_after_a_failure_goes_too(tmp_path: Path) -> None:
+    """Zarr writes chunks by several threads, and says so when the first one fails."""
+    subprocess.run([sys.executable, "-c", LATE, str(tmp_path / "a.zarr")], check=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_somebody_s_own_folder_or_file_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "one").write_text("dear")

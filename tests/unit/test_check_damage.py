@@ -46,6 +46,12 @@ def test_a_whole_folder(results: Path) -> None:
     ]
 
 
+def test_a_link_back_is_followed_once(results: Path) -> None:
+    whole = run(results)
+    (results / "tables" / "again").symlink_to(results)
+    assert run(results) == whole
+
+
 @pytest.mark.parametrize("damage", ["truncate", "alter", "remove"])
 @pytest.mark.parametrize("name", ["tables/a.csv", "tables/b.png", "patches/s.zarr/label/c/0"])
 def test_what_is_damaged_is_named_with_what_to_delete(

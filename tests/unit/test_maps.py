@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
 import rasterio.transform
 import rasterio.warp
+import shapely
 import torch
 
 import gdal
 from cubes import make_config, make_cube, tiles
 from sitsformer import cube, mapproducts, maps
 from sitsformer.classes import Classes
-from sitsformer.config import MaskRaster, Patches
+from sitsformer.config import MaskRaster, Patches, parse
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 from sitsformer.ground import Ground
@@ -290,6 +292,31 @@ def test_a_mask_of_the_user_on_any_grid(tmp_path: Path, nodata: int | None) -> N
         target.transform = rasterio.transform.from_bounds(10, 50, 11, 51, 30, 60)
     with pytest.raises(SitsError, match="does not reach tile 32614"):
         mask.of_raster(dataset, MaskRaster(path=str(path)))
+
+
+def test_a_map_may_end_at_the_outline_of_its_area(tmp_path: Path) -> None:
+    made_cube(tmp_path / "c.zarr")
+    dataset = cube.open_cube(tmp_path / "c.zarr")
+    place = cube.tile_of(dataset)
+    # Its edges go through the centre of no pixel.
+    middle = ((place.x[0] + place.x[-1]) / 2 + 1.3, (place.y[0] + place.y[-1]) / 2 + 2.7)
+    corners = [(place.x[0] - 500, place.y[0] + 500), (place.x[-1] + 500, place.y[0] + 500), middle]
+    triangle = geopandas.GeoSeries([shapely.Polygon(corners)], crs=place.epsg)
+    triangle.to_file(tmp_path / "area.gpkg")
+    own = {"source": "synthetic", "start": "2021-03-01", "end": "2021-10-31"}
+    areas = {place.area: own | {"geometry": str(tmp_path / "area.gpkg")}}
+    values = {"areas": areas, "maps": {"model": "m", "tiles": {place.area: 1}, "within": "area"}}
+    inside = mask.within_area(dataset, parse(values))
+    x, y = np.meshgrid(place.x, place.y)
+    assert 100 < inside.sum() < inside.size / 2
+    np.testing.assert_array_equal(inside, shapely.contains_xy(triangle[0], x, y))
+    both = mask.mask_of_config(parse(values | {"maps": values["maps"] | {"mask": "cropland"}}))
+    assert both is not None
+    np.testing.assert_array_equal(both(dataset), inside & mask.cropland(dataset))
+    other = parse(values | {"areas": {"other": areas[place.area]}, "maps": {
+        **values["maps"], "tiles": {"other": 1}}})  # fmt: skip
+    with pytest.raises(SitsError, match=r"needs the area of the cube, .*, among `areas`"):
+        mask.within_area(dataset, other)
 
 
 ODD = ("a$^{$b", "$\\frac{$", "冬小麦 🌾", "_hidden", "a=b; <i>&amp;", 'x,"y"', "NA", "w" * 300)

@@ -37,9 +37,10 @@ def written(folder: Path) -> dict[Path, bytes]:
 
 
 def test_points_of_an_area_become_a_config_that_works(tmp_path: Path) -> None:
-    done = init(tmp_path / "mine")
+    done = init(tmp_path / "my crops")
     assert done.exit_code == 0, done.output
-    path = tmp_path / "mine" / "config" / "config.yaml"
+    assert f"next: cd '{tmp_path}/my crops' && snakemake" in done.output
+    path = tmp_path / "my crops" / "config" / "config.yaml"
     config = load(path)
     assert problems(config) == []
     (area,) = config.areas
@@ -51,7 +52,7 @@ def test_points_of_an_area_become_a_config_that_works(tmp_path: Path) -> None:
     # No more labels are asked for than the rarest class has to train on.
     assert config.fewshot.shots == (1, 5, "all")
     before = written(tmp_path)
-    again = init(tmp_path / "mine")
+    again = init(tmp_path / "my crops")
     assert "exists" in str(again.exception)
     assert written(tmp_path) == before
 

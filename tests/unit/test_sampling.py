@@ -85,6 +85,15 @@ def test_every_pixel_ends_in_one_place():
     assert len(set(zip(drawn.row.tolist(), drawn.column.tolist(), strict=True))) == 30
 
 
+def test_as_many_clear_dates_as_asked_for_are_enough():
+    dates = np.arange(400, dtype=np.uint16).reshape(20, 20) % 9
+    whole = Layers(np.ones((20, 20), np.int64), dates, np.ones((20, 20), bool), None)
+    chosen = make_config(chosen={"per_tile": "all"}).sets["land"]
+    drawn = draw_pixels(whole, CLASSES, chosen, 1, 4, seed=1)
+    assert set(dates[drawn.row, drawn.column].tolist()) == {4, 5, 6, 7, 8}
+    assert drawn.dropped["cloud"].sum() == (dates < 4).sum()
+
+
 def test_a_class_does_not_change_the_draw_of_another():
     both = layers()
     chosen = make_config(chosen={"per_tile": 40}).sets["land"]

@@ -120,6 +120,9 @@ def test_cubes_labels_and_maps_are_shown_when_they_are_there(config: Path) -> No
     titles = re.findall(r"<label for=\"county-\d\">(.*?)</label>", text)
     assert titles == ["clear sky", "cdl", "crop map", "tiles", "outline", "labels visits"]
     assert page.count("image") == 3
+    # Beside a map no other legend's colours are shown until somebody asks for them.
+    off = re.findall(r'id="county-(\d)"><label', text)
+    assert [titles[int(k)] for k in off] == ["cdl"]
     assert all(f"section:has(#county-{k}:not(:checked)) .county-{k}" in text for k in range(6))
 
 

@@ -80,7 +80,23 @@ def test_places_by_hand() -> None:
     worth = np.array([0.9, 0.8, 0.2, 0.3])
     assert visits.spread(x, y, worth, 3).tolist() == [0, 2, 3]  # 2.0 beats 1.2 and 0.8; then 1.2
     assert visits.spread(x, y, worth, 9).tolist()[0] == 0
+    line, far = np.array([0, 10, 20]), np.zeros(3, np.int64)
+    # 9 metres' worth against 8, not 90 against 160: distance counts as it is.
+    assert visits.spread(line, far, np.array([1.0, 0.9, 0.4]), 2).tolist() == [0, 1]
     assert visits.spread(x[:0], y[:0], worth[:0], 3).tolist() == []
+
+
+def test_nobody_knows_what_lies_beyond_the_map(tmp_path: Path) -> None:
+    """A pixel at the edge is within no field, whatever code its class has."""
+    codes = map_codes(Classes(("fallow", "soy"), ("#aaaaaa", "#267000"), ((0,), (5,))))
+    assert codes.nodata != 0
+    raster = write(tmp_path / "m.tif", np.zeros((20, 20), np.uint8), codes.nodata, codes.tags)
+    margin = np.full((20, 20), 50, np.uint8)
+    margin[0, 3] = margin[19, 3] = margin[3, 0] = margin[3, 19] = 0
+    margin[4, 4] = 10
+    beside = write(tmp_path / "d.tif", margin, 255)
+    found = visits.suggest(raster, beside, codes, 50)
+    assert found.margin.tolist()[0] == 10 and found.margin.min() == 10
 
 
 def test_a_map_without_a_class_suggests_nothing(tmp_path: Path) -> None:

@@ -206,6 +206,8 @@ def last_words(log: str, attempts: int) -> list[str]:
     if not lines or not lines[-1].startswith("exit status"):
         killed = "it was killed: out of memory, out of time or cancelled"
         return [*(said or lines[-2:]), killed]
+    if lines[-1].endswith(" 137"):
+        lines[-1] += ": it was killed, as a machine without memory left does it"
     return [*(said or lines[-3:-1]), lines[-1]]
 
 

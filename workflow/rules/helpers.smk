@@ -297,10 +297,11 @@ def neighbour_options(wildcards, input):
     ]
 
 
-def mask_files() -> list[str]:
-    """The user's raster that says which pixels are mapped."""
-    raster = getattr(CONFIG.maps.mask, "path", None)
-    return [] if raster is None else [str(expand(raster))]
+def mask_files(wildcards):
+    """The user's files that say which pixels are mapped: a raster, the outline of the area."""
+    outline = CONFIG.areas[wildcards.area].geometry if CONFIG.maps.within == "area" else None
+    files = (getattr(CONFIG.maps.mask, "path", None), outline)
+    return [str(expand(path)) for path in files if path is not None]
 
 
 def parcel_files() -> list[str]:

@@ -42,7 +42,7 @@ rule map:
         cube=f"{RESULTS}/cubes/{{area}}/{{tile}}.zarr",
         neighbours=neighbours,
         embeddings=map_embeddings,
-        mask=mask_files(),
+        mask=mask_files,
     output:
         **map_products(),
     log:

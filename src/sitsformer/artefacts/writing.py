@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import shutil
@@ -71,8 +72,12 @@ def create(
             (partial / PROVENANCE).write_text(sealed(record))
             _sync_tree(partial)
             _replace_directory(partial, path)
-    finally:
+    except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
+        # Where a chunk could not be written, other threads of the library are still writing theirs:
+        # at the exit they have ended.
+        atexit.register(shutil.rmtree, partial, ignore_errors=True)
+        raise
 
 
 @contextmanager

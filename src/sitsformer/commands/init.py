@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -54,4 +55,4 @@ def init(
         asked = newconfig.Asked(name, area, start, end, labels, column, source, rasters)
     for path in newfolder.write(folder, asked):
         click.echo(path)
-    click.echo(f"next: cd {folder} && snakemake --cores 2", err=True)
+    click.echo(f"next: cd {shlex.quote(str(folder))} && snakemake --cores 2", err=True)

@@ -75,7 +75,7 @@ def map_command(
     if predictor.layer_read:
         over = given_layer(embedded, TILE_KIND, predictor.layer_read, str(model_path))
         vectors = maps.vectors_of(over, cube_path, predictor.axes)
-    inside = maps.mask_of(settings.mask)
+    inside = None if config is None else maps.mask_of_config(config)
     probabilities = len(predictor.classes.names) if "probabilities" in layers else 0
     if vectors is not None and predictor.alone:
         found = maps.predict_embedded(

@@ -66,6 +66,9 @@ class Maps(Section):
     """`cropland`: map only where a label product that knows cropland (`worldcover`) says so; or a
     raster of yours: `{path: crops.tif, values: [1]}`, with `band` (default 1) and `values`
     (default: all but 0 and nodata)."""
+    within: Literal["tiles", "area"] = "tiles"
+    """What is mapped: every pixel of the mapped tiles, or (`area`) only those whose centre lies in
+    the outline of their area, so that its crops are counted in it and not around it."""
     layers: tuple[Literal["probabilities", "embeddings"], ...] = ()
     """Layers of a map beside classes, confidence, margin and dates, as half floats."""
     check_values: bool = True

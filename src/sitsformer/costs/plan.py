@@ -177,11 +177,11 @@ def _notes(config: Config) -> Iterator[str]:
     )
     areas = config.areas.values()
     if any(area.source != "synthetic" for area in areas):
-        yield f"Dates: one in {REVISIT:g} days."
+        yield f"Dates: one in {REVISIT:g} days, assumed."
     if any(area.source == "earthengine" for area in areas):
         yield (
-            f"Earth Engine's answers: {rates.LINE / 1e6:.0f} MB/s, assumed; nobody was asked "
-            "(--earthengine asks which images there are)."
+            f"Earth Engine's answers: {rates.LINE / 1e6:.0f} MB/s, assumed; this table "
+            "asks nobody, `--earthengine` asks which images there are."
         )
     surveyed = [
         name

@@ -3,7 +3,7 @@
 from sitsformer.maps.codes import MapCodes, map_codes, read_codes
 from sitsformer.maps.embedded import predict as predict_embedded
 from sitsformer.maps.embedded import vectors_of
-from sitsformer.maps.mask import mask_of
+from sitsformer.maps.mask import mask_of, mask_of_config
 from sitsformer.maps.predictor import Predictor, load_predictor
 from sitsformer.maps.tile import NONE, CropMap, Predict, predict
 
@@ -16,6 +16,7 @@ __all__ = [
     "load_predictor",
     "map_codes",
     "mask_of",
+    "mask_of_config",
     "predict",
     "predict_embedded",
     "read_codes",

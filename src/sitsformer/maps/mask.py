@@ -1,4 +1,4 @@
-"""Which pixels of a tile are mapped: all, cropland, or those of the user's raster."""
+"""Which pixels of a tile are mapped: all, its area's, cropland, or those of the user's raster."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sitsformer.config import MaskRaster, expand
+from sitsformer.config import Config, MaskRaster, expand
 from sitsformer.cube import label_layers, layer_values, tile_of
 from sitsformer.errors import SitsError
-from sitsformer.grid import Tile
+from sitsformer.grid import Tile, outline
 from sitsformer.labels import products
 
 Inside = Callable[[xr.Dataset], NDArray[np.bool_]]
@@ -23,6 +23,43 @@ def mask_of(setting: str | MaskRaster) -> Inside | None:
     if isinstance(setting, MaskRaster):
         return lambda cube: of_raster(cube, setting)
     return cropland if setting == "cropland" else None
+
+
+def mask_of_config(config: Config) -> Inside | None:
+    """What `maps.mask` and `maps.within` ask for together; None where every pixel is mapped."""
+    chosen = mask_of(config.maps.mask)
+    if config.maps.within == "tiles":
+        return chosen
+    if chosen is None:
+        return lambda cube: within_area(cube, config)
+    return lambda cube: within_area(cube, config) & chosen(cube)
+
+
+def within_area(cube: xr.Dataset, config: Config) -> NDArray[np.bool_]:
+    """The pixels (y, x) of a tile whose centre lies in the outline of its area.
+
+    Raises:
+        SitsError: the config has no such area, or the tile is not of its grid.
+    """
+    from rasterio.features import geometry_mask
+
+    tile = tile_of(cube)
+    area = config.areas.get(tile.area)
+    if area is None:
+        raise SitsError(
+            f"maps.within: area needs the area of the cube, {tile.area}, among `areas`; there are "
+            f"{', '.join(config.areas) or 'none'}"
+        )
+    epsg, shape = outline(tile.area, area)
+    if epsg != tile.epsg:
+        raise SitsError(
+            f"areas.{tile.area} lies in the zone EPSG:{epsg}, its cube in EPSG:{tile.epsg}: its "
+            "outline has changed; make the cube again"
+        )
+    inside: NDArray[np.bool_] = geometry_mask(
+        [shape], (tile.size, tile.size), tile.transform, invert=True
+    )
+    return inside
 
 
 def cropland(cube: xr.Dataset) -> NDArray[np.bool_]:

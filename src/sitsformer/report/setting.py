@@ -99,7 +99,7 @@ def _others(config: Config) -> str:
     alone = len(known) - len(joined_learners(known))
     pretrained = sum(init != SCRATCH.name for init in config.fewshot.inits)
     embedded = alone + len(joined_learners(known)) * pretrained
-    baselines = f"{len(config.fewshot.baselines) - alone} baselines"
+    baselines = _count(len(config.fewshot.baselines) - alone, "baseline")
     if not embedded:
         return baselines
     return f"{baselines} and {embedded} learner{'s' * (embedded > 1)} of embeddings"

@@ -103,6 +103,8 @@ def touching(surveyed: Surveyed, tile: Tile) -> NDArray[np.int64]:
     from sitsformer.polygons import project
 
     near = _near(surveyed, np.array([window(tile).bounds]))
+    if not len(near):  # of most tiles of a county
+        return near
     shapes = surveyed.frame.geometry.to_numpy()[near]
     if surveyed.frame.crs.to_epsg() != tile.epsg:
         shapes = project(shapes, surveyed.frame.crs, 4326)
