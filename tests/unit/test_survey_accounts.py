@@ -23,6 +23,25 @@ def test_a_costly_split_comes_with_remedies():
     assert account.advice({"samples": 95, "pixels": {"split": 5}}, "block", 5, 640.0) == []
 
 
+def test_a_class_without_a_sample_is_named_with_what_took_its_features():
+    dropped = {
+        "no_class": {"(none)": 3},
+        "no_weight": {"Hops": 1},
+        "outside": {"Rye": 2, "Oats": 4},
+        "no_pixel": {"Flax": 11, "Rye": 1},
+        "erosion": {"Flax": 4, "Maize": 2},
+        "other_class": {"Wine": 2},
+        "rare": {"Soya": 3},
+    }
+    found = account.gone({"kept": {"Maize": 9}, "dropped": dropped})
+    assert found == [
+        "class 'Flax' has no sample: none of its features gave one (11 no_pixel, 4 erosion); "
+        "`erode: 0` would take pixels up to the border",
+        "class 'Rye' has no sample: none of its features gave one (2 outside, 1 no_pixel)",
+    ]
+    assert account.gone({"kept": {}, "dropped": {}}) == []
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 12), st.integers(0, 12)), max_size=14))
 def test_units_are_the_smallest_that_share_no_group_and_no_pixel(drawn):

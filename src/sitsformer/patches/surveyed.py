@@ -142,6 +142,7 @@ class Gathered:
         table = account.table(self.surveyed, self.counts)
         table.to_csv(partial / account.TABLE, index=False)
         found = account.summary(table)
+        self.warnings.extend(account.gone(found))
         self.warnings.extend(account.advice(found, chosen.by, size, chosen.block))
         undated = sum(season == Season() for season in self.surveyed.season)
         if self.surveyed.survey.date is not None and undated:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sitsformer.classes import Classes
 from sitsformer.surveys.reading import Surveyed
 
 if TYPE_CHECKING:
@@ -164,13 +163,34 @@ def advice(found: Mapping[str, Any], by: str, size: int, block: float) -> list[s
     return text
 
 
+def gone(found: Mapping[str, Any]) -> list[str]:
+    """Classes that were surveyed here and then, and of which no feature gave a sample.
+
+    Rare ones, and those that a set does not want, are told of elsewhere.
+
+    Args:
+        found: a summary.
+    """
+    why: dict[str, dict[str, int]] = {}
+    for reason, of_class in found["dropped"].items():
+        for name, features in of_class.items():
+            why.setdefault(name, {})[reason] = features
+    text = []
+    for name, reasons in sorted(why.items()):
+        here = {*reasons} - {"outside", "season"}
+        told = here & {"no_class", "no_shape", "no_weight", "unlabelled", "other_class", "rare"}
+        if found["kept"].get(name) or told or not here:
+            continue
+        counts = ", ".join(f"{n} {reason}" for reason, n in reasons.items())
+        remedy = "; `erode: 0` would take pixels up to the border" if "erosion" in here else ""
+        text.append(
+            f"class {name!r} has no sample: none of its features gave one ({counts}){remedy}"
+        )
+    return text
+
+
 def _of_split(by: str, size: int, block: float) -> list[str]:
     whole = ["`patches.size: 1`"] if size > 1 else []
     if by == "block":
         whole.append(f"larger blocks (`split.block` above {block:g})")
     return [*whole, "a split by group (`split.by: group`), which costs nothing"]
-
-
-def rare(counts: Mapping[str, int], classes: Classes, least: int) -> list[str]:
-    """Classes that have samples, but fewer than asked for."""
-    return [name for name in classes.names if 0 < counts.get(name, 0) < least]
