@@ -67,9 +67,10 @@ def test_every_key_is_a_field(section: Any, kinds: tuple[Any, ...]) -> None:
      (Pretrain, PretrainSettings)],
 )  # fmt: skip
 def test_defaults_agree(section: Any, kind: Any) -> None:
-    """But for those that say "as another key", and the length of a run."""
+    """But for those that say "as another key", the length of a run, and what is tried on
+    pretraining alone (recorded steps)."""
     own = {item.name: item.default for item in fields(kind) if item.default is not MISSING}
-    skipped = {"feedforward", "attention_dropout", "epochs", "augment", "decoder"}
+    skipped = {"feedforward", "attention_dropout", "epochs", "augment", "decoder", "graphs"}
     shared = set(own) & set(section.model_fields) - skipped
     assert shared
     assert {k: section.model_fields[k].default for k in shared} == {k: own[k] for k in shared}
@@ -100,7 +101,7 @@ def test_plans() -> None:
     assert settings.plan(5) == Plan(
         epochs=7, seed=5, optimiser="adam", learning_rate=0.1, weight_decay=0.5, warmup=0.2,
         schedule="exponential", decay=0.9, clip=1.0, precision="bf16", patience=3,
-        checkpoint_every=11, compile=True, deterministic=False,
+        checkpoint_every=11, compile=True, deterministic=False, graphs=True,
     )  # fmt: skip
     tuned = Tuning(schedule="constant", clip=2.0).plan(learning_rate=0.2, seed=9)
     assert tuned == Plan(schedule="constant", clip=2.0, learning_rate=0.2, seed=9)
