@@ -299,7 +299,9 @@ def neighbour_options(wildcards, input):
 
 def mask_files(wildcards):
     """The user's files that say which pixels are mapped: a raster, the outline of the area."""
-    outline = CONFIG.areas[wildcards.area].geometry if CONFIG.maps.within == "area" else None
+    outline = (
+        CONFIG.areas[wildcards.area].geometry if CONFIG.maps.within == "area" else None
+    )
     files = (getattr(CONFIG.maps.mask, "path", None), outline)
     return [str(expand(path)) for path in files if path is not None]
 
