@@ -8,7 +8,7 @@ rule report:
         map_products=PATHS.maps(),
     output:
         page=report(
-            f"{RESULTS}/report.html", category="Report", caption="../report/report.rst"
+            f"{RESULTS}/report.html", category="Report", caption="../report/mapreport.rst"
         ),
     log:
         f"{RESULTS}/logs/report.log",
