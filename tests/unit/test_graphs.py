@@ -14,6 +14,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from sitsformer.training import update
 from sitsformer.training.graphs import Graphs, at_one_place, shape_of, tensors
 from sitsformer.training.loop import fit
 from sitsformer.training.recipe import Plan
@@ -90,14 +91,14 @@ def recorded(monkeypatch):
     made = []
 
     def arrange(most):
-        def graphs(self):
-            for group in self.optimiser.param_groups:
+        def graphs(updates):
+            for group in updates.optimiser.param_groups:
                 # As exact as the number of a step that is not recorded (CUDA takes float32).
-                group["lr"] = torch.tensor(self.rate, dtype=torch.float64)
-            made.append(TapeRecorder(changed_by(self)))
+                group["lr"] = torch.tensor(updates.rate, dtype=torch.float64)
+            made.append(TapeRecorder(changed_by(updates)))
             return Graphs(made[-1], most)
 
-        monkeypatch.setattr(Updates, "_graphs", graphs)
+        monkeypatch.setattr(update, "recorder_of", graphs)
         return made
 
     return arrange

@@ -51,16 +51,7 @@ class Updates:
         self.optimiser = make_optimiser(model, plan)
         self.rate = plan.learning_rate
         self.pending = torch.zeros(len(task.weights) + 1, device=self.device, dtype=torch.float64)
-        self.graphs = self._graphs() if plan.graphs else None
-
-    def _graphs(self) -> Graphs | None:
-        """What records steps, where there is one GPU and one process."""
-        if self.device.type != "cuda" or distributed.several():
-            return None
-        for group in self.optimiser.param_groups:
-            group["lr"] = torch.tensor(self.rate, device=self.device)
-            group["capturable"] = True
-        return Graphs(cuda_recorder())
+        self.graphs = recorder_of(self) if plan.graphs else None
 
     def __call__(
         self,
@@ -168,3 +159,16 @@ class Updates:
         if self.plan.precision == "bf16":
             return torch.autocast(self.device.type, torch.bfloat16)
         return nullcontext()
+
+
+def recorder_of(updates: Updates) -> Graphs | None:
+    """What records steps, where there is one GPU and one process; else None.
+
+    The optimiser's learning rate becomes a tensor, which a record reads where it is.
+    """
+    if updates.device.type != "cuda" or distributed.several():
+        return None
+    for group in updates.optimiser.param_groups:
+        group["lr"] = torch.tensor(updates.rate, device=updates.device)
+        group["capturable"] = True
+    return Graphs(cuda_recorder())
