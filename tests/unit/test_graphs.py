@@ -14,8 +14,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from sitsformer.errors import SitsError
 from sitsformer.training import update
-from sitsformer.training.graphs import Graphs, at_one_place, shape_of, tensors
+from sitsformer.training.graphs import Graphs, at_one_place, cuda_recorder, shape_of, tensors
 from sitsformer.training.loop import fit
 from sitsformer.training.recipe import Plan
 from sitsformer.training.update import Updates
@@ -157,6 +158,17 @@ def test_shapes_beyond_those_recorded_are_trained_on_as_they_are(recorded, monke
 
 def test_on_a_cpu_nothing_is_recorded():
     assert Updates(network(), task("sl"), Plan(graphs=True)).graphs is None
+
+
+def test_a_gpu_that_cannot_record_says_what_to_do(monkeypatch):
+    def graph(*_, **__):
+        raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, 0))
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", object)
+    monkeypatch.setattr(torch.cuda, "graph", graph)
+    with pytest.raises(SitsError, match=r"not permitted(.|\n)*pretrain\.graphs to false"):
+        cuda_recorder()(lambda: None)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sitsformer.errors import SitsError
+
 logger = logging.getLogger("sitsformer")
 
 MOST = 24
@@ -28,13 +30,23 @@ Recorder = Callable[[Callable[[], None]], Callable[[], None]]
 
 
 def cuda_recorder() -> Recorder:
-    """Records CUDA graphs; their activations share memory, since one is played after another."""
+    """Records CUDA graphs; their activations share memory, since one is played after another.
+
+    Raises (what it returns):
+        SitsError: this GPU, or what is free of its memory, does not let a step be recorded.
+    """
     pool = torch.cuda.graph_pool_handle()
 
     def record(work: Callable[[], None]) -> Callable[[], None]:
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool):
-            work()
+        try:
+            with torch.cuda.graph(graph, pool=pool):
+                work()
+        except RuntimeError as error:
+            raise SitsError(
+                f"a step of training could not be recorded as a CUDA graph: {error}\nset "
+                "pretrain.graphs to false, which trains the same in more time"
+            ) from error
         return graph.replay
 
     return record
