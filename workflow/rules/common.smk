@@ -161,7 +161,7 @@ def show_in_container(*paths: Path) -> None:
 
 
 def per_tile(function):
-    """A function of a rule with many jobs: what Snakemake may hand to it is looked up once.
+    """A function that many jobs ask: what Snakemake may hand to it is looked up once.
 
     Snakemake has it looked up for each job, which took a sixth of a dry run of 2,000 tiles.
     """
