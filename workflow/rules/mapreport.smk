@@ -8,7 +8,9 @@ rule report:
         map_products=PATHS.maps(),
     output:
         page=report(
-            f"{RESULTS}/report.html", category="Report", caption="../report/mapreport.rst"
+            f"{RESULTS}/report.html",
+            category="Report",
+            caption="../report/mapreport.rst",
         ),
     log:
         f"{RESULTS}/logs/report.log",
