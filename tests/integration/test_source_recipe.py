@@ -82,7 +82,7 @@ def test_a_cube_of_the_source(package: Path, tmp_path: Path) -> None:
 def test_the_config_knows_the_source_and_its_section(package: Path) -> None:
     done = command(package, "config", "check", "...")
     assert done.returncode == 0, done.stderr
-    assert "1 cubes" in done.stdout
+    assert "1 cube, " in done.stdout
     done = command(package, "config", "check", "...", flat={"level": 7})
     assert done.returncode == 3 and "flat.level" in done.stderr
     wrong = {"here": {**CONFIG["areas"]["here"], "labels": ["cdl"]}}
