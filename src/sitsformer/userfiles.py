@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sitsformer.config import Area, Config, MaskRaster, expand, is_address
+from sitsformer.config import Area, Config, ConfigError, MaskRaster, expand, is_address
 from sitsformer.grid import geometry_file
 from sitsformer.legends import legend_path
 from sitsformer.sources import source_of
@@ -93,3 +93,11 @@ def watched(path: Path) -> list[Path]:
         return [path, *(part for part in beside if part.exists())]
     within = [path / name for name in ("zarr.json", ".zmetadata", "provenance.json")]
     return [path, *(file for file in within if file.exists())]
+
+
+def is_there(path: str) -> bool:
+    """Whether a file that a config names is there; not, where a variable in its path is not set."""
+    try:
+        return expand(path).exists()
+    except ConfigError:
+        return False

@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from sitsformer.ahead import ahead
+from sitsformer.maps.ahead import ahead
 
 
 @pytest.mark.parametrize("number", [0, 1, 5])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from sitsformer.config import Config, ConfigError, expand
+from sitsformer.config import Config
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
+from sitsformer.userfiles import is_there
 
 Wanted = Mapping[tuple[str, str], Sequence[Tile]]
 """Tiles that embeddings are taken over, by layer and area."""
@@ -23,7 +24,7 @@ def problems(config: Config, wanted: Wanted) -> Iterator[str]:
     for (layer, area), tiles in wanted.items():
         where = f"embeddings.{layer}.rasters.{area}"
         named = config.embeddings[layer].rasters.get(area)
-        if named is None or not _there(named):
+        if named is None or not is_there(named):
             continue
         from sitsformer.embedded.tiles import look
 
@@ -43,10 +44,3 @@ def problems(config: Config, wanted: Wanted) -> Iterator[str]:
                 f"{where}: {named} has {head.axes} bands, and {first} has {count}; the rasters of "
                 "a layer must be of one model"
             )
-
-
-def _there(path: str) -> bool:
-    try:
-        return expand(path).exists()
-    except ConfigError:
-        return False

@@ -18,6 +18,7 @@ from sitsformer.grid import Tile
 from sitsformer.sensors import recorded, sensor_of
 from sitsformer.sources import source_of
 from sitsformer.training.objectives import objectives
+from sitsformer.userfiles import is_there
 
 Tiles = Callable[[str], Sequence[Tile]]
 """Name of an area -> its tiles."""
@@ -130,18 +131,11 @@ def polygon_problems(config: Config, tiles: Tiles, *, learned: bool) -> Iterator
 
 def survey_problems(config: Config, tiles: Tiles) -> Iterator[str]:
     """Labelled points and polygons that cannot be used, or lie elsewhere than their areas."""
-    there = [one for one in config.labels.values() if _exists(one.path)]
+    there = [one for one in config.labels.values() if is_there(one.path)]
     if there and len(there) == len(config.labels):
         from sitsformer.surveys import foresight
 
         yield from foresight.problems(config, tiles)
-
-
-def _exists(path: str) -> bool:
-    try:
-        return expand(path).exists()
-    except ConfigError:
-        return False
 
 
 def map_problems(config: Config, tiles: Tiles) -> Iterator[str]:

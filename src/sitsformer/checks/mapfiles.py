@@ -8,6 +8,7 @@ from pathlib import Path
 from sitsformer.config import Config, ConfigError, MaskRaster, expand
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
+from sitsformer.userfiles import is_there
 
 Tiles = Callable[[str], list[Tile]]
 """Mapped tiles of an area by its name."""
@@ -22,25 +23,18 @@ def problems(config: Config, tiles: Tiles) -> Iterator[str]:
     """
     mapped = [tile for area in config.maps.tiles for tile in tiles(area)]
     mask, parcels = config.maps.mask, config.maps.parcels
-    if isinstance(mask, MaskRaster) and _there(mask.path):
+    if isinstance(mask, MaskRaster) and is_there(mask.path):
         from sitsformer.maps.mask import refuse_raster
 
         try:
             refuse_raster(mask, mapped)
         except SitsError as error:
             yield str(error)
-    if parcels is not None and _there(parcels):
+    if parcels is not None and is_there(parcels):
         try:
             _refuse_parcels(expand(parcels), mapped)
         except SitsError as error:
             yield str(error)
-
-
-def _there(path: str) -> bool:
-    try:
-        return expand(path).exists()
-    except ConfigError:
-        return False
 
 
 def _refuse_parcels(path: Path, tiles: list[Tile]) -> None:

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from sitsformer.ahead import ahead
 from sitsformer.config import Patches
 from sitsformer.cube import CHUNK
 from sitsformer.errors import SitsError
 from sitsformer.ground import Ground
+from sitsformer.maps.ahead import ahead
 from sitsformer.patches.clear import clear_patches
 from sitsformer.patches.thinning import thin
 from sitsformer.progress import Progress

@@ -1,6 +1,7 @@
 """The next batch is made in a thread while this one is worked on elsewhere, on a GPU.
 
-Where the work is done on the same cores, both would want them, and nothing is gained.
+Where the work is done on the same cores, both would want them. For training it gains less than
+1.3 x (benchmarks/RESULTS.md) and is not used.
 """
 
 from __future__ import annotations
