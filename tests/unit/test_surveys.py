@@ -122,7 +122,7 @@ def test_files_that_hold_no_survey_are_refused(tmp_path):
         "the two seem to be exchanged": tmp_path / "swapped.csv",
         "save the sheet as CSV": tmp_path / "book.xlsx",
         "a raster is no survey": tmp_path / "codes.tif",
-        "are no longitudes and latitudes: set the coordinate": tmp_path / "metres.csv",
+        "500100 and 5600000 are no degrees; name the system": tmp_path / "metres.csv",
         "1 of 3 features are not in the system of the others, feature 2 (500100, 5600000)": (
             tmp_path / "mixed.csv"
         ),
