@@ -72,7 +72,7 @@ def place(
     here = here[season[here]]
     around = _overlapping(surveyed, here, season, tile.pixel)
     survey = surveyed.survey
-    features = _cut(surveyed.some(around), tiles)
+    features = cut(surveyed.some(around), tiles)
     claims = kinds()[survey.kind].claims(features, tile, survey)
     reason = np.full(len(claims.feature), "", object)
     reason[claims.eroded] = "erosion"
@@ -143,7 +143,7 @@ def _overlapping(
     return np.union1d(found[season[found]], some)
 
 
-def _cut(features: GeoDataFrame, tiles: Sequence[Tile]) -> GeoDataFrame:
+def cut(features: GeoDataFrame, tiles: Sequence[Tile]) -> GeoDataFrame:
     """Features without the ground of polygons that no tile of an area comes near.
 
     A forest may be as large as a country, and all fields of a crop one feature: only pixels of
