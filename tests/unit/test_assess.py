@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import rasterio
 from click.testing import CliRunner
-from shapely.geometry import Point, box
+from shapely.geometry import MultiPoint, Point, box
 from test_area_maps import CLASSES, NORTH, SETTINGS, WEST, make_scene, tile_at, write_cube
 
 from sitsformer import mapproducts, maps
@@ -108,7 +108,7 @@ def test_every_form_of_a_sample_gives_one_table(ground, tmp_path: Path, form: st
     chosen = None if form.startswith("raster") else "crop"
     found = assess(path, reference, design="stratified", column=chosen)
     pixels = np.bincount(classes.ravel(), minlength=4)[1:]
-    sample = areas.Reference.plain(classes[row, column] - 1, true)
+    sample = areas.Reference.plain(classes[row, column] - 1, true, pixels)
     expected = areas.table(pixels, CLASSES.names, (10, 40, 50), sample, 0.95, "", 0.01)
     same = [name for name in expected.columns if name != "basis"]
     pd.testing.assert_frame_equal(found[same], expected[same])
@@ -203,6 +203,107 @@ def test_rasters_of_floats_and_of_several_bands(ground, tmp_path: Path) -> None:
     for options, message in refused:
         with pytest.raises(SitsError, match=message):
             assess(path, tmp_path / "r.tif", design="simple", **options)
+
+
+def write_raster(path: Path, values: np.ndarray, pixel: float, crs: int = 32614) -> Path:
+    place = rasterio.transform.from_origin(WEST, NORTH, pixel, pixel)
+    with rasterio.open(
+        path, "w", driver="GTiff", width=values.shape[1], height=values.shape[0], count=1,
+        dtype="uint8", crs=crs, transform=place,
+    ) as target:  # fmt: skip
+        target.write(values.astype(np.uint8), 1)
+    return path
+
+
+def test_a_reference_of_the_whole_map_is_no_sample(ground, tmp_path: Path) -> None:
+    path, classes, truth = ground
+    reference = write_raster(tmp_path / "all.tif", np.array([10, 40, 50])[truth], 10)
+    found = assess(path, reference, design="simple")
+    real = np.bincount(truth[classes > 0]) / 100
+    np.testing.assert_allclose(found.estimated_ha[:3], real)
+    for name in ("low_ha", "high_ha"):
+        np.testing.assert_allclose(found[name][:3], real)
+    assert (found[["users_variance", "producers_variance"]] == 0).all(axis=None)
+    assert found.users_accuracy.iloc[-1] == (truth == classes.astype(int) - 1)[classes > 0].mean()
+    mapped = int((classes > 0).sum())
+    assert found.basis[0] == (
+        f"{mapped} units of all.tif, every pixel of the map that has a class: there is no sampling "
+        f"error; {6 * SIDE} more lie where the map has no class"
+    )
+    done = CliRunner().invoke(
+        command, [str(path), str(reference), "--design", "simple", "--out", str(tmp_path / "t.csv")]
+    )
+    assert done.exit_code == 0 and "interval" not in done.output
+    assert done.output.count(" ha (counted ") == 3
+
+
+def test_a_pixel_of_a_coarser_reference_is_one_unit(ground, tmp_path: Path) -> None:
+    """Nine pixels of the map were one place to whoever looked: they are no nine draws."""
+    path, classes, truth = ground
+    side = SIDE // 3
+    rng = np.random.default_rng(5)
+    place = rng.choice(np.arange(2 * side, side * side), 150, replace=False)
+    row, column = np.divmod(place, side)
+    middle = 3 * row + 1, 3 * column + 1
+    values = np.zeros((side, side), int)
+    values[row, column] = np.array([10, 40, 50])[truth[middle]]
+    found = assess(path, write_raster(tmp_path / "r.tif", values, 30), design="simple")
+    pixels = np.bincount(classes.ravel(), minlength=4)[1:]
+    sample = areas.Reference.plain(classes[middle] - 1, truth[middle], pixels)
+    expected = areas.table(pixels, CLASSES.names, (10, 40, 50), sample, 0.95, "", 0.01)
+    same = [name for name in expected.columns if name != "basis"]
+    pd.testing.assert_frame_equal(found[same], expected[same])
+    assert found.samples.iloc[-1] == 150
+
+
+def test_a_small_pixel_of_a_finer_reference_is_a_unit(ground, tmp_path: Path, caplog) -> None:
+    """One of 2 m anywhere on a pixel of the map; of several the one next to its middle."""
+    path, classes, truth = ground
+    row, column = draw(classes)
+    rng = np.random.default_rng(6)
+    values = np.zeros((5 * SIDE, 5 * SIDE), int)
+    codes = np.array([10, 40, 50])[truth[row, column]]
+    values[5 * row + rng.integers(0, 5, len(row)), 5 * column + rng.integers(0, 5, len(row))] = (
+        codes
+    )
+    reference = write_raster(tmp_path / "r.tif", values, 2)
+    found = assess(path, reference, design="stratified")
+    assert found.samples.tolist() == [60, 60, 60, 180]
+    right = (truth[row, column] == classes[row, column] - 1)[classes[row, column] == 2].mean()
+    assert found.users_accuracy[1] == pytest.approx(right)
+    values[5 * row, 5 * column] = 50  # a corner says else
+    values[5 * row + 2, 5 * column + 2] = codes
+    again = assess(path, write_raster(tmp_path / "s.tif", values, 2), design="stratified")
+    pd.testing.assert_frame_equal(again.drop(columns="basis"), found.drop(columns="basis"))
+    assert "side by side" not in caplog.text
+
+
+def test_units_in_patches_are_told(ground, tmp_path: Path, caplog) -> None:
+    path, _, truth = ground
+    values = np.zeros((SIDE, SIDE), int)
+    for row, column in np.random.default_rng(7).integers(10, SIDE - 10, (25, 2)).tolist():
+        here = slice(row, row + 5), slice(column, column + 5)
+        values[here] = np.array([10, 40, 50])[truth[here]]
+    with caplog.at_level(logging.WARNING, "sitsformer"):
+        found = assess(path, write_raster(tmp_path / "r.tif", values, 10), design="simple")
+    assert "most units lie side by side" in caplog.text
+    assert found.basis[0].endswith("most lie side by side, and count as draws of their own")
+
+
+def test_points_as_qgis_writes_them(ground, tmp_path: Path) -> None:
+    path, classes, truth = ground
+    row, column = draw(classes)
+    frame = points(row, column, crop=np.array(CLASSES.names)[truth[row, column]])
+    frame.to_file(tmp_path / "one.gpkg")
+    many = frame.set_geometry([MultiPoint([place]) for place in frame.geometry], crs=frame.crs)
+    many.to_file(tmp_path / "many.gpkg")
+    one = assess(path, tmp_path / "one.gpkg", design="stratified", column="crop")
+    found = assess(path, tmp_path / "many.gpkg", design="stratified", column="crop")
+    pd.testing.assert_frame_equal(found.drop(columns="basis"), one.drop(columns="basis"))
+    pair = many.assign(geometry=[MultiPoint([(p.x, p.y), (p.x + 50, p.y)]) for p in frame.geometry])
+    pair.to_file(tmp_path / "pair.gpkg")
+    with pytest.raises(SitsError, match="holds MultiPoint: give points, one a sampled pixel"):
+        assess(path, tmp_path / "pair.gpkg", design="stratified", column="crop")
 
 
 def test_classes_of_a_table_are_text(ground, tmp_path: Path) -> None:
