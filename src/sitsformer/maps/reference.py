@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from sitsformer.maps.codes import MapCodes
+    from sitsformer.maps.drawable import Drawable
     from sitsformer.samples import About
 
 LEAST_COVERED = 0.95
@@ -60,7 +61,7 @@ def look_up(
     codes: MapCodes,
     area: str,
     season: int | None,
-    labelled: Callable[[str], float | None],
+    count_drawable: Callable[[], Drawable],
 ) -> TestSamples:
     """Look the test samples of a store up in the map of an area.
 
@@ -70,8 +71,8 @@ def look_up(
         codes: of the map.
         area: its name.
         season: year in which the season of the map starts; None: not known.
-        labelled: of a label layer, the share of the mapped pixels with a label of a class; None
-            where nobody knows.
+        count_drawable: how much of the map could have been drawn; asked where nothing else rules
+            the samples out.
     """
     from sitsformer.samples import SPLITS, about, open_samples, read_manifest
 
@@ -89,7 +90,7 @@ def look_up(
         mine = dataset.area.values[rows] == common.areas.index(area)
         if not mine.any():
             reasons.append("none of them lies in it")
-        reasons += _unknown_chances(common, counts, area, known, labelled(common.label))
+        reasons += _unknown_chances(common, counts, area, known, count_drawable)
     if set(common.classes.names) != set(codes.classes.names):
         reasons.append("their classes are not those of the map")
     if not reasons:
@@ -138,28 +139,42 @@ def _elsewhere(common: About, area: str, season: int | None) -> list[str]:
 
 
 def _unknown_chances(
-    common: About, counts: Mapping[str, Any], area: str, known: bool, labelled: float | None
+    common: About,
+    counts: Mapping[str, Any],
+    area: str,
+    known: bool,
+    count_drawable: Callable[[], Drawable],
 ) -> list[str]:
     if common.split_by == "polygons":
         return ["their polygons were chosen by hand"]
     if not known:
         return ["with which chances they were drawn is not known"]
-    mine = [one for name, one in counts["tiles"].items() if name.startswith(f"{area}/")]
-
-    def pixels(*reasons: str) -> int:
-        return sum(sum(one["dropped"].get(why, {}).values()) for one in mine for why in reasons)
-
-    drawn = sum(sum(one["kept"].values()) for one in mine) + pixels("quota", "missing")
-    unsure, without = pixels("purity", "confidence"), pixels("unlabelled", "other_class")
-    if labelled is None:
-        labelled = (drawn + unsure) / max(drawn + unsure + without, 1)
-    covered = labelled * drawn / max(drawn + unsure, 1)
+    found = count_drawable()
+    covered = found.of_map
+    if covered is None and found.of_tiles < LEAST_COVERED:
+        return [
+            f"the map holds {found.of_tiles:.0%} of its tiles, and how much of that could be drawn "
+            "is not known, since no cube has their labels"
+        ]
+    if covered is None:
+        covered = _of_tiles([one for k, one in counts["tiles"].items() if k.startswith(f"{area}/")])
     if covered < LEAST_COVERED:
         return [
             f"{1 - covered:.0%} of its pixels could not be drawn (no label, none of a class, or "
             "one that is not pure or sure enough)"
         ]
     return []
+
+
+def _of_tiles(tiles: Sequence[Mapping[str, Any]]) -> float:
+    """Share of the pixels of whole tiles that could be drawn, by the account of each."""
+
+    def pixels(*reasons: str) -> int:
+        return sum(sum(one["dropped"].get(why, {}).values()) for one in tiles for why in reasons)
+
+    drawn = sum(sum(one["kept"].values()) for one in tiles) + pixels("quota", "missing")
+    without = pixels("purity", "confidence", "unlabelled", "other_class")
+    return drawn / max(drawn + without, 1)
 
 
 def _weights(
