@@ -148,14 +148,14 @@ def test_units_off_the_map_and_classes_it_has_not(ground, tmp_path: Path, caplog
             ).to_file(p),
             "holds Polygon: give points",
         ),
-        (lambda p: p.write_text("x"), "cannot be read as points"),
+        (lambda p: p.write_text("x"), "cannot be read"),
     ],
 )
 def test_what_cannot_be_a_sample_is_refused(ground, tmp_path: Path, make, message) -> None:
     make(tmp_path / "r.gpkg")
     with pytest.raises(SitsError, match=message):
         assess(ground[0], tmp_path / "r.gpkg", design="simple")
-    (tmp_path / "r.csv").write_text("x,lat,label\n1,2,a\n")
+    (tmp_path / "r.csv").write_text("east,lat,label\n1,2,a\n")
     with pytest.raises(SitsError, match="has no column lon"):
         assess(ground[0], tmp_path / "r.csv", design="simple")
 
@@ -304,6 +304,35 @@ def test_points_as_qgis_writes_them(ground, tmp_path: Path) -> None:
     pair.to_file(tmp_path / "pair.gpkg")
     with pytest.raises(SitsError, match="holds MultiPoint: give points, one a sampled pixel"):
         assess(path, tmp_path / "pair.gpkg", design="stratified", column="crop")
+
+
+def test_a_table_as_a_spreadsheet_writes_it(ground, tmp_path: Path) -> None:
+    """Semicolons, decimal commas, other names of columns; and coordinates that are exchanged."""
+    path, classes, truth = ground
+    row, column = draw(classes)
+    lon, lat = to_lonlat(32614, WEST + 10.0 * column + 3, NORTH - 10.0 * row - 7)
+    codes = np.array([10, 40, 50])[truth[row, column]]
+    table = pd.DataFrame({"Longitude": lon, "Latitude": lat, "code": codes})
+    table.to_csv(tmp_path / "r.csv", index=False)
+    expected = assess(path, tmp_path / "r.csv", design="stratified")
+    table.to_csv(tmp_path / "r.csv", index=False, sep=";", decimal=",", encoding="utf-8-sig")
+    found = assess(path, tmp_path / "r.csv", design="stratified")
+    pd.testing.assert_frame_equal(found, expected)
+    table.rename(columns={"Longitude": "lat", "Latitude": "lon"}).to_csv(tmp_path / "r.csv")
+    with pytest.raises(SitsError, match="the two seem to be exchanged"):
+        assess(path, tmp_path / "r.csv", design="stratified")
+    with pytest.raises(SitsError, match=r"none\.csv does not exist"):
+        assess(path, tmp_path / "none.csv", design="stratified")
+
+
+def test_places_that_were_chosen_are_no_sample(ground, tmp_path: Path) -> None:
+    """The map's own places to visit, filled in: the least certain ones."""
+    path = ground[0]
+    visits = geopandas.read_file(path.with_name("county_visits.gpkg"))
+    visits["class"] = CLASSES.names[0]
+    visits.to_file(tmp_path / "visited.gpkg")
+    with pytest.raises(SitsError, match="places to visit, which were chosen where the map is"):
+        assess(path, tmp_path / "visited.gpkg", design="simple")
 
 
 def test_classes_of_a_table_are_text(ground, tmp_path: Path) -> None:

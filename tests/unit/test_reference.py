@@ -75,7 +75,7 @@ def test_samples_of_the_area_correct_its_map(world, tmp_path: Path) -> None:
     assert abs(table.estimated_ha[1] - hectares[1]) < 0.12 * hectares[1]
     assert 0.6 < table.producers_accuracy[1] < 0.8 and table.users_accuracy[1] > 0.99
     found = drawable(tmp_path / "county.tif", mapped.codes, [world["cube"]], path)
-    assert found == Drawable(of_tiles=1, of_map=1)
+    assert found == Drawable(mapped=SIDE * SIDE, of_tiles=1, of_map=1)
 
 
 @pytest.mark.parametrize(
@@ -103,17 +103,19 @@ def test_why_samples_are_carried_over(world, tmp_path: Path, season, chosen, rea
     assert 0.2 < table.users_accuracy.iloc[-1] < 0.7
 
 
-def part(folder: Path, crumbs: int, mapped: slice) -> dict[str, Path]:
+def part(folder: Path, crumbs: int, mapped: slice, labelled: int = SIDE) -> dict[str, Path]:
     """A tile of two large fields, from a column on of crumbs, and the map of a part of it."""
     scene = make_scene(SIDE)
     label = np.full((SIDE, SIDE), 10, np.uint8)
     label[SIDE // 2 :] = 40
     some = np.random.default_rng(1).choice([10, 40], (SIDE, SIDE))
     label[:, crumbs:] = some[:, crumbs:]
+    truth = label.copy()
+    label[:, labelled:] = 0
     scene["label"] = label
     path = write_cube(folder / "c.zarr", tile_at(0, 0, SIDE), scene)
     classes = np.zeros(label.shape, np.uint16)
-    classes[:, mapped] = CLASSES.index(label)[:, mapped] + 1
+    classes[:, mapped] = CLASSES.index(truth)[:, mapped] + 1
     empty = np.zeros_like(classes)
     found = maps.CropMap(classes, (empty + 50).astype(np.uint8), empty.astype(np.uint8), empty + 9)
     mapped_tile = mapproducts.Mapped(
@@ -148,6 +150,17 @@ def test_only_what_is_mapped_has_to_be_drawable(tmp_path: Path, crumbs, mapped, 
     made = make_area([world["tile"]], tmp_path / "county.tif", store=path)
     share = f"{(mapped.stop - mapped.start) / SIDE:.0%}"
     assert f"the map holds {share} of its tiles, and how much of that" in made.table.basis[0]
+
+
+def test_few_labels_are_no_sample_of_many_pixels(tmp_path: Path) -> None:
+    """As those of a survey, which are in no cube: a tenth of the tile has one, half is mapped."""
+    world = part(tmp_path, SIDE, slice(0, SIDE // 2), labelled=SIDE // 10)
+    classes = dict(zip(CLASSES.names[:2], CLASSES.codes[:2], strict=True))
+    split = {"by": "block", "block": 60, "fractions": [0.3, 0.2, 0.5]}
+    path = store(world, tmp_path / "s.zarr", per_tile="all", split=split, classes=classes)
+    for cubes in ([], [world["cube"]]):
+        made = make_area([world["tile"]], tmp_path / "county.tif", store=path, cubes=cubes)
+        assert "80% of its pixels could not be drawn" in made.table.basis[0]
 
 
 def test_an_area_without_samples_of_its_own(world, tmp_path: Path) -> None:

@@ -39,6 +39,9 @@ WHOLE = "every pixel of the map that has a class: there is no sampling error"
 COLUMNS = ("class", "label", "code", "reference")
 """Columns that are looked for where nobody says which one holds the class."""
 
+SUGGESTED = ("visit", "predicted", "margin", "visited")
+"""Columns of places to visit (`maps/visits.py`), which are no sample."""
+
 RASTERS = (".tif", ".tiff", ".vrt", ".img")
 """Endings of references that are rasters."""
 
@@ -213,40 +216,35 @@ def _once(
 
 def _of_points(raster: Path, path: Path, column: str | None) -> units.Units:
     """Places in the system of the map, and classes of points."""
-    import geopandas
     import rasterio
 
-    try:
-        if path.suffix.lower() == ".csv":
-            # A class may be called NA or null.
-            table = pd.read_csv(path, dtype=str, keep_default_na=False)
-            lacking = {"lon", "lat"} - set(table.columns)
-            if lacking:
-                raise SitsError(
-                    f"{path} has no column {' and no '.join(sorted(lacking))} (degrees)"
-                )
-            lon, lat = pd.to_numeric(table.lon), pd.to_numeric(table.lat)
-            places = geopandas.points_from_xy(lon, lat, crs=4326)
-            frame = geopandas.GeoDataFrame(table, geometry=places)
-        else:
-            frame = geopandas.read_file(path)
-    except SitsError:
-        raise
-    except Exception as error:
-        raise SitsError(f"{path} cannot be read as points: {error}") from None
-    if set(frame.geom_type.dropna()) == {"MultiPoint"} and (frame.count_geometries() == 1).all():
-        frame = frame.explode()  # QGIS likes to write points so
-    if len(frame) == 0 or set(frame.geom_type.dropna()) - {"Point"}:
-        found = ", ".join(sorted(set(frame.geom_type.dropna()))) or "nothing"
-        raise SitsError(f"{path} holds {found}: give points, one a sampled pixel")
-    placeless = int((~np.isfinite(frame.geometry.x) | ~np.isfinite(frame.geometry.y)).sum())
+    from sitsformer.config import Survey
+    from sitsformer.surveys.files import features
+
+    if not path.exists():
+        raise SitsError(f"{path} does not exist")
+    # The forms of files, and what is wrong with them, are those of surveys.
+    asked = Survey.model_validate(
+        {"kind": "points", "path": str(path), "column": column or "class"}
+    )
+    frame = features(path, asked, str(path))
+    if {*SUGGESTED} <= {*frame.columns}:
+        raise SitsError(
+            f"{path} holds places to visit, which were chosen where the map is least certain: they "
+            "train (docs/evaluation.md), and cannot assess; draw places at random"
+        )
+    shapes = frame.geometry
+    placeless = int((shapes.isna() | shapes.is_empty).sum())
     if placeless:
         raise SitsError(
             f"{placeless} of the {len(frame)} rows of {path} have no place: fill in their "
             "coordinates, or leave them out"
         )
-    if frame.crs is None:
-        raise SitsError(f"{path} names no coordinate system: give it one")
+    if set(frame.geom_type) == {"MultiPoint"} and (frame.count_geometries() == 1).all():
+        frame = frame.explode()  # QGIS likes to write points so
+    if set(frame.geom_type) != {"Point"}:
+        found = ", ".join(sorted(set(frame.geom_type)))
+        raise SitsError(f"{path} holds {found}: give points, one a sampled pixel")
     chosen = _column(path, frame, column)
     with rasterio.open(raster) as source:
         placed = frame.to_crs(source.crs)
@@ -255,7 +253,7 @@ def _of_points(raster: Path, path: Path, column: str | None) -> units.Units:
 
 
 def _column(path: Path, frame: Any, column: str | None) -> str:
-    there = [name for name in frame.columns if name != "geometry"]
+    there = [name for name in frame.columns if name != frame.geometry.name]
     if column is not None:
         if column not in there:
             raise SitsError(f"{path} has no column {column!r}; it has {there}")

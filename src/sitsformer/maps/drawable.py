@@ -20,14 +20,16 @@ from sitsformer.maps.mosaic import count
 
 @dataclass(frozen=True)
 class Drawable:
-    """Shares of pixels.
+    """Pixels of a map, and shares of them.
 
     Attributes:
+        mapped: pixels with a class.
         of_tiles: of the tiles' pixels, those that are mapped; without cubes, of the map's frame.
         of_map: of the mapped pixels, those with a label that the set could draw: of a class of the
             map, pure and sure enough; None where no cube has the labels.
     """
 
+    mapped: int
     of_tiles: float
     of_map: float | None
 
@@ -81,9 +83,7 @@ def drawable(raster: Path, codes: MapCodes, cubes: Sequence[Path], store: Path) 
                 sure &= (confidence != CONFIDENCE_MISSING) & (confidence >= least)
             could += int((has_class & sure).sum())
         if not cubes:
-            known = (
-                source.width * source.height
-                - count(raster, max(*codes.values, codes.nodata))[codes.nodata]
-            )
-            return Drawable(float(known / (source.width * source.height)), None)
-    return Drawable(mapped / pixels, could / mapped if labelled and mapped else None)
+            pixels = source.width * source.height
+            empty = count(raster, max(*codes.values, codes.nodata))[codes.nodata]
+            mapped = pixels - int(empty)
+    return Drawable(mapped, mapped / pixels, could / mapped if labelled and mapped else None)

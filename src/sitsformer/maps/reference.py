@@ -150,14 +150,20 @@ def _unknown_chances(
     if not known:
         return ["with which chances they were drawn is not known"]
     found = count_drawable()
+    tiles = [one for place, one in counts["tiles"].items() if place.startswith(f"{area}/")]
     covered = found.of_map
-    if covered is None and found.of_tiles < LEAST_COVERED:
-        return [
-            f"the map holds {found.of_tiles:.0%} of its tiles, and how much of that could be drawn "
-            "is not known, since no cube has their labels"
-        ]
     if covered is None:
-        covered = _of_tiles([one for k, one in counts["tiles"].items() if k.startswith(f"{area}/")])
+        # No cube has the labels, as where they are a survey's.
+        labelled = _pixels(tiles, *COULD, *SURE, *PLACE)
+        covered = min(labelled / max(found.mapped, 1), 1.0)  # at most: some lie beyond the map
+        if found.of_tiles >= LEAST_COVERED:
+            of_tiles = _pixels(tiles, *COULD) / max(_pixels(tiles, *COULD, *SURE, *LABEL), 1)
+            covered = min(covered, of_tiles)
+        elif covered >= LEAST_COVERED:
+            return [
+                f"the map holds {found.of_tiles:.0%} of its tiles, and how much of that could be "
+                "drawn is not known, since no cube has their labels"
+            ]
     if covered < LEAST_COVERED:
         return [
             f"{1 - covered:.0%} of its pixels could not be drawn (no label, none of a class, or "
@@ -166,15 +172,21 @@ def _unknown_chances(
     return []
 
 
-def _of_tiles(tiles: Sequence[Mapping[str, Any]]) -> float:
-    """Share of the pixels of whole tiles that could be drawn, by the account of each."""
+COULD = ("kept", "quota", "missing")
+PLACE = ("edge", "split", "cloud")
+SURE = ("purity", "confidence")
+LABEL = ("unlabelled", "other_class")
+"""What became of the pixels of a tile (`patches/sampling.py`): they could be drawn but for the
+place; their label is not sure enough; they have none."""
 
-    def pixels(*reasons: str) -> int:
-        return sum(sum(one["dropped"].get(why, {}).values()) for one in tiles for why in reasons)
 
-    drawn = sum(sum(one["kept"].values()) for one in tiles) + pixels("quota", "missing")
-    without = pixels("purity", "confidence", "unlabelled", "other_class")
-    return drawn / max(drawn + without, 1)
+def _pixels(tiles: Sequence[Mapping[str, Any]], *what: str) -> int:
+    """Pixels of tiles that were kept, or dropped for some reasons, by the account of each."""
+    found = 0
+    for tile in tiles:
+        counts = {"kept": tile["kept"], **tile["dropped"]}
+        found += sum(sum(counts.get(one, {}).values()) for one in what)
+    return found
 
 
 def _weights(
