@@ -176,6 +176,9 @@ def test_what_counts_once_or_not_at_all_is_said(ground, tmp_path: Path) -> None:
     assert found.basis[0].endswith(
         "; 7 more have no class; 20 more lie on the pixel of another, and count once"
     )
+    once.assign(code=np.arange(len(once))).to_file(tmp_path / "id.gpkg")
+    with pytest.raises(SitsError, match="its column is of numbers of places"):
+        assess(path, tmp_path / "id.gpkg", design="simple", column="code")
     other = once[:3].assign(crop=np.roll(CLASSES.names, 1)[truth[row, column]][:3])
     pd.concat([once, other]).to_file(tmp_path / "r.gpkg")
     with pytest.raises(SitsError, match=r"3 units of .* have another class than one on the same"):

@@ -42,6 +42,9 @@ COLUMNS = ("class", "label", "code", "reference")
 SUGGESTED = ("visit", "predicted", "margin", "visited")
 """Columns of places to visit (`maps/visits.py`), which are no sample."""
 
+MANY = 10
+"""Classes unknown to the map from which on they may be no classes."""
+
 RASTERS = (".tif", ".tiff", ".vrt", ".img")
 """Endings of references that are rasters."""
 
@@ -140,6 +143,12 @@ def _on_map(raster: Path, reference: Path, codes: MapCodes, found: units.Units) 
         raise SitsError(
             f"{reference} has no class of the map: it has {_few(names[len(codes.values) :])}, and "
             f"the map {_few(codes.classes.names)}; write the names or codes of the map"
+        )
+    foreign = len(names) - len(codes.values)
+    if foreign >= MANY and 2 * foreign > len(there):
+        raise SitsError(
+            f"{reference} has {foreign} classes that the map has not, and {len(there)} units: its "
+            "column is of numbers of places, not of classes; say with --column which one it is"
         )
     once = _once(raster, reference, found.x[there], found.y[there], truth)
     counted = (
