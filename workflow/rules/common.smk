@@ -33,6 +33,7 @@ from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.grid import TILE_NAME
 from sitsformer.paths import Paths
 from sitsformer.training.objectives import SCRATCH, objectives
+from sitsformer.userfiles import dated_ahead
 from sitsformer.versions import STAGES
 
 console.install(logger)
@@ -96,6 +97,15 @@ def checked(values: dict) -> Config:
 def unusable(found: list[str]) -> str:
     """One message about everything that is wrong with the config."""
     return "the config cannot be used:\n  " + "\n  ".join(found)
+
+
+def warn_of_dates(parsed: Config) -> None:
+    """Say which inputs would have the same jobs run again and again."""
+    try:
+        for note in dated_ahead(parsed) if workflow.is_main_process else ():
+            logger.warning(note)
+    except SitsError:
+        pass  # a file that nobody can read: the job that reads it says so
 
 
 def stored(parsed: Config) -> str:
@@ -189,6 +199,7 @@ def attempt_number(wildcards, attempt):
 
 
 CONFIG = checked(config)
+warn_of_dates(CONFIG)
 PATHS = Paths(CONFIG)
 RESULTS = PATHS.results
 
