@@ -127,6 +127,11 @@ def stored(parsed: Config) -> str:
             raise WorkflowError(
                 f"the checked config cannot be stored: {error}"
             ) from None
+    elif not os.access(path.parent, os.W_OK):
+        raise WorkflowError(
+            f"there is no right to write in {path.parent.absolute()}, where Snakemake keeps its "
+            "records: name another folder to work in (--directory)"
+        )
     return str(path)
 
 
