@@ -9,8 +9,12 @@ document.addEventListener("DOMContentLoaded", () => {
     const figures = rows.flat().filter((cell) => figure.test(cell.textContent.trim()));
     for (const cell of figures) cell.dataset.figure = "";
     table.dataset.of = 2 * figures.length > rows.flat().length ? "figures" : "words";
-    for (const code of table.querySelectorAll("tbody td:first-child code"))
-      if (!code.children.length) code.innerHTML = code.innerHTML.replace(/[./]/g, "$&<wbr>"); // long keys and paths break here
+    for (const code of table.querySelectorAll("tbody td code")) {
+      const parts = code.textContent.split(/(?<=[./])/); // long keys and paths break here
+      if (code.children.length || !(code.matches("td:first-child code") || parts.every((part) => part.length < 30))) continue;
+      code.innerHTML = code.innerHTML.replace(/[./]/g, "$&<wbr>");
+      code.dataset.parts = "";
+    }
     if (names.length > 2) for (const row of rows) row.forEach((cell, i) => (cell.dataset.column = names[i + 1]));
   }
 });
