@@ -1,5 +1,6 @@
 // Tables of words stand as cards on a telephone (site.css); there each cell says its column. Tables of
-// figures, whose rows are compared, stay tables and move sideways.
+// figures, whose rows are compared, stay tables and move sideways. Lines break before an option of a
+// command, never behind its hyphens.
 const figure = /^[+−-]?[\d.][^a-z]{0,20}$/;
 
 document.addEventListener("DOMContentLoaded", () => {
@@ -17,4 +18,6 @@ document.addEventListener("DOMContentLoaded", () => {
     }
     if (names.length > 2) for (const row of rows) row.forEach((cell, i) => (cell.dataset.column = names[i + 1]));
   }
+  for (const code of document.querySelectorAll("article :not(pre) > code"))
+    code.innerHTML = code.innerHTML.replace(/(^|\s)(--?[a-z][\w-]*)/g, '$1<span data-option>$2</span>');
 });
