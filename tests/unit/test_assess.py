@@ -130,7 +130,7 @@ def test_units_off_the_map_and_classes_it_has_not(ground, tmp_path: Path, caplog
     assert last.pixels == 0 and last.estimated_ha > 0 and last.producers_accuracy == 0
     assert found.samples.tolist()[-1] == 173
     assert found.basis[0].endswith(
-        "afterwards; 4 more lie where the map has no class; 3 more have no class"
+        "afterwards; 3 more have no class; 4 more lie where the map has no class"
     )
 
 
