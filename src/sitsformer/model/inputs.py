@@ -197,7 +197,7 @@ def _array(values: Any, what: str) -> npt.NDArray[Any]:
                 values.dtype.kind, 0 if what == "days" else MISSING
             )
             fits = values.dtype if values.dtype.kind in "fM" else np.int64
-            return np.asarray(values.astype(fits).filled(fill))
+            return np.asarray(np.ma.filled(values.astype(fits), fill))
         return np.asarray(values)
     except ValueError:
         raise SitsError(
