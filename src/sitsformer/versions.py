@@ -17,6 +17,6 @@ STAGES = {
     "crop_model": 6,
     "map": 2,
     "mosaic": 4,
-    "report": 6,
+    "report": 7,
 }
 """Command of the stage -> version of what it makes."""

@@ -41,7 +41,7 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         tile = fixtures.only_tile(chosen)
         export(config, "here", tile.name, Path(Paths(config).cubes()[0]))
         client = nbclient.NotebookClient(
-            notebook, timeout=180, resources={"metadata": {"path": str(tmp_path)}}
+            notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}
         )
         client.execute()
         assert len(server.sent("/maps")) == 3
