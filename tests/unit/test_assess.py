@@ -365,6 +365,8 @@ def test_the_command_writes_a_table_and_a_picture(ground, tmp_path: Path) -> Non
     assert done.exit_code == 0 and "overall accuracy 0." in done.output
     assert pd.read_csv(out)["class"].tolist() == [*CLASSES.names, "(all)"]
     assert out.with_suffix(".png").stat().st_size > 10_000
+    other = CliRunner().invoke(command, [*arguments[:-1], str(tmp_path / "table.png")])
+    assert other.exit_code == 2 and "give a name that ends in .csv" in other.output
     missing = CliRunner().invoke(command, arguments[:2])
     assert missing.exit_code == 2 and "--design" in missing.output
 
