@@ -240,6 +240,22 @@ def test_a_reference_of_the_whole_map_is_no_sample(ground, tmp_path: Path) -> No
     assert done.output.count(" ha (counted ") == 3
 
 
+def test_a_reference_of_most_of_the_map_says_so(ground, tmp_path: Path, caplog) -> None:
+    """A register of fields: what lies beyond its fields, nobody knows."""
+    path, classes, truth = ground
+    codes = np.array([10, 40, 50])[truth]
+    codes[:, -SIDE // 4 :] = 0
+    reference = write_raster(tmp_path / "register.tif", codes, 10)
+    with caplog.at_level(logging.WARNING, "sitsformer"):
+        found = assess(path, reference, design="simple")
+    assert "covers 75% of the map, which is no sample of single places" in caplog.text
+    assert found.basis[0].endswith(
+        "they cover 75% of the map, and the rest is taken to be like that"
+    )
+    there = (classes > 0) & (codes > 0)
+    assert found.samples.iloc[-1] == there.sum() and (found.low_ha < found.high_ha)[:2].all()
+
+
 def test_a_pixel_of_a_coarser_reference_is_one_unit(ground, tmp_path: Path) -> None:
     """Nine pixels of the map were one place to whoever looked: they are no nine draws."""
     path, classes, truth = ground

@@ -159,6 +159,13 @@ def _on_map(
         left_out["more lie on the pixel of another, and count once"] = again
         there, truth = there[once], truth[once]
     sentences = [f"{number} {why}" for why, number in left_out.items() if number]
+    if isinstance(found, units.Cover) and (on & ~known).any():
+        share = f"{times[there].sum() / times[on].sum():.0%}"
+        logger.warning(
+            "%s covers %s of the map, which is no sample of single places: the intervals hold "
+            "only if what it covers was drawn at random", reference, share
+        )  # fmt: skip
+        sentences.append(f"they cover {share} of the map, and the rest is taken to be like that")
     if isinstance(found, units.Units) and found.patches:
         logger.warning(
             "%s: most units lie side by side, and intervals take each for a draw of its own: if "
