@@ -193,12 +193,12 @@ def _array(values: Any, what: str) -> npt.NDArray[Any]:
     """An array of what people give; masked values as missing ones."""
     try:
         if isinstance(values, np.ma.MaskedArray):
-            kind, data = values.dtype.kind, np.asarray(values.data)
-            missing: Any = {"f": np.nan, "M": np.datetime64("NaT")}.get(
-                kind, 0 if what == "days" else MISSING
+            fill = {"f": np.nan, "M": np.datetime64("NaT")}.get(
+                values.dtype.kind, 0 if what == "days" else MISSING
             )
-            found = data if kind in "fM" else data.astype(np.int64)
-            return np.where(np.ma.getmaskarray(values), missing, found)
+            found = np.array(values.data, values.dtype if values.dtype.kind in "fM" else np.int64)
+            found[np.ma.getmaskarray(values)] = fill
+            return found
         return np.asarray(values)
     except ValueError:
         raise SitsError(
