@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,6 +94,38 @@ def watched(path: Path) -> list[Path]:
         return [path, *(part for part in beside if part.exists())]
     within = [path / name for name in ("zarr.json", ".zmetadata", "provenance.json")]
     return [path, *(file for file in within if file.exists())]
+
+
+AHEAD = 60
+"""Seconds that a file's date may be ahead of this clock: those of file servers are not the same."""
+
+
+def dated_ahead(config: Config) -> Iterator[str]:
+    """What is said of inputs whose date is yet to come, as unpacking may leave them.
+
+    Snakemake makes anew what is older than its inputs, and until that date nothing is newer.
+    """
+    files = dict.fromkeys(path for path in _decide_samples(config) if path.exists())
+    dates = ((path.stat().st_mtime, path) for path in files)
+    late = sorted(entry for entry in dates if entry[0] > time.time() + AHEAD)
+    if late:
+        date, path = late[-1]
+        until = time.strftime("%Y-%m-%d %H:%M", time.localtime(date))
+        more = f" ({len(late)} such files)" if len(late) > 1 else ""
+        yield (
+            f"{path} is dated {until}, which is yet to come{more}: until then every run makes "
+            "anew what is made of it; `touch` it"
+        )
+
+
+def _decide_samples(config: Config) -> Iterator[Path]:
+    """Files whose date decides whether cubes and samples are made anew."""
+    for area in config.areas.values():
+        yield from watched_of(area)
+    for chosen in config.sets.values():
+        yield from watched_of_survey(config, str(chosen.label))
+        if chosen.split.polygons is not None:
+            yield from watched(expand(chosen.split.polygons))
 
 
 def is_there(path: str) -> bool:

@@ -1,6 +1,8 @@
 """The config: one clear message a mistake, and docs that are never stale."""
 
 import json
+import os
+import time
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -324,6 +326,18 @@ def test_what_may_not_be_meant_is_noted() -> None:
         *("areas.spare", "fewshot.options.peer.features", "sets.more")
     ]
     assert not list(notes(parse(DEMO)))
+
+
+def test_an_input_of_tomorrow_is_noted(tmp_path: Path) -> None:
+    polygons = tmp_path / "parts.geojson"
+    polygons.write_text("{}")
+    values = changed("sets.crops.split", {"by": "polygons", "polygons": str(polygons)})
+    assert not list(notes(parse(values)))
+    tomorrow = time.time() + 86_400
+    os.utime(polygons, (tomorrow, tomorrow))
+    (said,) = notes(parse(values))
+    until = time.strftime("%Y-%m-%d %H:%M", time.localtime(tomorrow))
+    assert said.startswith(f"{polygons} is dated {until}, which is yet to come: ")
 
 
 def test_folders_of_results_are_written_one_way() -> None:

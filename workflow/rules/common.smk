@@ -10,6 +10,7 @@ import yaml
 from snakemake.common import overwrite_function_params
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.resources import Resource
 from snakemake.settings.types import DeploymentMethod
 from snakemake.sourcecache import LocalSourceFile
 
@@ -32,6 +33,7 @@ from sitsformer.fewshot.adaptations import adaptations
 from sitsformer.grid import TILE_NAME
 from sitsformer.paths import Paths
 from sitsformer.training.objectives import SCRATCH, objectives
+from sitsformer.userfiles import dated_ahead
 from sitsformer.versions import STAGES
 
 console.install(logger)
@@ -97,6 +99,15 @@ def unusable(found: list[str]) -> str:
     return "the config cannot be used:\n  " + "\n  ".join(found)
 
 
+def warn_of_dates(parsed: Config) -> None:
+    """Say which inputs would have the same jobs run again and again."""
+    try:
+        for note in dated_ahead(parsed) if workflow.is_main_process else ():
+            logger.warning(note)
+    except SitsError:
+        pass  # a file that nobody can read: the job that reads it says so
+
+
 def stored(parsed: Config) -> str:
     """The config as the commands read it: with defaults and `--config` overrides, in one file.
 
@@ -116,6 +127,11 @@ def stored(parsed: Config) -> str:
             raise WorkflowError(
                 f"the checked config cannot be stored: {error}"
             ) from None
+    elif not os.access(path.parent, os.W_OK):
+        raise WorkflowError(
+            f"there is no right to write in {path.parent.absolute()}, where Snakemake keeps its "
+            "records: name another folder to work in (--directory)"
+        )
     return str(path)
 
 
@@ -169,6 +185,18 @@ def per_tile(function):
     return function
 
 
+# Of all that a job asks for, Snakemake has this looked up twice: as much again as ours together.
+per_tile(Resource.evaluate)
+
+
+def where_any(files_of, names, function):
+    """A function of inputs where it finds some for any of these; where not, no job is asked."""
+    try:
+        return function if any(map(files_of, names)) else []
+    except (SitsError, OSError):
+        return function  # the job that needs them says what is wrong
+
+
 @per_tile
 def attempt_number(wildcards, attempt):
     """As a resource: which attempt a job is, so that a refused one is not run again."""
@@ -176,6 +204,7 @@ def attempt_number(wildcards, attempt):
 
 
 CONFIG = checked(config)
+warn_of_dates(CONFIG)
 PATHS = Paths(CONFIG)
 RESULTS = PATHS.results
 

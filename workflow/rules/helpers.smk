@@ -47,7 +47,13 @@ def stage(name: str) -> str:
 @per_tile
 def area_files(wildcards):
     """Files of the user that a cube is made from."""
-    return [str(path) for path in watched_of(CONFIG.areas[wildcards.area])]
+    return files_of_area(wildcards.area)
+
+
+@cache
+def files_of_area(name: str) -> list[str]:
+    """The same for all tiles of an area, looked for once."""
+    return [str(path) for path in watched_of(CONFIG.areas[name])]
 
 
 @per_tile
@@ -81,24 +87,39 @@ def embedded_of_learner(wildcards):
 
 def survey_files(wildcards):
     """Files of the user that a set has its labels from, where they are in no cube."""
-    label = CONFIG.sets[wildcards.set].label
+    return files_of_survey(wildcards.set)
+
+
+def files_of_survey(name: str) -> list[str]:
+    """The same by the name of the set."""
+    label = CONFIG.sets[name].label
     return [str(path) for path in watched_of_survey(CONFIG, str(label))]
 
 
 @per_tile
 def set_files(wildcards):
     """Files of the user that decide which samples are cut: polygons of splits, surveys."""
-    split = CONFIG.sets[wildcards.set].split
+    return files_of_set(wildcards.set)
+
+
+@cache
+def files_of_set(name: str) -> list[str]:
+    """The same for all tiles of a set, looked for once."""
+    split = CONFIG.sets[name].split
     polygons = watched(expand(split.polygons)) if split.by == "polygons" else []
-    return [*(str(path) for path in polygons), *survey_files(wildcards)]
+    return [*(str(path) for path in polygons), *files_of_survey(name)]
+
+
+def reaches_around(name: str) -> bool:
+    """Whether patches of a set reach into the tiles around theirs: those of a survey's points."""
+    return str(CONFIG.sets[name].label) in CONFIG.labels and CONFIG.patches.size > 1
 
 
 @per_tile
 def cubes_of_samples(wildcards):
     """The cube that samples are cut from; of a survey also those that its patches reach into."""
     area, tile = wildcards.area, wildcards.tile
-    survey = str(CONFIG.sets[wildcards.set].label) in CONFIG.labels
-    around = PATHS.neighbours(area, tile) if survey and CONFIG.patches.size > 1 else []
+    around = PATHS.neighbours(area, tile) if reaches_around(wildcards.set) else []
     return [PATHS.cube(area, tile), *around]
 
 

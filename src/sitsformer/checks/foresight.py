@@ -18,7 +18,7 @@ from sitsformer.grid import Tile
 from sitsformer.sensors import recorded, sensor_of
 from sitsformer.sources import source_of
 from sitsformer.training.objectives import objectives
-from sitsformer.userfiles import is_there
+from sitsformer.userfiles import dated_ahead, is_there
 
 Tiles = Callable[[str], Sequence[Tile]]
 """Name of an area -> its tiles."""
@@ -316,3 +316,4 @@ def notes(config: Config) -> Iterator[str]:
     for name in config.sets:
         if name not in (config.pretrain.set, config.fewshot.set):
             yield f"sets.{name}: is made, but neither pretraining nor the sweep uses it"
+    yield from dated_ahead(config)
