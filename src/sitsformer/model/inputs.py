@@ -196,8 +196,9 @@ def _array(values: Any, what: str) -> npt.NDArray[Any]:
             fill = {"f": np.nan, "M": np.datetime64("NaT")}.get(
                 values.dtype.kind, 0 if what == "days" else MISSING
             )
-            fits = values.dtype if values.dtype.kind in "fM" else np.int64
-            return np.asarray(np.ma.filled(values.astype(fits), fill))
+            found = np.array(values.data, values.dtype if values.dtype.kind in "fM" else np.int64)
+            found[np.ma.getmaskarray(values)] = fill
+            return found
         return np.asarray(values)
     except ValueError:
         raise SitsError(
