@@ -75,7 +75,8 @@ def _of_maps(m: Material, maps: Sequence[Mapping[str, Any]]) -> Iterator[dict[st
             }
     yield {
         "head": "Another area or year",
-        "text": "The model that drew this map draws others by itself, in a config with",
+        "text": "The model that drew this map draws others by itself: sitsformer predict "
+        "next.yaml, where next.yaml (a whole one: docs/reuse.md) names the area and has",
         "code": f"maps: {{model: {Paths(m.config).map_model()}, tiles: {{AREA: all}}}}",
     }
 
