@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CORES ?= 2
+# Files in the order of tests/conftest.py: the longest first, not those with the most tests.
+BY_FILE := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help env demo test test-fast test-slurm coverage lint format bench docs docs-site release lock clean
@@ -36,10 +38,10 @@ demo: env  ## From the embedded landscape to results/report.html, a few minutes
 	@echo "The report: $(CURDIR)/results/report.html"
 
 test: env  ## The whole test suite
-	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(CORES) $(BY_FILE)
 
 test-fast: env  ## The tests that take seconds
-	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile -m "not long"
+	$(BIN)/python -m pytest --numprocesses $(CORES) $(BY_FILE) -m "not long"
 
 coverage: env  ## The quick tests, and what of the code they run
 	$(BIN)/python -m coverage run -m pytest -m "not long"

@@ -19,6 +19,11 @@ from sitsformer import threads
 from sitsformer.errors import FAILED, INTERRUPTED, REFUSED, SitsError, no_room
 from sitsformer.progress import start_logging
 
+_PRIMITIVES = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+"""How many shapes oneDNN keeps what it has prepared for. Batches of packed steps all have shapes of
+their own, so that its 1,024 are 0.1 to 0.2 GB that are never looked at again; a network whose
+shapes stay the same needs some twenty. Read when torch multiplies for the first time."""
+
 CONTENTS: dict[str, dict[str, str]] = {
     "The stages, in the order the data flow": {
         "cube": "cube:cube",
@@ -132,6 +137,7 @@ def main() -> None:
     start_logging()
     try:
         threads.hand_on()
+        os.environ.setdefault(_PRIMITIVES, "64")
         contents.main(_words(sys.argv[1:]), standalone_mode=False)
     except SitsError as error:
         _fail(str(error), error.exit_status)

@@ -31,8 +31,18 @@ SHOTS = (1, 5, 20, 50, 100)
 BLOCKS = 60
 """Squares of ground that an area is cut into, about, to keep training and test apart."""
 
-TILE = {"synthetic": 126, "earthengine": 510, "rasters": 510}
-"""Pixels along a side of a tile, by source."""
+TILE, SMALL_TILE = 510, 126
+"""Pixels along a side of a tile: of images, and of the landscape that is made up."""
+
+LAND_COVER = ("synthetic", "earthengine")
+"""Sources that have WorldCover beside every area."""
+
+CATALOGUE = {
+    "url": "https://earth-search.aws.element84.com/v1",
+    "collection": "sentinel-2-c1-l2a",
+    "max_cloud": 80,
+}
+"""Where images come from without an account: config/examples/stac.yaml says more."""
 
 
 @dataclass(frozen=True)
@@ -136,12 +146,7 @@ def _values(
     asked: Asked, area: str, survey: dict[str, Any], counts: dict[str, int]
 ) -> dict[str, Any]:
     outline = _outline(asked)
-    source: dict[str, Any] = {"source": asked.source}
-    if asked.source == "rasters":
-        if asked.rasters is None:
-            raise SitsError("give --rasters, the folder or cube of the imagery, with rasters")
-        source["rasters"] = {"path": str(asked.rasters.absolute())}
-    labels = [] if asked.source == "rasters" else ["worldcover"]
+    labels = ["worldcover"] if asked.source in LAND_COVER else []
     enough = [count for count in counts.values() if count >= LEAST]
     if len(enough) < 2:
         shown = ", ".join(f"{name} {count}" for name, count in counts.items())
@@ -155,8 +160,9 @@ def _values(
     return {
         "areas": {
             area: {
-                **source, **outline, "start": asked.start, "end": asked.end, "labels": labels,
-                "tiles": {"size": TILE[asked.source]},
+                **_source(asked), **outline, "start": asked.start, "end": asked.end,
+                "labels": labels,
+                "tiles": {"size": SMALL_TILE if asked.source == "synthetic" else TILE},
             }
         },
         "labels": {"crops": survey | {"min_samples": LEAST}},
@@ -191,6 +197,20 @@ def _values(
         "maps": {"tiles": {area: "all"}, "learner": "auto", "shots": "all",
                  "within": "area", "mask": "cropland" if labels else "none"},
     }  # fmt: skip
+
+
+def _source(asked: Asked) -> dict[str, Any]:
+    """The keys of the area that say where its images come from."""
+    if (asked.source == "rasters") != (asked.rasters is not None):
+        raise SitsError(
+            "give --rasters, the folder or cube of the imagery, with rasters"
+            if asked.rasters is None
+            else f"--rasters {asked.rasters} is read by --source rasters, not by {asked.source}"
+        )
+    if asked.rasters is not None:
+        return {"source": asked.source, "rasters": {"path": str(asked.rasters.absolute())}}
+    section = {"stac": dict(CATALOGUE)} if asked.source == "stac" else {}
+    return {"source": asked.source, **section}
 
 
 def _block(outline: dict[str, Any]) -> int:

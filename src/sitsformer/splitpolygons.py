@@ -83,11 +83,16 @@ def near(frame: GeoDataFrame, tile: Tile) -> dict[str, list[BaseGeometry]]:
 
 def window(tile: Tile) -> BaseGeometry:
     """A tile and MARGIN around it in degrees: one box, or two where it touches 180 degrees."""
+    return window_of(tile.bounds, tile.epsg)
+
+
+def window_of(bounds: tuple[float, float, float, float], epsg: int) -> BaseGeometry:
+    """West, south, east, north in metres of a UTM zone, and MARGIN around, as `window` gives it."""
     from shapely import box, union
 
-    left, low, right, top = tile.bounds
+    left, low, right, top = bounds
     frame = left - MARGIN, low - MARGIN, right + MARGIN, top + MARGIN
-    west, south, east, north = map(float, _to_degrees(tile.epsg).transform_bounds(*frame))
+    west, south, east, north = map(float, _to_degrees(epsg).transform_bounds(*frame))
     if west <= east:
         return box(west, south, east, north)
     return union(box(west, south, 180, north), box(-180, south, east, north))

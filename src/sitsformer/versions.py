@@ -16,7 +16,7 @@ STAGES = {
     "evaluate": 5,
     "crop_model": 6,
     "map": 2,
-    "mosaic": 3,
-    "report": 6,
+    "mosaic": 4,
+    "report": 7,
 }
 """Command of the stage -> version of what it makes."""

@@ -94,12 +94,11 @@ def _area(config: Config, layout: Paths, name: str, area: Area) -> tuple[str, st
     there = [path for path in paths if path.exists()]
     if there:
         layers += _of_cubes(there, frame, legends)
-    raster = Path(layout.area_map(name, "classes"))
     hidden: set[str] = set()
-    if raster.is_file():
+    if maps := _maps(config, layout, name):
         # Where the map has no class, colours of another legend would look like its own.
         hidden = {title for title, _ in layers if title != CLEAR_SKY}
-        layers.append(("crop map", _of_map(raster, frame, legends)))
+        layers.append(("crop map", _of_maps(maps, frame, legends)))
     layers.append(("tiles", "".join(frame.tile(tile) for tile in tiles)))
     layers.append(("outline", _outline(area, frame)))
     for survey in config.labels:
@@ -209,18 +208,32 @@ def _clear_sky(cube: Any) -> Picture:
     return np.concatenate([shown, np.where(seen, 255, 0).astype(np.uint8)[..., None]], -1)
 
 
-def _of_map(raster: Path, frame: _Frame, legends: list[str]) -> str:
+def _maps(config: Config, layout: Paths, name: str) -> list[Path]:
+    """The map of an area, or as long as it is not there the maps of its tiles that are."""
+    if (raster := Path(layout.area_map(name, "classes"))).is_file():
+        return [raster]
+    tiles = layout.tile_maps(name, "classes") if name in config.maps.tiles else []
+    return [path for path in map(Path, tiles) if path.is_file()]
+
+
+def _of_maps(rasters: list[Path], frame: _Frame, legends: list[str]) -> str:
     import rasterio
 
     from sitsformer.maps.codes import read_codes
     from sitsformer.maps.mosaic import thinned
 
-    codes = read_codes(raster)
-    with rasterio.open(raster) as source:
-        column, row = frame.place(source.transform.c, source.transform.f)
-        side = (source.height, source.width)
+    codes = read_codes(rasters[0])
     legends.append(_legend("crop map", codes.classes.names, codes.classes.colours))
-    return frame.image(_coloured(thinned(raster, SIDE), codes.colours), column, row, side)
+    images = []
+    for raster in rasters:
+        with rasterio.open(raster) as source:
+            column, row = frame.place(source.transform.c, source.transform.f)
+            side = (source.height, source.width)
+        own = SIDE if len(rasters) == 1 else max(1, max(side) // frame.step)
+        images.append(
+            frame.image(_coloured(thinned(raster, own), codes.colours), column, row, side)
+        )
+    return "".join(images)
 
 
 def _coloured(values: npt.NDArray[Any], colours: dict[int, str]) -> Picture:

@@ -105,7 +105,7 @@ def start(*words: str | Path, cwd: Path) -> subprocess.Popen[str]:
 def run(*words: str | Path, cwd: Path) -> tuple[int, str, str]:
     """Exit status, stdout and stderr of `sitsformer WORDS`."""
     process = start(*words, cwd=cwd)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     return process.returncode, out, err
 
 

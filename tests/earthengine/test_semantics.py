@@ -288,18 +288,18 @@ def test_a_download_has_the_pixels_of_its_grid(server: LocalEarthEngine) -> None
     part = image.getDownloadURL(
         {**grid, "region": region, "scale": None, "filePerBand": False, "name": "part"}
     )
-    with rasterio.open(io.BytesIO(requests.get(whole, timeout=9).content)) as source:
+    with rasterio.open(io.BytesIO(requests.get(whole, timeout=60).content)) as source:
         assert (source.transform.c, source.transform.f) == (x, y)
         assert source.read().shape == (2, 4, 4)
         np.testing.assert_array_equal(source.read(1), array["B2"])
         np.testing.assert_array_equal(source.read(2), array["B11"])
-    with zipfile.ZipFile(io.BytesIO(requests.get(part, timeout=9).content)) as archive:
+    with zipfile.ZipFile(io.BytesIO(requests.get(part, timeout=60).content)) as archive:
         assert archive.namelist() == ["part.tif"]
         with rasterio.open(io.BytesIO(archive.read("part.tif"))) as source:
             assert (source.transform.c, source.transform.f) == (x + 10, y - 20)
             np.testing.assert_array_equal(source.read(2), array["B11"][2:4, 1:4])
     missing = f"{server.url}/v1/projects/proj-test/thumbnails/0:getPixels"
-    assert requests.get(missing, timeout=9).status_code == 404
+    assert requests.get(missing, timeout=60).status_code == 404
 
 
 def test_reprojection_takes_the_nearest_pixel_and_keeps_it(server: LocalEarthEngine) -> None:
@@ -339,4 +339,6 @@ def test_assets_are_listed_in_pages(server: LocalEarthEngine) -> None:
 
 
 def test_an_unknown_method_is_not_found(server: LocalEarthEngine) -> None:
-    assert requests.get(f"{server.url}/v1/projects/proj-test/nothing", timeout=5).status_code == 404
+    assert (
+        requests.get(f"{server.url}/v1/projects/proj-test/nothing", timeout=60).status_code == 404
+    )

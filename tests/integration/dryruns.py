@@ -132,6 +132,9 @@ def _compile_once() -> None:
 def _serve() -> None:
     import tempfile
 
+    # Snakemake loads it when it compares params with those of before: half of such a dry run.
+    import pandas  # noqa: F401
+
     _compile_once()
     with tempfile.TemporaryDirectory() as folder:  # loads whatever a dry run needs
         config = ROOT / "config" / "config.yaml"

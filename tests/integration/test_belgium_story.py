@@ -130,7 +130,7 @@ def test_an_independent_sample_assesses_the_map(story: Path, labels: Path) -> No
     row, column = np.nonzero(truth)
     frame = pd.DataFrame({"stratum": mapped[truth > 0], "code": truth[truth > 0]})
     with rasterio.open(labels) as known:
-        places = known.transform * (column + 0.5, row + 0.5)
+        places = known.transform @ (column + 0.5, row + 0.5)
         points = geopandas.GeoDataFrame(
             frame, geometry=geopandas.points_from_xy(*places), crs=known.crs
         )

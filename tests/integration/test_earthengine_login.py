@@ -61,7 +61,7 @@ def start(folder: Path, server: LocalEarthEngine, *words: str | Path) -> subproc
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     assert "Traceback" not in err, err
     assert "SECRET" not in out + err
     return process.returncode, out, err

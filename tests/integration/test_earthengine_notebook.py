@@ -41,7 +41,7 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         tile = fixtures.only_tile(chosen)
         export(config, "here", tile.name, Path(Paths(config).cubes()[0]))
         client = nbclient.NotebookClient(
-            notebook, timeout=180, resources={"metadata": {"path": str(tmp_path)}}
+            notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}
         )
         client.execute()
         assert len(server.sent("/maps")) == 3
@@ -67,9 +67,15 @@ def test_what_a_map_gives_of_a_drawn_shape_becomes_a_config(
         connect(fixtures.settings(server.url, tmp_path / "cache"))
         ee.data.setWorkloadTag("")  # which is of exports, and no map takes
         shown = geemap.Map(ee_initialize=False)
-        # The layer that shows the shape again is styled by the service, which this one cannot do.
-        monkeypatch.setattr(type(shown.draw_control), "_redraw_layer", lambda _: None)
-        shown.draw_control._handle_geometry_created(feature)  # as a message of the browser does
+        # The shape as a layer of its own is styled by the service, which this one cannot do.
+        monkeypatch.setattr(shown, "add_layer", lambda *_: None)
+        # What a browser sends of a finished shape: what is drawn now, and that it was.
+        for data in (
+            {"method": "update", "state": {"data": [feature]}, "buffer_paths": []},
+            {"method": "custom", "content": {"event": "draw:created", "geo_json": feature}},
+        ):
+            shown.draw_control.comm.handle_msg({"content": {"data": data}, "buffers": []})
+        assert shape(drawn(shown)).equals(box(*bounds))
         assert shape(drawn(shown.user_roi)).equals(box(*bounds))
         visits = ROOT / "config" / "examples" / "fields" / "visits.csv"
         path = init(shown.user_roi, ("2021-03-01", "2021-10-31"), visits, tmp_path / "mine")

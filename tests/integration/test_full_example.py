@@ -38,7 +38,7 @@ def test_the_rehearsal_is_the_same_run_but_smaller() -> None:
     assert small.fewshot.learning_rates == full.fewshot.learning_rates
     paths = Paths(full)
     steps = full.pretrain.epochs * 80 * 12_000 * 0.95 / full.pretrain.batch_size
-    least = small.pretrain.epochs * 4 * 100 * 0.7 / small.pretrain.batch_size
+    least = small.pretrain.epochs * 2 * 100 * 0.7 / small.pretrain.batch_size
     assert 0 < least < steps / 1000
     assert small.fewshot.steps_for(10**6) == 1
     assert full.fewshot.steps_for(len(paths.tiles("illinois_2021")) * 4000) > 1000

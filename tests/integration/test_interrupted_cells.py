@@ -79,19 +79,24 @@ class Jobs:
         return ("--out", out, "--checkpoint", self.checkpoint)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The cells of each network that nobody interrupted."""
+    cells = {}
+    for name, job in NETWORKS.items():
+        jobs = Jobs(tmp_path_factory.mktemp(name), job)
+        assert jobs.run("--out", jobs.folder / "w.parquet")[:2] == (0, 4 * STEPS)
+        cells[name] = (jobs.folder / "w.parquet").read_bytes()
+    return cells
+
+
 @pytest.mark.parametrize(
     ("name", "told"), [("full", "SIGTERM"), ("temporal_cnn", "SIGUSR1"), ("ltae", "SIGXCPU")]
 )
 def test_a_job_goes_on_where_it_was_and_ends_with_the_same_bytes(
-    name: str, told: str, tmp_path: Path
+    name: str, told: str, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
-    jobs, whole, out = (
-        Jobs(tmp_path, NETWORKS[name]),
-        tmp_path / "w.parquet",
-        tmp_path / "o.parquet",
-    )
-    assert jobs.run("--out", whole)[:2] == (0, 4 * STEPS)
-
+    jobs, out = Jobs(tmp_path, NETWORKS[name]), tmp_path / "o.parquet"
     status, steps, said = jobs.run(*jobs.kept(out), stop=(told, STEPS + 5))
     assert (status, steps) == (143, STEPS + 6)
     assert f"terminated: saved after step 6 of {STEPS}" in said
@@ -101,7 +106,7 @@ def test_a_job_goes_on_where_it_was_and_ends_with_the_same_bytes(
     assert not out.exists()
     status, steps, said = jobs.run(*jobs.kept(out))
     assert (status, steps) == (0, 2 * STEPS), said
-    assert out.read_bytes() == whole.read_bytes()
+    assert out.read_bytes() == whole[name]
     assert not jobs.checkpoint.exists()
 
 
@@ -159,19 +164,14 @@ def test_what_was_kept_for_other_settings_or_samples_is_never_read(
     assert not jobs.checkpoint.exists()
 
 
-def test_a_damaged_cell_is_made_again(tmp_path: Path) -> None:
-    jobs, whole, out = (
-        Jobs(tmp_path, NETWORKS["full"]),
-        tmp_path / "w.parquet",
-        tmp_path / "o.parquet",
-    )
-    assert jobs.run("--out", whole)[0] == 0
+def test_a_damaged_cell_is_made_again(whole: dict[str, bytes], tmp_path: Path) -> None:
+    jobs, out = Jobs(tmp_path, NETWORKS["full"]), tmp_path / "o.parquet"
     assert jobs.run(*jobs.kept(out), stop=("SIGTERM", 3 * STEPS + 1))[0] == 143
     (cell,) = jobs.checkpoint.rglob("0.parquet")
     cell.write_bytes(cell.read_bytes()[:-10])
     status, _, said = jobs.run(*jobs.kept(out))
     assert status == 0 and "the cell is made again" in said
-    assert out.read_bytes() == whole.read_bytes()
+    assert out.read_bytes() == whole["full"]
 
 
 def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def chromium(folder: Path, page: Path, *options: str, width: int = 1280) -> tupl
             CHROMIUM, *FLAGS, f"--user-data-dir={folder / 'profile'}", "--enable-logging=stderr",
             f"--window-size={width},900", *options, "--dump-dom", page.as_uri(),
         ],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
     return done.stdout, done.stderr
 

@@ -223,7 +223,6 @@ def test_the_whole_workflow_accounts_for_every_feature(tmp_path: Path) -> None:
         "shots": [5], "seeds": 2, "seeds_per_job": 2, "steps": 10, "batch_size": 16,
         "adaptations": ["full"], "inits": ["ssl"], "baselines": ["nearest_centroid"],
     }  # fmt: skip
-    values["maps"] = {"tiles": {"county": 1}, "init": "ssl", "adaptation": "full", "shots": 5}
     result = run(tmp_path, values)
     assert result.returncode == 0, result.stdout + result.stderr
     page = (tmp_path / "results" / "report.html").read_text()

@@ -41,6 +41,7 @@ def fit(task, choice):
         "gdal": get_gdal_config("GDAL_NUM_THREADS"),
         "dask": dask.config.get("num_workers"),
         "zarr": zarr.config.get("threading.max_workers"),
+        "primitives": os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"],
     }, open(os.environ["REPORT"], "w"))
     return lambda series: np.full((len(series), task.classes), 1 / task.classes)
 
@@ -78,7 +79,7 @@ def test_every_library_of_a_process_is_told(store: Path, tmp_path: Path, wanted:
     assert said.pop("kinds") >= 2  # BLAS and OpenMP
     assert said == {
         "own": wanted, "torch": wanted, "pools": [wanted], "blosc": False, "gdal": wanted,
-        "dask": wanted, "zarr": wanted,
+        "dask": wanted, "zarr": wanted, "primitives": "64",
     }  # fmt: skip
 
 

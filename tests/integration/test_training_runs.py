@@ -31,7 +31,7 @@ def command(folder, name, *more, embedding="linear", dropout=0.1):
 
 def run(arguments, **options):
     return subprocess.run(
-        arguments, capture_output=True, text=True, env=ENVIRONMENT, timeout=120, **options
+        arguments, capture_output=True, text=True, env=ENVIRONMENT, timeout=600, **options
     )
 
 
@@ -52,7 +52,7 @@ def same_bytes(folder, name):
     )
 
 
-def wait_for(path, process, seconds=60.0):
+def wait_for(path, process, seconds=600.0):
     end = time.monotonic() + seconds
     while not path.exists():
         assert process.poll() is None, process.stderr.read()
@@ -108,7 +108,7 @@ def test_sigterm_saves_and_asks_for_another_try(folder):
     process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     wait_for(folder / "terminated" / "checkpoint" / "checkpoint.safetensors", process)
     process.send_signal(signal.SIGTERM)
-    _, messages = process.communicate(timeout=60)
+    _, messages = process.communicate(timeout=600)
     assert process.returncode == 143
     assert "terminated: saved after step" in messages
     assert not (folder / "terminated" / "model").exists()
@@ -138,8 +138,7 @@ def test_no_room_leaves_the_last_checkpoint_whole(folder):
     ("objective", "embedding", "decoder"),
     [
         ("dual", "linear", "none"),
-        ("dual", "conv3d", "none"),
-        ("dual", "linear", "light"),
+        ("dual", "conv3d", "light"),
         ("sl", "conv3d", "none"),
     ],
 )

@@ -71,32 +71,40 @@ def served(config: Config) -> Iterator[LocalEarthEngine]:
         yield server
 
 
-@pytest.mark.parametrize(
-    ("name", "labels"), [("iowa.yaml", {"worldcover", "cdl"}), ("beauce.yaml", {"worldcover"})]
-)
-def test_an_example_runs_end_to_end(tmp_path: Path, name: str, labels: set[str]) -> None:
-    values = example(name)
-    with served(parse(values)) as server:
-        values["earthengine"] = {"url": server.url, "project": "proj-test"}
-        result = subprocess.run(
-            command(tmp_path, values),
-            capture_output=True, text=True, check=False, cwd=ROOT,
-            env={**os.environ, "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-        assert result.returncode == 0, result.stdout + result.stderr
-        sent = len(server.sent(":compute"))
+def run_all(folder: Path, values: dict[str, Any], *options: str) -> None:
+    """Run the workflow of a config."""
+    result = subprocess.run(
+        command(folder, values, *options),
+        capture_output=True, text=True, check=False, cwd=ROOT,
+        env={**os.environ, "HOME": str(folder), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def everything_is_there(folder: Path, values: dict[str, Any], labels: set[str], sent: int) -> None:
+    """What an example makes, from cubes to the map, by so many lists of images asked for."""
     paths = Paths(parse(values))
     cubes = [item for chosen in values["sets"] for item in paths.cubes(chosen)]
     assert sent == len(cubes) == 4
     for path in cubes:
-        assert artefacts.check(tmp_path / path) == []
-        opened = cube.open_cube(tmp_path / path)
+        assert artefacts.check(folder / path) == []
+        opened = cube.open_cube(folder / path)
         assert set(cube.label_layers(opened)) <= labels
         assert opened.attrs["source"] == "Google Earth Engine"
-    assert (tmp_path / "results" / "report.html").stat().st_size > 50_000
-    table = pd.read_csv(tmp_path / "results" / "tables" / "fewshot.csv")
+    assert (folder / "results" / "report.html").stat().st_size > 50_000
+    table = pd.read_csv(folder / "results" / "tables" / "fewshot.csv")
     assert {"nearest_centroid", *values["fewshot"]["inits"]} <= set(table.method) | set(table.init)
-    assert list((tmp_path / "results" / "maps").rglob("*.tif"))
+    assert list((folder / "results" / "maps").rglob("*.tif"))
+
+
+def test_the_example_of_beauce_runs_end_to_end(tmp_path: Path) -> None:
+    """That of Iowa: test_workflow_embeddings.py."""
+    values = example("beauce.yaml")
+    with served(parse(values)) as server:
+        values["earthengine"] = {"url": server.url, "project": "proj-test"}
+        run_all(tmp_path, values)
+        sent = len(server.sent(":compute"))
+    everything_is_there(tmp_path, values, {"worldcover"}, sent)
 
 
 def test_a_dry_run_needs_no_credentials(tmp_path: Path) -> None:

@@ -1,21 +1,17 @@
-"""One line of config: the whole workflow with Satellite Embedding beside our own models."""
+"""The example of Iowa, and with one more line Satellite Embedding beside our own models."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import rasterio
-from test_workflow_earthengine import example, served
-from workflow import ROOT, command, contents, planned
+from test_workflow_earthengine import everything_is_there, example, run_all, served
+from workflow import contents, planned
 
 from sitsformer import artefacts
 from sitsformer.config import parse
@@ -29,29 +25,22 @@ LAYER = "satellite_embedding"
 LEARNERS = {LAYER, f"{LAYER}_neighbour", f"{LAYER}_series", f"encoder+{LAYER}"}
 
 
-def made(folder: Path, values: Mapping[str, Any], *options: str) -> dict[str, bytes]:
-    """Run the workflow; everything it made, by path."""
-    result = subprocess.run(
-        command(folder, dict(values), *options),
-        capture_output=True, text=True, check=False, cwd=ROOT,
-        env={**os.environ, "HOME": str(folder), "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert result.returncode == 0, result.stdout + result.stderr
-    return contents(folder)
-
-
-def test_one_line_compares_with_satellite_embedding(tmp_path: Path) -> None:
+def test_iowa_runs_and_one_line_compares_with_satellite_embedding(
+    tmp_path: Path,
+) -> None:
     values = example("iowa.yaml")
     with served(parse(values)) as server:
         values["earthengine"] = {"url": server.url, "project": "proj-test"}
-        # What comes after the cells is made anew by whoever adds a learner.
-        before = made(tmp_path, values, "--", *Paths(parse(values)).cells())
+        run_all(tmp_path, values)
+        before = contents(tmp_path)
+        everything_is_there(tmp_path, values, {"worldcover", "cdl"}, len(server.sent(":compute")))
         values["embeddings"] = {LAYER: {}}
         for key in ("init", "adaptation"):
             values["maps"].pop(key, None)
         values["maps"]["learner"] = LAYER
         jobs = planned(tmp_path, values)
-        after = made(tmp_path, values)
+        run_all(tmp_path, values)
+        after = contents(tmp_path)
     # What was there is as it was, and nothing of it was made again.
     assert set(jobs) == {
         "embedded_tile",

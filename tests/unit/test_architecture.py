@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+import phenology
 
 PACKAGE = Path(__file__).parents[2] / "src" / "sitsformer"
 TORCH_ONLY = {"torch", "numpy", "sitsformer"}
@@ -105,6 +108,48 @@ def test_what_snakemake_loads_at_every_start_is_light() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def loaded(code: str, names: str, *words: object) -> str:
+    """Those of some modules that are loaded after a piece of code in a process of its own."""
+    code = f"import sys\n{code}\nprint(*sorted(set({names!r}.split()) & set(sys.modules)))"
+    result = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, check=True
+    )
+    return result.stdout.strip()
+
+
+def test_training_loads_no_compiler() -> None:
+    """Which takes as long as torch itself, in every job of a sweep."""
+    code = (
+        "import torch\n"
+        "from sitsformer.training.recipe import Plan, make_optimiser\n"
+        "layer = torch.nn.Linear(2, 2)\n"
+        "optimiser = make_optimiser(layer, Plan())\n"
+        "before = layer.weight.clone()\n"
+        "layer(torch.ones(1, 2)).sum().backward()\n"
+        "optimiser.step()\n"
+        "assert (layer.weight != before).all() and layer.weight.requires_grad\n"
+        "optimiser.zero_grad()\n"
+        "optimiser.load_state_dict(optimiser.state_dict())"
+    )
+    assert loaded(code, "torch torch._dynamo sympy") == "torch"
+
+
+def test_a_baseline_without_a_network_loads_no_torch(tmp_path: Path) -> None:
+    store = phenology.write(tmp_path / "made.zarr", phenology.make(120))
+    config = tmp_path / "config.yaml"
+    sections = {"sets": {"made": {"store": str(store)}}, "fewshot": {"set": "made"}}
+    sections["pretrain"] = {"set": "made", "overlap": "labels"}
+    config.write_text(yaml.safe_dump(sections))
+    words = (
+        *("baseline", "--config", config, "--samples", store, "--method", "nearest_centroid"),
+        *("--shots", "2", "--seeds", "0", "--checkpoint", tmp_path / "kept"),
+        *("--out", tmp_path / "cells.parquet"),
+    )
+    code = "from sitsformer import cli\ncli.main()"
+    assert loaded(code, "torch xarray", *words) == "xarray"
+    assert (tmp_path / "cells.parquet").exists()
 
 
 def test_there_is_no_circle_of_imports() -> None:

@@ -280,6 +280,32 @@ def test_the_virtual_map_moves_with_its_folder(world: dict[str, Path], tmp_path:
         moved.rename(world["map"].parent)
 
 
+def test_the_season_of_an_area_is_from_the_first_day_of_a_tile_to_the_last_of_one(
+    tmp_path: Path,
+) -> None:
+    scene, tiles = make_scene(2 * SIDE), []
+    for column, lacks in enumerate((0, len(scene["times"]) - 1)):
+        tile = tile_at(column, 0)
+        path = write_cube(tmp_path / f"{tile.name}.zarr", tile, scene, lacks=lacks)
+        mapped = mapproducts.Mapped(
+            found=maps.predict(path, SETTINGS, model, 300), classes=CLASSES,
+            cube=cube.open_cube(path), patches=SETTINGS,
+        )  # fmt: skip
+        tiles.append(tmp_path / "tiles" / f"{tile.name}.tif")
+        mapproducts.write(mapped, tiles[-1])
+    make_area(tiles, tmp_path / "county.tif")
+    seasons = {}
+    for path in (*tiles, tmp_path / "county.vrt", tmp_path / "county.tif"):
+        with rasterio.open(path) as source:
+            seasons[path.name] = source.tags()["START"], source.tags()["END"]
+    (early, late), whole = (seasons[path.name] for path in tiles), ("2021-04-01", "2021-08-09")
+    assert early == ("2021-04-11", "2021-08-09") and late == ("2021-04-01", "2021-07-30")
+    assert seasons["county.vrt"] == seasons["county.tif"] == whole
+    item = pystac.Item.from_file(tmp_path / "county_stac.json")
+    start, end = item.common_metadata.start_datetime, item.common_metadata.end_datetime
+    assert (str(start.date()), str(end.date())) == whole
+
+
 def test_tiles_that_do_not_belong_together_are_refused(
     world: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -87,6 +87,45 @@ def test_a_sample_stratified_by_map_class_is_the_equations(seed: int) -> None:
     np.testing.assert_allclose(again.share_variance, found.share_variance, rtol=1e-9)
 
 
+def test_what_is_drawn_of_a_small_class_leaves_less_of_it_unknown() -> None:
+    """Strata of 10, 4 and 1 pixels; of these 5, 4 and 1 are drawn: only the first is uncertain."""
+    pixels, mapped = np.array([10, 4, 1]), np.repeat([0, 1, 2], [5, 4, 1])
+    truth = np.array([0, 0, 0, 1, 1, 1, 1, 1, 0, 2])
+    found = areas.estimate(pixels, Reference.plain(mapped, truth, pixels))
+    assert found.share.tolist() == pytest.approx([7 / 15, 7 / 15, 1 / 15])
+    # (1 - 5 / 10) (10 / 15)^2 p (1 - p) / (n - 1), of p = 3 / 5
+    expected = 0.5 * (10 / 15) ** 2 * 0.6 * 0.4 / 4
+    assert found.share_variance.tolist() == pytest.approx([expected, expected, 0])
+    assert found.users_variance.tolist() == pytest.approx([0.5 * 0.6 * 0.4 / 4, 0, 0])
+    assert found.overall_variance == pytest.approx(expected)
+    assert found.producers_variance[2] == 0
+    # All of them: nothing is left to chance. One of two: half of not knowing.
+    whole = areas.estimate(pixels, Reference.plain(*(np.repeat([0, 1, 2], pixels),) * 2, pixels))
+    assert whole.share_variance.tolist() == [0, 0, 0] and whole.overall_variance == 0
+    two = np.array([10, 2])
+    one = areas.estimate(
+        two, Reference.plain(np.repeat([0, 1], [10, 1]), np.repeat([0, 1], [10, 1]), two)
+    )
+    assert one.users_variance.tolist() == [0, 0.125]
+    assert one.share_variance.tolist() == pytest.approx([(2 / 12) ** 2 * 0.125] * 2)
+
+
+@pytest.mark.parametrize("drawn", [400, 900])
+def test_a_sample_of_much_of_the_map_has_the_intervals_that_it_needs(drawn: int) -> None:
+    """Of a map of 1,000 pixels: without what is left, intervals would hold nearly always."""
+    rng = np.random.default_rng(4)
+    found = rng.choice(2, 1000, p=[0.6, 0.4])
+    truth = np.where(rng.random(1000) < 0.25, 1 - found, found)
+    pixels, held = np.bincount(found), np.zeros(2)
+    for draw in range(300):
+        some = np.random.default_rng(draw).choice(1000, drawn, replace=False)
+        for k, of in enumerate((pixels, None)):
+            one = areas.estimate(pixels, Reference.plain(found[some], truth[some], of))
+            half = 1.96 * np.sqrt(one.share_variance[1])
+            held[k] += abs(one.share[1] - truth.mean()) <= half
+    assert 0.91 <= held[0] / 300 <= 0.98 < held[1] / 300
+
+
 def landscape(seed: int, side: int = 300) -> tuple[np.ndarray, np.ndarray]:
     """True classes in fields, and a map that errs more one way than the other."""
     rng = np.random.default_rng(seed)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import rasterio
 from click.testing import CliRunner
-from shapely.geometry import Point, box
+from shapely.geometry import MultiPoint, Point, box
 from test_area_maps import CLASSES, NORTH, SETTINGS, WEST, make_scene, tile_at, write_cube
 
 from sitsformer import mapproducts, maps
@@ -108,7 +108,7 @@ def test_every_form_of_a_sample_gives_one_table(ground, tmp_path: Path, form: st
     chosen = None if form.startswith("raster") else "crop"
     found = assess(path, reference, design="stratified", column=chosen)
     pixels = np.bincount(classes.ravel(), minlength=4)[1:]
-    sample = areas.Reference.plain(classes[row, column] - 1, true)
+    sample = areas.Reference.plain(classes[row, column] - 1, true, pixels)
     expected = areas.table(pixels, CLASSES.names, (10, 40, 50), sample, 0.95, "", 0.01)
     same = [name for name in expected.columns if name != "basis"]
     pd.testing.assert_frame_equal(found[same], expected[same])
@@ -148,14 +148,14 @@ def test_units_off_the_map_and_classes_it_has_not(ground, tmp_path: Path, caplog
             ).to_file(p),
             "holds Polygon: give points",
         ),
-        (lambda p: p.write_text("x"), "cannot be read as points"),
+        (lambda p: p.write_text("x"), "cannot be read"),
     ],
 )
 def test_what_cannot_be_a_sample_is_refused(ground, tmp_path: Path, make, message) -> None:
     make(tmp_path / "r.gpkg")
     with pytest.raises(SitsError, match=message):
         assess(ground[0], tmp_path / "r.gpkg", design="simple")
-    (tmp_path / "r.csv").write_text("x,lat,label\n1,2,a\n")
+    (tmp_path / "r.csv").write_text("east,lat,label\n1,2,a\n")
     with pytest.raises(SitsError, match="has no column lon"):
         assess(ground[0], tmp_path / "r.csv", design="simple")
 
@@ -176,6 +176,9 @@ def test_what_counts_once_or_not_at_all_is_said(ground, tmp_path: Path) -> None:
     assert found.basis[0].endswith(
         "; 7 more have no class; 20 more lie on the pixel of another, and count once"
     )
+    once.assign(code=np.arange(len(once))).to_file(tmp_path / "id.gpkg")
+    with pytest.raises(SitsError, match="its column is of numbers of places"):
+        assess(path, tmp_path / "id.gpkg", design="simple", column="code")
     other = once[:3].assign(crop=np.roll(CLASSES.names, 1)[truth[row, column]][:3])
     pd.concat([once, other]).to_file(tmp_path / "r.gpkg")
     with pytest.raises(SitsError, match=r"3 units of .* have another class than one on the same"):
@@ -203,6 +206,136 @@ def test_rasters_of_floats_and_of_several_bands(ground, tmp_path: Path) -> None:
     for options, message in refused:
         with pytest.raises(SitsError, match=message):
             assess(path, tmp_path / "r.tif", design="simple", **options)
+
+
+def write_raster(path: Path, values: np.ndarray, pixel: float, crs: int = 32614) -> Path:
+    place = rasterio.transform.from_origin(WEST, NORTH, pixel, pixel)
+    with rasterio.open(
+        path, "w", driver="GTiff", width=values.shape[1], height=values.shape[0], count=1,
+        dtype="uint8", crs=crs, transform=place,
+    ) as target:  # fmt: skip
+        target.write(values.astype(np.uint8), 1)
+    return path
+
+
+def test_a_reference_of_the_whole_map_is_no_sample(ground, tmp_path: Path) -> None:
+    path, classes, truth = ground
+    reference = write_raster(tmp_path / "all.tif", np.array([10, 40, 50])[truth], 10)
+    found = assess(path, reference, design="simple")
+    real = np.bincount(truth[classes > 0]) / 100
+    np.testing.assert_allclose(found.estimated_ha[:3], real)
+    for name in ("low_ha", "high_ha"):
+        np.testing.assert_allclose(found[name][:3], real)
+    assert (found[["users_variance", "producers_variance"]] == 0).all(axis=None)
+    assert found.users_accuracy.iloc[-1] == (truth == classes.astype(int) - 1)[classes > 0].mean()
+    mapped = int((classes > 0).sum())
+    assert found.basis[0] == (
+        f"{mapped} units of all.tif, every pixel of the map that has a class: there is no sampling "
+        f"error; {6 * SIDE} more lie where the map has no class"
+    )
+    done = CliRunner().invoke(
+        command, [str(path), str(reference), "--design", "simple", "--out", str(tmp_path / "t.csv")]
+    )
+    assert done.exit_code == 0 and "interval" not in done.output
+    assert done.output.count(" ha (counted ") == 3
+
+
+def test_a_pixel_of_a_coarser_reference_is_one_unit(ground, tmp_path: Path) -> None:
+    """Nine pixels of the map were one place to whoever looked: they are no nine draws."""
+    path, classes, truth = ground
+    side = SIDE // 3
+    rng = np.random.default_rng(5)
+    place = rng.choice(np.arange(2 * side, side * side), 150, replace=False)
+    row, column = np.divmod(place, side)
+    middle = 3 * row + 1, 3 * column + 1
+    values = np.zeros((side, side), int)
+    values[row, column] = np.array([10, 40, 50])[truth[middle]]
+    found = assess(path, write_raster(tmp_path / "r.tif", values, 30), design="simple")
+    pixels = np.bincount(classes.ravel(), minlength=4)[1:]
+    sample = areas.Reference.plain(classes[middle] - 1, truth[middle], pixels)
+    expected = areas.table(pixels, CLASSES.names, (10, 40, 50), sample, 0.95, "", 0.01)
+    same = [name for name in expected.columns if name != "basis"]
+    pd.testing.assert_frame_equal(found[same], expected[same])
+    assert found.samples.iloc[-1] == 150
+
+
+def test_a_small_pixel_of_a_finer_reference_is_a_unit(ground, tmp_path: Path, caplog) -> None:
+    """One of 2 m anywhere on a pixel of the map; of several the one next to its middle."""
+    path, classes, truth = ground
+    row, column = draw(classes)
+    rng = np.random.default_rng(6)
+    values = np.zeros((5 * SIDE, 5 * SIDE), int)
+    codes = np.array([10, 40, 50])[truth[row, column]]
+    values[5 * row + rng.integers(0, 5, len(row)), 5 * column + rng.integers(0, 5, len(row))] = (
+        codes
+    )
+    reference = write_raster(tmp_path / "r.tif", values, 2)
+    found = assess(path, reference, design="stratified")
+    assert found.samples.tolist() == [60, 60, 60, 180]
+    right = (truth[row, column] == classes[row, column] - 1)[classes[row, column] == 2].mean()
+    assert found.users_accuracy[1] == pytest.approx(right)
+    values[5 * row, 5 * column] = 50  # a corner says else
+    values[5 * row + 2, 5 * column + 2] = codes
+    again = assess(path, write_raster(tmp_path / "s.tif", values, 2), design="stratified")
+    pd.testing.assert_frame_equal(again.drop(columns="basis"), found.drop(columns="basis"))
+    assert "side by side" not in caplog.text
+
+
+def test_units_in_patches_are_told(ground, tmp_path: Path, caplog) -> None:
+    path, _, truth = ground
+    values = np.zeros((SIDE, SIDE), int)
+    for row, column in np.random.default_rng(7).integers(10, SIDE - 10, (25, 2)).tolist():
+        here = slice(row, row + 5), slice(column, column + 5)
+        values[here] = np.array([10, 40, 50])[truth[here]]
+    with caplog.at_level(logging.WARNING, "sitsformer"):
+        found = assess(path, write_raster(tmp_path / "r.tif", values, 10), design="simple")
+    assert "most units lie side by side" in caplog.text
+    assert found.basis[0].endswith("most lie side by side, and count as draws of their own")
+
+
+def test_points_as_qgis_writes_them(ground, tmp_path: Path) -> None:
+    path, classes, truth = ground
+    row, column = draw(classes)
+    frame = points(row, column, crop=np.array(CLASSES.names)[truth[row, column]])
+    frame.to_file(tmp_path / "one.gpkg")
+    many = frame.set_geometry([MultiPoint([place]) for place in frame.geometry], crs=frame.crs)
+    many.to_file(tmp_path / "many.gpkg")
+    one = assess(path, tmp_path / "one.gpkg", design="stratified", column="crop")
+    found = assess(path, tmp_path / "many.gpkg", design="stratified", column="crop")
+    pd.testing.assert_frame_equal(found.drop(columns="basis"), one.drop(columns="basis"))
+    pair = many.assign(geometry=[MultiPoint([(p.x, p.y), (p.x + 50, p.y)]) for p in frame.geometry])
+    pair.to_file(tmp_path / "pair.gpkg")
+    with pytest.raises(SitsError, match="holds MultiPoint: give points, one a sampled pixel"):
+        assess(path, tmp_path / "pair.gpkg", design="stratified", column="crop")
+
+
+def test_a_table_as_a_spreadsheet_writes_it(ground, tmp_path: Path) -> None:
+    """Semicolons, decimal commas, other names of columns; and coordinates that are exchanged."""
+    path, classes, truth = ground
+    row, column = draw(classes)
+    lon, lat = to_lonlat(32614, WEST + 10.0 * column + 3, NORTH - 10.0 * row - 7)
+    codes = np.array([10, 40, 50])[truth[row, column]]
+    table = pd.DataFrame({"Longitude": lon, "Latitude": lat, "code": codes})
+    table.to_csv(tmp_path / "r.csv", index=False)
+    expected = assess(path, tmp_path / "r.csv", design="stratified")
+    table.to_csv(tmp_path / "r.csv", index=False, sep=";", decimal=",", encoding="utf-8-sig")
+    found = assess(path, tmp_path / "r.csv", design="stratified")
+    pd.testing.assert_frame_equal(found, expected)
+    table.rename(columns={"Longitude": "lat", "Latitude": "lon"}).to_csv(tmp_path / "r.csv")
+    with pytest.raises(SitsError, match="the two seem to be exchanged"):
+        assess(path, tmp_path / "r.csv", design="stratified")
+    with pytest.raises(SitsError, match=r"none\.csv does not exist"):
+        assess(path, tmp_path / "none.csv", design="stratified")
+
+
+def test_places_that_were_chosen_are_no_sample(ground, tmp_path: Path) -> None:
+    """The map's own places to visit, filled in: the least certain ones."""
+    path = ground[0]
+    visits = geopandas.read_file(path.with_name("county_visits.gpkg"))
+    visits["class"] = CLASSES.names[0]
+    visits.to_file(tmp_path / "visited.gpkg")
+    with pytest.raises(SitsError, match="places to visit, which were chosen where the map is"):
+        assess(path, tmp_path / "visited.gpkg", design="simple")
 
 
 def test_classes_of_a_table_are_text(ground, tmp_path: Path) -> None:

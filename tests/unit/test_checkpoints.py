@@ -11,6 +11,7 @@ import training_data
 from sitsformer.errors import SitsError
 from sitsformer.model.steps import make_series
 from sitsformer.training import checkpoint as checkpoints
+from sitsformer.training import fingerprints
 from sitsformer.training.augment import Strength
 from sitsformer.training.loop import fit
 from sitsformer.training.pretraining import Held, InMemory, PretrainTask
@@ -101,18 +102,18 @@ def test_a_checkpoint_of_another_version_is_not_resumed(tmp_path, monkeypatch, p
         )  # fmt: skip
         return steps[0] if steps else None
 
-    real = checkpoints.metadata.version
+    real = fingerprints.metadata.version
     assert first_step() == 1
     assert first_step() is None  # finished: nothing is left to do
     monkeypatch.setattr(
-        checkpoints.metadata, "version", lambda name: "0.0" if name == package else real(name)
+        fingerprints.metadata, "version", lambda name: "0.0" if name == package else real(name)
     )
     assert first_step() == 1
 
 
 def test_a_checkpoint_of_another_layout_is_not_resumed(tmp_path, monkeypatch):
     fit(network(), task(), Plan(epochs=1), checkpoint=tmp_path)
-    monkeypatch.setattr(checkpoints, "LAYOUT", checkpoints.LAYOUT + 1)
+    monkeypatch.setattr(fingerprints, "LAYOUT", fingerprints.LAYOUT + 1)
     model, untouched = network(), network()
     model.load_state_dict({k: v + 1 if v.ndim else v for k, v in model.state_dict().items()})
     untouched.load_state_dict(model.state_dict())

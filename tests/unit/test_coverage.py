@@ -60,7 +60,7 @@ def intervals(design: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     found = []
     for _ in range(REPEATS):
         places = drawn(design, rng)
-        sample = areas.Reference.plain(MAPPED.ravel()[places], TRUTH.ravel()[places])
+        sample = areas.Reference.plain(MAPPED.ravel()[places], TRUTH.ravel()[places], PIXELS)
         table = areas.table(PIXELS, NAMES, CODES.values, sample, LEVEL, "", 0.01)
         found.append(table[["low_ha", "high_ha", "estimated_ha"]].to_numpy()[:-1])
     low, high, middle = np.moveaxis(np.array(found), 2, 0)
@@ -98,7 +98,7 @@ def test_the_command_says_the_same_of_a_file(tmp_path: Path) -> None:
     frame.to_file(tmp_path / "points.gpkg", driver="GPKG")
     found = assess(raster, tmp_path / "points.gpkg", design="stratified", column=None, level=LEVEL)
     own = found.set_index("class").loc[list(NAMES)]
-    sample = areas.Reference.plain(MAPPED.ravel()[places], TRUTH.ravel()[places])
+    sample = areas.Reference.plain(MAPPED.ravel()[places], TRUTH.ravel()[places], PIXELS)
     expected = areas.table(PIXELS, NAMES, CODES.values, sample, LEVEL, "", 0.01).set_index("class")
     columns = ["low_ha", "high_ha", "estimated_ha", "users_accuracy", "producers_accuracy"]
     pd.testing.assert_frame_equal(own[columns], expected.loc[list(NAMES)][columns])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import xarray as xr
@@ -65,6 +66,11 @@ def test_every_form_gives_one_answer(model, samples, method: str) -> None:
         "float32": (as_floats(values).astype(np.float32), doy.astype(np.float32)),
         "dates": (values, as_dates(doy)),
         "lists": (as_floats(values).tolist(), dates),
+        "stamps": (values, [[pd.NaT if d is None else pd.Timestamp(d) for d in r] for r in dates]),
+        "text": (values, as_dates(doy).astype("datetime64[s]").astype(str)),
+        "text or none": (values, [["" if d is None else d.isoformat() for d in r] for r in dates]),
+        "days or none": (values, [[None if d == 0 else d for d in r] for r in doy.tolist()]),
+        "turned": (values, xr.DataArray(doy, dims=DIMS[:2]).transpose()),
         "xarray": (array, xr.DataArray(as_dates(doy), dims=DIMS[:2])),
         "other order": (
             array.isel(band=[*range(9, -1, -1)]).transpose("px", "band", "py", "time", "sample"),
@@ -73,6 +79,8 @@ def test_every_form_gives_one_answer(model, samples, method: str) -> None:
     }
     for name, (reflectance, days) in forms.items():
         np.testing.assert_allclose(call(reflectance, days), wanted, atol=1e-5, err_msg=name)
+    masked = np.ma.masked_array(values, values == MISSING, fill_value=0)
+    np.testing.assert_array_equal(call(masked, np.ma.masked_equal(doy, 0)), wanted)
     missing = values.copy()
     missing[:, 1, :, 0] = 65535  # of a step that counts
     halves = as_floats(missing).astype(np.float16)
@@ -90,6 +98,9 @@ def test_every_form_gives_one_answer(model, samples, method: str) -> None:
         (lambda v: v.astype(float) * 100, "floats are reflectance"),
         (lambda v: v * 100, "floats are reflectance, 0 to about 1; found"),
         (lambda v: v / 10, "10 times too small"),
+        (lambda v: v / 100, "100 times too small"),
+        (lambda v: np.rint(np.nan_to_num(v) * 100).astype(np.uint8), "100 times too small"),
+        (lambda v: [v[0].tolist(), v[1, :3].tolist()], "the lists have different lengths"),
         (lambda v: v / 10_000, "floats are reflectance, 0 to about 1; found 0 to"),
         (lambda v: np.minimum(v * 10, 6.4), "10 times too large"),
         (lambda v: v + 0.1, "offset of 0.1"),
@@ -143,6 +154,11 @@ def test_series_and_days_that_cannot_be_are_refused(model, samples) -> None:
         (np.full(doy.shape, 3.5), "whole numbers"),
         (doy[:, :3], "days of year are"),
         (np.full(doy.shape, "soon"), "or dates"),
+        (np.full(doy.shape, "91"), "text as 2021-04-30; found '91'"),
+        (np.full(doy.shape, "20210430"), "text as 2021-04-30; found '20210430'"),
+        (np.full(doy.shape, "2021-02-30"), "text as 2021-04-30; found '2021-02-30'"),
+        ([["2021-04-30", 91]], "text as 2021-04-30; found '91'"),
+        ([[91, 92], [93]], "the lists have different lengths"),
         (doy > 0, "found bool"),
     ):
         with pytest.raises(SitsError, match=message):

@@ -8,11 +8,14 @@ import geopandas
 import pytest
 import yaml
 from click.testing import CliRunner
+from shapely import force_3d
 from shapely.geometry import box
 
 from sitsformer.checks.problems import problems
 from sitsformer.cli import contents
 from sitsformer.config import load
+from sitsformer.grid import area_geometry
+from sitsformer.sources import sources
 
 VISITS = Path(__file__).parents[2] / "config" / "examples" / "fields" / "visits.csv"
 OWN = {
@@ -90,6 +93,7 @@ def test_polygons_and_an_outline_from_files(tmp_path: Path) -> None:
         ({"column": "cropp"}, "did you mean 'crop'?"),
         ({"name": "1st"}, "areas"),
         ({"source": "rasters"}, "give --rasters"),
+        ({"rasters": "images"}, "--rasters images is read by --source rasters, not by synthetic"),
     ],
 )
 def test_what_would_not_work_is_told_and_nothing_is_written(
@@ -99,6 +103,33 @@ def test_what_would_not_work_is_told_and_nothing_is_written(
     assert done.exit_code != 0
     assert message in str(done.exception) + done.output
     assert not (tmp_path / "mine").exists()
+
+
+def test_a_season_across_new_year_and_an_outline_with_heights(tmp_path: Path) -> None:
+    shape = box(-94.90, 43.10, -94.87, 43.12)
+    heights = geopandas.GeoSeries([force_3d(shape, 312.5)], crs=4326)
+    heights.to_file(tmp_path / "area.geojson")
+    done = init(
+        tmp_path / "mine", area=str(tmp_path / "area.geojson"), season="2020-10-01 2021-07-31"
+    )
+    assert done.exit_code == 0, done.output
+    config = load(tmp_path / "mine" / "config" / "config.yaml")
+    assert list(config.areas) == ["county_2020"]
+    assert area_geometry(config.areas["county_2020"]).equals(shape)
+    assert problems(config) == []
+
+
+def test_every_source_gives_a_config(tmp_path: Path) -> None:
+    """Without a look at the service: a catalogue is one without an account."""
+    for name in sources():
+        if name == "rasters":
+            continue  # its images must be there
+        done = init(tmp_path / name, source=name)
+        assert done.exit_code == 0, (name, done.exception, done.output)
+        (area,) = load(tmp_path / name / "config" / "config.yaml").areas.values()
+        assert area.source == name
+        assert area.labels == (() if name == "stac" else ("worldcover",))
+        assert (area.stac is not None) == (name == "stac")
 
 
 def test_half_a_config_is_asked_for_in_full(tmp_path: Path) -> None:

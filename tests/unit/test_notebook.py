@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import geemap
 import geopandas
 import pytest
 from shapely.affinity import translate
@@ -18,6 +17,9 @@ from sitsformer.config import load
 from sitsformer.errors import SitsError
 from sitsformer.grid import area_geometry
 from sitsformer.notebook import drawn, init
+
+if TYPE_CHECKING:
+    import geemap
 
 COUNTY = box(-94.90, 43.10, -94.87, 43.12)
 SEASON = ("2021-03-01", "2021-10-31")
@@ -33,6 +35,9 @@ def feature(geometry: Any, **style: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def own_map() -> geemap.Map:
+    # Here: at the head every process of the suite would load it.
+    import geemap
+
     return geemap.Map(ee_initialize=False)
 
 
@@ -82,7 +87,7 @@ def test_what_is_no_area_is_told_and_nothing_is_written(
     cases: list[tuple[Any, str]] = [
         (own_map, "nothing is drawn: draw a rectangle"),
         (own_map.user_roi, "nothing is drawn"),
-        (geemap.Map(ee_initialize=False, draw_ctrl=False), "no tool to draw with"),
+        (type(own_map)(ee_initialize=False, draw_ctrl=False), "no tool to draw with"),
         (feature(COUNTY.centroid), "is a Point, which has no pixels"),
         ({"type": "Polygone", "coordinates": []}, "is no GeoJSON"),
         ("-94.9,43.1,-94.87,43.12", "this is a str"),

@@ -11,7 +11,8 @@ from test_area_maps import CLASSES, SETTINGS, make_scene, tile_at, write_cube
 from cubes import make_config
 from sitsformer import cube, mapproducts, maps
 from sitsformer.maps import predictor, reference
-from sitsformer.maps.area import labelled, make_area
+from sitsformer.maps.area import make_area
+from sitsformer.maps.drawable import Drawable, drawable
 from sitsformer.patches import make_tile_store, tile_store
 from sitsformer.patches.merge import merge
 
@@ -73,7 +74,8 @@ def test_samples_of_the_area_correct_its_map(world, tmp_path: Path) -> None:
     assert (low <= hectares).all() and (hectares <= high).all()
     assert abs(table.estimated_ha[1] - hectares[1]) < 0.12 * hectares[1]
     assert 0.6 < table.producers_accuracy[1] < 0.8 and table.users_accuracy[1] > 0.99
-    assert labelled(tmp_path / "county.tif", mapped.codes, [world["cube"]], "worldcover") == 1
+    found = drawable(tmp_path / "county.tif", mapped.codes, [world["cube"]], path)
+    assert found == Drawable(mapped=SIDE * SIDE, of_tiles=1, of_map=1)
 
 
 @pytest.mark.parametrize(
@@ -101,10 +103,70 @@ def test_why_samples_are_carried_over(world, tmp_path: Path, season, chosen, rea
     assert 0.2 < table.users_accuracy.iloc[-1] < 0.7
 
 
+def part(folder: Path, crumbs: int, mapped: slice, labelled: int = SIDE) -> dict[str, Path]:
+    """A tile of two large fields, from a column on of crumbs, and the map of a part of it."""
+    scene = make_scene(SIDE)
+    label = np.full((SIDE, SIDE), 10, np.uint8)
+    label[SIDE // 2 :] = 40
+    some = np.random.default_rng(1).choice([10, 40], (SIDE, SIDE))
+    label[:, crumbs:] = some[:, crumbs:]
+    truth = label.copy()
+    label[:, labelled:] = 0
+    scene["label"] = label
+    path = write_cube(folder / "c.zarr", tile_at(0, 0, SIDE), scene)
+    classes = np.zeros(label.shape, np.uint16)
+    classes[:, mapped] = CLASSES.index(truth)[:, mapped] + 1
+    empty = np.zeros_like(classes)
+    found = maps.CropMap(classes, (empty + 50).astype(np.uint8), empty.astype(np.uint8), empty + 9)
+    mapped_tile = mapproducts.Mapped(
+        found=found, classes=CLASSES.only([0, 1]), cube=cube.open_cube(path), patches=SETTINGS
+    )
+    mapproducts.write(mapped_tile, folder / "t.tif")
+    return {"folder": folder, "cube": path, "tile": folder / "t.tif"}
+
+
+SMALL_BLOCKS = {"by": "block", "block": 100, "fractions": [0.3, 0.2, 0.5]}
+
+
+@pytest.mark.parametrize(
+    ("crumbs", "mapped", "says"),
+    [
+        # Half of the tile could not be drawn, and nearly all that is mapped could.
+        (SIDE // 2, slice(0, SIDE // 2 - 2), "blocks drawn at random, weighted by tile and class"),
+        # The other way round: what is mapped is what nobody could draw.
+        (SIDE - 3, slice(SIDE - 4, SIDE), "could not be drawn (no label, none of a class"),
+    ],
+)
+def test_only_what_is_mapped_has_to_be_drawable(tmp_path: Path, crumbs, mapped, says) -> None:
+    """As a map has it that ends at the outline of its area, or holds cropland alone."""
+    world = part(tmp_path, crumbs, mapped)
+    classes = dict(zip(CLASSES.names[:2], CLASSES.codes[:2], strict=True))
+    path = store(
+        world, tmp_path / "s.zarr", per_tile="all", split=SMALL_BLOCKS, purity=3, classes=classes
+    )
+    made = look(world, path, tmp_path / "county.tif")
+    assert says in made.table.basis[0]
+    # Without the labels of these pixels nobody can tell.
+    made = make_area([world["tile"]], tmp_path / "county.tif", store=path)
+    share = f"{(mapped.stop - mapped.start) / SIDE:.0%}"
+    assert f"the map holds {share} of its tiles, and how much of that" in made.table.basis[0]
+
+
+def test_few_labels_are_no_sample_of_many_pixels(tmp_path: Path) -> None:
+    """As those of a survey, which are in no cube: a tenth of the tile has one, half is mapped."""
+    world = part(tmp_path, SIDE, slice(0, SIDE // 2), labelled=SIDE // 10)
+    classes = dict(zip(CLASSES.names[:2], CLASSES.codes[:2], strict=True))
+    split = {"by": "block", "block": 60, "fractions": [0.3, 0.2, 0.5]}
+    path = store(world, tmp_path / "s.zarr", per_tile="all", split=split, classes=classes)
+    for cubes in ([], [world["cube"]]):
+        made = make_area([world["tile"]], tmp_path / "county.tif", store=path, cubes=cubes)
+        assert "80% of its pixels could not be drawn" in made.table.basis[0]
+
+
 def test_an_area_without_samples_of_its_own(world, tmp_path: Path) -> None:
     path = store(world, tmp_path / "s.zarr")
     codes = maps.read_codes(world["tile"])
-    found = reference.look_up(path, world["tile"], codes, "other", None, lambda layer: None)
+    found = reference.look_up(path, world["tile"], codes, "other", None, pytest.fail)
     assert found.sample is None
     assert "in county (2020), not valid for this area: they lie in other areas" in found.basis
 

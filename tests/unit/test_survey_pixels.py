@@ -1,10 +1,11 @@
 """Surveys: which pixels points and polygons ask for, and what became of each feature."""
 
+import geopandas
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shapely.geometry import LineString, Point, Polygon, box
+from shapely.geometry import LineString, MultiPolygon, Point, Polygon, box
 
 from sitsformer.config import ConfigError
 from sitsformer.surveys import account
@@ -107,3 +108,34 @@ def test_the_last_reason_is_the_outcome(tmp_path):
     told = account.summary(table)
     assert sum(told["kept"].values()) + sum(sum(d.values()) for d in told["dropped"].values()) == 4
     assert told["pixels"] == {"outside": 1, "edge": 6, "split": 2, "cloud": 3}
+
+
+@pytest.mark.parametrize("crs", [TILE.epsg, 4326, 3857])
+def test_what_lies_far_from_the_tiles_changes_nothing(tmp_path, crs):
+    """All fields of a crop as one feature, on two continents; and a forest as large as a county."""
+    near = [box(*at(c, c).buffer(47).bounds) for c in (10, 30, 50)]
+    forest = at(5, 45).buffer(63)
+    save(tmp_path / "near.gpkg", [MultiPolygon(near), forest], crop=["Maize", "Forest"])
+    far = [box(TILE.west + 9e4, TILE.north, TILE.west + 9.1e4, TILE.north + 1e3)]
+    if crs != TILE.epsg:  # a UTM zone does not reach there
+        there = geopandas.GeoSeries([box(85.0, -43.2, 85.2, -43.1)], crs=4326)
+    wide = geopandas.GeoSeries([MultiPolygon(near + far), forest], crs=TILE.epsg).to_crs(crs)
+    if crs != TILE.epsg:
+        wide[0] = MultiPolygon([*wide[0].geoms, there.to_crs(crs)[0]])
+    frame = geopandas.GeoDataFrame({"crop": ["Maize", "Forest"]}, geometry=wide.values, crs=crs)
+    frame.to_file(tmp_path / "wide.gpkg")
+    given = {"kind": "polygons", "per_polygon": 15}
+    _, expected = placed(tmp_path / "near.gpkg", **given)
+    _, found = placed(tmp_path / "wide.gpkg", **given)
+    assert (expected.feature == 1).sum() == 15
+    assert (found.feature == expected.feature).all() and found.lost == expected.lost
+
+
+def test_a_feature_as_large_as_a_country_is_drawn_within_the_tiles(tmp_path):
+    path = tmp_path / "large.gpkg"
+    shape = geopandas.GeoDataFrame(
+        {"crop": ["Forest"]}, geometry=[box(-100.0, 38.0, -90.0, 48.0)], crs=4326
+    )
+    shape.to_file(path)
+    _, found = placed(path, kind="polygons", per_polygon="all")
+    assert (found.feature == 1).all() and not found.lost

@@ -1,5 +1,6 @@
 """Surveys: files of labelled points and polygons -> labels of pixels, nothing lost unsaid."""
 
+import re
 import warnings
 from datetime import date
 
@@ -122,7 +123,7 @@ def test_files_that_hold_no_survey_are_refused(tmp_path):
         "the two seem to be exchanged": tmp_path / "swapped.csv",
         "save the sheet as CSV": tmp_path / "book.xlsx",
         "a raster is no survey": tmp_path / "codes.tif",
-        "are no longitudes and latitudes: set the coordinate": tmp_path / "metres.csv",
+        "500100 and 5600000 are no degrees; name the system": tmp_path / "metres.csv",
         "1 of 3 features are not in the system of the others, feature 2 (500100, 5600000)": (
             tmp_path / "mixed.csv"
         ),
@@ -275,3 +276,33 @@ def test_classes_of_a_set_may_name_entries():
     assert found.codes == ((1, 2), (7,))
     with pytest.raises(ConfigError, match=r"unknown label 'Mais'.*did you mean 'Maize'"):
         group(legend, {"maize": ("Mais",)})
+
+
+@pytest.mark.parametrize(
+    ("half", "survey", "said"),
+    [
+        ((9, 9), {}, "of the 40 features of .* none has a pixel of 10 m .* 10 m or more within"),
+        ((9, 40), {}, "only those of Soya have a pixel .*; `erode: 0` takes pixels up to"),
+        ((1, 1), {"erode": 0}, "none has a pixel .*; they are too small to be seen"),
+        ((9, 9), {"erode": 0}, None),
+        ((30, 40), {}, None),
+    ],
+)
+def test_fields_too_narrow_for_samples_are_told_before_a_cube_is_made(tmp_path, half, survey, said):
+    around = [(column, row) for column in (5, 20, 35, 50) for row in range(5, 55, 5)]
+    shapes = [at(c, r, 2, 2).buffer(half[k % 2], cap_style=3) for k, (c, r) in enumerate(around)]
+    names = [("Maize", "Soya")[k % 2] for k in range(len(around))]
+    path = save(tmp_path / "fields.gpkg", shapes, crop=names)
+    found = problems(parsed(path, kind="polygons", **survey))
+    assert len(found) == (said is not None)
+    if said is not None:
+        assert found[0].startswith("sets.crops.label: ")
+        assert re.search(said, found[0]), found[0]
+
+
+def test_a_column_of_names_that_all_differ_is_told_in_one_line(tmp_path):
+    frame = points().iloc[:188]
+    frame.assign(crop=[f"field {k}" for k in range(188)]).to_file(tmp_path / "ids.gpkg")
+    (found,) = problems(parsed(tmp_path / "ids.gpkg"))
+    assert "has 0 classes with 10 features" in found and "... (188 in all)" in found
+    assert len(found) < 500

@@ -105,12 +105,18 @@ def test_polygons_are_shown_as_they_are(config: Path) -> None:
 
 def test_cubes_labels_and_maps_are_shown_when_they_are_there(config: Path) -> None:
     folder = config.parent / "results"
-    cube = config.parent / Paths(load(config)).cubes("crops")[0]
+    values = yaml.safe_load(config.read_text())
+    values["maps"] = values.get("maps", {}) | {"tiles": {"county": "all"}}
+    config.write_text(yaml.safe_dump(values))
+    layout = Paths(load(config))
+    cube = config.parent / layout.cubes("crops")[0]
     made_run.make_cube(cube)
     made_run.make_model(folder / "models" / "crop", "classification", phenology.NAMES)
-    tile = folder / "maps" / "county" / "tiles" / "32632_499980_5599980.tif"
+    tile = config.parent / layout.tile_maps("county", "classes")[0]
     options = ("--config", config, "--model", folder / "models" / "crop")
     made_run.run(made_run.map_command, *options, "--cube", cube, "--out", tile)
+    # While a run is half done its map is that of the tiles that are there.
+    made_run.run(view, config, config.with_name("half.html"), "--area", "county")
     made_run.run(
         made_run.mosaic, *options, "--out", folder / "maps" / "county" / "county.tif", tile
     )
@@ -120,6 +126,7 @@ def test_cubes_labels_and_maps_are_shown_when_they_are_there(config: Path) -> No
     titles = re.findall(r"<label for=\"county-\d\">(.*?)</label>", text)
     assert titles == ["clear sky", "cdl", "crop map", "tiles", "outline", "labels visits"]
     assert page.count("image") == 3
+    assert config.with_name("half.html").read_text() == text
     # Beside a map no other legend's colours are shown until somebody asks for them.
     off = re.findall(r'id="county-(\d)"><label', text)
     assert [titles[int(k)] for k in off] == ["cdl"]

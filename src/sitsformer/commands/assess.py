@@ -53,9 +53,11 @@ def assess(
     total = table.iloc[-1]
     error = total.users_variance**0.5
     click.echo(f"{out}: overall accuracy {total.users_accuracy:.3f} ± {error:.3f} (standard error)")
+    whole = bool((table.standard_error_ha.iloc[:-1] == 0).all())
     for _, row in table.iloc[:-1].iterrows():
+        between = f", {level:.0%} interval {row.low_ha:,.1f} to {row.high_ha:,.1f}"
         click.echo(
-            f"  {row['class']}: {row.estimated_ha:,.1f} ha, {level:.0%} interval "
-            f"{row.low_ha:,.1f} to {row.high_ha:,.1f} (counted {row.mapped_ha:,.1f})"
+            f"  {row['class']}: {row.estimated_ha:,.1f} ha{'' if whole else between} "
+            f"(counted {row.mapped_ha:,.1f})"
         )
     click.echo(f"  {table.basis.iloc[0]}", err=True)

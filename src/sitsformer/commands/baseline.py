@@ -41,16 +41,12 @@ def baseline(
 ) -> None:
     """Fit a method without pretraining to a few labels, and predict the test samples."""
     from sitsformer import artefacts, fewshot
-    from sitsformer.baselines import OWN, embedded
+    from sitsformer.baselines import OWN, embedded, shipped
     from sitsformer.baselines.fitting import run
     from sitsformer.config import expand, load
     from sitsformer.embeddings import members
-    from sitsformer.encoded import encoded as encode
     from sitsformer.fewshot.kept import Kept
     from sitsformer.fewshot.refine import LAND_COVER
-    from sitsformer.finetune import land_cover as known_land_cover
-    from sitsformer.model.device import find_device
-    from sitsformer.modelstore import refuse_other_start
     from sitsformer.samples import load_samples
     from sitsformer.versions import STAGES
 
@@ -62,16 +58,27 @@ def baseline(
             "give --init-model with embeddings joined with an encoder (INIT-pN+LAYER), and only "
             "then"
         )
-    config, where = load(config_path), str(find_device(device))
+    config, where = load(config_path), "cpu"
     settings, member = config.fewshot, members(config.embeddings).get(learner.method)
     if (member is None) != (embeddings is None):
         raise click.UsageError(
             "give --embeddings with a learner of a layer of `embeddings`, and only then"
         )
+    init, own = land_cover or init_model, settings.options.get(learner.method, {})
+    ships = None if {*OWN} & {*own} else shipped().get(learner.method)
+    plain = init is None and (member is not None or (ships is not None and not ships.gradient))
+    if not plain:
+        # Whoever has no network does without torch, which takes longer to load than they to fit.
+        from sitsformer.model.device import find_device
+
+        where = str(find_device(device))
     inputs = {"samples": artefacts.digest(store)}
     samples, posterior, encoded = load_samples(store), None, None
-    init = land_cover or init_model
     if init is not None:
+        from sitsformer.encoded import encoded as encode
+        from sitsformer.finetune import land_cover as known_land_cover
+        from sitsformer.modelstore import refuse_other_start
+
         inputs["init"] = artefacts.digest(init)
         # Whoever names a model in the config knows which run it is.
         seed = -1 if learner.init in config.pretrain.models else learner.pretrain_seed
@@ -87,7 +94,6 @@ def baseline(
         chosen = embedded.of_layer(embeddings, store, member, encoded)
     sweep = {"shots", "seeds", "seeds_per_job", "inits", "adaptations"}
     sweep |= {"baselines", "controls", "options"}
-    own = settings.options.get(learner.method, {})
     made_by = {
         "config": {**settings.model_dump(mode="json", exclude=sweep), "options": own},
         "inputs": inputs,

@@ -7,7 +7,10 @@ overall, user's and producer's accuracy (1 to 3) with their variances (5 to 7).
 
 All of them are ratios of weighted sums, so one rule gives every variance: each unit's share in the
 error of the linearised estimate (Saerndal et al. 1992, section 5.5), summed within what was drawn
-as one. For a sample stratified by map class these are the equations above, exactly.
+as one. For a sample stratified by map class these are the equations above, times the share of the
+mapped class that was not drawn (Cochran 1977, theorem 5.3), which they leave out as near one: a
+class of which half the pixels were looked at is known better, and one that was looked at whole
+has no sampling error.
 
 Shapes: K classes, N sampled units; mapped class i (rows), reference class j (columns).
 """
@@ -48,17 +51,29 @@ class Reference:
         truth: (N,) true class.
         weight: (N,) pixels that a unit stands for, up to a factor within each mapped class.
         cluster: (N,) what was drawn together (blocks); None: each unit was drawn by itself.
+        left: (K,) share of the pixels of each mapped class that was not drawn; None: nearly all.
     """
 
     mapped: Ints
     truth: Ints
     weight: Floats
     cluster: Ints | None = None
+    left: Floats | None = None
 
     @classmethod
-    def plain(cls, mapped: Ints, truth: Ints) -> Reference:
-        """Units that were drawn by themselves, with equal chances within each mapped class."""
-        return cls(mapped, truth, np.ones(len(mapped)))
+    def plain(cls, mapped: Ints, truth: Ints, pixels: Ints | None = None) -> Reference:
+        """Units that were drawn by themselves, with equal chances within each mapped class.
+
+        Args:
+            mapped: (N,) class in the map, of different pixels.
+            truth: (N,) true class.
+            pixels: (K,) of the map by class; None: so many that those drawn are none of them.
+        """
+        left = None
+        if pixels is not None:
+            drawn = np.bincount(mapped, minlength=len(pixels))
+            left = np.clip(1 - drawn / np.maximum(pixels, 1), 0, 1)
+        return cls(mapped, truth, np.ones(len(mapped)), left=left)
 
 
 @dataclass(frozen=True)
@@ -112,8 +127,9 @@ def estimate(pixels: Ints, sample: Reference) -> Estimate:
     inside = sample.mapped[:, None] == each
     of_map = stratum[sample.mapped][:, None] * error
     hit = of_map * inside
-    vague = (stratum**2 * LARGEST_VARIANCE)[count < 2].sum()
-    own = np.where(count < 2, stratum**2 * LARGEST_VARIANCE, 0)
+    left = np.ones(classes) if sample.left is None else sample.left
+    own = np.where(count < 2, stratum**2 * LARGEST_VARIANCE * left, 0)
+    vague = own.sum()
     found = np.where(share > 0, share, 1.0)
     producers = right / found
     with np.errstate(invalid="ignore"):
@@ -129,7 +145,7 @@ def estimate(pixels: Ints, sample: Reference) -> Estimate:
         share_variance=_variance(of_map, sample) + vague,
         users=users,
         users_variance=np.where(
-            count > 1, _variance(within, sample), np.where(known, LARGEST_VARIANCE, np.nan)
+            count > 1, _variance(within, sample), np.where(known, LARGEST_VARIANCE * left, np.nan)
         ),
         producers=producers,
         producers_variance=np.where(share > 0, _variance(about, sample) + doubt / found**2, np.nan),
@@ -152,7 +168,8 @@ def _variance(error: Floats, sample: Reference) -> Floats:
     for i in np.unique(sample.mapped):
         own = error[sample.mapped == i]
         if len(own) > 1:
-            variance += ((own - own.mean(0)) ** 2).sum(0) * len(own) / (len(own) - 1)
+            left = 1.0 if sample.left is None else sample.left[i]
+            variance += left * ((own - own.mean(0)) ** 2).sum(0) * len(own) / (len(own) - 1)
     return variance
 
 

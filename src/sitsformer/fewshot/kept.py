@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from sitsformer.classes import Classes
 from sitsformer.errors import SitsError
 from sitsformer.fewshot.cells import Cell, read_cells, write_cells
-from sitsformer.training import checkpoint as checkpoints
+from sitsformer.training.fingerprints import fingerprint
 
 if TYPE_CHECKING:
     from torch import nn
@@ -48,7 +48,7 @@ class Kept:
 
     def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
         self._folder = folder
-        self._own = folder / checkpoints.fingerprint(identity)[:_LETTERS]
+        self._own = folder / fingerprint(identity)[:_LETTERS]
         for path in folder.iterdir() if folder.is_dir() else ():
             if path != self._own and re.fullmatch(f"[0-9a-f]{{{_LETTERS}}}", path.name):
                 logger.info("%s is of other settings, inputs or versions: starting afresh", path)
@@ -62,10 +62,12 @@ class Kept:
             plan: the recipe.
             more: what else decides the result (JSON values).
         """
+        from sitsformer.training.checkpoint import digest
+
         learning = [name for name, weight in model.named_parameters() if weight.requires_grad]
         said = json.dumps([asdict(plan), learning, more], sort_keys=True)
         start = {name: value.detach().cpu() for name, value in model.state_dict().items()}
-        return self._own / checkpoints.digest(start, said)[:_LETTERS]
+        return self._own / digest(start, said)[:_LETTERS]
 
     def cell(self, seed: int) -> Cell | None:
         """The cell of a seed, if it is finished."""

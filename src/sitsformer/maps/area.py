@@ -16,6 +16,7 @@ from sitsformer.cube import layer_values, open_cube, tile_of
 from sitsformer.embedded import store as embeddings
 from sitsformer.evaluation import areas
 from sitsformer.maps.codes import MapCodes, read_codes
+from sitsformer.maps.drawable import drawable
 from sitsformer.maps.mosaic import Grid, Piece, count, grid_of, read_pieces, thinned, vrt, write_cog
 from sitsformer.maps.predictor import Predictor
 
@@ -219,7 +220,7 @@ def _table(
     if store is None:
         return table(None, COUNTED)
     found = reference.look_up(
-        store, raster, codes, area, season, lambda layer: labelled(raster, codes, cubes, layer)
+        store, raster, codes, area, season, lambda: drawable(raster, codes, cubes, store)
     )
     frame = table(found.sample, found.basis)
     if found.sample is not None or predictor is None or not (found.truth >= 0).any():
@@ -232,29 +233,3 @@ def _table(
         vectors = embeddings.read_rows(rows)
     mapped, truth, weight = reference.predicted(store, found, predictor.predict, vectors=vectors)
     return areas.carried_over(frame, mapped, truth, weight, found.basis)
-
-
-def labelled(raster: Path, codes: MapCodes, cubes: Sequence[Path], layer: str) -> float | None:
-    """Share of the mapped pixels that have a label of a class of the map; None without labels.
-
-    Args:
-        raster: map of the area.
-        codes: of the map.
-        cubes: of its tiles.
-        layer: of labels.
-    """
-    import rasterio
-    from rasterio.windows import from_bounds
-
-    mapped = known = 0
-    with rasterio.open(raster) as source:
-        for path in cubes:
-            cube = open_cube(path)
-            if layer not in cube:
-                return None
-            window = from_bounds(*tile_of(cube).bounds, source.transform)
-            values = source.read(1, window=window, boundless=True, fill_value=codes.nodata)
-            has_class = codes.decode(values) > 0
-            label = codes.classes.index(layer_values(cube[layer]))
-            mapped, known = mapped + has_class.sum(), known + (has_class & (label >= 0)).sum()
-    return float(known / mapped) if mapped else None

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import areas
+from sitsformer.maps import units
 from sitsformer.maps.codes import MapCodes, read_codes
 from sitsformer.maps.mosaic import count
 from sitsformer.maps.reference import values_at
@@ -33,8 +33,17 @@ DRAWN: Mapping[Design, str] = {
     "simple": "drawn at random, stratified by mapped class afterwards",
 }
 
+WHOLE = "every pixel of the map that has a class: there is no sampling error"
+"""What stands for the design where the reference covers the whole map."""
+
 COLUMNS = ("class", "label", "code", "reference")
 """Columns that are looked for where nobody says which one holds the class."""
+
+SUGGESTED = ("visit", "predicted", "margin", "visited")
+"""Columns of places to visit (`maps/visits.py`), which are no sample."""
+
+MANY = 10
+"""Classes unknown to the map from which on they may be no classes."""
 
 RASTERS = (".tif", ".tiff", ".vrt", ".img")
 """Endings of references that are rasters."""
@@ -91,10 +100,10 @@ def assess(
         raise SitsError(f"{reference} is {kind}: leave {option} out")
     codes = read_codes(raster)
     if _is_raster(reference):
-        x, y, values = _of_raster(raster, reference, band)
+        found = units.of_raster(raster, reference, band, codes.nodata)
     else:
-        x, y, values = _of_points(raster, reference, column)
-    sample = _on_map(raster, reference, codes, x, y, values)
+        found = _of_points(raster, reference, column)
+    sample = _on_map(raster, reference, codes, found)
     pixels = np.zeros(len(sample.names), np.int64)
     known = len(codes.values)
     pixels[:known] = count(raster, max(*codes.values, codes.nodata))[list(codes.values)]
@@ -107,9 +116,9 @@ def assess(
         )  # fmt: skip
     with rasterio.open(raster) as source:
         hectares = abs(source.transform.a * source.transform.e) / 10_000
-    units = f"{len(sample.mapped)} units of {reference.name}, {DRAWN[design]}"
-    basis = "; ".join([units, *sample.left_out])
-    drawn_units = areas.Reference.plain(sample.mapped, sample.truth)
+    how = WHOLE if (drawn == pixels).all() else DRAWN[design]
+    basis = "; ".join([f"{len(sample.mapped)} units of {reference.name}, {how}", *sample.left_out])
+    drawn_units = areas.Reference.plain(sample.mapped, sample.truth, pixels)
     return areas.table(pixels, sample.names, sample.codes, drawn_units, level, basis, hectares)
 
 
@@ -117,38 +126,43 @@ def _is_raster(reference: Path) -> bool:
     return reference.suffix.lower() in RASTERS
 
 
-def _on_map(
-    raster: Path,
-    reference: Path,
-    codes: MapCodes,
-    x: areas.Floats,
-    y: areas.Floats,
-    values: Sequence[Any],
-) -> Sample:
+def _on_map(raster: Path, reference: Path, codes: MapCodes, found: units.Units) -> Sample:
     """The units that lie on a pixel with a class; classes that only they have come last."""
-    mapped = codes.decode(values_at(raster, x, y, codes.nodata)).astype(np.int64) - 1
-    known = np.array([bool(_text(value)) for value in values], bool)
-    on = mapped >= 0
+    mapped = codes.decode(values_at(raster, found.x, found.y, codes.nodata)).astype(np.int64) - 1
+    known, on = found.text >= 0, mapped >= 0
     there = np.flatnonzero(on & known)
     if not len(there):
         raise SitsError(
             f"no unit of {reference} that has a class lies on a pixel of {raster} with one: check "
             "the coordinate systems of both"
         )
-    said, names, numbers = _positions(codes, [_text(values[k]) for k in there.tolist()])
-    truth = np.array(said, np.int64)
+    texts, said = np.unique(found.text[there], return_inverse=True)
+    table, names, numbers = _positions(codes, [found.texts[k] for k in texts.tolist()])
+    truth = np.array(table, np.int64)[said]
     if truth.min() >= len(codes.values):
         raise SitsError(
             f"{reference} has no class of the map: it has {_few(names[len(codes.values) :])}, and "
             f"the map {_few(codes.classes.names)}; write the names or codes of the map"
         )
-    once = _once(raster, reference, x[there], y[there], truth)
+    foreign = len(names) - len(codes.values)
+    if foreign >= MANY and 2 * foreign > len(there):
+        raise SitsError(
+            f"{reference} has {foreign} classes that the map has not, and {len(there)} units: its "
+            "column is of numbers of places, not of classes; say with --column which one it is"
+        )
+    once = _once(raster, reference, found.x[there], found.y[there], truth)
     counted = (
         (int((~on).sum()), "more lie where the map has no class"),
         (int((on & ~known).sum()), "more have no class"),
         (len(there) - len(once), "more lie on the pixel of another, and count once"),
     )
     left_out = tuple(f"{number} {why}" for number, why in counted if number)
+    if found.patches:
+        logger.warning(
+            "%s: most units lie side by side, and intervals take each for a draw of its own: if "
+            "patches were drawn as one, they are too narrow; keep one pixel of each", reference
+        )  # fmt: skip
+        left_out += ("most lie side by side, and count as draws of their own",)
     return Sample(mapped[there][once], truth[once], names, numbers, left_out)
 
 
@@ -209,63 +223,46 @@ def _once(
     return np.sort(first)
 
 
-def _text(value: Any) -> str:
-    """A class as it is compared: whole numbers without a point; empty for none."""
-    if value is None or value != value:
-        return ""
-    text = str(value).strip()
-    try:
-        return str(int(float(text))) if float(text).is_integer() else text
-    except ValueError:
-        return text
-
-
-Places = tuple[areas.Floats, areas.Floats, list[Any]]
-
-
-def _of_points(raster: Path, path: Path, column: str | None) -> Places:
+def _of_points(raster: Path, path: Path, column: str | None) -> units.Units:
     """Places in the system of the map, and classes of points."""
-    import geopandas
     import rasterio
 
-    try:
-        if path.suffix.lower() == ".csv":
-            # A class may be called NA or null.
-            table = pd.read_csv(path, dtype=str, keep_default_na=False)
-            lacking = {"lon", "lat"} - set(table.columns)
-            if lacking:
-                raise SitsError(
-                    f"{path} has no column {' and no '.join(sorted(lacking))} (degrees)"
-                )
-            lon, lat = pd.to_numeric(table.lon), pd.to_numeric(table.lat)
-            places = geopandas.points_from_xy(lon, lat, crs=4326)
-            frame = geopandas.GeoDataFrame(table, geometry=places)
-        else:
-            frame = geopandas.read_file(path)
-    except SitsError:
-        raise
-    except Exception as error:
-        raise SitsError(f"{path} cannot be read as points: {error}") from None
-    if len(frame) == 0 or set(frame.geom_type.dropna()) - {"Point"}:
-        found = ", ".join(sorted(set(frame.geom_type.dropna()))) or "nothing"
-        raise SitsError(f"{path} holds {found}: give points, one a sampled pixel")
-    placeless = int((~np.isfinite(frame.geometry.x) | ~np.isfinite(frame.geometry.y)).sum())
+    from sitsformer.config import Survey
+    from sitsformer.surveys.files import features
+
+    if not path.exists():
+        raise SitsError(f"{path} does not exist")
+    # The forms of files, and what is wrong with them, are those of surveys.
+    asked = Survey.model_validate(
+        {"kind": "points", "path": str(path), "column": column or "class"}
+    )
+    frame = features(path, asked, str(path))
+    if {*SUGGESTED} <= {*frame.columns}:
+        raise SitsError(
+            f"{path} holds places to visit, which were chosen where the map is least certain: they "
+            "train (docs/evaluation.md), and cannot assess; draw places at random"
+        )
+    shapes = frame.geometry
+    placeless = int((shapes.isna() | shapes.is_empty).sum())
     if placeless:
         raise SitsError(
             f"{placeless} of the {len(frame)} rows of {path} have no place: fill in their "
             "coordinates, or leave them out"
         )
-    if frame.crs is None:
-        raise SitsError(f"{path} names no coordinate system: give it one")
+    if set(frame.geom_type) == {"MultiPoint"} and (frame.count_geometries() == 1).all():
+        frame = frame.explode()  # QGIS likes to write points so
+    if set(frame.geom_type) != {"Point"}:
+        found = ", ".join(sorted(set(frame.geom_type)))
+        raise SitsError(f"{path} holds {found}: give points, one a sampled pixel")
     chosen = _column(path, frame, column)
     with rasterio.open(raster) as source:
         placed = frame.to_crs(source.crs)
     x, y = placed.geometry.x.to_numpy(float), placed.geometry.y.to_numpy(float)
-    return x, y, placed[chosen].tolist()
+    return units.of_values(x, y, placed[chosen].tolist())
 
 
 def _column(path: Path, frame: Any, column: str | None) -> str:
-    there = [name for name in frame.columns if name != "geometry"]
+    there = [name for name in frame.columns if name != frame.geometry.name]
     if column is not None:
         if column not in there:
             raise SitsError(f"{path} has no column {column!r}; it has {there}")
@@ -277,44 +274,3 @@ def _column(path: Path, frame: Any, column: str | None) -> str:
             f"{there} holds the class"
         )
     return found[0]
-
-
-def _of_raster(raster: Path, path: Path, band: int | None) -> Places:
-    """Pixels of the map that a raster has a code for, by nearest neighbour."""
-    import rasterio
-    from rasterio.enums import Resampling
-    from rasterio.errors import RasterioError
-    from rasterio.vrt import WarpedVRT
-
-    try:
-        with rasterio.open(raster) as source, rasterio.open(path) as other:
-            if other.crs is None:
-                raise SitsError(f"{path} names no coordinate system: give it one")
-            if band is None and other.count > 1:
-                raise SitsError(f"{path} has {other.count} bands: say with --band which one")
-            if not 1 <= (band or 1) <= other.count:
-                raise SitsError(f"{path} has no band {band}: it has {other.count}")
-            nothing = 0 if other.nodata is None else other.nodata
-            with WarpedVRT(
-                other, crs=source.crs, transform=source.transform, width=source.width,
-                height=source.height, resampling=Resampling.nearest, src_nodata=nothing,
-                nodata=nothing,
-            ) as view:  # fmt: skip
-                return _labelled_pixels(view, source, band or 1, nothing)
-    except RasterioError as error:
-        raise SitsError(f"{path} cannot be read as a raster of codes: {error}") from None
-
-
-def _labelled_pixels(view: Any, source: Any, band: int, nothing: float) -> Places:
-    """Centres and codes of the pixels that have one, block by block."""
-    x: list[npt.NDArray[np.float64]] = []
-    y: list[npt.NDArray[np.float64]] = []
-    values: list[Any] = []
-    for _, window in source.block_windows(1):
-        codes = view.read(band, window=window)
-        row, column = np.nonzero((codes != nothing) & (codes == codes))  # not NaN
-        across, down = column + window.col_off + 0.5, row + window.row_off + 0.5
-        x.append(source.transform.c + across * source.transform.a)
-        y.append(source.transform.f + down * source.transform.e)
-        values += codes[row, column].tolist()
-    return np.concatenate(x), np.concatenate(y), values

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from sitsformer.maps.codes import MapCodes
+    from sitsformer.maps.drawable import Drawable
     from sitsformer.samples import About
 
 LEAST_COVERED = 0.95
@@ -60,7 +61,7 @@ def look_up(
     codes: MapCodes,
     area: str,
     season: int | None,
-    labelled: Callable[[str], float | None],
+    count_drawable: Callable[[], Drawable],
 ) -> TestSamples:
     """Look the test samples of a store up in the map of an area.
 
@@ -70,8 +71,8 @@ def look_up(
         codes: of the map.
         area: its name.
         season: year in which the season of the map starts; None: not known.
-        labelled: of a label layer, the share of the mapped pixels with a label of a class; None
-            where nobody knows.
+        count_drawable: how much of the map could have been drawn; asked where nothing else rules
+            the samples out.
     """
     from sitsformer.samples import SPLITS, about, open_samples, read_manifest
 
@@ -89,7 +90,7 @@ def look_up(
         mine = dataset.area.values[rows] == common.areas.index(area)
         if not mine.any():
             reasons.append("none of them lies in it")
-        reasons += _unknown_chances(common, counts, area, known, labelled(common.label))
+        reasons += _unknown_chances(common, counts, area, known, count_drawable)
     if set(common.classes.names) != set(codes.classes.names):
         reasons.append("their classes are not those of the map")
     if not reasons:
@@ -138,28 +139,54 @@ def _elsewhere(common: About, area: str, season: int | None) -> list[str]:
 
 
 def _unknown_chances(
-    common: About, counts: Mapping[str, Any], area: str, known: bool, labelled: float | None
+    common: About,
+    counts: Mapping[str, Any],
+    area: str,
+    known: bool,
+    count_drawable: Callable[[], Drawable],
 ) -> list[str]:
     if common.split_by == "polygons":
         return ["their polygons were chosen by hand"]
     if not known:
         return ["with which chances they were drawn is not known"]
-    mine = [one for name, one in counts["tiles"].items() if name.startswith(f"{area}/")]
-
-    def pixels(*reasons: str) -> int:
-        return sum(sum(one["dropped"].get(why, {}).values()) for one in mine for why in reasons)
-
-    drawn = sum(sum(one["kept"].values()) for one in mine) + pixels("quota", "missing")
-    unsure, without = pixels("purity", "confidence"), pixels("unlabelled", "other_class")
-    if labelled is None:
-        labelled = (drawn + unsure) / max(drawn + unsure + without, 1)
-    covered = labelled * drawn / max(drawn + unsure, 1)
+    found = count_drawable()
+    tiles = [one for place, one in counts["tiles"].items() if place.startswith(f"{area}/")]
+    covered = found.of_map
+    if covered is None:
+        # No cube has the labels, as where they are a survey's.
+        labelled = _pixels(tiles, *COULD, *SURE, *PLACE)
+        covered = min(labelled / max(found.mapped, 1), 1.0)  # at most: some lie beyond the map
+        if found.of_tiles >= LEAST_COVERED:
+            of_tiles = _pixels(tiles, *COULD) / max(_pixels(tiles, *COULD, *SURE, *LABEL), 1)
+            covered = min(covered, of_tiles)
+        elif covered >= LEAST_COVERED:
+            return [
+                f"the map holds {found.of_tiles:.0%} of its tiles, and how much of that could be "
+                "drawn is not known, since no cube has their labels"
+            ]
     if covered < LEAST_COVERED:
         return [
             f"{1 - covered:.0%} of its pixels could not be drawn (no label, none of a class, or "
             "one that is not pure or sure enough)"
         ]
     return []
+
+
+COULD = ("kept", "quota", "missing")
+PLACE = ("edge", "split", "cloud")
+SURE = ("purity", "confidence")
+LABEL = ("unlabelled", "other_class")
+"""What became of the pixels of a tile (`patches/sampling.py`): they could be drawn but for the
+place; their label is not sure enough; they have none."""
+
+
+def _pixels(tiles: Sequence[Mapping[str, Any]], *what: str) -> int:
+    """Pixels of tiles that were kept, or dropped for some reasons, by the account of each."""
+    found = 0
+    for tile in tiles:
+        counts = {"kept": tile["kept"], **tile["dropped"]}
+        found += sum(sum(counts.get(one, {}).values()) for one in what)
+    return found
 
 
 def _weights(

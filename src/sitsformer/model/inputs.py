@@ -7,7 +7,9 @@ Axes: S samples, T time steps, C bands, P x P pixels of a patch.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,12 @@ Ints = npt.NDArray[np.int64]
 
 NAMES = ("sample", "time", "band", "py", "px")
 """Dimensions of reflectance, as sample stores name them."""
+
+STEP = NAMES[:2]
+"""Dimensions of days."""
+
+DAY = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].*)?$")
+"""A date as text; hours do not count."""
 
 HIGHEST = 6.5
 """Reflectance that stored integers hold at most, nearly; clouds and snow reach about 1.5."""
@@ -62,7 +70,7 @@ def as_stored(
     Raises:
         SitsError: other shapes, bands, types or values.
     """
-    values = np.asarray(_in_order(reflectance, bands))
+    values = _array(_in_order(reflectance, bands), "reflectances")
     if values.ndim != 5 or values.shape[2:] != shape:
         raise SitsError(
             f"the model reads (sample, time, {', '.join(map(str, shape))}), bands {list(bands)}; "
@@ -130,12 +138,11 @@ def _integers(values: npt.NDArray[Any]) -> Stored:
 
 def _days(doy: Any) -> Ints:
     """(S, T) days of year; 0 where there is no step."""
-    found = np.asarray(doy)
-    if found.dtype.kind in "OU":
-        try:
-            found = found.astype("datetime64[ns]")
-        except (ValueError, TypeError):
-            raise SitsError("days must be days of year (1-366, 0 none) or dates") from None
+    found = _array(
+        doy if set(getattr(doy, "dims", ())) != {*STEP} else doy.transpose(*STEP), "days"
+    )
+    if found.dtype.kind in "OUT":
+        found = _said(found)
     if found.dtype.kind == "M":
         years = found.astype("datetime64[Y]")
         whole = found.astype("datetime64[D]") - years.astype("datetime64[D]")
@@ -150,6 +157,54 @@ def _days(doy: Any) -> Ints:
     if days.size and not 0 <= days.min() <= days.max() <= LAST_DAY:
         raise SitsError(f"days of year are {days.min()} to {days.max()}, not 0 to {LAST_DAY}")
     return days
+
+
+def _said(found: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Days of year or dates that came as text, as Python's own, or with None among them.
+
+    Numpy alone would take the text "91" for a year, and the number 91 for nanoseconds.
+    """
+    values = found.ravel().tolist()
+    there = [value is not None and value == value and value not in ("", "NaT") for value in values]
+    given = [value for value, is_there in zip(values, there, strict=True) if is_there]
+    numbers = all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in given)
+    known = numbers or all(
+        isinstance(v, date | np.datetime64) or (isinstance(v, str) and DAY.match(v)) for v in given
+    )
+    try:
+        if not known:
+            raise ValueError
+        if numbers:
+            plain = np.array([v if yes else 0 for v, yes in zip(values, there, strict=True)], float)
+            return plain.reshape(found.shape)
+        days = [
+            np.datetime64(str(v)[:10] if yes else "NaT", "D")
+            for v, yes in zip(values, there, strict=True)
+        ]
+        return np.array(days, "datetime64[D]").reshape(found.shape)
+    except ValueError:
+        odd = next((v for v in given if not (isinstance(v, str) and DAY.match(v))), given[0])
+        raise SitsError(
+            f"days must be days of year (1-366, 0 none) or dates, text as 2021-04-30; found {odd!r}"
+        ) from None
+
+
+def _array(values: Any, what: str) -> npt.NDArray[Any]:
+    """An array of what people give; masked values as missing ones."""
+    try:
+        if isinstance(values, np.ma.MaskedArray):
+            fill = {"f": np.nan, "M": np.datetime64("NaT")}.get(
+                values.dtype.kind, 0 if what == "days" else MISSING
+            )
+            found = np.array(values.data, values.dtype if values.dtype.kind in "fM" else np.int64)
+            found[np.ma.getmaskarray(values)] = fill
+            return found
+        return np.asarray(values)
+    except ValueError:
+        raise SitsError(
+            f"{what} are no array: the lists have different lengths; fill each series up, days "
+            "with 0 or None, reflectance with NaN"
+        ) from None
 
 
 def _packed(stored: Stored, days: Ints) -> tuple[Stored, Ints]:
@@ -229,6 +284,7 @@ def refuse_means(
     dark = bool((found < mean / 5).all())
     slips = {
         "they are 10 times too small: check their scale": found * 10,
+        "they are 100 times too small: check their scale": found * 100,
         "they have an offset of 0.1 (1000 in stored integers: Sentinel-2 products since January "
         "2022): subtract it": found - 0.1,
         "their bands stand in the reverse order": found[::-1],

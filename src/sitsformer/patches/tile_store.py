@@ -92,7 +92,7 @@ def make_tile_store(
             dates=clear.counts(),
             one_split=_one_split(tile, chosen, settings, split_map),
             beyond=None if edges is None else edges.whole,
-            confidence=_confidence(dataset, chosen, cube_path),
+            confidence=confidence_values(dataset, str(chosen.label), chosen.confidence, cube_path),
         ),
         classes,
         chosen,
@@ -204,10 +204,23 @@ def _legend(dataset: xr.Dataset, chosen: SampleSet, path: Path) -> Legend:
     return layers[str(chosen.label)]
 
 
-def _confidence(dataset: xr.Dataset, chosen: SampleSet, path: Path) -> NDArray[np.uint8] | None:
-    if chosen.confidence == 0:
+def confidence_values(
+    dataset: xr.Dataset, label: str, least: int, path: Path
+) -> NDArray[np.uint8] | None:
+    """Confidence (y, x) of a label layer of a cube, percent; None where none is asked for.
+
+    Args:
+        dataset: the cube.
+        label: layer.
+        least: confidence that is wanted, percent; 0: any.
+        path: of the cube.
+
+    Raises:
+        SampleError: the cube has no such layer.
+    """
+    if least == 0:
         return None
-    product = products().get(str(chosen.label))
+    product = products().get(label)
     own = product.confidence_layer if product else None
     # A label without a confidence of its own may be held to that of another label there.
     known = (own,) if own else confidence_layers()
@@ -215,7 +228,7 @@ def _confidence(dataset: xr.Dataset, chosen: SampleSet, path: Path) -> NDArray[n
     if not found:
         raise SampleError(
             f"{path} has no layer {' or '.join(map(repr, known))}, which "
-            f"`confidence: {chosen.confidence}` needs; not every year of a label product has one: "
+            f"`confidence: {least}` needs; not every year of a label product has one: "
             "set `confidence: 0`"
         )
     layer: NDArray[np.uint8] = cube.layer_values(dataset[found[0]]).astype(np.uint8)

@@ -137,8 +137,12 @@ def _bars(axes: Axes, areas: pd.DataFrame, classes: Classes) -> None:
     axes.tick_params(axis="x", length=0)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("area, ha")
+    sampled = bool((areas.standard_error_ha.to_numpy() > 0).any())
+    by = (
+        "corrected by a sample (points, with intervals)" if sampled else "by the reference (points)"
+    )
     axes.set_title(
-        "Area by counting pixels (bars) and corrected by a sample (points, with intervals)"
+        f"Area by counting pixels (bars) and {by}"
         if measured
         else "Area by counting pixels; no sample of this area corrects it"
     )

@@ -18,7 +18,8 @@ WORDS = {
     "whole in training, validation or test.",
     "macro F1": "the mean over classes of the harmonic mean of user’s accuracy (of what is called "
     "a class, how much is) and producer’s accuracy (of what is, how much was found).",
-    "interval over draws": "where the mean would lie with other draws and pretraining runs.",
+    "interval over draws (over seeds)": "where the mean would lie with other draws "
+    "and pretraining runs.",
     "interval over test blocks": "where it would lie on other ground, by drawing the test blocks "
     "again with replacement (bootstrap).",
     "conformal set": "the classes that a prediction cannot rule out at a stated rate of error.",

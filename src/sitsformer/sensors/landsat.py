@@ -40,9 +40,10 @@ LANDSAT = Sensor(
     # Fill, dilated cloud, cirrus, cloud, cloud shadow; snow and water are no clouds.
     flags=Flags("QA_PIXEL", (0, 1, 2, 3, 4)),
     products=(
-        Product("Landsat 8-9", rf"(?P<scene>LC0[89]{_REST}", OLI),
+        Product("Landsat 8-9", rf"(?P<scene>L[CO]0[89]{_REST}", OLI),
         Product("Landsat 4-7", rf"(?P<scene>L[TE]0[4-7]{_REST}", TM),
     ),
     numbers=OLI,
+    made=r"_L2S[PR]_\d{6}_\d{8}_(\d{8})_",
 )
 """Stacks whose names tell no product are read with the numbers of Landsat 8 and 9."""

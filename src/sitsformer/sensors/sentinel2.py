@@ -48,6 +48,7 @@ SENTINEL2 = Sensor(
     offset_baseline=400,
     scene_codes=tuple(range(12)),
     scene_clear=(4, 5, 6, 7),
+    made=r"_N(\d{4})_R\d{3}_T\w{5}_(\d{8}T\d{6})",
     collection="COPERNICUS/S2_SR_HARMONIZED",
     cloud_score="GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED",
     order=1,

@@ -15,6 +15,7 @@ from sitsformer.surveys import tables
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
+    from pyproj import CRS
 
 logger = logging.getLogger("sitsformer")
 
@@ -46,11 +47,12 @@ def features(path: Path, survey: Survey, where: str) -> GeoDataFrame:
     for endings, remedy in FOREIGN.items():
         if suffix in endings:
             raise ConfigError(f"{where}: {remedy}")
+    asked = _asked(survey, where)
     try:
         if suffix in tables.ENDINGS:
             if survey.kind != "points":
                 raise ConfigError(f"{where}: a table holds points; say `kind: points`")
-            frame = tables.read(path, survey, where)
+            frame = tables.read(path, survey, asked, where)
         elif suffix in PARQUET:
             frame = _parquet(path, where)
         else:
@@ -64,7 +66,7 @@ def features(path: Path, survey: Survey, where: str) -> GeoDataFrame:
     if frame.empty:
         raise ConfigError(f"{where} holds no features")
     frame.index = np.arange(1, len(frame) + 1)
-    return _placed(frame, survey, where)
+    return _placed(frame, asked, survey, where)
 
 
 def _parquet(path: Path, where: str) -> GeoDataFrame:
@@ -114,20 +116,24 @@ def _is_utf8(frame: GeoDataFrame, column: str) -> bool:
         return False
 
 
-def _placed(frame: GeoDataFrame, survey: Survey, where: str) -> GeoDataFrame:
-    """The features with the CRS that the file or the config names."""
+def _asked(survey: Survey, where: str) -> CRS | None:
+    """The CRS that the config names."""
     from pyproj import CRS
     from pyproj.exceptions import CRSError
 
-    asked = None
-    if survey.crs is not None:
-        try:
-            asked = CRS.from_user_input(survey.crs)
-        except CRSError as error:
-            raise ConfigError(
-                f"{where}: {survey.crs!r} (`crs`) is no coordinate reference system: {error}; "
-                "write its code, as EPSG:31370"
-            ) from None
+    if survey.crs is None:
+        return None
+    try:
+        return CRS.from_user_input(survey.crs)
+    except CRSError as error:
+        raise ConfigError(
+            f"{where}: {survey.crs!r} (`crs`) is no coordinate reference system: {error}; "
+            "write its code, as EPSG:31370"
+        ) from None
+
+
+def _placed(frame: GeoDataFrame, asked: CRS | None, survey: Survey, where: str) -> GeoDataFrame:
+    """The features with the CRS that the file or the config names."""
     if frame.crs is None and asked is None:
         raise ConfigError(
             f"{where} has no coordinate reference system; name the one it is in with `crs`"

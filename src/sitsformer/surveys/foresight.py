@@ -11,12 +11,20 @@ from numpy.typing import NDArray
 from sitsformer.classes import Classes
 from sitsformer.config import Area, Config, ConfigError
 from sitsformer.grid import Tile, area_geometry
+from sitsformer.labels import kinds
 from sitsformer.legends import group
-from sitsformer.surveys.placing import touching
+from sitsformer.surveys.placing import cut, touching
 from sitsformer.surveys.reading import Surveyed, read
+
+MOST_NAMES = 12
+"""Classes that a message names, at most."""
+SOME = 50
+"""Polygons that are looked at at once."""
 
 Tiles = Callable[[str], Sequence[Tile]]
 """Name of an area -> its tiles."""
+Places = list[tuple[NDArray[np.int64], Sequence[Tile]]]
+"""Of each area of a set, the features that it can have samples of, and its tiles."""
 
 
 def problems(config: Config, tiles: Tiles) -> Iterator[str]:
@@ -43,12 +51,20 @@ def problems(config: Config, tiles: Tiles) -> Iterator[str]:
             yield f"sets.{name}.classes: {error}"
             continue
         there = np.zeros(len(surveyed), bool)
+        places: Places = []
         for area_name in chosen.areas:
-            here, lacking = _of_area(surveyed, config.areas[area_name], tiles(area_name))
+            of_area = tiles(area_name)
+            here, lacking = _of_area(surveyed, config.areas[area_name], of_area)
             there |= here
+            places.append((np.flatnonzero(here), of_area))
             yield from (f"areas.{area_name}: {line}" for line in lacking)
-        if there.any() and name == config.fewshot.set:
-            yield from (f"sets.{name}.label: {line}" for line in _classes(surveyed, classes, there))
+        if not there.any():
+            continue
+        found = []
+        if name == config.fewshot.set:
+            found = list(_classes(surveyed, classes, there))
+        found = found or list(_narrow(surveyed, classes, places, name == config.fewshot.set))
+        yield from (f"sets.{name}.label: {line}" for line in found)
 
 
 def _of_area(
@@ -98,10 +114,63 @@ def _classes(surveyed: Surveyed, classes: Classes, there: NDArray[np.bool_]) -> 
     else:
         enough, said = int((counts > 0).sum()), ""
     if enough < 2:
-        found = ", ".join(
-            f"{n} {c}" for n, c in zip(classes.names, counts.tolist(), strict=True) if c
-        )
         yield (
             f"{surveyed.where} has {enough} class{'es' if enough != 1 else ''} {said}in its areas "
-            f"({found or 'none'}); there is nothing to tell apart"
+            f"({_counted(classes.names, counts)}); there is nothing to tell apart"
         )
+
+
+def _counted(names: Sequence[str], counts: NDArray[np.int64]) -> str:
+    """Classes with their features, the most frequent first and not all of thousands."""
+    order = np.argsort(-counts, kind="stable")
+    text = [f"{names[k]} {counts[k]}" for k in order if counts[k]]
+    rest = f", ... ({len(text)} in all)" if len(text) > MOST_NAMES else ""
+    return ", ".join(text[:MOST_NAMES]) + rest or "none"
+
+
+def _narrow(
+    surveyed: Surveyed, classes: Classes, places: Places, told_apart: bool
+) -> Iterator[str]:
+    """Polygons too narrow to have a pixel so far from their border as `erode` says.
+
+    Args:
+        surveyed: the features.
+        classes: of the set.
+        places: features of each area of the set.
+        told_apart: whether two classes are needed, or one.
+    """
+    kind = kinds()[surveyed.survey.kind]
+    if "erode" not in kind.keys:
+        return
+    positions = np.unique(np.concatenate([here for here, _ in places]))
+    label = classes.index(surveyed.code[positions].astype(np.uint16))
+    wide = set()
+    for number in np.unique(label[label >= 0]).tolist():
+        own = positions[label == number]
+        # Few features are looked at where all is well: one is enough.
+        for start in range(0, len(own), SOME):
+            if _has_pixel(surveyed, own[start : start + SOME], places):
+                wide.add(number)
+                break
+        if len(wide) > told_apart:
+            return
+    pixel = places[0][1][0].pixel
+    erode = pixel if surveyed.survey.erode is None else surveyed.survey.erode
+    names = " and ".join(classes.names[k] for k in sorted(wide))
+    said = f"only those of {names} have" if names else "none has"
+    yield (
+        f"of the {len(positions)} features of {surveyed.where} in its areas {said} "
+        f"a pixel of {pixel} m whose centre lies {erode:g} m or more within (`erode`); "
+        + ("`erode: 0` takes pixels up to the border" if erode else "they are too small to be seen")
+    )
+
+
+def _has_pixel(surveyed: Surveyed, some: NDArray[np.int64], places: Places) -> bool:
+    """Whether one of some features at least can have a sample."""
+    claims = kinds()[surveyed.survey.kind].claims
+    for here, tiles in places:
+        own = np.intersect1d(some, here)
+        found = claims(cut(surveyed.some(own), tiles), tiles[0], surveyed.survey)
+        if (~found.eroded).any():
+            return True
+    return False

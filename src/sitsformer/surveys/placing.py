@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,13 @@ from sitsformer.config import Area
 from sitsformer.grid import Tile, within_blocks
 from sitsformer.labels import kinds
 from sitsformer.splitmix import GOLDEN, mix
-from sitsformer.splitpolygons import window
+from sitsformer.splitpolygons import window, window_of
 from sitsformer.surveys.claims import Claims, centres
 from sitsformer.surveys.reading import Surveyed
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+    from shapely.geometry.base import BaseGeometry
 
 Counts = dict[int, dict[str, int]]
 """Feature, numbered from 1 -> reason -> pixels."""
@@ -68,7 +72,8 @@ def place(
     here = here[season[here]]
     around = _overlapping(surveyed, here, season, tile.pixel)
     survey = surveyed.survey
-    claims = kinds()[survey.kind].claims(surveyed.some(around), tile, survey)
+    features = cut(surveyed.some(around), tiles)
+    claims = kinds()[survey.kind].claims(features, tile, survey)
     reason = np.full(len(claims.feature), "", object)
     reason[claims.eroded] = "erosion"
     _share(surveyed, claims, reason)
@@ -138,6 +143,36 @@ def _overlapping(
     return np.union1d(found[season[found]], some)
 
 
+def cut(features: GeoDataFrame, tiles: Sequence[Tile]) -> GeoDataFrame:
+    """Features without the ground of polygons that no tile of an area comes near.
+
+    A forest may be as large as a country, and all fields of a crop one feature: only pixels of
+    tiles are looked at. What is cut off lies farther away than polygons can be eroded.
+    """
+    from shapely import bounds, box, contains, get_dimensions, intersection
+
+    sides = np.array([tile.bounds for tile in tiles], float)
+    around = *sides[:, :2].min(axis=0).tolist(), *sides[:, 2:].max(axis=0).tolist()
+    near = _in_crs(window_of(around, tiles[0].epsg), features.crs)
+    shapes = features.geometry.to_numpy().copy()
+    wide = np.flatnonzero(
+        (get_dimensions(shapes) == 2) & ~contains(box(*bounds(near)), box(*bounds(shapes).T))
+    )
+    shapes[wide] = intersection(shapes[wide], near)
+    return features.set_geometry(shapes, crs=features.crs)
+
+
+def _in_crs(degrees: BaseGeometry, crs: Any) -> BaseGeometry:
+    """A shape in degrees in another system."""
+    from pyproj import Transformer
+    from shapely import segmentize, transform
+
+    move = Transformer.from_crs(4326, crs, always_xy=True).transform
+    return transform(
+        segmentize(degrees, 0.02), lambda xy: np.column_stack(move(xy[:, 0], xy[:, 1]))
+    )
+
+
 def _share(surveyed: Surveyed, claims: Claims, reason: NDArray[np.object_]) -> None:
     """Settle pixels that several features ask for, in `reason` in place.
 
@@ -147,10 +182,7 @@ def _share(surveyed: Surveyed, claims: Claims, reason: NDArray[np.object_]) -> N
     open_ = np.flatnonzero(reason == "")
     if not len(open_):
         return
-    _, pixel = np.unique(
-        np.column_stack([claims.column[open_], claims.row[open_]]), axis=0, return_inverse=True
-    )
-    pixel = pixel.ravel()
+    _, pixel = np.unique(_keys(claims.column[open_], claims.row[open_]), return_inverse=True)
     code, weight = surveyed.code[claims.feature[open_]], surveyed.weight[claims.feature[open_]]
     heaviest = np.zeros(pixel.max() + 1)
     np.maximum.at(heaviest, pixel, weight)
@@ -175,21 +207,25 @@ def eligible(
     first, side, half = tiles[0], tiles[0].size, size // 2
     pixel = first.pixel
     west, north = first.west // pixel, first.north // pixel
-    known = {
-        ((tile.west // pixel - west) // side, (north - tile.north // pixel) // side)
-        for tile in tiles
-    }
+    known = _keys(
+        np.array([tile.west // pixel - west for tile in tiles]) // side,
+        np.array([north - tile.north // pixel for tile in tiles]) // side,
+    )
     found = np.ones(len(claims.column), bool)
     # A patch is smaller than a tile: it lies in those that its corners lie in.
     for right, lower in ((-half, -half), (-half, half), (half, -half), (half, half)):
         across = (claims.column + right - west) // side
         down = (north - 1 - claims.row + lower) // side
-        places = zip(across.tolist(), down.tolist(), strict=True)
-        found &= np.array([place in known for place in places], bool)
+        found &= np.isin(_keys(across, down), known)
     if block is not None:
         for place in (claims.column, claims.row):
             found &= within_blocks(centres(place, first), block, size, pixel)
     return found
+
+
+def _keys(across: NDArray[np.int64], down: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A number for each place in a lattice of pixels or tiles."""
+    return np.asarray(across * 2**32 + down, np.int64)
 
 
 def _ranks(claims: Claims, free: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:

@@ -20,16 +20,18 @@ def claims(features: Any, tile: Tile, survey: Survey) -> Claims:
         tile: on whose grid the pixels are.
         survey: `erode` is used; without one a pixel of the tile.
     """
-    from shapely import bounds, buffer, contains_xy, prepare
+    from shapely import bounds, buffer, contains_xy, get_parts, prepare
 
     whole = project(features.geometry.to_numpy(), features.crs, tile.epsg)
     erode = tile.pixel if survey.erode is None else survey.erode
     inner = buffer(whole, -erode) if erode else whole
-    prepare(whole)
+    # Part by part: all fields of a crop may be one feature, as wide as a county.
+    parts, member = get_parts(whole, return_index=True)
+    prepare(parts)
     prepare(inner)
     found = []
     for position, shape, small, box in zip(
-        features.index.to_numpy(np.int64), whole, inner, bounds(whole), strict=True
+        features.index.to_numpy(np.int64)[member], parts, inner[member], bounds(parts), strict=True
     ):
         if not np.isfinite(box).all():
             continue

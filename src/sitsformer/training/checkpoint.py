@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +22,6 @@ from torch.optim import Optimizer
 from sitsformer.errors import SitsError, TemporaryError, no_room
 
 FILE = "checkpoint.safetensors"
-
-LAYOUT = 2
-"""Changes with the names of the tensors: a checkpoint of another layout is not resumed."""
-
-
-def fingerprint(settings: Mapping[str, Any]) -> str:
-    """Digest of what must be the same for a run to resume from a checkpoint.
-
-    The settings, and the versions of this package and of torch: half a run by other code would be
-    a run that nobody can repeat.
-    """
-    versions = {name: _version(name) for name in ("sitsformer", "torch")}
-    text = json.dumps(
-        {"settings": settings, "layout": LAYOUT, **versions}, sort_keys=True, default=str
-    )
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:  # a source tree on the path
-        return "not installed"
 
 
 def save(

@@ -26,6 +26,7 @@ from sitsformer.model.encoder import Layer
 from sitsformer.training import checkpoint as checkpoints
 from sitsformer.training import distributed
 from sitsformer.training.determinism import deterministic
+from sitsformer.training.fingerprints import fingerprint
 from sitsformer.training.recipe import Plan, learning_rate
 from sitsformer.training.update import Updates
 
@@ -128,7 +129,7 @@ def fit(
         SitsError: the loss is not finite or diverges, or a checkpoint cannot be written or read.
         Terminated: a signal to stop arrived; the checkpoint is saved.
     """
-    loop = _Loop(model, task, plan, checkpoint, checkpoints.fingerprint(settings or {}))
+    loop = _Loop(model, task, plan, checkpoint, fingerprint(settings or {}))
     with deterministic(plan.deterministic and loop.device.type == "cuda"), _Stop() as stop:
         loop.resume()
         while not loop.run.finished:

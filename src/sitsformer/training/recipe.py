@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from dataclasses import dataclass
+from types import MethodType
 
 import torch
 from torch import nn
@@ -82,6 +84,17 @@ def make_optimiser(model: nn.Module, plan: Plan) -> torch.optim.Adam:
     With AdamW matrices alone decay: biases, norms and tokens have a meaning at 0. The L2 of Adam is
     of all weights, as in SITS-Former.
     """
+    if not plan.compile:
+        _spare_the_compiler()
+    optimiser = _made(model, plan)
+    if not plan.compile:
+        # The method itself, which asks for nothing but that no gradient is kept.
+        step = inspect.unwrap(type(optimiser).step)
+        optimiser.step = torch.no_grad()(MethodType(step, optimiser))  # type: ignore[method-assign]
+    return optimiser
+
+
+def _made(model: nn.Module, plan: Plan) -> torch.optim.Adam:
     chosen = [p for p in model.parameters() if p.requires_grad]
     if plan.optimiser == "adam" and plan.l2:
         return torch.optim.Adam(chosen, plan.learning_rate, weight_decay=plan.l2, fused=True)
@@ -91,3 +104,14 @@ def make_optimiser(model: nn.Module, plan: Plan) -> torch.optim.Adam:
         {"params": [p for p in chosen if p.ndim <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, plan.learning_rate, fused=True)
+
+
+def _spare_the_compiler() -> None:
+    """Let optimisers be used without torch's compiler, whose import takes as long as torch's own.
+
+    torch keeps the compiler away from some of their methods, and imports it for that alone when
+    one is first called; a method with this attribute is taken for kept away already.
+    """
+    for name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict"):
+        method = inspect.unwrap(getattr(torch.optim.Optimizer, name))
+        vars(method).setdefault("__dynamo_disable", method)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -106,7 +107,24 @@ def images(
             image = Image(item.time, item.exact, _finest(present))
             _check_whole(image, item, settings, sensor, where)
             whole.append(image)
-    return sorted(whole, key=lambda image: (image.time, image.parts[0].path.name))
+    return _in_order(whole, sensor)
+
+
+def _in_order(images: list[Image], sensor: Sensor) -> list[Image]:
+    """By time and the name of the first file; of two processings of a granule the newer first."""
+
+    def made(image: Image) -> tuple[str, ...]:
+        found = re.search(sensor.made, str(image.parts[0].path)) if sensor.made else None
+        return found.groups() if found else ()
+
+    def name(image: Image) -> str:
+        text = image.parts[0].path.name
+        for part in made(image):
+            text = text.replace(part, "", 1)
+        return text
+
+    newest = sorted(images, key=made, reverse=True)
+    return sorted(newest, key=lambda image: (image.time, name(image)))
 
 
 def inspect(

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from sitsformer.config import Stac, expand, is_address
 from sitsformer.errors import SitsError, TemporaryError
@@ -201,18 +201,21 @@ def _self(item: Item) -> str | None:
 
 
 def _absolute(item: Item, base: str) -> Item:
-    """An item with the addresses of its files made absolute."""
+    """An item with the addresses of its files made absolute; what has none is no file."""
     assets = {
         key: {**asset, "href": _joined(base, asset["href"])}
         for key, asset in item["assets"].items()
+        if asset and asset.get("href")
     }
-    return {**item, "assets": assets}
+    return {**item, "id": str(item["id"]), "assets": assets}
 
 
 def _joined(base: str, href: str) -> str:
-    if "://" in href:
-        return href
-    return urljoin(base, href) if is_address(base) else str((Path(base).parent / href).resolve())
+    if is_address(base):
+        return href if "://" in href else urljoin(base, href)
+    if href.startswith("file://"):  # a catalogue of this computer names a file of it
+        return unquote(urlsplit(href).path)
+    return href if "://" in href else str((Path(base).parent / href).resolve())
 
 
 @contextmanager

@@ -243,16 +243,18 @@ def _bands(item: Item) -> Iterator[_Band]:
                 asset["href"],
                 i + 1,
                 _names(_at(named, i), key if count == 1 else ""),
-                _number(told, "raster:scale", "scale"),
-                _number(told, "raster:offset", "offset"),
-                _number(told, "nodata", "raster:nodata"),
+                number(told, "raster:scale", "scale"),
+                number(told, "raster:offset", "offset"),
+                number(told, "nodata", "raster:nodata"),
                 _pixel(key, told),
                 count == 1,
             )
 
 
-def _at(parts: list[dict[str, Any]], i: int) -> dict[str, Any]:
-    return parts[i] if i < len(parts) else {}
+def _at(parts: list[Any], i: int) -> dict[str, Any]:
+    """What is said of a band; some catalogues list names alone, or numbers, which say nothing."""
+    told = parts[i] if i < len(parts) else {}
+    return told if isinstance(told, dict) else {"name": told} if isinstance(told, str) else {}
 
 
 def _names(band: Mapping[str, Any], key: str) -> tuple[str, ...]:
@@ -260,7 +262,7 @@ def _names(band: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(str(name) for name in names if name)
 
 
-def _number(told: Mapping[str, Any], *keys: str) -> float | None:
+def number(told: Mapping[str, Any], *keys: str) -> float | None:
     """A number of the metadata; a text is one, too (`nan`), since JSON has no such number."""
     for key in keys:
         try:
@@ -273,5 +275,5 @@ def _number(told: Mapping[str, Any], *keys: str) -> float | None:
 def _pixel(key: str, told: Mapping[str, Any]) -> float:
     """Side of a pixel, metres; that of the coarsest where nothing says it."""
     found = _RESOLUTION.search(key)
-    given = _number(told, "raster:spatial_resolution", "spatial_resolution", "gsd")
+    given = number(told, "raster:spatial_resolution", "spatial_resolution", "gsd")
     return float(found[1]) if found else given or COARSEST

@@ -25,7 +25,7 @@ from sitsformer.grid import Tile
 from sitsformer.imagery.rasters.files import gathered
 from sitsformer.imagery.stac import catalogue
 from sitsformer.imagery.stac.catalogue import Bounds, Item
-from sitsformer.imagery.stac.items import Scene, scene, time_of
+from sitsformer.imagery.stac.items import Scene, number, scene, time_of
 from sitsformer.sensors import sensor_of
 
 if TYPE_CHECKING:
@@ -161,13 +161,15 @@ def within(items: Iterable[Item], area: Area, tile: Tile, where: str) -> list[It
 def _reaches(item: Item, outlines: Sequence[BaseGeometry]) -> bool:
     """Whether the footprint of an item touches one of some outlines; without one, it does."""
     from shapely import make_valid
+    from shapely.errors import ShapelyError
     from shapely.geometry import shape
 
-    if not item.get("geometry"):
+    try:
+        # Footprints of swaths cross themselves at times.
+        footprint = make_valid(shape(item.get("geometry") or {"type": "Polygon"}))
+    except (ShapelyError, AttributeError, TypeError, ValueError, KeyError):
         return True
-    # Footprints of swaths cross themselves at times.
-    footprint = make_valid(shape(item["geometry"]))
-    return any(footprint.intersects(outline) for outline in outlines)
+    return footprint.is_empty or any(footprint.intersects(outline) for outline in outlines)
 
 
 def choose(
@@ -182,8 +184,8 @@ def choose(
     for item in items:
         if item["id"] in settings.exclude:
             continue
-        cover = item["properties"].get("eo:cloud_cover")
-        if isinstance(cover, int | float) and cover > settings.max_cloud:
+        cover = number(item["properties"], "eo:cloud_cover")
+        if cover is not None and cover > settings.max_cloud:
             cloudy.append(item["id"])
             continue
         try:

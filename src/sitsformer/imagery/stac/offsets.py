@@ -27,7 +27,10 @@ _IN_NAME = re.compile(r"_N(\d{4})(?:_|\.|$)")
 def baseline(identifier: str, properties: Mapping[str, Any]) -> int | None:
     """Processing baseline of an item: 400 of `04.00`; None where nothing tells it."""
     for key in BASELINES:
-        if found := _VERSION.fullmatch(str(properties.get(key, "")).strip()):
+        said = properties.get(key, "")
+        # 05.10 that was taken for a number is 5.1, and nothing else is.
+        said = f"{said:05.2f}" if isinstance(said, int | float) else str(said).strip()
+        if found := _VERSION.fullmatch(said):
             return int(found[1] + found[2])
     for name in (*(str(properties.get(key, "")) for key in PRODUCTS), identifier):
         if found := _IN_NAME.search(name):

@@ -133,7 +133,7 @@ class Reader:
                 environment(self.settings),
                 rasterio.open(place(href, scene.collection, self.settings, self.where)) as dataset,
             ):
-                check_place(dataset, self.where)
+                self._check_place(scene, dataset)
                 count = dataset.count
                 if max(layer.index for layer in layers) > count:
                     raise BrokenError(f"item {scene.id}: {shown(href)} has {count} bands only")
@@ -147,6 +147,13 @@ class Reader:
         except RasterioError as error:
             raise self._trouble(scene, href, error) from None
         return found
+
+    def _check_place(self, scene: Scene, dataset: Any) -> None:
+        try:
+            check_place(dataset, self.where)
+        except SitsError as error:
+            told = str(error).removeprefix(f"{self.where}: ")
+            raise BrokenError(f"item {scene.id}: {told}") from None
 
     def _trouble(self, scene: Scene, href: str, error: Exception) -> Exception:
         """Why a file cannot be read."""
@@ -268,5 +275,6 @@ def answer(href: str, settings: Stac) -> int:
 def _plain(error: Exception, href: str) -> str:
     """A message of GDAL without the query of an address, where signatures stand."""
     query = urlsplit(href).query
-    text = " ".join(str(error).split())
+    # "See previous exception for details."
+    text = " ".join(str(error.__cause__ or error).split())
     return text.replace(f"?{query}", "") if query else text
