@@ -89,6 +89,7 @@ def check(store: Path, seed: int = 0) -> LabelChecks:
     lines = []
     if "layer" in manifest.get("features", {}):
         lines += account.lines(manifest["features"], f"features of {manifest['features']['file']}")
+        lines.append(f"what became of each one, with its place: {store / account.TABLE}")
     if looked:
         lines.append(
             f"{len(suspicious)} of {looked} samples are suspicious: other blocks or groups speak "

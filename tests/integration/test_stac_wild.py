@@ -15,7 +15,7 @@ from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 from sitsformer.stored import MISSING
 from stac_exports import add
-from stac_world import Catalogue, build
+from stac_world import Catalogue, Server, build
 
 Item = dict[str, Any]
 
@@ -135,3 +135,22 @@ def test_a_broken_file_is_told_with_its_item_and_may_be_skipped(
     found = build(url, tmp_path, truth[0], on_broken="skip")
     np.testing.assert_array_equal(found.reflectance[0], truth[1].reflectance[0])
     assert (found.reflectance[1] == MISSING).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(None, "there is nothing at {}"), ("{", "{}, which the catalogue links, is no catalogue")],
+)
+def test_what_is_wrong_below_the_root_is_told_with_its_own_address(
+    truth: tuple[Tile, xr.Dataset], two: Catalogue, text: str | None, said: str, tmp_path: Path
+) -> None:
+    two.save()
+    kept = (two.folder / "collection.json").read_text()
+    (two.folder / "collection.json").unlink()
+    if text is not None:
+        (two.folder / "collection.json").write_text(text)
+    with Server(two) as server:
+        with pytest.raises(SitsError) as refused:
+            build(f"{server.url}/catalog.json", tmp_path, truth[0])
+        assert said.format(f"{server.url}/collection.json") in str(refused.value)
+    (two.folder / "collection.json").write_text(kept)

@@ -319,6 +319,11 @@ def test_tiles_that_do_not_belong_together_are_refused(
     mapproducts.write(mapped, tmp_path / "other.tif")
     with pytest.raises(SitsError, match="differ in tags"):
         make_area([world["tile0"], tmp_path / "other.tif"], tmp_path / "a.tif")
+    for name in ("a.png", "a", "a.tiff"):
+        with pytest.raises(SitsError, match=r"give a name that ends in \.tif"):
+            make_area([world["tile0"]], tmp_path / name)
+    with pytest.raises(SitsError, match=r"give a name that ends in \.tif"):
+        mapproducts.write(mapped, tmp_path / "a.png")
     with pytest.raises(SitsError, match="cannot be read as the map of a tile"):
         make_area([tmp_path / "none.tif"], tmp_path / "a.tif")
     with pytest.raises(SitsError, match="no tags CLASS_1"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sitsformer.evaluation import areas
@@ -108,6 +109,20 @@ def test_what_is_drawn_of_a_small_class_leaves_less_of_it_unknown() -> None:
     )
     assert one.users_variance.tolist() == [0, 0.125]
     assert one.share_variance.tolist() == pytest.approx([(2 / 12) ** 2 * 0.125] * 2)
+
+
+def test_units_of_one_kind_may_be_counted() -> None:
+    rng = np.random.default_rng(8)
+    mapped = rng.choice(3, 500, p=[0.6, 0.3, 0.1])
+    truth = np.where(rng.random(500) < 0.3, rng.choice(3, 500), mapped)
+    pixels = np.array([900, 400, 70])
+    kinds, times = np.unique(np.stack([mapped, truth]), axis=1, return_counts=True)
+    one = areas.table(
+        pixels, "abc", (1, 2, 3), Reference.plain(mapped, truth, pixels), 0.95, "", 1.0
+    )
+    counted = Reference.plain(*kinds, pixels, times)
+    other = areas.table(pixels, "abc", (1, 2, 3), counted, 0.95, "", 1.0)
+    pd.testing.assert_frame_equal(one, other)
 
 
 @pytest.mark.parametrize("drawn", [400, 900])

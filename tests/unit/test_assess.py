@@ -130,7 +130,7 @@ def test_units_off_the_map_and_classes_it_has_not(ground, tmp_path: Path, caplog
     assert last.pixels == 0 and last.estimated_ha > 0 and last.producers_accuracy == 0
     assert found.samples.tolist()[-1] == 173
     assert found.basis[0].endswith(
-        "afterwards; 4 more lie where the map has no class; 3 more have no class"
+        "afterwards; 3 more have no class; 4 more lie where the map has no class"
     )
 
 
@@ -238,6 +238,22 @@ def test_a_reference_of_the_whole_map_is_no_sample(ground, tmp_path: Path) -> No
     )
     assert done.exit_code == 0 and "interval" not in done.output
     assert done.output.count(" ha (counted ") == 3
+
+
+def test_a_reference_of_most_of_the_map_says_so(ground, tmp_path: Path, caplog) -> None:
+    """A register of fields: what lies beyond its fields, nobody knows."""
+    path, classes, truth = ground
+    codes = np.array([10, 40, 50])[truth]
+    codes[:, -SIDE // 4 :] = 0
+    reference = write_raster(tmp_path / "register.tif", codes, 10)
+    with caplog.at_level(logging.WARNING, "sitsformer"):
+        found = assess(path, reference, design="simple")
+    assert "covers 75% of the map, which is no sample of single places" in caplog.text
+    assert found.basis[0].endswith(
+        "they cover 75% of the map, and the rest is taken to be like that"
+    )
+    there = (classes > 0) & (codes > 0)
+    assert found.samples.iloc[-1] == there.sum() and (found.low_ha < found.high_ha)[:2].all()
 
 
 def test_a_pixel_of_a_coarser_reference_is_one_unit(ground, tmp_path: Path) -> None:
@@ -365,6 +381,8 @@ def test_the_command_writes_a_table_and_a_picture(ground, tmp_path: Path) -> Non
     assert done.exit_code == 0 and "overall accuracy 0." in done.output
     assert pd.read_csv(out)["class"].tolist() == [*CLASSES.names, "(all)"]
     assert out.with_suffix(".png").stat().st_size > 10_000
+    other = CliRunner().invoke(command, [*arguments[:-1], str(tmp_path / "table.png")])
+    assert other.exit_code == 2 and "give a name that ends in .csv" in other.output
     missing = CliRunner().invoke(command, arguments[:2])
     assert missing.exit_code == 2 and "--design" in missing.output
 

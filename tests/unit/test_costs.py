@@ -1,6 +1,7 @@
 """What jobs take, by the config alone: against plain counts, real stores, and what is asked for."""
 
 import json
+import re
 import socket
 from copy import deepcopy
 from pathlib import Path
@@ -15,7 +16,7 @@ from click.testing import CliRunner
 import model_data
 import training_data
 from sitsformer.cli import contents
-from sitsformer.config import Compute, Config, load, parse
+from sitsformer.config import Compute, Config, load, load_all, parse
 from sitsformer.costs import Job, job_of, jobs, learning, mem_mb, rates, runtime, said
 from sitsformer.costs.data import CUBE_CHUNK
 from sitsformer.costs.plan import beyond
@@ -299,3 +300,21 @@ def test_asking_earth_engine_of_a_config_without_it_is_refused() -> None:
 def test_what_a_probe_reads_is_counted() -> None:
     assert learning.WHITENED == MOST
     assert PARTS["seasons"] == learning.SEASONS
+
+
+@pytest.mark.parametrize(
+    ("name", "place"), [("county", "Story County"), ("state", "Iowa"), ("country", "Poland")]
+)
+def test_the_page_on_scale_says_what_the_plan_says(name: str, place: str) -> None:
+    """County, state and country: tiles, cubes, maps, jobs, disk and files."""
+    page = (ROOT / "docs" / "scaling.md").read_text()
+    (row,) = re.findall(rf"^\| {place} \| (.*) \|$", page, re.MULTILINE)
+    tiles, cubes, maps, _, jobs_, disk, files = row.split(" | ")
+    examples = FULL.parent
+    text = said(load_all([FULL, examples / "scale" / f"{name}.yaml"]))
+    # Columns are two spaces apart or more; a range of minutes or memory has one within it.
+    plan = {cells[0]: cells for cells in (re.split(" {2,}", line) for line in text.splitlines())}
+    cube, mapped, together = plan["cube"], plan["map"], plan["together"]
+    assert cubes.split("; ") == [cube[4], cube[6], cube[7]]
+    assert tiles == mapped[1] and maps.split("; ") == [mapped[4], mapped[3]]
+    assert [jobs_, disk, files] == [together[1], *together[-2:]]

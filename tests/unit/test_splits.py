@@ -3,6 +3,7 @@
 import json
 from itertools import product
 from pathlib import Path
+from typing import get_args
 
 import geopandas
 import numpy as np
@@ -146,6 +147,13 @@ def test_presence():
         splits.check_presence(label, split, ["a", "b"], [True, True, True])
     with pytest.raises(splits.SplitError, match="train has no sample of b"):
         splits.check_presence(label, np.array([0, 2, 2, 0], np.uint8), ["a", "b"], wanted)
+    for by in get_args(SplitBy.model_fields["by"].annotation):
+        remedy = "gather classes" if by == "group" else "an area" if by == "area" else "samples"
+        with pytest.raises(splits.SplitError, match=remedy):
+            splits.check_presence(label, split, ["a", "b"], [True, True, True], by)
+    many, names = np.arange(3000), [f"c{k}" for k in range(3000)]
+    with pytest.raises(splits.SplitError, match=r"c11, \.\.\. \(1000 in all\): no model can"):
+        splits.check_presence(many, np.uint8([2] * 1000 + [0] * 2000), names, wanted)
 
 
 def write_polygons(path: Path, epsg: int, shapes: dict[str, tuple[float, ...]]) -> str:

@@ -55,6 +55,8 @@ def test_every_spelling_of_a_table_is_the_same_survey(tmp_path: Path, content: s
             "feature 1 has 5 cells, and the first row names 3 columns; part columns by semicolons "
             "where commas are decimal",
         ),
+        (PLAIN + f"4.3,50.3,{'Flax ' * 50}\n", "a cell of 249 characters, .* of remarks?"),
+        (PLAIN.replace("Maize", "3301010400").replace("Soya beans", "7"), "name a column of names"),
         (PLAIN + "4.3,50.3,Flax,5\n", "feature 3 has 4 cells"),
         ("lon;lat;crop\n4.1;50.1;a;b\n", "feature 1 has 4 cells, .* quote words that hold ';'"),
         (PLAIN.replace("crop", "crop,crop"), "has 2 columns 'crop'; give the one that is meant"),

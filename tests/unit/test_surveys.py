@@ -306,3 +306,28 @@ def test_a_column_of_names_that_all_differ_is_told_in_one_line(tmp_path):
     (found,) = problems(parsed(tmp_path / "ids.gpkg"))
     assert "has 0 classes with 10 features" in found and "... (188 in all)" in found
     assert len(found) < 500
+
+
+@pytest.mark.parametrize(
+    ("moved", "said"),
+    [
+        (lambda x, y: (y, x), "longitude and latitude seem to be exchanged: then 1"),
+        (lambda x, y: (-x, y), "longitudes seem to lack their sign"),
+        (lambda x, y: (x, -y), "latitudes seem to lack their sign"),
+        (lambda x, y: (x + 3, y), "check the area, and the coordinate system of the file"),
+    ],
+)
+def test_a_survey_elsewhere_is_told_with_the_likely_mistake(tmp_path, moved, said):
+    there = points().iloc[:188].to_crs(4326)
+    x, y = moved(there.geometry.x.to_numpy(), there.geometry.y.to_numpy())
+    if abs(y).max() > 90:  # where the two cannot be told apart by themselves
+        x, y = x / 10, y / 10
+        area = AREA | {"bounds": [-9.49, 4.310, -9.488, 4.311]}
+    else:
+        area = AREA
+    table = pd.DataFrame({"lon": x, "lat": y, "crop": there.crop})
+    table.to_csv(tmp_path / "moved.csv", index=False)
+    labels = {"own": {"kind": "points", "path": str(tmp_path / "moved.csv"), "column": "crop"}}
+    values = survey_config(labels, {"crops": {"label": "own"}}, areas={"county": area})
+    (found,) = problems(parse(values))
+    assert said in found

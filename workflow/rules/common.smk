@@ -10,7 +10,6 @@ import yaml
 from snakemake.common import overwrite_function_params
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
-from snakemake.resources import Resource
 from snakemake.settings.types import DeploymentMethod
 from snakemake.sourcecache import LocalSourceFile
 
@@ -183,18 +182,6 @@ def per_tile(function):
     """
     overwrite_function_params(function, inspect.signature(function).parameters)
     return function
-
-
-# Of all that a job asks for, Snakemake has this looked up twice: as much again as ours together.
-per_tile(Resource.evaluate)
-
-
-def where_any(files_of, names, function):
-    """A function of inputs where it finds some for any of these; where not, no job is asked."""
-    try:
-        return function if any(map(files_of, names)) else []
-    except (SitsError, OSError):
-        return function  # the job that needs them says what is wrong
 
 
 @per_tile

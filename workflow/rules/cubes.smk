@@ -3,7 +3,7 @@
 
 rule cube:
     input:
-        where_any(files_of_area, CONFIG.areas, area_files),
+        area_files,
     output:
         directory(f"{RESULTS}/cubes/{{area}}/{{tile}}.zarr"),
     log:

@@ -1,14 +1,10 @@
 # Cubes -> samples: a store a tile, then one store a set.
 
 
-# Whether patches of any set reach into the cubes around theirs.
-AROUND = any(map(reaches_around, CONFIG.sets))
-
-
 rule patches:
     input:
-        cube=cubes_of_samples if AROUND else PATHS.cube("{area}", "{tile}"),
-        files=where_any(files_of_set, CONFIG.sets, set_files),
+        cube=cubes_of_samples,
+        files=set_files,
     output:
         directory(f"{RESULTS}/patches/{{set}}/{{area}}/{{tile}}.zarr"),
     log:

@@ -41,10 +41,12 @@ def assess(
     from sitsformer.maps.assess import assess as run
     from sitsformer.plots import crop_map
 
+    out = out or raster.with_name(f"{raster.stem}_assessed.csv")
+    if out.suffix != ".csv":
+        raise click.UsageError(f"--out {out}: a table is written; give a name that ends in .csv")
     table = run(
         raster, reference, design=design, column=column, band=band, level=level,  # type: ignore[arg-type]
     )  # fmt: skip
-    out = out or raster.with_name(f"{raster.stem}_assessed.csv")
     picture = crop_map.areas_png(table, raster)
     with artefacts.create_file(out, "areas") as partial:
         table.to_csv(partial, index=False, float_format="%.6g")

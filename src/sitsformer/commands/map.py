@@ -52,6 +52,7 @@ def map_command(
     from sitsformer.embedded.store import TILE_KIND, given_layer
     from sitsformer.sensors import recorded, refuse_other
 
+    mapproducts.refuse_name(out)
     config = None if config_path is None else load(config_path)
     settings = Maps() if config is None else config.maps
     predictor = maps.load_predictor(model_path, settings.batch_size, device, settings.precision)

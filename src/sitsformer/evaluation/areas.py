@@ -52,6 +52,7 @@ class Reference:
         weight: (N,) pixels that a unit stands for, up to a factor within each mapped class.
         cluster: (N,) what was drawn together (blocks); None: each unit was drawn by itself.
         left: (K,) share of the pixels of each mapped class that was not drawn; None: nearly all.
+        times: (N,) how many units there are of each kind; None: each is one. Not with `cluster`.
     """
 
     mapped: Ints
@@ -59,21 +60,29 @@ class Reference:
     weight: Floats
     cluster: Ints | None = None
     left: Floats | None = None
+    times: Ints | None = None
 
     @classmethod
-    def plain(cls, mapped: Ints, truth: Ints, pixels: Ints | None = None) -> Reference:
+    def plain(
+        cls, mapped: Ints, truth: Ints, pixels: Ints | None = None, times: Ints | None = None
+    ) -> Reference:
         """Units that were drawn by themselves, with equal chances within each mapped class.
 
         Args:
             mapped: (N,) class in the map, of different pixels.
             truth: (N,) true class.
             pixels: (K,) of the map by class; None: so many that those drawn are none of them.
+            times: (N,) how many units there are of each kind.
         """
         left = None
         if pixels is not None:
-            drawn = np.bincount(mapped, minlength=len(pixels))
+            drawn = np.bincount(mapped, times, minlength=len(pixels))
             left = np.clip(1 - drawn / np.maximum(pixels, 1), 0, 1)
-        return cls(mapped, truth, np.ones(len(mapped)), left=left)
+        return cls(mapped, truth, np.ones(len(mapped)), left=left, times=times)
+
+    def counts(self, classes: int) -> Ints:
+        """Units (K,) of each mapped class."""
+        return np.bincount(self.mapped, self.times, minlength=classes).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -112,13 +121,14 @@ def estimate(pixels: Ints, sample: Reference) -> Estimate:
     classes = len(pixels)
     each = np.arange(classes)
     stratum = pixels / max(int(pixels.sum()), 1)
-    count = np.bincount(sample.mapped, minlength=classes)
-    total = np.bincount(sample.mapped, sample.weight, classes)
+    count = sample.counts(classes)
+    weight = sample.weight if sample.times is None else sample.weight * sample.times
+    total = np.bincount(sample.mapped, weight, classes)
     known = total > 0
     is_class = sample.truth[:, None] == each
     shares = np.eye(classes)
     for i in np.flatnonzero(known):
-        shares[i] = sample.weight[sample.mapped == i] @ is_class[sample.mapped == i] / total[i]
+        shares[i] = weight[sample.mapped == i] @ is_class[sample.mapped == i] / total[i]
     joint = stratum[:, None] * shares
     share, right = joint.sum(0), np.diagonal(joint)
     # What a unit adds to the error of the share of each reference class in its mapped class, (N, K)
@@ -165,11 +175,14 @@ def _variance(error: Floats, sample: Reference) -> Floats:
         spread = ((sums - sums.mean(0)) ** 2).sum(0)
         return np.asarray(spread * clusters / max(clusters - 1, 1))
     variance = np.zeros(error.shape[1])
+    times = np.ones(len(error)) if sample.times is None else sample.times
     for i in np.unique(sample.mapped):
-        own = error[sample.mapped == i]
-        if len(own) > 1:
+        own, each = error[sample.mapped == i], times[sample.mapped == i][:, None]
+        count = each.sum()
+        if count > 1:
             left = 1.0 if sample.left is None else sample.left[i]
-            variance += left * ((own - own.mean(0)) ** 2).sum(0) * len(own) / (len(own) - 1)
+            spread = (each * (own - (each * own).sum(0) / count) ** 2).sum(0)
+            variance += left * spread * count / (count - 1)
     return variance
 
 
@@ -212,7 +225,8 @@ def table(
     if sample is not None:
         found = estimate(pixels, sample)
         _fill(frame, found, level, total * hectares)
-        frame["samples"] = [*np.bincount(sample.mapped, minlength=len(pixels)), len(sample.mapped)]
+        units = sample.counts(len(pixels))
+        frame["samples"] = [*units.tolist(), int(units.sum())]
     return frame[list(COLUMNS)]
 
 

@@ -11,6 +11,7 @@ from sitsformer.mapproducts.product import (
     area_endings,
     area_products,
     products,
+    refuse_name,
     write,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "area_endings",
     "area_products",
     "products",
+    "refuse_name",
     "write",
 ]

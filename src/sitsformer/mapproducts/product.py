@@ -174,6 +174,16 @@ def _refuse_doubles(found: Iterable[_Product]) -> None:
             )
 
 
+def refuse_name(classes: Path, endings: Collection[str] = (TIF, ".tiff")) -> None:
+    """Refuse a name of a map of classes that the names of its other files would not fit.
+
+    Raises:
+        SitsError: it is that of no GeoTIFF.
+    """
+    if classes.suffix not in endings:
+        raise SitsError(f"{classes}: a map is a GeoTIFF; give a name that ends in {TIF}")
+
+
 def write(mapped: Mapped, classes: Path, layers: Collection[str] = ()) -> None:
     """Write every product of a tile; none before all are made.
 
@@ -181,7 +191,11 @@ def write(mapped: Mapped, classes: Path, layers: Collection[str] = ()) -> None:
         mapped: the tile.
         classes: where the map of classes goes; the others go beside it.
         layers: products that are made only where they are asked for.
+
+    Raises:
+        SitsError: the name of the map is that of no GeoTIFF.
     """
+    refuse_name(classes)
     made = [(product, product.make(mapped)) for product in products(layers).values()]
     for product, content in made:
         with artefacts.create_file(product.path(classes), product.kind) as path:

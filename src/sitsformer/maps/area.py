@@ -158,6 +158,7 @@ def make_area(
     Raises:
         SitsError: a file cannot be read, or the tiles do not belong together.
     """
+    mapproducts.refuse_name(out, [".tif"])
     rasters = [item for item in mapproducts.products(layers).values() if item.raster]
     pieces = {item.name: read_pieces([item.path(tile) for tile in tiles]) for item in rasters}
     first = rasters[0]

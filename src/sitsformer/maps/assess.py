@@ -56,12 +56,14 @@ class Sample:
     Attributes:
         mapped: (N,) class of the map.
         truth: (N,) true class.
+        times: (N,) how many units are so.
         names, codes: of the classes of the map, and behind them those that only the sample has.
         left_out: why some of its units do not count, a sentence each.
     """
 
     mapped: areas.Ints
     truth: areas.Ints
+    times: areas.Ints
     names: tuple[str, ...]
     codes: tuple[int, ...]
     left_out: tuple[str, ...]
@@ -107,7 +109,8 @@ def assess(
     pixels = np.zeros(len(sample.names), np.int64)
     known = len(codes.values)
     pixels[:known] = count(raster, max(*codes.values, codes.nodata))[list(codes.values)]
-    drawn = np.bincount(sample.mapped, minlength=len(pixels))
+    drawn_units = areas.Reference.plain(sample.mapped, sample.truth, pixels, sample.times)
+    drawn = drawn_units.counts(len(pixels))
     missed = [name for name, n, p in zip(sample.names, drawn, pixels, strict=True) if p and n < 2]
     if missed:
         logger.warning(
@@ -117,8 +120,7 @@ def assess(
     with rasterio.open(raster) as source:
         hectares = abs(source.transform.a * source.transform.e) / 10_000
     how = WHOLE if (drawn == pixels).all() else DRAWN[design]
-    basis = "; ".join([f"{len(sample.mapped)} units of {reference.name}, {how}", *sample.left_out])
-    drawn_units = areas.Reference.plain(sample.mapped, sample.truth, pixels)
+    basis = "; ".join([f"{drawn.sum()} units of {reference.name}, {how}", *sample.left_out])
     return areas.table(pixels, sample.names, sample.codes, drawn_units, level, basis, hectares)
 
 
@@ -126,9 +128,16 @@ def _is_raster(reference: Path) -> bool:
     return reference.suffix.lower() in RASTERS
 
 
-def _on_map(raster: Path, reference: Path, codes: MapCodes, found: units.Units) -> Sample:
+def _on_map(
+    raster: Path, reference: Path, codes: MapCodes, found: units.Units | units.Cover
+) -> Sample:
     """The units that lie on a pixel with a class; classes that only they have come last."""
-    mapped = codes.decode(values_at(raster, found.x, found.y, codes.nodata)).astype(np.int64) - 1
+    if isinstance(found, units.Cover):
+        values, times = found.value, found.pixels
+    else:
+        values = values_at(raster, found.x, found.y, codes.nodata).astype(np.int64)
+        times = np.ones(len(values), np.int64)
+    mapped = codes.decode(values).astype(np.int64) - 1
     known, on = found.text >= 0, mapped >= 0
     there = np.flatnonzero(on & known)
     if not len(there):
@@ -139,31 +148,52 @@ def _on_map(raster: Path, reference: Path, codes: MapCodes, found: units.Units) 
     texts, said = np.unique(found.text[there], return_inverse=True)
     table, names, numbers = _positions(codes, [found.texts[k] for k in texts.tolist()])
     truth = np.array(table, np.int64)[said]
-    if truth.min() >= len(codes.values):
-        raise SitsError(
-            f"{reference} has no class of the map: it has {_few(names[len(codes.values) :])}, and "
-            f"the map {_few(codes.classes.names)}; write the names or codes of the map"
-        )
-    foreign = len(names) - len(codes.values)
-    if foreign >= MANY and 2 * foreign > len(there):
-        raise SitsError(
-            f"{reference} has {foreign} classes that the map has not, and {len(there)} units: its "
-            "column is of numbers of places, not of classes; say with --column which one it is"
-        )
-    once = _once(raster, reference, found.x[there], found.y[there], truth)
-    counted = (
-        (int((~on).sum()), "more lie where the map has no class"),
-        (int((on & ~known).sum()), "more have no class"),
-        (len(there) - len(once), "more lie on the pixel of another, and count once"),
-    )
-    left_out = tuple(f"{number} {why}" for number, why in counted if number)
-    if found.patches:
+    _refuse_classes(reference, codes, names, truth, int(times[there].sum()))
+    left_out = {"more have no class": times[on & ~known].sum()}
+    if isinstance(found, units.Cover):
+        left_out["more lie where the map has no class"] = times[~on & known].sum()
+    else:
+        left_out["more lie where the map has no class"] = times[~on].sum()
+        once = _once(raster, reference, found.x[there], found.y[there], truth)
+        again = len(there) - len(once)
+        left_out["more lie on the pixel of another, and count once"] = again
+        there, truth = there[once], truth[once]
+    sentences = [f"{number} {why}" for why, number in left_out.items() if number]
+    if isinstance(found, units.Cover) and (on & ~known).any():
+        share = f"{times[there].sum() / times[on].sum():.0%}"
+        logger.warning(
+            "%s covers %s of the map, which is no sample of single places: the intervals hold "
+            "only if what it covers was drawn at random", reference, share
+        )  # fmt: skip
+        sentences.append(f"they cover {share} of the map, and the rest is taken to be like that")
+    if isinstance(found, units.Units) and found.patches:
         logger.warning(
             "%s: most units lie side by side, and intervals take each for a draw of its own: if "
             "patches were drawn as one, they are too narrow; keep one pixel of each", reference
         )  # fmt: skip
-        left_out += ("most lie side by side, and count as draws of their own",)
-    return Sample(mapped[there][once], truth[once], names, numbers, left_out)
+        sentences.append("most lie side by side, and count as draws of their own")
+    return Sample(mapped[there], truth, times[there], names, numbers, tuple(sentences))
+
+
+def _refuse_classes(
+    reference: Path, codes: MapCodes, names: Sequence[str], truth: areas.Ints, count: int
+) -> None:
+    """Refuse a reference whose classes are none of the map, or no classes.
+
+    Raises:
+        SitsError: with those it has.
+    """
+    foreign = names[len(codes.values) :]
+    if truth.min() >= len(codes.values):
+        raise SitsError(
+            f"{reference} has no class of the map: it has {_few(foreign)}, and the map "
+            f"{_few(codes.classes.names)}; write the names or codes of the map"
+        )
+    if len(foreign) >= MANY and 2 * len(foreign) > count:
+        raise SitsError(
+            f"{reference} has {len(foreign)} classes that the map has not, and {count} units: its "
+            "column is of numbers of places, not of classes; say with --column which one it is"
+        )
 
 
 def _positions(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
@@ -69,7 +70,7 @@ class MapCodes:
         found: NDArray[np.unsignedinteger] = table[classes]
         return found
 
-    def decode(self, values: NDArray[np.unsignedinteger]) -> NDArray[np.uint16]:
+    def decode(self, values: NDArray[np.integer[Any]]) -> NDArray[np.uint16]:
         """The inverse of `encode`; a value of no class is 0."""
         table = np.full(HIGHEST_CODE + 1, NONE, np.uint16)
         table[list(self.values)] = np.arange(1, len(self.values) + 1)

@@ -8,6 +8,7 @@ gives each pixel of the map the class of its nearest neighbour.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,8 @@ COVER = 0.5
 """Share of the map's pixels above which a raster is a second map of them."""
 
 BESIDE = 0.5
-"""Share of the units with another one beside them above which they were not drawn one by one."""
+"""Share of the units with another one beside them, beyond what chance gives, above which they were
+not drawn one by one."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -46,6 +48,23 @@ class Units:
     patches: bool = False
 
 
+@dataclass(frozen=True)
+class Cover:
+    """A second map of the same ground, as counts of pixels.
+
+    Attributes:
+        value: (N,) of the map.
+        texts: (T,) different classes, as they are compared.
+        text: (N,) which of these the other has there; -1 none.
+        pixels: (N,) with both.
+    """
+
+    value: Ints
+    texts: tuple[str, ...]
+    text: Ints
+    pixels: Ints
+
+
 def of_values(x: Floats, y: Floats, values: Sequence[Any], patches: bool = False) -> Units:
     """Units of places and names or codes (N,)."""
     said = np.array([as_text(value) for value in values], object)
@@ -66,8 +85,8 @@ def as_text(value: Any) -> str:
         return text
 
 
-def of_raster(raster: Path, path: Path, band: int | None, nodata: int) -> Units:
-    """Units of a raster of codes; see the head of this file.
+def of_raster(raster: Path, path: Path, band: int | None, nodata: int) -> Units | Cover:
+    """Units of a raster of codes, or what covers the map; see the head of this file.
 
     Args:
         raster: map of classes.
@@ -90,9 +109,11 @@ def of_raster(raster: Path, path: Path, band: int | None, nodata: int) -> Units:
             if not 1 <= (band or 1) <= other.count:
                 raise SitsError(f"{path} has no band {band}: it has {other.count}")
             nothing = 0 if other.nodata is None else other.nodata
-            row, column, codes, share = _nearest(source, other, band or 1, nothing, nodata)
-            if share > COVER:
-                return _units(source, row, column, codes, False)
+            cover = _cover(source, other, band or 1, nothing)
+            mapped = cover.value != nodata
+            both = cover.pixels[mapped & (cover.text >= 0)].sum()
+            if both > COVER * cover.pixels[mapped].sum():
+                return cover
             row, column, codes, own = _own_pixels(source, other, band or 1, nothing)
             return _units(source, row, column, codes, _side_by_side(*own))
     except RasterioError as error:
@@ -112,27 +133,34 @@ def _units(source: Any, row: Ints, column: Ints, codes: npt.NDArray[Any], patche
     )
 
 
-def _nearest(
-    source: Any, other: Any, band: int, nothing: float, nodata: int
-) -> tuple[Ints, Ints, npt.NDArray[Any], float]:
-    """Pixels of the map that the raster has a code for, and their share of those with a class."""
+def _cover(source: Any, other: Any, band: int, nothing: float) -> Cover:
+    """How often each value of the map and each code of its nearest neighbour meet."""
     from rasterio.enums import Resampling
     from rasterio.vrt import WarpedVRT
 
-    found: list[tuple[Ints, Ints, npt.NDArray[Any]]] = []
-    mapped = both = 0
+    met: Counter[tuple[int, Any]] = Counter()
     with WarpedVRT(
         other, crs=source.crs, transform=source.transform, width=source.width,
         height=source.height, resampling=Resampling.nearest, src_nodata=nothing, nodata=nothing,
     ) as view:  # fmt: skip
         for _, window in source.block_windows(1):
-            codes, known = view.read(band, window=window), source.read(1, window=window) != nodata
+            codes, values = view.read(band, window=window), source.read(1, window=window)
             there = _looked_at(codes, nothing)
-            row, column = np.nonzero(there)
-            found.append((row + window.row_off, column + window.col_off, codes[there]))
-            mapped, both = mapped + int(known.sum()), both + int((known & there).sum())
-    row, column, values = (np.concatenate(part) for part in zip(*found, strict=True))
-    return row, column, values, both / max(mapped, 1)
+            kinds, kind = np.unique(codes[there], return_inverse=True)
+            here = np.zeros(codes.shape, np.int64)
+            here[there] = kind + 1
+            pairs = values.astype(np.int64) * (len(kinds) + 1) + here
+            for pair, n in zip(*np.unique(pairs, return_counts=True), strict=True):
+                value, k = divmod(int(pair), len(kinds) + 1)
+                met[value, kinds[k - 1].item() if k else None] += int(n)
+    texts = sorted({as_text(code) for _, code in met} - {""})
+    place = {text: k for k, text in enumerate(texts)}
+    return Cover(
+        np.array([value for value, _ in met], np.int64),
+        tuple(texts),
+        np.array([place.get(as_text(code), -1) for _, code in met], np.int64),
+        np.array(list(met.values()), np.int64),
+    )
 
 
 def _own_pixels(
@@ -176,10 +204,11 @@ def _looked_at(codes: npt.NDArray[Any], nothing: float) -> npt.NDArray[np.bool_]
 
 
 def _side_by_side(row: Ints, column: Ints) -> bool:
-    """Whether most pixels have another one to the right or the left of them."""
+    """Whether far more pixels have another one to the right or the left than chance gives them."""
     if not len(row):
         return False
-    width = int(column.max() - column.min()) + 3
-    place = (row - row.min()) * width + (column - column.min()) + 1
+    width, height = int(np.ptp(column)) + 1, int(np.ptp(row)) + 1
+    place = (row - row.min()) * (width + 2) + (column - column.min()) + 1
     beside = np.isin(place + 1, place) | np.isin(place - 1, place)
-    return float(beside.mean()) > BESIDE
+    chance = 1 - (1 - len(row) / (width * height)) ** 2
+    return float(beside.mean()) > chance + BESIDE * (1 - chance)

@@ -92,7 +92,11 @@ def merge(config: Config, set_name: str, out: Path, stores: Sequence[Path]) -> d
     columns = {name: values[order] for name, values in columns.items()}
     common, columns["label"], removed = _drop_empty_classes(common, columns["label"])
     warnings = splits.check_presence(
-        columns["label"], columns["split"], common.classes.names, _wanted(chosen)
+        columns["label"],
+        columns["split"],
+        common.classes.names,
+        _wanted(chosen),
+        chosen.split.by,
     )
     manifest = _manifest(tiles, common, columns, removed, dropped)
     with artefacts.create(

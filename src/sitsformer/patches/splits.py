@@ -240,11 +240,27 @@ class _Plan:
         self.split[block] = target
 
 
+MOST_NAMES = 12
+"""Classes that a message names, at most."""
+
+_MORE = {
+    "block": "use smaller blocks, more tiles or other fractions, or draw split polygons over the "
+    "tiles",
+    "group": "every class needs a group (field) for each split: gather classes by `classes`, "
+    "raise min_samples of the survey, or use other fractions",
+    "polygons": "draw more split polygons over the tiles",
+    "area": "give each split an area that has every class",
+    "year": "give each split an area of a year of its own that has every class",
+}
+"""What gives each split samples of each class, by the way of the split."""
+
+
 def check_presence(
     label: NDArray[np.integer[Any]],
     split: NDArray[np.uint8],
     class_names: Sequence[str],
     wanted: Sequence[bool],
+    by: str = "block",
 ) -> list[str]:
     """Refuse splits nothing can be learned from; describe lesser gaps.
 
@@ -253,6 +269,7 @@ def check_presence(
         split: (sample,) positions in SPLITS.
         class_names: of the classes.
         wanted: for each split, whether the config asks for it.
+        by: way of the split.
 
     Returns:
         One line per class that validation or test lacks.
@@ -266,8 +283,7 @@ def check_presence(
     if empty:
         raise SplitError(
             f"the split leaves {' and '.join(empty)} without samples "
-            f"({len(split)} samples in all): use smaller blocks, more tiles or other fractions, "
-            "or draw split polygons over the tiles"
+            f"({len(split)} samples in all): {_MORE[by]}"
         )
     gaps = []
     for value, name in enumerate(SPLITS):
@@ -277,8 +293,10 @@ def check_presence(
         lacking = [class_names[k] for k in np.flatnonzero(there == 0).tolist()]
         if lacking and name == "train":
             raise SplitError(
-                f"train has no sample of {', '.join(lacking)}: no model can learn what it never "
-                "sees; use smaller blocks or more tiles, or leave the class out of `classes`"
+                f"train has no sample of {', '.join(lacking[:MOST_NAMES])}"
+                f"{f', ... ({len(lacking)} in all)' if len(lacking) > MOST_NAMES else ''}: no "
+                f"model can learn what it never sees; {_MORE[by]}, or leave "
+                "the class out of `classes`"
             )
         gaps += [f"{name} has no sample of {missing}" for missing in lacking]
     return gaps

@@ -34,6 +34,8 @@ _DAYS = (
 _YEAR = re.compile(r"(\d{4})(\.0*)?")
 _SEASON = re.compile(r"(\d{4})(?:/(\d{4}|\d{2})|-(\d{4}))")
 _EMPTY = ("", "nan", "none", "null", "nat", "<na>")
+LONGEST = 200
+"""Characters of the name of a class."""
 _DOUBTFUL = ("na", "n/a", "-", "?", "unknown")
 
 
@@ -97,6 +99,11 @@ def classes(cells: list[str], legend: str | None, where: str) -> tuple[NDArray[n
             "%s: %s is taken for a class; empty these cells if they mean that there is none",
             where, " and ".join(doubtful),
         )  # fmt: skip
+    if longest := max(there, key=len, default="")[LONGEST:]:
+        raise ConfigError(
+            f"{where} has a cell of {LONGEST + len(longest)} characters, and names of classes have "
+            f"{LONGEST} at most; is it a column of remarks?"
+        )
     if not there:
         raise ConfigError(f"{where} is empty throughout; name the column that has the class")
     coded = all(_WHOLE.fullmatch(cell) for cell in there)
@@ -119,7 +126,8 @@ def _by_code(
     if outside:
         raise ConfigError(
             f"{where}: {outside[0]} is no code of a class; codes are whole numbers from 0 to "
-            f"{HIGHEST_CODE}: give others, or empty these cells if they mean that there is none"
+            f"{HIGHEST_CODE}: name a column of names, give other codes, or empty these cells if "
+            "they mean that there is none"
         )
     if known is None:
         made = tuple(there)

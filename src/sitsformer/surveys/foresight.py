@@ -98,9 +98,23 @@ def _nowhere(surveyed: Surveyed, area: Area) -> str:
     return (
         f"no feature of {surveyed.where} lies in its tiles; they lie at {west:.4f} to {east:.4f} "
         f"degrees east and {south:.4f} to {north:.4f} north, the area at {left:.4f} to "
-        f"{right:.4f} and {low:.4f} to {top:.4f}: check the area, and the coordinate system of the "
-        "file"
+        f"{right:.4f} and {low:.4f} to {top:.4f}: {_mistake(boxes, (left, low, right, top))}"
     )
+
+
+def _mistake(boxes: NDArray[np.float64], area: tuple[float, float, float, float]) -> str:
+    """What may be wrong with features (feature, 4) in degrees that lie outside of an area."""
+    x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    left, low, right, top = area
+    for lon, lat, wrong in (
+        (y, x, "longitude and latitude seem to be exchanged"),
+        (-x, y, "longitudes seem to lack their sign, which is negative west of Greenwich"),
+        (x, -y, "latitudes seem to lack their sign, which is negative south of the equator"),
+    ):
+        inside = int(((left <= lon) & (lon <= right) & (low <= lat) & (lat <= top)).sum())
+        if inside:
+            return f"{wrong}: then {inside} of {len(boxes)} would lie in it"
+    return "check the area, and the coordinate system of the file"
 
 
 def _classes(surveyed: Surveyed, classes: Classes, there: NDArray[np.bool_]) -> Iterator[str]:

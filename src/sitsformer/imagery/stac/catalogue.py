@@ -53,7 +53,7 @@ def search(settings: Stac, bounds: Bounds, season: Season, where: str) -> list[I
         elif _searches(root):
             found = _searched(settings, io, bounds, season, where)
         else:
-            found = _of_collection(_walked(root, settings, io), settings, where)
+            found = _of_collection(_walked(root, settings, io, where), settings, where)
     return found
 
 
@@ -140,15 +140,26 @@ def _searched(
     return [_absolute(item, _self(item) or address(settings)) for item in found]
 
 
-def _walked(root: dict[str, Any], settings: Stac, io: StacApiIO) -> list[Item]:
+def _walked(root: dict[str, Any], settings: Stac, io: StacApiIO, where: str) -> list[Item]:
     """Items of a static catalogue and of all catalogues below it, several asked for at once."""
+    from pystac_client.exceptions import APIError
+
     if root["type"] not in ("Catalog", "Collection"):
         raise ValueError(f"its type is {root['type']!r}")
     if any(link.get("rel") == "items" for link in root["links"]):
         raise ValueError("it is a collection of an API: give the API's root and `collection`")
 
     def read(href: str) -> tuple[str, dict[str, Any]]:
-        return href, json.loads(io.read_text(href))
+        try:
+            return href, json.loads(io.read_text(href))
+        except APIError as error:
+            # What is wrong is at this address, not at the root's.
+            raise _refused(error, settings.model_copy(update={"url": href}), where) from None
+        except ValueError as error:
+            raise SitsError(
+                f"{where}.url: {shown(href)}, which the catalogue links, is no catalogue or item "
+                f"({_first_line(error)})"
+            ) from None
 
     found: list[Item] = []
     level = [(address(settings), root)]
