@@ -11,7 +11,7 @@ document.addEventListener("DOMContentLoaded", () => {
     for (const cell of figures) cell.dataset.figure = "";
     table.dataset.of = 2 * figures.length > rows.flat().length ? "figures" : "words";
     for (const code of table.querySelectorAll("tbody td code")) {
-      const parts = code.textContent.split(/(?<=[./])/); // long keys and paths break here
+      const parts = code.textContent.split(/(?<=[./ ])/); // long keys and paths break here, no name within
       if (code.children.length || !(code.matches("td:first-child code") || parts.every((part) => part.length < 30))) continue;
       code.innerHTML = code.innerHTML.replace(/[./]/g, "$&<wbr>");
       code.dataset.parts = "";
