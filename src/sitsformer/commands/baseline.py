@@ -67,8 +67,9 @@ def baseline(
     init, own = land_cover or init_model, settings.options.get(learner.method, {})
     ships = None if {*OWN} & {*own} else shipped().get(learner.method)
     plain = init is None and (member is not None or (ships is not None and not ships.gradient))
-    if not plain:
-        # Whoever has no network does without torch, which takes longer to load than they to fit.
+    if not plain or device == "cuda":
+        # Whoever has no network does without torch, which takes longer to load than they to fit;
+        # only a GPU that is asked for must be there.
         from sitsformer.model.device import find_device
 
         where = str(find_device(device))
