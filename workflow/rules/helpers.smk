@@ -110,16 +110,12 @@ def files_of_set(name: str) -> list[str]:
     return [*(str(path) for path in polygons), *files_of_survey(name)]
 
 
-def reaches_around(name: str) -> bool:
-    """Whether patches of a set reach into the tiles around theirs: those of a survey's points."""
-    return str(CONFIG.sets[name].label) in CONFIG.labels and CONFIG.patches.size > 1
-
-
 @per_tile
 def cubes_of_samples(wildcards):
     """The cube that samples are cut from; of a survey also those that its patches reach into."""
     area, tile = wildcards.area, wildcards.tile
-    around = PATHS.neighbours(area, tile) if reaches_around(wildcards.set) else []
+    survey = str(CONFIG.sets[wildcards.set].label) in CONFIG.labels
+    around = PATHS.neighbours(area, tile) if survey and CONFIG.patches.size > 1 else []
     return [PATHS.cube(area, tile), *around]
 
 
