@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sitsformer.finetune import PREDICT_BATCH, fitting, series_for
+from sitsformer.finetune import PREDICT_BATCH
 from sitsformer.model.prediction import joined
 from sitsformer.samples import Samples
+from sitsformer.sampleseries import fitting, series_for
 
 POOLING = "seasons"
 """As the probe reads an encoder."""

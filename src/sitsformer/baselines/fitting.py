@@ -14,7 +14,7 @@ samples and the table of cells are the same for all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -94,7 +94,7 @@ def run(
     series = PixelSeries.of(samples, device)
     everything = series.take(np.flatnonzero(samples.split == fewshot.TRAIN))
     space = partial(_space, baseline, series, samples.split == fewshot.TRAIN)
-    pool = Pool(space, land_cover)
+    pool = Pool(len(samples), space, land_cover)
     cells = []
     for seed in seeds:
         cell = None if kept is None else kept.cell(seed)
@@ -165,12 +165,15 @@ def _cell(
 
 
 def _space(
-    baseline: Baseline, series: PixelSeries, training: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.floating]:
-    """(sample, feature) standardised features of the view that smooths the most noise."""
-    if baseline.space is not None:
-        return standardised(baseline.space(series), training)
-    return standardised(series.features(series.views[-1]), training)
+    baseline: Baseline,
+    series: PixelSeries,
+    training: npt.NDArray[np.bool_],
+    rows: npt.NDArray[np.int64],
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+    """Standardised features of some samples, of the view that smooths the most noise."""
+    space = baseline.space
+    features = space(series) if space is not None else series.features(series.views[-1])
+    return standardised(features, training, rows)
 
 
 def choose(

@@ -11,6 +11,7 @@ from sitsformer.samples.store import (
     split_rows,
     statistics,
     statistics_of,
+    valid_steps,
     write_samples,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "split_rows",
     "statistics",
     "statistics_of",
+    "valid_steps",
     "write_samples",
 ]
