@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,6 +71,7 @@ def run(
     device: str = "cpu",
     kept: Kept | None = None,
     baseline: Baseline | None = None,
+    store: Path | None = None,
 ) -> list[fewshot.Cell]:
     """Fit a baseline for some seeds and predict the test split.
 
@@ -86,12 +88,14 @@ def run(
         device: where baselines that are networks run, `cpu` or `cuda`.
         kept: what an earlier try of this job has done; None: nothing is kept.
         baseline: what to fit, where it is not known by its name.
+        store: where the reflectance of the samples is read when it is asked for; None: they hold
+            it.
     """
     options = settings.options.get(learner.method, {})
     baseline = baseline or get(learner.method, options)
     if isinstance(baseline, ShippedBaseline):
         options = {key: option.default for key, option in baseline.options.items()} | options
-    series = PixelSeries.of(samples, device)
+    series = PixelSeries.of(samples, device, path=store)
     everything = series.take(np.flatnonzero(samples.split == fewshot.TRAIN))
     space = partial(_space, baseline, series, samples.split == fewshot.TRAIN)
     pool = Pool(len(samples), space, land_cover)

@@ -274,12 +274,10 @@ class Reader:
             else:
                 result[places] = self.read(chunk)[inside]
 
-        self._by_chunk(rows, fill)
+        self.each(rows, fill)
         return result
 
-    def take_steps(
-        self, rows: NDArray[np.int64], lengths: NDArray[np.int64]
-    ) -> NDArray[np.uint16]:
+    def take_steps(self, rows: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.uint16]:
         """As `take`, but of each row only its first steps: what is padding is never held.
 
         Args:
@@ -296,10 +294,10 @@ class Reader:
             wanted = time < lengths[places, None]
             result[(starts[places, None] + time)[wanted]] = self.read(chunk)[inside][wanted]
 
-        self._by_chunk(rows, fill)
+        self.each(rows, fill)
         return result
 
-    def _by_chunk(
+    def each(
         self,
         rows: NDArray[np.int64],
         fill: Callable[[int, NDArray[np.int64], NDArray[np.int64]], None],

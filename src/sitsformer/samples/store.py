@@ -239,23 +239,6 @@ def load_samples(
     )
 
 
-def valid_steps(path: Path, samples: Samples) -> NDArray[np.uint16]:
-    """Reflectance of the valid steps of samples of a store, without the padding between them.
-
-    Args:
-        path: the store.
-        samples: of it, whose own reflectance need not be there.
-
-    Returns:
-        (step, band, py, px) uint16, sample after sample.
-
-    Raises:
-        SampleError: the store is damaged.
-    """
-    with shards.Reader(path / "reflectance") as reader:
-        return reader.take_steps(samples.index, (samples.doy > 0).sum(1))
-
-
 def labelled(dataset: xr.Dataset, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which rows have a label, for `load_samples`."""
     found: NDArray[np.bool_] = dataset.label.values[rows] >= 0
