@@ -149,10 +149,12 @@ def make(
     if init is not None:
         seed = -1 if learner.init in config.pretrain.models else learner.pretrain_seed
         modelstore.refuse_other_start(init, learner.init, seed)
-    work = _Work(config, store, load_samples(store), chosen, init, device, embedded=embedded)
+    network = learner.method == NETWORK
+    samples = load_samples(store, reflectance=not network)  # a network reads it without padding
+    work = _Work(config, store, samples, chosen, init, device, embedded=embedded)
     if checkpoint is not None:
         work = replace(work, kept=Kept(checkpoint, work.identity))
-    (_network if learner.method == NETWORK else _baseline)(work, out)
+    (_network if network else _baseline)(work, out)
     if work.kept is not None:
         work.kept.remove()
     logger.info("%s draws the maps: %s", arm_of(learner), chosen.why)
@@ -262,11 +264,12 @@ class _Work:
 
 
 def _network(work: _Work, out: Path) -> None:
-    from sitsformer.finetune import PREDICT_BATCH, Job, series_of, tune
+    from sitsformer.finetune import PREDICT_BATCH, Job, tune
     from sitsformer.model.prediction import probabilities
+    from sitsformer.sampleseries import read_series
 
     config, samples = work.config, work.samples
-    series = series_of(samples, work.init, work.device)
+    series = read_series(work.store, samples, work.init, work.device)
     job = Job(samples, series, work.init, config.model, config.fewshot, work.kept)
     adaptation = find(adaptations(), work.learner.adaptation, "adaptation")
     drawn, tuned = tune(job, adaptation, work.shots, SEED)
