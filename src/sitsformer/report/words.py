@@ -37,8 +37,9 @@ WORDS = {
     "known ground corrects them, with an interval. Accuracy that is carried over is of test "
     "samples that are no random sample of the map.",
     "C": "of a regression: the smaller, the stronger its penalty on large weights.",
-    "refined": "probabilities averaged over similar samples (`smoothing`) or weighed by land cover "
-    "(`land_cover`), where validation samples prefer it.",
+    "refined": "probabilities averaged over similar samples (`smoothing`), weighed by land cover "
+    "(`land_cover`) or by what is predicted on the ground around (`nearby`), where validation "
+    "samples prefer it.",
     "leakage": "test ground, or its like, seen in training: it makes figures too good.",
 }
 """Word -> meaning, in the order of the page."""
