@@ -15,10 +15,12 @@ PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@click.option("--config", "config_path", type=PATH, required=True)
+@click.option("--config", "config_path", type=PATH, required=True, help="YAML config.")
 @click.option("--samples", "store", type=PATH, required=True, help="Sample store with labels.")
 @click.option("--init-model", type=PATH, help="Pretrained model; none: random weights.")
-@click.option("--init", type=click.Choice(list(starts())), required=True)
+@click.option(
+    "--init", type=click.Choice(list(starts())), required=True, help="What the weights start from."
+)
 @click.option("--pretrain-seed", type=int, default=-1, help="Seed of the pretrained model.")
 @click.option(
     "--adaptation",
