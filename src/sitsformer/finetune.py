@@ -28,7 +28,8 @@ from sitsformer.fewshot import TEST, TRAIN, Cell, Draw, Learner, validation_scor
 from sitsformer.fewshot.adaptations import Adaptation, Choice, adaptations
 from sitsformer.fewshot.kept import EVERY, Kept
 from sitsformer.fewshot.moments import Moments
-from sitsformer.fewshot.refine import LEAST_SPREAD, Batches, Pool, best, standardised
+from sitsformer.fewshot.nearby import Around, around_of
+from sitsformer.fewshot.refine import LEAST_SPREAD, NEARBY, Batches, Pool, best, standardised
 from sitsformer.fewshot.space import MOST, Space, whitening
 from sitsformer.model import SITSFormer
 from sitsformer.model.prediction import embedding_batches, embeddings, probabilities
@@ -232,7 +233,7 @@ class Job:
         if model.frozen and key in self.pools:
             return self.pools[key]
         batches = partial(self._in_batches, model, seed) if model.frozen else self._moved(model)
-        pool = Pool(len(self.samples), batches, self.land_cover)
+        pool = Pool(len(self.samples), batches, self.land_cover, self.around)
         if model.frozen:
             self.pools.clear()
             self.pools[key] = pool
@@ -262,6 +263,11 @@ class Job:
         if self.init is None:
             return None
         return land_cover(self.init, self.samples, self.series.values.device, self.series)
+
+    @cached_property
+    def around(self) -> Around | None:
+        """Who is near whom on the ground, where predictions may be weighed by that."""
+        return around_of(self.samples) if NEARBY in self.settings.refine else None
 
     def start(self, seed: int) -> SITSFormer:
         """The network as it starts, with a new classifier; all that is random is of the seed."""

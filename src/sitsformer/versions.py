@@ -13,10 +13,10 @@ STAGES = {
     "pretrain": 3,
     "fewshot": 6,
     "baseline": 4,
-    "evaluate": 5,
+    "evaluate": 6,
     "crop_model": 6,
     "map": 2,
     "mosaic": 4,
-    "report": 7,
+    "report": 8,
 }
 """Command of the stage -> version of what it makes."""

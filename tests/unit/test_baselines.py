@@ -106,7 +106,7 @@ def test_series_do_not_depend_on_the_pieces_they_are_made_in(monkeypatch, side: 
         for view in whole.views
         for made in ("values", "regular", "features")
     }
-    monkeypatch.setattr(series, "_CHUNK", 7)
+    monkeypatch.setattr(series, "CHUNK", 7)
     pieces = series.PixelSeries.of(samples).take(np.arange(40)[::-1])
     for (view, made), values in expected.items():
         np.testing.assert_array_equal(getattr(pieces, made)(view), values)

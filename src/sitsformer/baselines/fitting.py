@@ -37,7 +37,8 @@ from sitsformer.baselines.baseline import (
 from sitsformer.baselines.series import PixelSeries
 from sitsformer.config import expand
 from sitsformer.errors import SitsError
-from sitsformer.fewshot.refine import Pool, best, standardised
+from sitsformer.fewshot.nearby import around_of
+from sitsformer.fewshot.refine import NEARBY, Pool, best, standardised
 
 if TYPE_CHECKING:
     from sitsformer.config import FewShot, Shots
@@ -98,7 +99,8 @@ def run(
     series = PixelSeries.of(samples, device, path=store)
     everything = series.take(np.flatnonzero(samples.split == fewshot.TRAIN))
     space = partial(_space, baseline, series, samples.split == fewshot.TRAIN)
-    pool = Pool(len(samples), space, land_cover)
+    around = around_of(samples) if NEARBY in settings.refine else None
+    pool = Pool(len(samples), space, land_cover, around)
     cells = []
     for seed in seeds:
         cell = None if kept is None else kept.cell(seed)

@@ -29,7 +29,7 @@ STEP = 10
 """Days between the dates of the calendar; what a Sentinel-2 composite of cloudy areas allows."""
 
 _YEAR = 365.25
-_CHUNK = 256
+CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ class PixelSeries:
 
 def _pieces(count: int) -> Iterator[slice]:
     """Stretches of so many rows that are worked on in one go."""
-    return (slice(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK))
+    return (slice(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK))
 
 
 def _every_feature(store: _Store, view: str) -> Floats:

@@ -1,11 +1,13 @@
-"""What unlabelled samples say of predictions: two switches, offered to every learner alike.
+"""What unlabelled samples say of predictions: three switches, offered to every learner alike.
 
 `land_cover`: probabilities times what a pretrained model's land cover says of each crop (how often
 each class of land cover occurs among the drawn samples of a crop). `smoothing`: probabilities are
 averaged over neighbours in the learner's own features, the drawn labels held (label spreading,
-Zhou et al. 2004, "Learning with local and global consistency", NIPS 16, with fixed labels). Both
-use the reflectances of all samples of the store, those to be predicted too, and no label beside the
-drawn ones. Validation samples choose among none, either and both.
+Zhou et al. 2004, "Learning with local and global consistency", NIPS 16, with fixed labels).
+`nearby`: probabilities times how much of each crop is predicted on the ground around a sample,
+against how much in all (`nearby.py`). They use the reflectances of all samples of the store, those
+to be predicted too, and no label beside the drawn ones. Validation samples choose among none, each
+and any together.
 
 Axes: N samples of a store, n of them drawn, K crops, L classes of land cover.
 """
@@ -23,12 +25,13 @@ import numpy.typing as npt
 
 from sitsformer import threads
 from sitsformer.fewshot.draws import Draw, validation_score
+from sitsformer.fewshot.nearby import Around
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
 Batches: TypeAlias = Callable[[Ints], Iterable[tuple[Ints, Floats]]]
 
-LAND_COVER, SMOOTHING = "land_cover", "smoothing"
+LAND_COVER, SMOOTHING, NEARBY = "land_cover", "smoothing", "nearby"
 SCORES = "refinements"
 """Entry of a cell's choice with the score of each refinement that was tried."""
 
@@ -58,11 +61,13 @@ class Pool:
         batches: (n,) positions of samples -> batches of positions (b,) among these, each once, and
             standardised features (b, feature) of their samples, an array to be written to.
         land_cover: (N, L) probabilities by a pretrained model; None: there is none.
+        around: samples near each other on the ground; None: that is not looked at.
     """
 
     count: int
     batches: Batches
     land_cover: Floats | None = None
+    around: Around | None = None
 
     @classmethod
     def of(cls, features: Floats, land_cover: Floats | None = None) -> Pool:
@@ -149,8 +154,8 @@ def standardised(
 
 
 def switches(offered: Sequence[str], pool: Pool) -> list[tuple[str, ...]]:
-    """What to try: nothing first, then each, then all."""
-    usable = [s for s in (LAND_COVER, SMOOTHING) if s in offered]
+    """What to try: nothing first, then each, then pairs, then all."""
+    usable = [s for s in (LAND_COVER, SMOOTHING, NEARBY) if s in offered]
     if pool.land_cover is None and LAND_COVER in usable:
         usable.remove(LAND_COVER)
     return [chosen for r in range(len(usable) + 1) for chosen in combinations(usable, r)]
@@ -207,6 +212,9 @@ def refined(
         found = with_land_cover(found, drawn_label, drawn, pool.land_cover)
     if SMOOTHING in chosen:
         found = smoothed(found, drawn_label, drawn, pool.neighbours)
+    if NEARBY in chosen:
+        assert pool.around is not None
+        found = pool.around.weigh(found)
     return found
 
 
