@@ -4,8 +4,8 @@ Who it is stands in the config (`maps.learner`), or is chosen by the validation 
 sweep, at the shots of the maps and over all draws; test samples are never looked at. It then learns
 from the draw of seed 0 of the training split alone, so that the test samples may correct the areas
 of its map. Of the refinements of the sweep a map can have the land cover of the pretrained model,
-pixel by pixel, where validation prefers that; smoothing and the crops nearby need all samples beside
-each other, and are not offered.
+pixel by pixel, where validation prefers that; smoothing and the crops nearby need all samples
+beside each other, and are not offered.
 """
 
 from __future__ import annotations

@@ -80,7 +80,8 @@ def around(lon: Floats, lat: Floats, split: npt.NDArray[np.integer]) -> Around:
         nearest = search.kneighbors(return_distance=False)
         rows.append(np.repeat(part, count))
         columns.append(part[nearest].ravel())
-    chosen = (np.concatenate(rows), np.concatenate(columns)) if rows else ([], [])
+    none = np.arange(0)
+    chosen = np.concatenate([none, *rows]), np.concatenate([none, *columns])
     ones = np.ones(len(chosen[0]))
     return Around(csr_matrix((ones, chosen), shape=(len(split), len(split))))
 
