@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import phenology
@@ -27,6 +27,7 @@ def apart(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.degrees(np.arccos(min(1.0, cosine))))
 
 
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 40))
 def test_the_nearest_of_the_own_split_are_asked(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)

@@ -190,7 +190,7 @@ def test_files_of_landsat_that_are_no_product_of_it_say_what_to_get(
 ) -> None:
     """Their numbers of bands are the same, and so are the values of level 1 read as of level 2."""
     scene(tmp_path, name, {f"B{i}": 9000 for i in range(2, 8)}, 15)
-    with pytest.raises(SitsError, match=rf"is named as a product of Landsat {message}"):
+    with pytest.raises(SitsError, match=rf"is named as a Landsat product {message}"):
         build(tmp_path, sensor, 15, pattern="*.TIF")
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sitsformer.samples import Samples
 
 Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.int64]
 
 NEAR = 10
 """Samples that are asked around each; 5 to 20 are level on validation blocks (docs/results.md)."""
@@ -67,7 +68,8 @@ def around(lon: Floats, lat: Floats, split: npt.NDArray[np.integer]) -> Around:
     from scipy.sparse import csr_matrix
     from sklearn.neighbors import NearestNeighbors
 
-    rows, columns = [], []
+    rows: list[Ints] = []
+    columns: list[Ints] = []
     places = np.radians(np.stack([lat, lon], 1))
     for one in np.unique(split):
         part = np.flatnonzero(split == one)
@@ -80,8 +82,15 @@ def around(lon: Floats, lat: Floats, split: npt.NDArray[np.integer]) -> Around:
         nearest = search.kneighbors(return_distance=False)
         rows.append(np.repeat(part, count))
         columns.append(part[nearest].ravel())
+<<<<<<< HEAD
     none = np.arange(0)
     chosen = np.concatenate([none, *rows]), np.concatenate([none, *columns])
+||||||| 31f636e
+    chosen = (np.concatenate(rows), np.concatenate(columns)) if rows else ([], [])
+=======
+    nobody = np.empty(0, np.int64)
+    chosen = np.concatenate([nobody, *rows]), np.concatenate([nobody, *columns])
+>>>>>>> main
     ones = np.ones(len(chosen[0]))
     return Around(csr_matrix((ones, chosen), shape=(len(split), len(split))))
 

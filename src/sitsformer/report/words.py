@@ -34,8 +34,8 @@ WORDS = {
     "calibration": "whether a probability means what it says: of all predictions with 0.8, eight "
     "in ten are right. Its error is the mean gap.",
     "counted, estimated, carried over": "areas by counting pixels are biased; a random sample of "
-    "known ground corrects them, with an interval. Accuracy that is carried over was measured "
-    "elsewhere.",
+    "known ground corrects them, with an interval. Accuracy that is carried over is of test "
+    "samples that are no random sample of the map.",
     "C": "of a regression: the smaller, the stronger its penalty on large weights.",
     "refined": "probabilities averaged over similar samples (`smoothing`), weighed by land cover "
     "(`land_cover`) or by what is predicted on the ground around (`nearby`), where validation "

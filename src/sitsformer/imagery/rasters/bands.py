@@ -108,7 +108,7 @@ def refuse_other_product(file: str, sensor: Sensor, where: str) -> None:
     for one in sensors().values():
         for pattern, what in one.unfit.items():
             if re.match(pattern, file, re.IGNORECASE):
-                raise SitsError(f"{where}: {file} is named as a product of {one.title} {what}")
+                raise SitsError(f"{where}: {file} is named as a {one.title} product {what}")
     if sensor.product(file) is not None:
         return
     for other in sensors().values():
