@@ -82,15 +82,8 @@ def around(lon: Floats, lat: Floats, split: npt.NDArray[np.integer]) -> Around:
         nearest = search.kneighbors(return_distance=False)
         rows.append(np.repeat(part, count))
         columns.append(part[nearest].ravel())
-<<<<<<< HEAD
-    none = np.arange(0)
-    chosen = np.concatenate([none, *rows]), np.concatenate([none, *columns])
-||||||| 31f636e
-    chosen = (np.concatenate(rows), np.concatenate(columns)) if rows else ([], [])
-=======
     nobody = np.empty(0, np.int64)
     chosen = np.concatenate([nobody, *rows]), np.concatenate([nobody, *columns])
->>>>>>> main
     ones = np.ones(len(chosen[0]))
     return Around(csr_matrix((ones, chosen), shape=(len(split), len(split))))
 
