@@ -2,6 +2,8 @@
 // figures, whose rows are compared, stay tables and move sideways. Lines break before an option of a
 // command, never behind its hyphens.
 const figure = /^[+−-]?[\d.][^a-z]{0,20}$/;
+// Behind a slash, and behind a dot that is not that of a file's ending.
+const joint = /\/|\.(?!(?:csv|gpkg|html|json|md|nc|parquet|py|sh|smk|tif|ya?ml|zarr)\b)/g;
 
 document.addEventListener("DOMContentLoaded", () => {
   for (const table of document.querySelectorAll("article table:not([class])")) {
@@ -13,11 +15,13 @@ document.addEventListener("DOMContentLoaded", () => {
     for (const code of table.querySelectorAll("tbody td code")) {
       const parts = code.textContent.split(/(?<=[./ ])/); // long keys and paths break here, no name within
       if (code.children.length || !(code.matches("td:first-child code") || parts.every((part) => part.length < 30))) continue;
-      code.innerHTML = code.innerHTML.replace(/[./]/g, "$&<wbr>");
+      code.innerHTML = code.innerHTML.replace(joint, "$&<wbr>");
       code.dataset.parts = "";
     }
     if (names.length > 2) for (const row of rows) row.forEach((cell, i) => (cell.dataset.column = names[i + 1]));
   }
-  for (const code of document.querySelectorAll("article :not(pre) > code"))
+  for (const code of document.querySelectorAll("article :not(pre) > code")) {
+    if (!code.closest("td") && !code.children.length) code.innerHTML = code.innerHTML.replace(/\/(?=.)/g, "/<wbr>");
     code.innerHTML = code.innerHTML.replace(/(^|\s)(--?[a-z][\w-]*)/g, '$1<span data-option>$2</span>');
+  }
 });

@@ -4,8 +4,8 @@ Who it is stands in the config (`maps.learner`), or is chosen by the validation 
 sweep, at the shots of the maps and over all draws; test samples are never looked at. It then learns
 from the draw of seed 0 of the training split alone, so that the test samples may correct the areas
 of its map. Of the refinements of the sweep a map can have the land cover of the pretrained model,
-pixel by pixel, where validation prefers that; smoothing needs the pixels of the map beside each
-other in a space of samples, and is not offered.
+pixel by pixel, where validation prefers that; smoothing and the crops nearby need all samples
+beside each other, and are not offered.
 """
 
 from __future__ import annotations
@@ -149,10 +149,12 @@ def make(
     if init is not None:
         seed = -1 if learner.init in config.pretrain.models else learner.pretrain_seed
         modelstore.refuse_other_start(init, learner.init, seed)
-    work = _Work(config, store, load_samples(store), chosen, init, device, embedded=embedded)
+    network = learner.method == NETWORK
+    samples = load_samples(store, reflectance=not network)  # a network reads it without padding
+    work = _Work(config, store, samples, chosen, init, device, embedded=embedded)
     if checkpoint is not None:
         work = replace(work, kept=Kept(checkpoint, work.identity))
-    (_network if learner.method == NETWORK else _baseline)(work, out)
+    (_network if network else _baseline)(work, out)
     if work.kept is not None:
         work.kept.remove()
     logger.info("%s draws the maps: %s", arm_of(learner), chosen.why)
@@ -262,11 +264,12 @@ class _Work:
 
 
 def _network(work: _Work, out: Path) -> None:
-    from sitsformer.finetune import PREDICT_BATCH, Job, series_of, tune
+    from sitsformer.finetune import PREDICT_BATCH, Job, tune
     from sitsformer.model.prediction import probabilities
+    from sitsformer.sampleseries import read_series
 
     config, samples = work.config, work.samples
-    series = series_of(samples, work.init, work.device)
+    series = read_series(work.store, samples, work.init, work.device)
     job = Job(samples, series, work.init, config.model, config.fewshot, work.kept)
     adaptation = find(adaptations(), work.learner.adaptation, "adaptation")
     drawn, tuned = tune(job, adaptation, work.shots, SEED)

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sitsformer.finetune import PREDICT_BATCH, fitting, series_for
+from sitsformer.finetune import PREDICT_BATCH
 from sitsformer.model.prediction import joined
+from sitsformer.model.steps import Series
 from sitsformer.samples import Samples
+from sitsformer.sampleseries import fitting, series_for
 
 POOLING = "seasons"
 """As the probe reads an encoder."""
@@ -32,7 +34,12 @@ class Encoded:
 
 
 def encoded(
-    init: Path, samples: Samples, device: str = "cpu", *, land_cover: bool = False
+    init: Path,
+    samples: Samples,
+    device: str = "cpu",
+    *,
+    land_cover: bool = False,
+    series: Series | None = None,
 ) -> Encoded:
     """What a pretrained encoder says of samples, which it reads once.
 
@@ -41,9 +48,10 @@ def encoded(
         samples: of the bands and the patch that it reads.
         device: where the model runs.
         land_cover: also ask for land cover.
+        series: the samples there, normalised by the model's statistics; None: made here.
     """
     model = fitting(init, samples, device)
-    series = series_for(model, samples, device)
+    series = series or series_for(model, samples, device)
     features, cover = joined(
         model, series, np.arange(len(samples)), PREDICT_BATCH, POOLING, classes=land_cover
     )

@@ -15,12 +15,16 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Sequence
 
 FAILED = 1
 """Exit status of a failure that may pass; the same command may succeed at another time."""
 REFUSED = 3
 """Exit status of what would be refused again: nothing retries it."""
 INTERRUPTED = 130
+
+MOST_NAMES = 12
+"""Names that a message lists at most."""
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_ROOM_SAID = re.compile(
@@ -40,6 +44,12 @@ class TemporaryError(SitsError):
     """A failure that may pass: a server that is away, a full disk, a time limit."""
 
     exit_status = FAILED
+
+
+def some(names: Sequence[object], most: int = MOST_NAMES) -> str:
+    """Names for a message, not all of thousands: `a, b, ... (188 in all)`; `none` without any."""
+    rest = f", ... ({len(names)} in all)" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + rest or "none"
 
 
 def no_room(error: BaseException | None) -> bool:

@@ -12,9 +12,9 @@ from the training split.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -28,14 +28,16 @@ from sitsformer.fewshot import TEST, TRAIN, Cell, Draw, Learner, validation_scor
 from sitsformer.fewshot.adaptations import Adaptation, Choice, adaptations
 from sitsformer.fewshot.kept import EVERY, Kept
 from sitsformer.fewshot.moments import Moments
-from sitsformer.fewshot.refine import LEAST_SPREAD, Pool, best, standardised
+from sitsformer.fewshot.nearby import Around, around_of
+from sitsformer.fewshot.refine import LEAST_SPREAD, NEARBY, Batches, Pool, best, standardised
 from sitsformer.fewshot.space import MOST, Space, whitening
 from sitsformer.model import SITSFormer
 from sitsformer.model.prediction import embedding_batches, embeddings, probabilities
-from sitsformer.model.steps import Change, Series, make_series
+from sitsformer.model.steps import Change, Series
 from sitsformer.modelstore import load_model
 from sitsformer.registry import find
-from sitsformer.samples import Samples, statistics_of
+from sitsformer.samples import Samples
+from sitsformer.sampleseries import fitting, series_for, series_of
 from sitsformer.training.augment import draw_changes
 from sitsformer.training.classification import ClassifyTask
 from sitsformer.training.loop import fit
@@ -72,6 +74,7 @@ def run_cells(
     device: torch.device | str = "cpu",
     kept: Kept | None = None,
     with_model: bool = True,
+    series: Series | None = None,
 ) -> tuple[list[Cell], SITSFormer | None]:
     """Fine-tune and test the cells of one job.
 
@@ -86,6 +89,7 @@ def run_cells(
         device: where networks run.
         kept: what an earlier try of this job has done; None: nothing is kept.
         with_model: whether the model of the first seed is asked for too.
+        series: the samples, as a network of `init` reads them; None: made of their reflectance.
 
     Returns:
         The cells, and the model of the first seed.
@@ -95,7 +99,7 @@ def run_cells(
             a class has no sample, or a training fails.
     """
     adaptation = find(adaptations(), learner.adaptation, "adaptation")
-    series = series_of(samples, init, device)
+    series = series or series_of(samples, init, device)
     job = Job(samples, series, init, model_settings, settings, kept)
     model: SITSFormer | None = None
     cells = []
@@ -210,23 +214,26 @@ class Job:
         if key not in self.known:
             self.known.clear()
             found = np.empty((len(rows), model.width))
-            self._fill(found, model, seed, rows)
+            for part, batch in self._in_batches(model, seed, rows):
+                found[part] = batch
             self.known[key] = found
         return self.known[key]
 
-    def _fill(
-        self, out: npt.NDArray[np.floating], model: SITSFormer, seed: int, rows: Ints
-    ) -> None:
+    def _in_batches(
+        self, model: SITSFormer, seed: int, rows: Ints
+    ) -> Iterator[tuple[Ints, npt.NDArray[np.floating]]]:
+        """Positions in `rows`, and features of these samples."""
         space = self.space(model, seed)
         for part, found in embedding_batches(model, self.series, rows, PREDICT_BATCH):
-            out[part] = space.features(found)
+            yield part, space.features(found)
 
     def pool(self, model: SITSFormer, seed: int) -> Pool:
         """All samples as the refinements see them with a model; a frozen one shares neighbours."""
         key = self._encoder(model, seed)
         if model.frozen and key in self.pools:
             return self.pools[key]
-        pool = Pool(partial(self._space, model, seed), self.land_cover)
+        batches = partial(self._in_batches, model, seed) if model.frozen else self._moved(model)
+        pool = Pool(len(self.samples), batches, self.land_cover, self.around)
         if model.frozen:
             self.pools.clear()
             self.pools[key] = pool
@@ -240,14 +247,15 @@ class Job:
         """What tells an encoder that has not moved from others of this job."""
         return model.architecture.pooling, seed if self.init is None else None
 
-    def _space(self, model: SITSFormer, seed: int) -> npt.NDArray[np.floating]:
-        everything = np.arange(len(self.samples))
-        if not model.frozen:
-            found = embeddings(model, self.series, everything, PREDICT_BATCH)
-            return standardised(found, self.samples.split == TRAIN)
-        found = np.empty((len(everything), model.width), np.float32)
-        self._fill(found, model, seed, everything)
-        return found
+    def _moved(self, model: SITSFormer) -> Batches:
+        """What a pool asks for, of an encoder that was trained; all samples are encoded once."""
+        training = self.samples.split == TRAIN
+
+        @cache
+        def every() -> npt.NDArray[np.float32]:
+            return embeddings(model, self.series, np.arange(len(training)), PREDICT_BATCH)
+
+        return lambda rows: standardised(every(), training, rows)
 
     @cached_property
     def land_cover(self) -> npt.NDArray[np.float32] | None:
@@ -255,6 +263,11 @@ class Job:
         if self.init is None:
             return None
         return land_cover(self.init, self.samples, self.series.values.device, self.series)
+
+    @cached_property
+    def around(self) -> Around | None:
+        """Who is near whom on the ground, where predictions may be weighed by that."""
+        return around_of(self.samples) if NEARBY in self.settings.refine else None
 
     def start(self, seed: int) -> SITSFormer:
         """The network as it starts, with a new classifier; all that is random is of the seed."""
@@ -347,26 +360,6 @@ def start_network(
         model = load_model(init, bands=samples.bands, patch=patch, sensor=samples.sensor)
     model.new_classifier(len(samples.classes), samples.classes.names)
     return model.to(series.values.device)
-
-
-def series_of(samples: Samples, init: Path | None, device: torch.device | str = "cpu") -> Series:
-    """Samples as a network reads them, by the statistics it was pretrained with, if it was."""
-    if init is None:
-        stats = statistics_of(samples)
-        return make_series(samples.reflectance, samples.doy, stats.mean, stats.std, device)
-    return series_for(fitting(init, samples), samples, device)
-
-
-def series_for(model: SITSFormer, samples: Samples, device: torch.device | str = "cpu") -> Series:
-    """Samples as a network reads them, by its own statistics."""
-    mean, std = model.mean.cpu().numpy(), model.std.cpu().numpy()
-    return make_series(samples.reflectance, samples.doy, mean, std, device)
-
-
-def fitting(init: Path, samples: Samples, device: str = "cpu") -> SITSFormer:
-    """A model that reads these samples."""
-    patch, sensor = samples.reflectance.shape[3], samples.sensor
-    return load_model(init, bands=samples.bands, patch=patch, sensor=sensor, device=device)
 
 
 def land_cover(

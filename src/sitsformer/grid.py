@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitsformer.config import Area, ConfigError, expand
+from sitsformer.errors import some
 from sitsformer.polygons import mended, project
 from sitsformer.polygons import read as read_polygons
 from sitsformer.sensors import PIXEL, sensor_of
@@ -182,7 +183,7 @@ def find_tile(area_name: str, area: Area, tile_name: str) -> Tile:
     known = {tile.name: tile for tile in tiles(area_name, area)}
     if tile_name not in known:
         raise ConfigError(
-            f"areas.{area_name} has no tile {tile_name!r}; it has {', '.join(list(known)[:8])}"
+            f"areas.{area_name} has no tile {tile_name!r}; it has {some(list(known))}"
         )
     return known[tile_name]
 

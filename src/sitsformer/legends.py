@@ -15,6 +15,7 @@ import numpy as np
 
 from sitsformer.classes import NO_CLASS_NAME, NO_LABEL, Classes, Legend
 from sitsformer.config import Area, ConfigError, expand
+from sitsformer.errors import some
 from sitsformer.labels import products
 from sitsformer.legendtable import clean, parse
 
@@ -77,7 +78,7 @@ def group(legend: Legend, classes: Mapping[str, tuple[int | str, ...]] | None) -
             if code not in colour:
                 raise ConfigError(
                     f"class {name!r}: unknown label {code}; the legend {legend.name} has "
-                    f"{_some(legend.codes)}"
+                    f"{some(legend.codes)}"
                 )
             if code in seen:
                 raise ConfigError(
@@ -108,10 +109,8 @@ def _codes(legend: Legend, entries: Sequence[int | str]) -> tuple[int, ...]:
         if named is None:
             near = get_close_matches(entry, legend.names, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            shown = ", ".join(legend.names[:12])
-            more = ", ..." if len(legend.names) > 12 else ""
             raise ConfigError(
-                f"unknown label {entry!r}; the legend {legend.name} has {shown}{more}{hint}"
+                f"unknown label {entry!r}; the legend {legend.name} has {some(legend.names)}{hint}"
             )
         found += named
     return tuple(dict.fromkeys(found))
@@ -141,11 +140,6 @@ def _checked(names: list[str], where: str) -> tuple[str, ...]:
         if count > 1:
             raise ConfigError(f"{where}: two classes are called {name!r}; rename one of them")
     return tuple(names)
-
-
-def _some(codes: tuple[int, ...]) -> str:
-    shown = ", ".join(map(str, codes[:12]))
-    return shown if len(codes) <= 12 else f"{shown}, ... ({len(codes)} codes)"
 
 
 def legend_of(area: Area, layer: str) -> Legend:

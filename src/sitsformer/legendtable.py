@@ -18,6 +18,7 @@ from functools import cache
 
 from sitsformer.classes import HIGHEST_CODE
 from sitsformer.config import ConfigError
+from sitsformer.errors import some
 
 logger = logging.getLogger("sitsformer")
 
@@ -128,7 +129,7 @@ def _rows(where: str, text: str) -> Iterator[tuple[int, dict[str, str]]]:
         found = max(found, rows[0][1], key=len)
     raise ConfigError(
         f"{where}: the table needs a first line with the columns code,name,colour; it has "
-        f"{', '.join(found[:12])}"
+        f"{some(found)}"
     )
 
 

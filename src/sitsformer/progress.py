@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-_LINE_SECONDS = 10.0
+LINE_SECONDS = 10.0
 """In a log a line appears this often; jobs of the workflow share one terminal."""
 
 _LINE = (
@@ -24,8 +24,8 @@ class Progress(tqdm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._plain = not sys.stderr.isatty()
         if self._plain:
-            kwargs.update(mininterval=_LINE_SECONDS, bar_format=_LINE, miniters=1)
-            kwargs.setdefault("delay", _LINE_SECONDS)
+            kwargs.update(mininterval=LINE_SECONDS, bar_format=_LINE, miniters=1)
+            kwargs.setdefault("delay", LINE_SECONDS)
         super().__init__(*args, **kwargs)
 
     def display(self, msg: str | None = None, pos: int | None = None) -> bool:  # type: ignore[override]

@@ -14,11 +14,11 @@ from sitsformer.errors import SitsError
 from sitsformer.fewshot import TEST, TRAIN, VALIDATION, training_weights
 from sitsformer.fewshot.adaptations.full import all_weights
 from sitsformer.fewshot.adaptations.sits_former import task_settings
-from sitsformer.finetune import PREDICT_BATCH, Ints, series_of, start_network
+from sitsformer.finetune import PREDICT_BATCH, Ints, start_network
 from sitsformer.model.prediction import probabilities
-from sitsformer.model.steps import make_series
 from sitsformer.modelstore import Origin, save_model
-from sitsformer.samples import labelled, load_samples, statistics
+from sitsformer.samples import labelled, load_samples
+from sitsformer.sampleseries import read_series
 from sitsformer.training import distributed
 from sitsformer.training.classification import ClassifyTask
 from sitsformer.training.loop import Row, fit
@@ -72,15 +72,11 @@ def run_standard(
         Overall accuracy, macro F1 and kappa on the test split.
     """
     device = distributed.start(device_name)
-    samples = load_samples(store, choose=labelled)
+    samples = load_samples(store, choose=labelled, reflectance=False)
     parts = [np.flatnonzero(samples.split == k) for k in (TRAIN, VALIDATION, TEST)]
     if not len(parts[0]):
         raise SitsError(f"{store} has no labelled sample in its training split")
-    if init is None:
-        stats = statistics(store)
-        series = make_series(samples.reflectance, samples.doy, stats.mean, stats.std, device)
-    else:
-        series = series_of(samples, init, device)
+    series = read_series(store, samples, init, device)
     model = start_network(samples, series, init, settings.seed, model_settings)
     all_weights(model)
     model.to(device)

@@ -11,12 +11,12 @@ STAGES = {
     "merge": 1,
     "embeddings": 1,
     "pretrain": 3,
-    "fewshot": 5,
-    "baseline": 3,
-    "evaluate": 5,
+    "fewshot": 6,
+    "baseline": 4,
+    "evaluate": 6,
     "crop_model": 6,
     "map": 2,
     "mosaic": 4,
-    "report": 7,
+    "report": 8,
 }
 """Command of the stage -> version of what it makes."""

@@ -194,14 +194,15 @@ def test_a_set_stop_ends_the_waiting() -> None:
 def test_no_more_at_once_than_allowed() -> None:
     limiter = Limiter(3, 1000, 1)
     busy, most = 0, 0
-    lock = threading.Lock()
+    lock, three = threading.Lock(), threading.Barrier(3)
 
     def call() -> None:
         nonlocal busy, most
         with lock:
             busy += 1
             most = max(most, busy)
-        time.sleep(0.01)
+        three.wait(timeout=60)  # nobody is done before three are at it, ...
+        time.sleep(0.01)  # ... and a fourth has had time to come
         with lock:
             busy -= 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import Any
 
@@ -195,4 +194,3 @@ def test_a_block_of_a_stored_array_is_what_the_requests_hold(
     )
     np.testing.assert_array_equal(stored[cuts], values[cuts])
     np.testing.assert_array_equal(stored.lazy().compute(), values)
-    os.close(group._lock)

@@ -185,7 +185,7 @@ def test_the_progress_says_dates_speed_and_retries(
     from sitsformer.imagery.earthengine.source import EarthEngineSource
 
     lines: list[str] = []
-    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
     monkeypatch.setattr(progress.logger, "info", lambda text, *args: lines.append(text % args))
     once = faults.Planned(":computePixels", ["503"])
     server.fault = lambda path, body: once(path, body) if b'"B12"' in body else None

@@ -38,7 +38,7 @@ def small_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many requests for a small tile."""
     from sitsformer.imagery.earthengine import requests
 
-    monkeypatch.setattr(requests.pack, "__defaults__", ((), LIMIT, ()))
+    monkeypatch.setattr(requests, "LIMIT", LIMIT)
 
 
 @pytest.fixture(scope="module")

@@ -148,6 +148,7 @@ def test_cloudy_items_are_left_out_and_named(
         ("/catalog.json", {"collection": "other"}, SitsError, "no collection 'other'"),
         ("/page.html", {}, SitsError, "is no STAC API, catalogue or file of items"),
         ("/list.json", {}, SitsError, "is no STAC API, catalogue or file of items"),
+        ("/picture", {}, SitsError, r"is no STAC API, catalogue or .* \(bytes, not JSON\); give"),
         ("/locked/catalog.json", {}, SitsError, r"without an account \(status 403\)"),
     ],
 )
@@ -164,6 +165,7 @@ def test_a_wrong_catalogue_is_one_line(
     some.save()
     (some.folder / "page.html").write_text("<html>Not a catalogue</html>")
     (some.folder / "list.json").write_text(json.dumps([1, 2]))
+    (some.folder / "picture").write_bytes(b"\x89PNG\xff\xfe")
     with Server(some) as server:
         server.faults["/locked"] += [403] * 9
         with pytest.raises(kind, match=message) as caught:

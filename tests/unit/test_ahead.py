@@ -32,9 +32,12 @@ def test_the_next_one_is_made_while_this_one_is_worked_on():
             made[i].set()
             yield i
 
+    seen = []
     for i in ahead(batches()):
+        seen.append(i)
         if i < 2:
             assert made[i + 1].wait(60)
+    assert seen == [0, 1, 2]
 
 
 def test_who_stops_early_leaves_no_thread_behind():

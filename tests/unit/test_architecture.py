@@ -92,7 +92,7 @@ def test_nothing_imports_the_command_line() -> None:
 
 def test_geemap_is_imported_where_people_look_and_nowhere_else() -> None:
     users = [path for path in PACKAGE.rglob("*.py") if "geemap" in imported(path)]
-    assert {path.relative_to(PACKAGE).parts[0] for path in users} <= {"imagery", "commands"}
+    assert {path.relative_to(PACKAGE).parts[0] for path in users} == {"imagery"}
 
 
 def test_what_snakemake_loads_at_every_start_is_light() -> None:

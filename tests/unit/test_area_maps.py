@@ -1,115 +1,40 @@
-"""Maps of whole areas: tiles that meet, files that GDAL and QGIS read, areas that are true."""
+"""Maps of whole areas: tiles that meet, what is no area, and how much memory it takes."""
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
 import sys
-import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pystac
 import pytest
 import rasterio
 import rasterio.shutil
-from rio_cogeo.cogeo import cog_validate
 
-import gdal
-from cubes import CODES
-from sitsformer import artefacts, cube, mapproducts, maps
-from sitsformer.classes import Classes
-from sitsformer.config import Patches
-from sitsformer.errors import SitsError, TemporaryError
-from sitsformer.grid import Tile
-from sitsformer.ground import same_dates
-from sitsformer.legends import load_legend
-from sitsformer.maps.area import make_area
-
-WEST, NORTH, SIDE = 499980, 4650000, 36
-CLASSES = Classes(
-    ("tree cover", "crops & grass", "built <up>"),
-    ("#006400", "#f096ff", "#fa0000"),
-    ((10,), (40, 30), (50,)),
+from area_world import (
+    CLASSES,
+    SETTINGS,
+    SIDE,
+    make_scene,
+    make_world,
+    model,
+    read,
+    tile_at,
+    write_cube,
 )
-SETTINGS = Patches(size=5, max_length=6, min_dates=2)
-
-
-def tile_at(column: int, row: int, side: int = SIDE) -> Tile:
-    west, north = WEST + column * 10 * side, NORTH - row * 10 * side
-    return Tile("county", f"32614_{west}_{north}", 32614, west, north, side)
-
-
-def write_cube(path: Path, tile: Tile, scene: dict[str, np.ndarray], lacks: int = -1) -> Path:
-    """A cube cut out of a scene; its granules were seen some seconds later than others'."""
-    row, column = (NORTH - tile.north) // 10, (tile.west - WEST) // 10
-    cut = (..., slice(row, row + tile.size), slice(column, column + tile.size))
-    kept = np.arange(len(scene["reflectance"])) != lacks
-    shift = np.timedelta64(3 * (row + column), "s")
-    layers = {"worldcover": (scene["label"][cut], load_legend("worldcover"))}
-    dataset = cube.build(
-        tile, scene["times"][kept] + shift, scene["reflectance"][kept][cut],
-        scene["clear"][kept][cut], layers, {},
-    )  # fmt: skip
-    cube.write(dataset, path, config={})
-    return path
-
-
-def make_scene(side: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """Series that differ everywhere, clouds, and gaps."""
-    rng = np.random.default_rng(seed)
-    dates = 14
-    reflectance = rng.integers(0, 6_000, (dates, 10, side, side), dtype=np.uint16)
-    reflectance[:, :, rng.random((side, side)) < 0.002] = cube.MISSING
-    blocks = rng.choice([0, 100], (dates, side // 6, side // 6), p=[0.35, 0.65])
-    label = rng.choice(CODES, (side // 6, side // 6)).repeat(6, 0).repeat(6, 1).astype(np.uint8)
-    return {
-        "reflectance": reflectance,
-        "clear": blocks.repeat(6, 1).repeat(6, 2).astype(np.uint8),
-        "label": label,
-        "times": np.datetime64("2021-04-01T10:00", "ns")
-        + np.arange(dates) * np.timedelta64(10, "D"),
-    }
-
-
-def model(reflectance: np.ndarray, doy: np.ndarray) -> np.ndarray:
-    """Depends on every pixel of the patch and on every date."""
-    valid = doy > 0
-    sums = np.where(valid, reflectance.sum((2, 3, 4), dtype=np.int64) * doy, 0).sum(1)
-    logits = np.stack([np.sin(sums / 7e6), np.cos(sums / 5e6), np.sin(sums / 3e6)], 1)
-    return np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+from sitsformer import cube, mapproducts, maps
+from sitsformer.classes import Classes
+from sitsformer.errors import SitsError, TemporaryError
+from sitsformer.ground import same_dates
+from sitsformer.maps.area import make_area
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One large tile, and the same ground as four tiles and their map."""
-    folder = tmp_path_factory.mktemp("area")
-    scene = make_scene(2 * SIDE)
-    large = write_cube(folder / "large.zarr", tile_at(0, 0, 2 * SIDE), scene)
-    places = [(0, 0), (1, 0), (0, 1), (1, 1)]
-    cubes = [write_cube(folder / f"{x}{y}.zarr", tile_at(x, y), scene) for x, y in places]
-    files = [folder / "maps" / "county" / "tiles" / f"{tile_at(x, y).name}.tif" for x, y in places]
-    for path, out in zip(cubes, files, strict=True):
-        others = [other for other in cubes if other != path]
-        found = maps.predict(
-            path, SETTINGS, model, 300, neighbours=others, probabilities=len(CLASSES.names)
-        )
-        mapped = mapproducts.Mapped(
-            found=found, classes=CLASSES, cube=cube.open_cube(path), patches=SETTINGS
-        )
-        mapproducts.write(mapped, out, ["probabilities"])
-    out = folder / "maps" / "county" / "county.tif"
-    make_area(files, out, layers=["probabilities"])
-    return {"large": large, "map": out, **{f"tile{k}": file for k, file in enumerate(files)},
-            **{f"cube{k}": path for k, path in enumerate(cubes)}}  # fmt: skip
-
-
-def read(path: Path) -> np.ndarray:
-    with rasterio.open(path) as source:
-        return source.read(1)
+    return make_world(tmp_path_factory.mktemp("area"))
 
 
 def test_a_map_of_four_tiles_is_that_of_one_large_tile(world: dict[str, Path]) -> None:
@@ -161,123 +86,6 @@ def test_dates_go_together_that_are_of_one_pass() -> None:
     # Two of theirs near one of ours: the nearer one, once.
     first, second = same_dates(ours[:1], start + np.array([0, 15]).astype("timedelta64[s]"))
     assert list(zip(first, second, strict=True)) == [(0, 0)]
-
-
-@pytest.mark.parametrize("name", ["county.tif", "county.vrt", "tile0"])
-def test_gdal_knows_the_classes(world: dict[str, Path], name: str) -> None:
-    path = world.get(name, world["map"].with_name(name))
-    names = gdal.categories(path)
-    assert len(names) == 51 and names[0] == ""
-    assert {value: name for value, name in enumerate(names) if name} == {
-        10: "tree cover", 40: "crops & grass", 50: "built <up>",
-    }  # fmt: skip
-    rows = gdal.attributes(path)
-    assert [row["Value"] for row in rows] == ["10", "40", "50"]
-    assert rows[1] == {
-        "Value": "40", "Class": "crops & grass", "Codes": "40 30",
-        "Red": "240", "Green": "150", "Blue": "255", "Alpha": "255",
-    }  # fmt: skip
-    with rasterio.open(path) as source:
-        assert source.colormap(1)[50] == (0xFA, 0, 0, 255) and source.colormap(1)[0][3] == 0
-        assert source.nodata == 0 and source.dtypes == ("uint8",)
-        assert source.tags(1)["CODES_40"] == "40 30"
-
-
-def test_every_raster_is_a_cog(world: dict[str, Path]) -> None:
-    rasters = sorted(world["map"].parent.rglob("*.tif"))
-    assert len(rasters) == 4 + 4 * 5
-    for path in rasters:
-        valid, errors, warnings = cog_validate(path)
-        assert valid and not errors, (path, errors, warnings)
-
-
-def test_a_large_area_has_overviews_with_the_most_frequent_class(tmp_path: Path) -> None:
-    scene = make_scene(600)
-    path = write_cube(tmp_path / "c.zarr", tile_at(0, 0, 600), scene)
-    classes = (np.arange(600)[:, None] // 64 % 3 + 1).repeat(600, 1).astype(np.uint16)
-    empty = np.zeros((600, 600), np.uint8)
-    found = maps.CropMap(classes, empty + 50, empty, empty.astype(np.uint16))
-    tile = tmp_path / "tiles" / "t.tif"
-    mapped = mapproducts.Mapped(
-        found=found, classes=CLASSES, cube=cube.open_cube(path), patches=SETTINGS
-    )
-    mapproducts.write(mapped, tile)
-    make_area([tile], tmp_path / "county.tif", cubes=[path])
-    with rasterio.open(tmp_path / "county.tif") as source:
-        assert source.overviews(1) == [2, 4]
-        assert set(np.unique(source.read(1, out_shape=(150, 150)))) == {10, 40, 50}
-    assert cog_validate(tmp_path / "county.tif")[0]
-
-
-def test_the_style_of_qgis(world: dict[str, Path]) -> None:
-    renderer = ET.parse(world["map"].with_suffix(".qml")).getroot().find("pipe/rasterrenderer")
-    assert renderer.get("type") == "paletted" and renderer.get("band") == "1"
-    entries = [dict(entry.attrib) for entry in renderer.iter("paletteEntry")]
-    assert entries == [
-        {"value": str(codes[0]), "color": colour, "alpha": "255", "label": name}
-        for codes, colour, name in zip(CLASSES.codes, CLASSES.colours, CLASSES.names, strict=True)
-    ]
-
-
-def test_the_item_of_a_catalogue(world: dict[str, Path]) -> None:
-    item = json.loads(world["map"].with_name("county_stac.json").read_text())
-    assert (item["type"], item["stac_version"], item["id"]) == ("Feature", "1.1.0", "county")
-    # By the schema of STAC that pystac brings along; those of extensions would be fetched.
-    assert pystac.Item.from_dict({**item, "stac_extensions": []}).validate()
-    about = item["properties"]
-    assert about["datetime"] is None and about["start_datetime"] == "2021-04-01T00:00:00Z"
-    assert about["end_datetime"] == "2021-08-09T23:59:59Z"
-    with rasterio.open(world["map"]) as source:
-        assert about["proj:code"] == f"EPSG:{source.crs.to_epsg()}"
-        assert about["proj:shape"] == list(source.shape)
-        assert about["proj:transform"] == list(source.transform)[:6]
-        bounds = rasterio.warp.transform_bounds(source.crs, "EPSG:4326", *source.bounds)
-    np.testing.assert_allclose(item["bbox"], bounds, atol=1e-9)
-    ring = np.array(item["geometry"]["coordinates"][0])
-    np.testing.assert_allclose([*ring.min(0), *ring.max(0)], bounds, atol=1e-4)
-    for asset in item["assets"].values():
-        assert (world["map"].parent / asset["href"]).is_file() and asset["type"] and asset["roles"]
-    listed = item["assets"]["classes"]["classification:classes"]
-    assert [(one["value"], one["name"], one["title"]) for one in listed] == [
-        (10, "tree_cover", "tree cover"), (40, "crops_grass", "crops & grass"),
-        (50, "built_up", "built <up>"),
-    ]  # fmt: skip
-    assert [one["color_hint"] for one in listed] == ["006400", "F096FF", "FA0000"]
-    assert {"classes", "confidence", "margin", "dates", "areas", "picture"} <= set(item["assets"])
-
-
-def test_without_a_sample_pixels_are_counted_and_nothing_else_is_said(
-    world: dict[str, Path],
-) -> None:
-    table = pd.read_csv(world["map"].with_name("county_areas.csv"))
-    values = read(world["map"])
-    count = [int((values == codes[0]).sum()) for codes in CLASSES.codes]
-    assert table.pixels.tolist() == [*count, sum(count)]
-    assert table["class"].tolist() == [*CLASSES.names, "(all)"]
-    assert table.code.tolist() == [10, 40, 50, -1]
-    np.testing.assert_allclose(table.mapped_ha, table.pixels / 100, rtol=1e-5)
-    assert table[["estimated_ha", "low_ha", "users_accuracy"]].isna().all(axis=None)
-    assert table.basis.str.startswith("counted pixels alone").all()
-
-
-def test_files_are_artefacts_with_records(world: dict[str, Path]) -> None:
-    folder = world["map"].parent
-    names = {f"county{ending}" for ending in mapproducts.area_endings(["probabilities"]).values()}
-    assert {path.name for path in folder.iterdir() if path.is_file()} == names
-    for name in names:
-        assert artefacts.read_file(folder / name) is not None
-        assert artefacts.check_file(folder / name) == []
-
-
-def test_the_virtual_map_moves_with_its_folder(world: dict[str, Path], tmp_path: Path) -> None:
-    before = read(world["map"].with_suffix(".vrt"))
-    moved = tmp_path / "elsewhere"
-    world["map"].parent.rename(moved)
-    try:
-        np.testing.assert_array_equal(read(moved / "county.vrt"), before)
-        np.testing.assert_array_equal(read(moved / "county.tif"), before)
-    finally:
-        moved.rename(world["map"].parent)
 
 
 def test_the_season_of_an_area_is_from_the_first_day_of_a_tile_to_the_last_of_one(

@@ -17,6 +17,7 @@ from sitsformer.config import FewShot, parse
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import metrics
 from sitsformer.fewshot import Learner, parse_learner
+from sitsformer.samples import load_samples
 
 SETTINGS = FewShot(set="crops", steps=60, batch_size=32, validation=5)
 
@@ -105,10 +106,36 @@ def test_series_do_not_depend_on_the_pieces_they_are_made_in(monkeypatch, side: 
         for view in whole.views
         for made in ("values", "regular", "features")
     }
-    monkeypatch.setattr(series, "_CHUNK", 7)
+    monkeypatch.setattr(series, "CHUNK", 7)
     pieces = series.PixelSeries.of(samples).take(np.arange(40)[::-1])
     for (view, made), values in expected.items():
         np.testing.assert_array_equal(getattr(pieces, made)(view), values)
+
+
+def test_series_are_the_same_where_patches_are_read_from_their_store(tmp_path: Path) -> None:
+    samples = phenology.make(700, side=3)
+    samples.reflectance[0, 0, :, 1, 1] = 65535
+    store = phenology.write(tmp_path / "made.zarr", samples)
+    small = load_samples(store, reflectance=False)
+    expected, found = series.PixelSeries.of(samples), series.PixelSeries.of(small, path=store)
+    assert found.views == expected.views
+    rows = np.random.default_rng(0).permutation(700)[:300]
+    for view in expected.views:
+        for made in ("values", "regular", "features"):
+            one, other = (getattr(some.take(rows), made)(view) for some in (expected, found))
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["random_forest", "temporal_cnn", "minirocket"])
+def test_cells_are_the_same_bytes_where_patches_are_read(name: str, tmp_path: Path) -> None:
+    samples = phenology.make(side=3)
+    store = phenology.write(tmp_path / "made.zarr", samples)
+    small, sweep = load_samples(store, reflectance=False), {"steps": 10, "refine": ("smoothing",)}
+    settings = SETTINGS.model_copy(update=sweep)
+    (held,) = run(samples, Learner(name), 5, [0], settings)
+    (read,) = run(small, Learner(name), 5, [0], settings, store=store)
+    np.testing.assert_array_equal(read.probabilities, held.probabilities)
+    assert read.choice == held.choice
 
 
 @pytest.mark.parametrize("name", sorted(by_default()))

@@ -82,6 +82,22 @@ def test_resuming_from_every_checkpoint_gives_the_same_bits(tmp_path, embedding)
         assert history == expected_history
 
 
+def test_an_epoch_that_was_interrupted_as_it_was_validated_is_told_of_the_same(tmp_path):
+    """All its steps are in the checkpoint, so that none is done again."""
+    plan = Plan(epochs=2, checkpoint_every=1)
+    expected = fit(network(), task(), plan)
+    interrupted = task()
+
+    def validate(_model):
+        raise KeyboardInterrupt
+
+    interrupted.validate = validate
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(), interrupted, plan, checkpoint=tmp_path)
+    assert checkpoints.load(tmp_path)[0]["step"] == interrupted.updates
+    assert fit(network(), task(), plan, checkpoint=tmp_path) == expected
+
+
 def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path):
     first = network()
     fit(first, task(), Plan(epochs=1), checkpoint=tmp_path, settings={"seed": 0})

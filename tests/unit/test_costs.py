@@ -23,6 +23,7 @@ from sitsformer.costs.plan import beyond
 from sitsformer.costs.sizes import dates, store
 from sitsformer.costs.work import network
 from sitsformer.cube import CHUNK
+from sitsformer.fewshot import refine
 from sitsformer.fewshot.space import MOST
 from sitsformer.model import Architecture
 from sitsformer.model.pooling import PARTS
@@ -299,6 +300,7 @@ def test_asking_earth_engine_of_a_config_without_it_is_refused() -> None:
 
 def test_what_a_probe_reads_is_counted() -> None:
     assert learning.WHITENED == MOST
+    assert learning.DIRECTED == refine.MOST
     assert PARTS["seasons"] == learning.SEASONS
 
 

@@ -17,6 +17,7 @@ from sitsformer.modelstore import Origin, load_model, read_history, save_model
 from sitsformer.pretrain import Where
 from sitsformer.pretrain import run as pretrain
 from sitsformer.samples import load_samples
+from sitsformer.sampleseries import read_series
 from sitsformer.standardtuning import Standard, run_standard
 from training_tasks import network
 
@@ -85,6 +86,22 @@ def test_cells_are_right_and_the_same_again(store):
     assert first.class_names == training_data.CLASSES
     alone = first.predict(samples.reflectance, samples.doy)[samples.split == 2]
     assert np.abs(alone - cells[0].probabilities).max() < 1e-5
+
+
+@pytest.mark.parametrize("adaptation", ["probe", "full"])
+def test_cells_are_the_same_bytes_where_padding_is_not_read(store, adaptation):
+    samples, small = load_samples(store), load_samples(store, reflectance=False)
+    shape = config.Model(embedding="linear", hidden=16, layers=1, heads=2)
+    settings = config.FewShot(
+        set="made", steps=5, validation=5, learning_rates=(1e-3,), refine=("smoothing",)
+    )
+    learner = fewshot.Learner(fewshot.NETWORK, "none", adaptation)
+    (held,), _ = run_cells(samples, None, learner, 5, [0], shape, settings)
+    series = read_series(store, small, None)
+    assert len(series.values) < samples.doy.size
+    (read,), _ = run_cells(small, None, learner, 5, [0], shape, settings, series=series)
+    np.testing.assert_array_equal(read.probabilities, held.probabilities)
+    assert read.choice == held.choice
 
 
 def test_an_adaptation_that_nobody_knows_is_refused(store):

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import phenology
 from sitsformer.baselines.series import PixelSeries
 from sitsformer.classes import Classes
 from sitsformer.fewshot.refine import scale, standardised
-from sitsformer.finetune import series_of
-from sitsformer.model.steps import make_series
+from sitsformer.model.steps import make_series, pack, packed_series
 from sitsformer.samples import Samples, labelled, load_samples, statistics_of
+from sitsformer.sampleseries import read_series, series_of
 from sitsformer.sensors import BANDS
 from sitsformer.stored import MISSING
+from sitsformer.training.augment import Strength, draw_changes
 
 COUNT, TIME = 4000, 40
 """160 MB with 10 bands and 5 x 5 px: pieces are small beside it."""
@@ -82,10 +84,18 @@ def test_features_are_standardised_without_a_float64_copy_and_as_with_one() -> N
     mean, std = scale(features, training)
     np.testing.assert_array_equal(mean, plain.mean(0))
     np.testing.assert_array_equal(std, plain.std(0))
-    expected = ((features - mean) / std).astype(np.float32)
-    np.testing.assert_array_equal(standardised(features, training), expected)
-    # The result is as large as the features.
-    assert peak(lambda: standardised(features, training)) < 2.2 * features.nbytes
+    rows = np.flatnonzero(rng.random(len(features)) < 0.9)[::-1].astype(np.int64)
+    found = np.full((len(rows), features.shape[1]), np.nan, np.float32)
+    for part, batch in standardised(features, training, rows):
+        found[part] = batch
+    expected = ((features[rows] - mean) / std).astype(np.float32)
+    np.testing.assert_array_equal(found, expected)
+
+    def one_after_the_other() -> None:
+        for _ in standardised(features, training, rows):
+            pass
+
+    assert peak(one_after_the_other) < 1.2 * features.nbytes
 
 
 def test_chosen_samples_are_those_of_all_and_no_others_are_held(tmp_path: Path) -> None:
@@ -97,3 +107,26 @@ def test_chosen_samples_are_those_of_all_and_no_others_are_held(tmp_path: Path) 
     for name in ("reflectance", "doy", "label", "split", "block", "index", "lon", "lat"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
     assert peak(lambda: load_samples(store, choose=labelled)) < 0.6 * every.reflectance.nbytes
+
+
+def test_what_a_network_reads_of_a_store_is_the_same_without_its_padding(tmp_path: Path) -> None:
+    made = phenology.make(3000, side=5)
+    assert (made.doy == 0).mean() > 0.1
+    store = phenology.write(tmp_path / "made.zarr", made)
+    samples, small = load_samples(store), load_samples(store, reflectance=False)
+    assert small.reflectance.shape == (3000, 0, *samples.reflectance.shape[2:])
+    expected, found = series_of(samples, None), read_series(store, small, None)
+    for name in ("mean", "std", "gaps", "lengths", "doy"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    rng = np.random.default_rng(0)
+    index = rng.permutation(3000)[:500]
+    change = draw_changes(found.lengths[index], 40, 10, Strength(drop=0.2, gain=0.1), rng)
+    for own in (None, change):
+        batches = [pack(series, index, own) for series in (expected, found)]
+        for name in ("values", "doy"):
+            assert torch.equal(*(getattr(batch, name) for batch in batches))
+    valid = (samples.doy > 0).sum() * samples.reflectance[0, 0].nbytes
+    assert found.values.nbytes == valid < 0.9 * samples.reflectance.nbytes
+    assert peak(lambda: read_series(store, small, None)) < valid + 0.4 * samples.reflectance.nbytes
+    with pytest.raises(ValueError, match="steps for"):
+        packed_series(samples.reflectance[:, 0], samples.doy, expected.mean, expected.std)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 
 import geopandas
@@ -39,10 +41,23 @@ def written(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def test_the_next_command_is_one_that_this_terminal_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "/nowhere")
+    done = CliRunner().invoke(contents, ["init"])
+    assert f"next: {shlex.quote(sys.executable)} -m snakemake --cores 2" in done.output.splitlines()
+    # In an environment that is activated its name is enough.
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    done = CliRunner().invoke(contents, ["init", "there"])
+    assert "next: cd there && snakemake --cores 2" in done.output.splitlines()
+
+
 def test_points_of_an_area_become_a_config_that_works(tmp_path: Path) -> None:
     done = init(tmp_path / "my crops")
     assert done.exit_code == 0, done.output
-    assert f"next: cd '{tmp_path}/my crops' && snakemake" in done.output
+    assert f"next: cd '{tmp_path}/my crops' && " in done.output
     path = tmp_path / "my crops" / "config" / "config.yaml"
     config = load(path)
     assert problems(config) == []

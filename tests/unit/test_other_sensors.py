@@ -176,6 +176,41 @@ def test_files_of_hls_are_not_read_as_landsats(tmp_path: Path) -> None:
         build(tmp_path / "stacks", "landsat", 15, scale=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("LC08_L1TP_198025_20100405_20100412_02_T1_{}.TIF", "of level 1: .*order .* level 2"),
+        ("LT05_L1GS_198025_20100405_20100412_02_T2_{}.TIF", "of level 1: .*order .* level 2"),
+        ("LC09_L2SP_198025_20100405_20100405_02_RT_{}.TIF", "of the tier RT .* of tier 1 or 2"),
+    ],
+)
+@pytest.mark.parametrize("sensor", ["landsat", "sentinel-2"])
+def test_files_of_landsat_that_are_no_product_of_it_say_what_to_get(
+    sensor: str, name: str, message: str, tmp_path: Path
+) -> None:
+    """Their numbers of bands are the same, and so are the values of level 1 read as of level 2."""
+    scene(tmp_path, name, {f"B{i}": 9000 for i in range(2, 8)}, 15)
+    with pytest.raises(SitsError, match=rf"is named as a Landsat product {message}"):
+        build(tmp_path, sensor, 15, pattern="*.TIF")
+
+
+def test_surface_reflectance_of_collection_1_is_read(tmp_path: Path) -> None:
+    bands = {f"sr_band{i}": 1000 + i for i in range(2, 8)}
+    scene(tmp_path, "LC08_L1TP_198025_20100405_20100412_01_T1_{}.tif", bands, 15)
+    found = build(tmp_path, "landsat", 15, scale=1e-4)
+    assert found.reflectance.values[0, :, 0, 0].tolist() == list(range(1002, 1008))
+
+
+@pytest.mark.parametrize("ending", ["tar", "tar.gz", "zip"])
+def test_archives_are_to_be_unpacked(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"LC08_L2SP_198025_20100405_20100412_02_T1.{ending}"
+    path.write_bytes(b"packed")
+    with pytest.raises(SitsError, match=rf"holds archives \(LC08\S+{ending}\).*unpack each into"):
+        build(tmp_path, "landsat", 15, pattern="**/*.TIF")
+    with pytest.raises(SitsError, match=r"is an archive, .*unpack it into a folder"):
+        build(path, "landsat", 15)
+
+
 @pytest.mark.parametrize("kind", ["tenthousandth", "floats"])
 def test_values_without_a_scale_that_are_not_the_products_are_refused(kind, tmp_path: Path) -> None:
     values = np.random.default_rng(0).integers(300, 3500, (6, SIZE, SIZE)).astype(np.uint16)

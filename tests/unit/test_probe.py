@@ -25,8 +25,9 @@ from sitsformer.fewshot.adaptations.lp_ft import LP_FT, tuned
 from sitsformer.fewshot.adaptations.probe import PROBE, STRENGTHS, UNSEEN, probed
 from sitsformer.fewshot.moments import Moments
 from sitsformer.fewshot.space import whitening
-from sitsformer.finetune import Job, run_cells, series_of
+from sitsformer.finetune import Job, run_cells
 from sitsformer.model.prediction import batch_of, embeddings, probabilities
+from sitsformer.sampleseries import series_of
 from sitsformer.training.augment import draw_changes
 from sitsformer.training.classification import ClassifyTask
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_area_maps import CLASSES, SETTINGS, make_scene, tile_at, write_cube
 
+from area_world import CLASSES, SETTINGS, make_scene, tile_at, write_cube
 from cubes import make_config
 from sitsformer import cube, mapproducts, maps
 from sitsformer.maps import predictor, reference

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
 
 from sitsformer.fewshot import Draw, refine
 
@@ -21,22 +23,47 @@ def made(count: int = 60, classes: int = 3):
 
 def test_neighbours_are_the_nearest_other_samples() -> None:
     points, _, _ = made()
-    found = refine.Pool(points.copy).neighbours
+    found = refine.Pool.of(points).neighbours
     apart = np.linalg.norm(points[:, None] - points[None], axis=2)
     np.fill_diagonal(apart, np.inf)
     expected = np.sort(np.argsort(apart, axis=1)[:, : refine.NEIGHBOURS], axis=1)
     np.testing.assert_array_equal(np.sort(found, axis=1), expected)
 
 
+@pytest.mark.parametrize("most", [40, 60])
+def test_of_a_large_store_some_say_the_directions_and_no_more_are_held(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refine, "MOST", most)
+    monkeypatch.setattr(refine, "DIRECTIONS", 2)
+    points = made()[0] @ RNG.normal(size=(2, 9)) + 0.01 * RNG.normal(size=(60, 9))
+    some = np.random.default_rng(0).permutation(60)[:most]
+    pca = PCA(2, svd_solver="full").fit(points[some])
+    expected = NearestNeighbors(n_neighbors=15).fit(pca.transform(points)).kneighbors()[1]
+    asked = []
+
+    def batches(rows: np.ndarray):
+        for part in np.array_split(np.arange(len(rows))[::-1], 3):
+            asked.append(rows[part])
+            yield part, points[rows[part]]
+
+    found = refine.Pool(60, batches).neighbours
+    np.testing.assert_array_equal(np.sort(found, 1), np.sort(expected, 1))
+    assert sorted(np.concatenate(asked)) == list(range(60))
+    assert sorted(np.concatenate(asked[:3])) == sorted(some)
+
+
 def test_a_small_store_has_fewer_neighbours() -> None:
     points, _, _ = made(6)
-    assert refine.Pool(points.copy).neighbours.shape == (6, 5)
+    assert refine.Pool.of(points).neighbours.shape == (6, 5)
 
 
-def test_smoothing_equals_a_loop() -> None:
+@pytest.mark.parametrize("rows", [7, 4096])
+def test_smoothing_equals_a_loop(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refine, "ROWS", rows)
     points, label, guess = made(30)
     drawn = np.array([0, 1, 2])
-    neighbours = refine.Pool(points.copy).neighbours
+    neighbours = refine.Pool.of(points).neighbours
     found = refine.smoothed(guess, label[drawn], drawn, neighbours)
     start = guess.copy()
     for i in drawn:
@@ -68,8 +95,8 @@ def test_land_cover_equals_bayes_by_hand() -> None:
 
 
 def test_what_is_offered_is_what_is_tried() -> None:
-    with_cover = refine.Pool(lambda: np.zeros((3, 2)), np.ones((3, 1)))
-    without = refine.Pool(lambda: np.zeros((3, 2)))
+    with_cover = refine.Pool.of(np.zeros((3, 2)), np.ones((3, 1)))
+    without = refine.Pool.of(np.zeros((3, 2)))
     both = ("land_cover", "smoothing")
     assert refine.switches(both, with_cover) == [
         *((), ("land_cover",), ("smoothing",), ("land_cover", "smoothing"))
@@ -85,7 +112,7 @@ def test_validation_chooses(useful: bool) -> None:
         guess = 0.4 * guess + 0.6 * np.eye(3)[label]
     space = points if useful else RNG.normal(size=points.shape)
     draw = Draw(np.arange(6), np.arange(60, 90))
-    found = refine.best(guess, label, draw, refine.Pool(lambda: space), ("smoothing",))
+    found = refine.best(guess, label, draw, refine.Pool.of(space), ("smoothing",))
     assert (found.name == "smoothing") == useful
     assert (found.scores["smoothing"] > found.scores["none"]) == useful
     if not useful:
@@ -95,7 +122,7 @@ def test_validation_chooses(useful: bool) -> None:
 def test_plain_probabilities_stay_where_nothing_is_better() -> None:
     """Land cover of one class says nothing: the same probabilities, the same score."""
     guess = np.tile([0.5, 0.25, 0.25], (90, 1))
-    pool = refine.Pool(lambda: np.zeros((90, 2)), np.ones((90, 1)))
+    pool = refine.Pool.of(np.zeros((90, 2)), np.ones((90, 1)))
     draw = Draw(np.arange(6), np.arange(60, 90))
     found = refine.best(guess, np.arange(90) % 3, draw, pool, ("land_cover",))
     assert found.scores["land_cover"] == found.scores["none"]
@@ -108,6 +135,6 @@ def test_labels_beyond_the_draw_are_not_looked_at() -> None:
     draw = Draw(np.arange(6), np.arange(60, 90))
     other = label.copy()
     other[6:60] = -1
-    pool = refine.Pool(lambda: points)
+    pool = refine.Pool.of(points)
     first, second = (refine.best(guess, k, draw, pool, ("smoothing",)) for k in (label, other))
     np.testing.assert_array_equal(first.probabilities, second.probabilities)

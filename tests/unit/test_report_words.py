@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 import made_run
 from sitsformer.artefacts import read
-from sitsformer.report import digits, gather, page, whatnext
+from sitsformer.evaluation import digits
+from sitsformer.report import gather, page, whatnext
 from sitsformer.report.gather import Material
 from sitsformer.report.words import WORDS
 
@@ -71,8 +73,11 @@ def test_what_next_follows_from_the_run(material: Material, tmp_path: Path) -> N
 def test_undecided_claims_say_what_would_decide_them(material: Material) -> None:
     claims = pd.DataFrame({"verdict": ["undecided", "supported"]})
     other = replace(material, tables={**material.tables, "claims": claims})
-    heads = [step["head"] for step in whatnext.steps(other, [], material.folder)]
-    assert "1 of 2 claims are undecided" in heads
+    steps = {step["head"]: step for step in whatnext.steps(other, [], material.folder)}
+    more = yaml.safe_load(f"{{{steps['1 of 2 claims are undecided']['code']}}}")
+    draws, seeds = material.config.fewshot.seeds, material.config.pretrain.seeds
+    assert more["fewshot"]["seeds"] == 2 * draws
+    assert len(more["pretrain"]["seeds"]) == 3 and set(seeds) <= {*more["pretrain"]["seeds"]}
 
 
 def test_the_page_says_of_accuracy_whether_it_was_measured_here(material: Material) -> None:
@@ -90,8 +95,17 @@ def test_the_words_that_the_page_uses_are_explained(material: Material) -> None:
         assert f"<dt>{word}</dt>" in text
         assert meaning.endswith(".")
     shown = re.sub(r"<[^>]+>", " ", text[text.index("What next") :])
-    for word in ("draws", "shots", "cells", "pretraining run", "test blocks", "control"):
-        assert word in shown and any(known in word for known in WORDS)
+    explained = " ".join(WORDS)
+    for word in (
+        "draw",
+        "shots",
+        "cell",
+        "pretraining run",
+        "test blocks",
+        "control",
+        "balanced accuracy",
+    ):
+        assert word in shown and word in explained
 
 
 def test_the_headline_calls_no_ground_unseen(material: Material) -> None:

@@ -26,6 +26,7 @@ from sitsformer.model import Architecture, SITSFormer
 from sitsformer.modelstore import Origin, save_model
 from sitsformer.patches.leakage import leakage_table
 from sitsformer.samples import About, Samples, load_samples, write_samples
+from sitsformer.sampleseries import series_of
 from sitsformer.sensors import SENTINEL2, Sensor, sensors
 from sitsformer.surveys.placing import place
 from sitsformer.surveys.reading import read
@@ -96,15 +97,15 @@ def test_samples_of_another_sensor_are_refused_with_one_error(tmp_path: Path) ->
     assert not (tmp_path / "other.zarr").exists()
     samples = load_samples(stores["hls"])
     with pytest.raises(SitsError, match=message):
-        finetune.series_of(samples, path)
+        series_of(samples, path)
     with pytest.raises(SitsError, match=message):
-        finetune.start_network(samples, finetune.series_of(samples, None), path, 0, Model())
+        finetune.start_network(samples, series_of(samples, None), path, 0, Model())
 
 
 def test_a_network_that_is_tuned_is_of_the_sensor_of_its_samples(tmp_path: Path) -> None:
     samples = load_samples(store(tmp_path / "hls.zarr", HLS))
     small = Model(embedding="linear", hidden=16, layers=1, heads=2)
-    found = finetune.start_network(samples, finetune.series_of(samples, None), None, 0, small)
+    found = finetune.start_network(samples, series_of(samples, None), None, 0, small)
     assert (found.sensor, found.bands) == ("hls", HLS.names)
 
 

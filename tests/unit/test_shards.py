@@ -62,6 +62,21 @@ def test_rows_come_back(store, values):
         assert reader.take(rows[:0]).shape == (0, 8)
 
 
+def test_first_steps_of_rows_come_back_one_after_the_other(tmp_path):
+    rng = np.random.default_rng(2)
+    values = rng.integers(0, 60_000, (700, 5, 4000)).astype(np.uint16)
+    path = tmp_path / "steps.zarr"
+    assert 3 * write(path, values) < 700
+    rows = rng.permutation(700)[:400]
+    lengths = rng.integers(0, 6, 400)
+    expected = np.concatenate([values[r, :n] for r, n in zip(rows, lengths, strict=True)])
+    with shards.Reader(path / "a") as reader:
+        assert (reader.take_steps(rows, lengths) == expected).all()
+        whole = reader.take_steps(np.arange(700), np.full(700, 5))
+        assert (whole == values.reshape(3500, 4000)).all()
+        assert reader.take_steps(rows[:0], lengths[:0]).shape == (0, 4000)
+
+
 def test_copied_chunks_are_the_same_bytes(tmp_path, store, values):
     zarr.create_group(tmp_path / "t")
     shards.create(tmp_path / "t", "a", len(values), values.shape[1:], fill_value=65535)

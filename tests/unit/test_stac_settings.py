@@ -81,6 +81,11 @@ def test_what_of_it_makes_cubes_anew(key: str, value: Any, decides: bool) -> Non
         ({"sign": "aws"}, "stac.sign"),
         ({"max_cloud": 101}, "stac.max_cloud"),
         ({"path": "x"}, "stac.path: unknown key"),
+        (
+            {"url": "https://example.org/T31UES/B04.tif?sig=secret"},
+            r"stac.url: .*B04\.tif is a raster, not a catalogue; give the root of the catalogue",
+        ),
+        ({"url": "items/farm.zarr/"}, "a raster, not a catalogue.*`source: rasters`"),
     ],
 )
 def test_a_wrong_section_is_refused(stac: dict[str, Any], message: str) -> None:

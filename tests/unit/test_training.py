@@ -59,7 +59,9 @@ def test_a_series_of_one_step_is_not_hidden_from_an_encoder_with_a_decoder(every
         InMemory(series, label), settings_of("dual_sits_former", 60, decoder=True)
     )
     model = network(shape=replace(SHAPE, decoder=True))
-    for (batch,) in chosen.batches(0, 0):
+    batches = [*chosen.batches(0, 0)]
+    assert len(batches) == chosen.updates
+    for (batch,) in batches:
         single = np.repeat(batch.steps.layout.lengths == 1, batch.steps.layout.lengths)
         assert single.any()
         assert not mask_of(batch)[single].any()

@@ -19,9 +19,10 @@ from sitsformer.baselines.series import PixelSeries
 from sitsformer.config import FewShot, Model, parse
 from sitsformer.evaluation import metrics
 from sitsformer.fewshot import Learner, training_weights
-from sitsformer.finetune import run_cells, series_of
+from sitsformer.finetune import run_cells
 from sitsformer.model.steps import pack
 from sitsformer.samples import About, Samples, load_samples, write_samples
+from sitsformer.sampleseries import series_of
 from sitsformer.training.classification import ClassifySettings, ClassifyTask
 
 SETTINGS = FewShot(set="crops", steps=40, batch_size=32, validation=5)

@@ -14,9 +14,10 @@ samples and the table of cells are the same for all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +37,8 @@ from sitsformer.baselines.baseline import (
 from sitsformer.baselines.series import PixelSeries
 from sitsformer.config import expand
 from sitsformer.errors import SitsError
-from sitsformer.fewshot.refine import Pool, best, standardised
+from sitsformer.fewshot.nearby import around_of
+from sitsformer.fewshot.refine import NEARBY, Pool, best, standardised
 
 if TYPE_CHECKING:
     from sitsformer.config import FewShot, Shots
@@ -70,6 +72,7 @@ def run(
     device: str = "cpu",
     kept: Kept | None = None,
     baseline: Baseline | None = None,
+    store: Path | None = None,
 ) -> list[fewshot.Cell]:
     """Fit a baseline for some seeds and predict the test split.
 
@@ -86,15 +89,18 @@ def run(
         device: where baselines that are networks run, `cpu` or `cuda`.
         kept: what an earlier try of this job has done; None: nothing is kept.
         baseline: what to fit, where it is not known by its name.
+        store: where the reflectance of the samples is read when it is asked for; None: they hold
+            it.
     """
     options = settings.options.get(learner.method, {})
     baseline = baseline or get(learner.method, options)
     if isinstance(baseline, ShippedBaseline):
         options = {key: option.default for key, option in baseline.options.items()} | options
-    series = PixelSeries.of(samples, device)
+    series = PixelSeries.of(samples, device, path=store)
     everything = series.take(np.flatnonzero(samples.split == fewshot.TRAIN))
     space = partial(_space, baseline, series, samples.split == fewshot.TRAIN)
-    pool = Pool(space, land_cover)
+    around = around_of(samples) if NEARBY in settings.refine else None
+    pool = Pool(len(samples), space, land_cover, around)
     cells = []
     for seed in seeds:
         cell = None if kept is None else kept.cell(seed)
@@ -165,12 +171,15 @@ def _cell(
 
 
 def _space(
-    baseline: Baseline, series: PixelSeries, training: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.floating]:
-    """(sample, feature) standardised features of the view that smooths the most noise."""
-    if baseline.space is not None:
-        return standardised(baseline.space(series), training)
-    return standardised(series.features(series.views[-1]), training)
+    baseline: Baseline,
+    series: PixelSeries,
+    training: npt.NDArray[np.bool_],
+    rows: npt.NDArray[np.int64],
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+    """Standardised features of some samples, of the view that smooths the most noise."""
+    space = baseline.space
+    features = space(series) if space is not None else series.features(series.views[-1])
+    return standardised(features, training, rows)
 
 
 def choose(

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from sitsformer.indices import normalised_difference
-from sitsformer.samples import BandStatistics, Samples, statistics_of
+from sitsformer.samples import BandStatistics, Samples, read_patches, statistics_of
 from sitsformer.sensors import Sensor
 from sitsformer.stored import MISSING, SCALE
 
@@ -28,7 +29,7 @@ STEP = 10
 """Days between the dates of the calendar; what a Sentinel-2 composite of cloudy areas allows."""
 
 _YEAR = 365.25
-_CHUNK = 256
+CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ class _Store:
     """Arrays of all samples, and what was computed of them; shared by every selection.
 
     Series of pixels are made of the stored patches when they are asked for: those of all samples in
-    float32 would be a good part of the patches themselves, and several times pixels alone.
+    float32 would be a good part of the patches themselves, and several times pixels alone. Where
+    the patches are left on disk these are held in their place, once they are asked for.
 
     Attributes:
         samples: they.
@@ -83,6 +85,8 @@ class _Store:
         features: name of a view -> (N, feature), of the views that were asked for.
         device: where baselines that are networks run.
         statistics: of the bands; None: of the training split of the samples.
+        path: where the patches are; None: the samples hold them.
+        read: name of a view -> (N, T, C), of those that were read from there.
     """
 
     samples: Samples
@@ -91,20 +95,38 @@ class _Store:
     device: str = "cpu"
     statistics: BandStatistics | None = None
     features: dict[str, Floats] = field(default_factory=dict)
+    path: Path | None = None
+    read: dict[str, Floats] = field(default_factory=dict)
 
     def values(self, view: str, rows: Ints) -> Floats:
         """(n, T, C) float32 reflectance of some samples; NaN padding."""
-        found = np.empty((len(rows), *self.samples.reflectance.shape[1:3]), np.float32)
+        if self.path is not None:
+            if view not in self.read:
+                self.read[view] = self._read(self.path, view)
+            return self.read[view][rows]
+        found = self._blank(len(rows))
         for piece in _pieces(len(rows)):
             found[piece] = _pixels(
                 self.samples.reflectance[rows[piece]], self.samples.doy[rows[piece]], view
             )
         return found
 
+    def _read(self, path: Path, view: str) -> Floats:
+        found = self._blank(len(self.samples))
+
+        def put(places: Ints, patches: npt.NDArray[np.uint16]) -> None:
+            found[places] = _pixels(patches, self.samples.doy[places], view)
+
+        read_patches(path, self.samples, put)
+        return found
+
+    def _blank(self, count: int) -> Floats:
+        return np.empty((count, self.samples.doy.shape[1], len(self.samples.bands)), np.float32)
+
     def regular(self, view: str, rows: Ints) -> Floats:
         """(n, G, C) float32 reflectance of some samples on the calendar."""
         grid = self.calendar.grid
-        found = np.empty((len(rows), len(grid), self.samples.reflectance.shape[2]), np.float32)
+        found = np.empty((len(rows), len(grid), len(self.samples.bands)), np.float32)
         for piece in _pieces(len(rows)):
             own = rows[piece]
             found[piece] = interpolate(self.values(view, own), self.day[own], grid)
@@ -114,7 +136,10 @@ class _Store:
     def normalised(self) -> Series:
         """The samples as networks read them."""
         from sitsformer.model.steps import make_series
+        from sitsformer.sampleseries import read_series
 
+        if self.path is not None:
+            return read_series(self.path, self.samples, None, self.device)
         stats = self.statistics or statistics_of(self.samples)
         return make_series(
             self.samples.reflectance, self.samples.doy, stats.mean, stats.std, self.device
@@ -135,6 +160,7 @@ class PixelSeries:
         device: str = "cpu",
         calendar: Calendar | None = None,
         statistics: BandStatistics | None = None,
+        path: Path | None = None,
     ) -> PixelSeries:
         """PixelSeries of samples.
 
@@ -143,13 +169,15 @@ class PixelSeries:
             device: where baselines that are networks run.
             calendar: that they are brought to; None: one that covers them all.
             statistics: of the bands; None: of their training split.
+            path: of the store that their reflectance is read from, when it is asked for; None: they
+                hold it.
         """
         if calendar is None:
             day = calendar_days(samples.doy)
             calendar = Calendar.of(samples.doy, day)
         else:
             day = calendar.days(samples.doy.astype(np.int64))
-        store = _Store(samples, day, calendar, device, statistics=statistics)
+        store = _Store(samples, day, calendar, device, statistics=statistics, path=path)
         return cls(store, np.arange(len(samples)))
 
     def __len__(self) -> int:
@@ -202,7 +230,7 @@ class PixelSeries:
 
 def _pieces(count: int) -> Iterator[slice]:
     """Stretches of so many rows that are worked on in one go."""
-    return (slice(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK))
+    return (slice(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK))
 
 
 def _every_feature(store: _Store, view: str) -> Floats:

@@ -20,7 +20,13 @@ PATH = click.Path(path_type=Path)
 )
 @click.option("--column", help="Column of points that holds the class; default: class, label, ...")
 @click.option("--band", type=click.IntRange(1), help="Band of a raster that holds the codes.")
-@click.option("--level", type=click.FloatRange(0, 1, True, True), default=0.95, show_default=True)
+@click.option(
+    "--level",
+    type=click.FloatRange(0, 1, True, True),
+    default=0.95,
+    show_default=True,
+    help="Of the intervals.",
+)
 @click.option("--out", type=PATH, help="CSV; default: MAP_assessed.csv beside the map, and a PNG.")
 def assess(
     raster: Path,

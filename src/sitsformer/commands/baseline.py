@@ -74,21 +74,28 @@ def baseline(
 
         where = str(find_device(device))
     inputs = {"samples": artefacts.digest(store)}
-    samples, posterior, encoded = load_samples(store), None, None
+    samples, posterior, encoded = load_samples(store, reflectance=False), None, None
+    patches: Path | None = store
+    if samples.reflectance.shape[-1] == 1:  # what is made of it would be twice as large
+        samples, patches = load_samples(store), None
     if init is not None:
         from sitsformer.encoded import encoded as encode
         from sitsformer.finetune import land_cover as known_land_cover
         from sitsformer.modelstore import refuse_other_start
+        from sitsformer.sampleseries import read_series
 
         inputs["init"] = artefacts.digest(init)
         # Whoever names a model in the config knows which run it is.
         seed = -1 if learner.init in config.pretrain.models else learner.pretrain_seed
         refuse_other_start(init, learner.init, seed)
+        series = read_series(store, samples, init, where)
         if learner.joins:
-            both = encode(init, samples, where, land_cover=LAND_COVER in settings.refine)
+            cover = LAND_COVER in settings.refine
+            both = encode(init, samples, where, land_cover=cover, series=series)
             encoded, posterior = both.features, both.land_cover
         else:
-            posterior = known_land_cover(init, samples, where)
+            posterior = known_land_cover(init, samples, where, series)
+        del series
     chosen = None
     if member is not None and embeddings is not None:
         inputs["embeddings"] = artefacts.digest(embeddings)
@@ -114,6 +121,7 @@ def baseline(
         where,
         kept,
         chosen,
+        patches,
     )
     fewshot.write_cells(out, cells, samples.classes, made_by)
     if kept is not None:

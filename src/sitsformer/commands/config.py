@@ -73,7 +73,12 @@ def tiles(path: Path) -> None:
 
 
 @config.command()
-@click.option("--folder", type=click.Path(path_type=Path), default=Path("config"))
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=Path("config"),
+    help="Where they are written.",
+)
 def docs(folder: Path) -> None:
     """Write FOLDER/schema.json and FOLDER/README.md from the definitions of the keys."""
     from sitsformer.artefacts import create_file

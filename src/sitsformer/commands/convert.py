@@ -56,9 +56,23 @@ def _of_reflectance(command: Command) -> Command:
 @convert.command()
 @click.argument("source", type=PATH)
 @click.argument("out", type=PATH)
-@click.option("--mean", callback=_numbers, default=",".join(["0"] * 10), show_default=True)
-@click.option("--std", callback=_numbers, default=",".join(["1"] * 10), show_default=True)
-@click.option("--heads", type=click.IntRange(min=1), default=8, show_default=True)
+@click.option(
+    "--mean",
+    callback=_numbers,
+    default=",".join(["0"] * 10),
+    show_default=True,
+    help="By band, of reflectance.",
+)
+@click.option(
+    "--std",
+    callback=_numbers,
+    default=",".join(["1"] * 10),
+    show_default=True,
+    help="By band, of reflectance.",
+)
+@click.option(
+    "--heads", type=click.IntRange(min=1), default=8, show_default=True, help="Attention heads."
+)
 def checkpoint(
     source: Path, out: Path, mean: tuple[float, ...], std: tuple[float, ...], heads: int
 ) -> None:
@@ -97,9 +111,17 @@ def samples(source: Path, out: Path, **options: Any) -> None:
 @convert.command()
 @click.argument("source", type=PATH)
 @click.argument("out", type=PATH)
-@click.option("--fractions", callback=_numbers, default="0.5,0.2,0.3", show_default=True)
+@click.option(
+    "--fractions",
+    callback=_numbers,
+    default="0.5,0.2,0.3",
+    show_default=True,
+    help="Shares of train, validation and test.",
+)
 @click.option("--block", type=float, default=0.5, show_default=True, help="Degrees.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the split."
+)
 @_of_reflectance
 def table(source: Path, out: Path, fractions: tuple[float, ...], **options: Any) -> None:
     """Turn one .npz with a table of pixel series into a sample store of patch size 1.

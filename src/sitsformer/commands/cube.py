@@ -8,7 +8,9 @@ import click
 
 
 @click.command()
-@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True)
+@click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), required=True, help="YAML config."
+)
 @click.option(
     "--requests",
     type=click.IntRange(min=0),

@@ -12,7 +12,13 @@ _CONFIG = click.argument(
 
 
 @click.command()
-@click.option("--mode", type=click.Choice(["notebook", "localhost", "gcloud"]), default=None)
+@click.option(
+    "--mode",
+    type=click.Choice(["notebook", "localhost", "gcloud"]),
+    default=None,
+    help="notebook (any browser, paste a code), localhost (a browser on this computer) or gcloud; "
+    "default: as Google's client chooses.",
+)
 @click.option("--force", is_flag=True, help="Log in anew although credentials are there.")
 def auth(mode: str | None, force: bool) -> None:
     """Log in to Google Earth Engine, once a computer."""

@@ -18,7 +18,13 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--neighbour", "neighbours", type=PATH, multiple=True, help="Cube of a tile around a tile."
 )
-@click.option("--batch-size", type=click.IntRange(min=1), default=1024, show_default=True)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=1024,
+    show_default=True,
+    help="Series or pixels at once.",
+)
 @names.device
 @click.option("--unchecked", is_flag=True, help="Take reflectances whose scale, offset or order of "
               "bands looks wrong.")  # fmt: skip

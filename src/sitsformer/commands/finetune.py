@@ -15,10 +15,12 @@ PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@click.option("--config", "config_path", type=PATH, required=True)
+@click.option("--config", "config_path", type=PATH, required=True, help="YAML config.")
 @click.option("--samples", "store", type=PATH, required=True, help="Sample store with labels.")
 @click.option("--init-model", type=PATH, help="Pretrained model; none: random weights.")
-@click.option("--init", type=click.Choice(list(starts())), required=True)
+@click.option(
+    "--init", type=click.Choice(list(starts())), required=True, help="What the weights start from."
+)
 @click.option("--pretrain-seed", type=int, default=-1, help="Seed of the pretrained model.")
 @click.option(
     "--adaptation",
@@ -67,12 +69,13 @@ def fewshot(
     from sitsformer.fewshot.kept import Kept
     from sitsformer.model.device import find_device
     from sitsformer.samples import about, load_samples, open_samples
+    from sitsformer.sampleseries import read_series
     from sitsformer.versions import STAGES
 
     hand_on(threads)
     where = find_device(device)
     model_settings, settings = options.finetuning(config_path)
-    samples = load_samples(options.sample_store(store))
+    samples = load_samples(options.sample_store(store), reflectance=False)
     layer = about(open_samples(store)).label
     inputs = {"samples": store} | ({} if init_model is None else {"init": init_model})
     # Before the training: what has no record is refused at once.
@@ -109,6 +112,7 @@ def fewshot(
         where,
         kept,
         with_model=save_model is not None,
+        series=read_series(store, samples, init_model, where),
     )
     if out is not None:
         contract.write_cells(out, cells, samples.classes, made_by)

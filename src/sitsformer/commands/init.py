@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -55,4 +57,13 @@ def init(
         asked = newconfig.Asked(name, area, start, end, labels, column, source, rasters)
     for path in newfolder.write(folder, asked):
         click.echo(path)
-    click.echo(f"next: cd {shlex.quote(str(folder))} && snakemake --cores 2", err=True)
+    there = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
+    click.echo(f"next: {there}{_snakemake()} --cores 2", err=True)
+
+
+def _snakemake() -> str:
+    """What starts Snakemake: its name, where that finds the one of this environment."""
+    here = Path(sys.executable)
+    if shutil.which("snakemake") == str(here.with_name("snakemake")):
+        return "snakemake"
+    return f"{shlex.quote(str(here))} -m snakemake"

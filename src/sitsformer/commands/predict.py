@@ -11,7 +11,9 @@ import click
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("config_path", metavar="CONFIG", type=click.Path(path_type=Path))
-@click.option("--cores", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--cores", type=click.IntRange(min=1), default=1, show_default=True, help="Processors to use."
+)
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def predict(config_path: Path, cores: int, options: tuple[str, ...]) -> None:
     """Map the areas of CONFIG with the model that it names: `snakemake maps`, from any folder.

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     ConfigDict,
@@ -212,6 +213,10 @@ class ItemClouds(Clouds):
         return values
 
 
+_RASTERS = (".tif", ".tiff", ".jp2", ".vrt", ".img", ".nc", ".zarr")
+"""Endings of what is imagery, and no catalogue of it."""
+
+
 class Stac(Section):
     """A SpatioTemporal Asset Catalog with the images of the area; see docs/stac.md."""
 
@@ -255,6 +260,18 @@ class Stac(Section):
     """Seconds after which one request is given up, and tried again."""
 
     _one_for_a_day = field_validator("offset")(_one_for_a_day)
+
+    @field_validator("url")
+    @classmethod
+    def _no_raster(cls, url: str) -> str:
+        """Refuse the address of one image before all of it is fetched to be read as JSON."""
+        if PurePath(urlsplit(url).path.rstrip("/")).suffix.lower() in _RASTERS:
+            raise ValueError(
+                f"{url.partition('?')[0]} is a raster, not a catalogue; give the root of the "
+                "catalogue that lists it, such as https://earth-search.aws.element84.com/v1, or "
+                "read files of yours with `source: rasters`"
+            )
+        return url
 
     @property
     def collections(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sitsformer.convert.npz import Array, column, texts
-from sitsformer.errors import SitsError
+from sitsformer.errors import SitsError, some
 
 NONE = (-1, -999, -9999, -32768)
 """Numbers that stand for no label."""
@@ -74,9 +74,7 @@ def _words(words: list[str], listed: tuple[str, ...] | None, where: str) -> Labe
     names = tuple(sorted(there)) if listed is None else listed
     unknown = sorted(there - set(names))
     if unknown:
-        raise SitsError(
-            f"{where}: the label {unknown[0]!r} is not in label_names: {', '.join(names[:12])}"
-        )
+        raise SitsError(f"{where}: the label {unknown[0]!r} is not in label_names: {some(names)}")
     return _indexed(words, names, names, tuple(range(len(names))), where)
 
 

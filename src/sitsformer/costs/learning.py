@@ -28,6 +28,8 @@ SEASONS = 12
 WHITENED = 4000
 """Samples, with an augmented copy of each, that say what varies within a class
 (`fewshot/space.py`)."""
+DIRECTED = 20_000
+"""Samples whose features say in which directions neighbours are sought (`fewshot/refine.py`)."""
 
 
 def pretrain(paths: Paths) -> Job:
@@ -60,7 +62,7 @@ def crop_model(paths: Paths) -> Job:
     jobs = [
         _tuned(paths, "crop_model", one, shots, 1)
         if one.method == NETWORK
-        else baseline(paths, one, shots, 1)
+        else baseline(paths, one, shots, 1, patches=True)
         for one in paths.map_learners()
     ]
     dearest = max(jobs, key=lambda one: math.inf if one.seconds is None else one.seconds)
@@ -69,8 +71,10 @@ def crop_model(paths: Paths) -> Job:
     return _leaving(job, rates.model_mb(model.hidden, model.layers), rates.MODEL_FILES)
 
 
-def baseline(paths: Paths, learner: Learner, shots: Shots, seeds: int) -> Job:
-    """The cells of a baseline."""
+def baseline(
+    paths: Paths, learner: Learner, shots: Shots, seeds: int, *, patches: bool = False
+) -> Job:
+    """The cells of a baseline, or its model, which is fitted with all patches held."""
     config = paths.config
     found = store(paths, config.fewshot.set)
     drawn, test = _drawn(found, shots), found.part("test")
@@ -85,18 +89,19 @@ def baseline(paths: Paths, learner: Learner, shots: Shots, seeds: int) -> Job:
     steps = config.fewshot.steps_for(drawn) if in_steps(config, learner) else 0
     each = rate.drawn * drawn + rate.predicted * looked + rate.step * steps
     seconds += seeds * (each + _smoothed(config, found))
-    held = found.bytes * rates.HELD_BASELINE + found.samples * found.steps * rates.HELD_SERIES
-    memory = rates.TORCH.memory + held / 1e6 + (rates.PREDICT_MB if steps else 0)
-    operations = 0.0
     knows = learner.control or learner.joins
+    start = rates.TORCH if steps or knows else rates.LEARNER
+    held = _held_by_baseline(config, found, steps > 0, knows, patches)
+    predicting = rates.PREDICT_MB if steps or knows else 0
+    memory = start.memory + predicting + held / 1e6 + _near(config, found)
+    operations = 0.0
     if knows:
         shape = network(config, found.steps, found.bands)
         operations = found.samples * shape.operations
-        memory += rates.PREDICT_MB
         if learner.joins:
             memory += found.samples * shape.hidden * SEASONS * 4 * rates.HELD_FEATURES / 1e6
     size = seeds * test * rates.CELL_ROW * found.classes / 1e6
-    seconds += rates.TORCH.seconds
+    seconds += start.seconds
     gpu = config.compute.device_of("baseline") == "cuda" and (steps > 0 or knows)
     known: float | None = seconds + operations / rates.predicting(config.model.hidden)
     if gpu:
@@ -104,6 +109,33 @@ def baseline(paths: Paths, learner: Learner, shots: Shots, seeds: int) -> Job:
             config, seconds - seeds * rate.step * steps, seeds * steps, operations
         )
     return Job(known, memory, size, rates.CELL_FILES, gpu, operations)
+
+
+def _held_by_baseline(
+    config: Config, found: Store, trained: bool, knows: bool, patches: bool
+) -> float:
+    """Bytes that a baseline holds of the samples.
+
+    Args:
+        config: of the run.
+        found: the store.
+        trained: whether it is a network.
+        knows: whether a pretrained one reads the samples first.
+        patches: whether they are held whole.
+    """
+    series, read = found.samples * found.steps * rates.HELD_SERIES, found.bytes * rates.HELD_CELL
+    if patches or found.patch == 1:
+        return found.bytes * rates.HELD_PATCHES + series
+    pixels = found.samples * found.steps * found.bands * rates.HELD_PIXELS + series
+    if trained:
+        return read + (pixels if "smoothing" in config.fewshot.refine else 0.0)
+    return max(pixels, read if knows else 0.0)
+
+
+def _near(config: Config, found: Store) -> float:
+    """MB of what smoothing holds of every sample."""
+    smooths = "smoothing" in config.fewshot.refine
+    return found.samples * rates.HELD_NEAR / 1e6 if smooths else 0.0
 
 
 def in_updates(adaptation: Adaptation) -> bool:
@@ -152,7 +184,12 @@ def _tuned(paths: Paths, stage: NetworkStage, learner: Learner, shots: Shots, se
     memory = rates.TORCH.memory + found.bytes * rates.HELD_CELL / 1e6
     memory += max(_activations(shape, config, section.batch_size), rates.PREDICT_MB)
     width = shape.hidden * SEASONS
-    memory += once * found.samples * width * 4 * rates.HELD_FEATURES / 1e6
+    features = once * drawn * 8
+    if "smoothing" in section.refine:
+        # Of an encoder that has moved those of all samples are held, of others those of some.
+        features += once * 4 * found.samples if adaptation.gradient else 0
+        features += once * 4 * min(DIRECTED, found.samples)
+    memory += width * features * rates.HELD_FEATURES / 1e6 + _near(config, found)
     memory += once * whitened * width * 4 * rates.HELD_WHITENING / 1e6
     more = found.bytes / rates.READ_BYTES + seeds * _smoothed(config, found)
     more += encoders * whitened * width * rates.WHITENING

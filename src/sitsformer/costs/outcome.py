@@ -75,9 +75,9 @@ def mosaic(paths: Paths, area_name: str) -> Job:
     """The map of an area."""
     config = paths.config
     pixels = len(paths.mapped_tiles(area_name)) * config.areas[area_name].tiles.size ** 2
-    seconds = rates.TORCH.seconds + pixels / rates.MOSAIC_PIXELS
+    seconds = rates.MOSAIC.seconds + pixels / rates.MOSAIC_PIXELS
     strip = rates.MOSAIC_ROW * pixels**0.5
-    memory = rates.TORCH.memory + rates.MOSAIC_MB + strip + pixels * rates.MOSAIC_BYTES / 1e6
+    memory = rates.MOSAIC.memory + rates.MOSAIC_MB + strip + pixels * rates.MOSAIC_BYTES / 1e6
     files = len(mapproducts.area_endings(config.maps.layers)) + 3
     return Job(seconds, memory, pixels * rates.MAP_PIXEL / 1e6, files)
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from sitsformer.baselines import shipped
 from sitsformer.embeddings import JOINED, Member, joined_learners, main_learners
+from sitsformer.evaluation import digits
 from sitsformer.evaluation.evaluate import FEW, HEADLINE
 from sitsformer.fewshot import NO_ADAPTATION
 from sitsformer.training.objectives import BEST_BASELINE, BEST_CONTROL, comparisons
@@ -109,9 +110,10 @@ def _sentence(word: str, claim: str, row: Mapping[Hashable, Any], level: float) 
     rival = str(row["comparison"]).endswith(RIVALS)
     beside = f" ({_called(str(row['second']))})" if rival else ""
     seeds, blocks = (_interval(row, kind) for kind in ("seeds", "blocks"))
+    (mean,) = digits.signed(row["mean"], least=3)
     text = (
         f"{word}: {claim[0].lower()}{claim[1:]}{beside}; "
-        f"difference in macro F1 {row['mean']:+.3f}, {level:.0%} interval {seeds} over seeds and "
+        f"difference in macro F1 {mean}, {level:.0%} interval {seeds} over seeds and "
         f"{blocks} over test blocks."
     )
     runs = int(row["runs"])
@@ -133,10 +135,4 @@ def _interval(row: Mapping[Hashable, Any], kind: str) -> str:
     low, high = row[f"low_{kind}"], row[f"high_{kind}"]
     if low != low:
         return "unknown (too few)"
-    digits = max(_digits(low), _digits(high))
-    return f"{low:+.{digits}f} to {high:+.{digits}f}"
-
-
-def _digits(bound: float) -> int:
-    """Decimals that do not round a bound to zero: three, or up to five."""
-    return next((n for n in (3, 4) if round(bound, n) != 0), 5) if bound else 3
+    return " to ".join(digits.signed(low, high, least=3))

@@ -1,33 +1,37 @@
-"""What unlabelled samples say of predictions: two switches, offered to every learner alike.
+"""What unlabelled samples say of predictions: three switches, offered to every learner alike.
 
 `land_cover`: probabilities times what a pretrained model's land cover says of each crop (how often
 each class of land cover occurs among the drawn samples of a crop). `smoothing`: probabilities are
 averaged over neighbours in the learner's own features, the drawn labels held (label spreading,
-Zhou et al. 2004, "Learning with local and global consistency", NIPS 16, with fixed labels). Both
-use the reflectances of all samples of the store, those to be predicted too, and no label beside the
-drawn ones. Validation samples choose among none, either and both.
+Zhou et al. 2004, "Learning with local and global consistency", NIPS 16, with fixed labels).
+`nearby`: probabilities times how much of each crop is predicted on the ground around a sample,
+against how much in all (`nearby.py`). They use the reflectances of all samples of the store, those
+to be predicted too, and no label beside the drawn ones. Validation samples choose among none, each
+and any together.
 
 Axes: N samples of a store, n of them drawn, K crops, L classes of land cover.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from sitsformer import threads
 from sitsformer.fewshot.draws import Draw, validation_score
+from sitsformer.fewshot.nearby import Around
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
+Batches: TypeAlias = Callable[[Ints], Iterable[tuple[Ints, Floats]]]
 
-LAND_COVER, SMOOTHING = "land_cover", "smoothing"
+LAND_COVER, SMOOTHING, NEARBY = "land_cover", "smoothing", "nearby"
 SCORES = "refinements"
 """Entry of a cell's choice with the score of each refinement that was tried."""
 
@@ -37,6 +41,9 @@ SHARE = 0.8
 ROUNDS = 20
 DIRECTIONS = 50
 """Principal components that neighbours are sought in: the same score as in all, much faster."""
+MOST = 20_000
+"""Samples that the components are of, at most: of larger stores others are projected, so that the
+features of no more than these are held (of the default network 12 kB each)."""
 LEAST_SPREAD = 1e-6
 """Standard deviation below which a feature counts as constant."""
 COLUMNS, ROWS = 128, 4096
@@ -50,28 +57,68 @@ class Pool:
     """Samples of a store as the refinements see them.
 
     Attributes:
-        space: gives (N, feature) standardised features, an array to be written to; asked for once,
-            if at all.
+        count: N.
+        batches: (n,) positions of samples -> batches of positions (b,) among these, each once, and
+            standardised features (b, feature) of their samples, an array to be written to.
         land_cover: (N, L) probabilities by a pretrained model; None: there is none.
+        around: samples near each other on the ground; None: that is not looked at.
     """
 
-    space: Callable[[], Floats]
+    count: int
+    batches: Batches
     land_cover: Floats | None = None
+    around: Around | None = None
+
+    @classmethod
+    def of(cls, features: Floats, land_cover: Floats | None = None) -> Pool:
+        """A pool of standardised features (N, feature) that are held."""
+
+        def whole(rows: Ints) -> list[tuple[Ints, Floats]]:
+            return [(np.arange(len(rows)), features[rows])]
+
+        return cls(len(features), whole, land_cover)
 
     @cached_property
     def neighbours(self) -> Ints:
         """(N, `NEIGHBOURS`) positions of the nearest other samples (fewer in a small store)."""
-        from sklearn.decomposition import PCA
         from sklearn.neighbors import NearestNeighbors
 
-        points = self.space()
+        near = self._directions()
+        count = min(NEIGHBOURS, self.count - 1)
+        search = NearestNeighbors(n_neighbors=count, n_jobs=threads.count()).fit(near)
+        return np.asarray(search.kneighbors(return_distance=False), dtype=np.int64)
+
+    def _directions(self) -> Floats:
+        """(N, direction) principal components of `MOST` samples, and what they are of the rest."""
+        from sklearn.decomposition import PCA
+
+        some, others = np.arange(self.count), np.arange(0)
+        if self.count > MOST:
+            order = np.random.default_rng(0).permutation(self.count)
+            some, others = np.sort(order[:MOST]), np.sort(order[MOST:])
+        points = self._features(some)
         most = min(DIRECTIONS, *points.shape)
         # Nobody else has these points: they may be centred where they are.
         pca = PCA(most, svd_solver="randomized", random_state=0, copy=False)
-        near = pca.fit_transform(points)
-        count = min(NEIGHBOURS, len(points) - 1)
-        search = NearestNeighbors(n_neighbors=count, n_jobs=threads.count()).fit(near)
-        return np.asarray(search.kneighbors(return_distance=False), dtype=np.int64)
+        of_some: Floats = pca.fit_transform(points)
+        if not len(others):
+            return of_some
+        del points
+        found = np.empty((self.count, most), of_some.dtype)
+        found[some] = of_some
+        for part, batch in self.batches(others):
+            found[others[part]] = pca.transform(batch)
+        return found
+
+    def _features(self, rows: Ints) -> Floats:
+        """(n, feature) of some samples."""
+        out: Floats | None = None
+        for part, batch in self.batches(rows):
+            if out is None:
+                out = np.empty((len(rows), batch.shape[1]), batch.dtype)
+            out[part] = batch
+        assert out is not None
+        return out
 
 
 def scale(
@@ -90,19 +137,25 @@ def scale(
     return mean, np.maximum(std, LEAST_SPREAD)
 
 
-def standardised(features: Floats, training: npt.NDArray[np.bool_]) -> Floats:
-    """Features (N, feature) less their mean, by their standard deviation; see `scale`."""
+def standardised(
+    features: Floats, training: npt.NDArray[np.bool_], rows: Ints
+) -> Iterator[tuple[Ints, npt.NDArray[np.float32]]]:
+    """Features less their mean, by their standard deviation (see `scale`), as a `Pool` wants them.
+
+    Args:
+        features: (N, feature).
+        training: (N,) which samples are of the training split.
+        rows: (n,) positions of the samples that are wanted.
+    """
     mean, std = scale(features, training)
-    found = np.empty(features.shape, np.float32)
-    for start in range(0, len(found), ROWS):
-        rows = slice(start, start + ROWS)
-        found[rows] = (features[rows] - mean) / std
-    return found
+    for start in range(0, len(rows), ROWS):
+        part = np.arange(start, min(start + ROWS, len(rows)))
+        yield part, ((features[rows[part]] - mean) / std).astype(np.float32)
 
 
 def switches(offered: Sequence[str], pool: Pool) -> list[tuple[str, ...]]:
-    """What to try: nothing first, then each, then all."""
-    usable = [s for s in (LAND_COVER, SMOOTHING) if s in offered]
+    """What to try: nothing first, then each, then pairs, then all."""
+    usable = [s for s in (LAND_COVER, SMOOTHING, NEARBY) if s in offered]
     if pool.land_cover is None and LAND_COVER in usable:
         usable.remove(LAND_COVER)
     return [chosen for r in range(len(usable) + 1) for chosen in combinations(usable, r)]
@@ -159,6 +212,9 @@ def refined(
         found = with_land_cover(found, drawn_label, drawn, pool.land_cover)
     if SMOOTHING in chosen:
         found = smoothed(found, drawn_label, drawn, pool.neighbours)
+    if NEARBY in chosen:
+        assert pool.around is not None
+        found = pool.around.weigh(found)
     return found
 
 
@@ -201,6 +257,10 @@ def smoothed(
     start[drawn] = held
     found = start
     for _ in range(ROUNDS):
-        found = (1 - SHARE) * start + SHARE * found[neighbours].mean(1)
+        around = np.empty_like(start)
+        for first in range(0, len(start), ROWS):
+            rows = slice(first, first + ROWS)
+            around[rows] = found[neighbours[rows]].mean(1)
+        found = (1 - SHARE) * start + SHARE * around
         found[drawn] = held
     return found

@@ -77,7 +77,7 @@ def whitening(plain: Floats, altered: Floats | None) -> npt.NDArray[np.float64]:
     width = plain.shape[1]
     if not np.ptp(plain, axis=0).any():  # no direction to seek neighbours in
         return np.eye(width)
-    near = Pool(plain.astype(np.float32).copy).neighbours[:, :NEIGHBOURS]
+    near = Pool.of(plain.astype(np.float32)).neighbours[:, :NEIGHBOURS]
     within = _of_one((plain[column] - plain for column in near.T), width)
     if altered is not None:
         within += _of_one([altered - plain], width)

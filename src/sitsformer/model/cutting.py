@@ -40,7 +40,8 @@ def cut(windows: Windows, mean: Tensor, std: Tensor) -> Series:
     bits = view[step, row, column].flatten(0, 1).flatten(2)
     valid = to_device((windows.doy > 0).ravel(), device)
     gaps = bool(((bits == BITS).flatten(1).any(1) & valid).any())
-    return Series(bits, windows.doy.astype(np.int16), lengths, mean, std, gaps)
+    starts = np.arange(len(lengths)) * windows.doy.shape[1]
+    return Series(bits, windows.doy.astype(np.int16), lengths, starts, mean, std, gaps)
 
 
 def _there(images: Images, device: torch.device) -> Tensor:

@@ -116,11 +116,12 @@ class Series:
     """A sample set held in one table, on the device that trains.
 
     Attributes:
-        values: (sample * T, C, P) int16: the bits of the stored uint16, since few tensor operations
-            know that type.
+        values: (row, C, P) int16: the bits of the stored uint16, since few tensor operations know
+            that type. A row is a time step; those of a sample stand together.
         doy: (sample, T) int16 on the host, 0 = padding; the array it was made of, where that was
             of this type.
         lengths: (sample,) int64 on the host; steps stand in front.
+        starts: (sample,) int64 on the host, the row of a sample's first step.
         mean: (C,) float32, reflectance, on the device.
         std: (C,) float32.
         gaps: whether valid steps hold missing pixels.
@@ -129,6 +130,7 @@ class Series:
     values: Tensor
     doy: npt.NDArray[np.int16]
     lengths: Ints
+    starts: Ints
     mean: Tensor
     std: Tensor
     gaps: bool
@@ -154,7 +156,52 @@ def make_series(
         ValueError: a sample without a valid step, padding before a step, or a day beyond 366.
     """
     samples, time, bands = reflectance.shape[:3]
+    flat = np.ascontiguousarray(reflectance).reshape(
+        samples * time, bands, int(np.prod(reflectance.shape[3:]))
+    )
+    return _series(flat, np.arange(samples) * time, doy, mean, std, device, padded=True)
+
+
+def packed_series(
+    steps: npt.NDArray[np.uint16],
+    doy: npt.NDArray[np.integer],
+    mean: npt.ArrayLike,
+    std: npt.ArrayLike,
+    device: torch.device | str = "cpu",
+) -> Series:
+    """As `make_series`, of valid steps alone: batches are the same, and padding is not held.
+
+    Args:
+        steps: (step, band, py, px) uint16, sample after sample, as many as `doy` has days.
+        doy: (sample, time), 0 = padding, valid steps in front.
+        mean: (band,) reflectance.
+        std: (band,) reflectance.
+        device: where the network runs.
+
+    Raises:
+        ValueError: as `make_series`, or as many steps as days there are not.
+    """
     lengths = (doy > 0).sum(1)
+    if lengths.sum() != len(steps):
+        raise ValueError(f"{len(steps)} steps for {lengths.sum()} days")
+    flat = np.ascontiguousarray(steps).reshape(
+        len(steps), steps.shape[1], int(np.prod(steps.shape[2:]))
+    )
+    return _series(flat, np.cumsum(lengths) - lengths, doy, mean, std, device, padded=False)
+
+
+def _series(
+    flat: npt.NDArray[np.uint16],
+    starts: Ints,
+    doy: npt.NDArray[np.integer],
+    mean: npt.ArrayLike,
+    std: npt.ArrayLike,
+    device: torch.device | str,
+    *,
+    padded: bool,
+) -> Series:
+    """A series of steps (row, C, P), padding among them or not."""
+    time, lengths = doy.shape[1], (doy > 0).sum(1)
     if lengths.min(initial=1) < 1:
         raise ValueError(f"sample {int(np.argmin(lengths))} has no valid time step")
     if not np.array_equal(doy > 0, np.arange(time) < lengths[:, None]):
@@ -162,13 +209,10 @@ def make_series(
     if doy.max(initial=0) > LAST_DAY:
         raise ValueError(f"day of year {doy.max()} is beyond {LAST_DAY}")
     days = np.ascontiguousarray(doy, dtype=np.int16)
-    flat = np.ascontiguousarray(reflectance).reshape(
-        samples * time, bands, int(np.prod(reflectance.shape[3:]))
-    )
-    gaps = _has_gaps(flat, days.ravel() > 0)
+    gaps = _has_gaps(flat, days.ravel() > 0 if padded else np.ones(len(flat), bool))
     centre, spread = (torch.from_numpy(np.array(a, np.float32)).to(device) for a in (mean, std))
     bits = torch.from_numpy(flat.view(np.int16)).to(device)
-    return Series(bits, days, lengths, centre, spread, gaps)
+    return Series(bits, days, lengths, starts, centre, spread, gaps)
 
 
 def _has_gaps(flat: npt.NDArray[np.uint16], valid: npt.NDArray[np.bool_]) -> bool:
@@ -237,8 +281,8 @@ def pack(series: Series, index: Ints, change: Change | None = None) -> Steps:
     count, missing = len(sample), layout.steps - len(sample)
     if missing:  # rows that are no steps hold the first sample's first, and no day
         sample, step = (np.pad(places, (0, missing)) for places in (sample, step))
-    rows = index[sample] * time + step
-    day = series.doy.reshape(-1)[rows].astype(np.int64)
+    rows = series.starts[index[sample]] + step
+    day = series.doy[index[sample], step].astype(np.int64)
     scale = SCALE / series.std
     offset = -series.mean / series.std
     if change is not None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sitsformer import splitpolygons
 from sitsformer.config import SplitBy
-from sitsformer.errors import SitsError
+from sitsformer.errors import SitsError, some
 from sitsformer.grid import Tile, within_blocks
 from sitsformer.samples.contract import SPLITS, UNASSIGNED
 
@@ -240,9 +240,6 @@ class _Plan:
         self.split[block] = target
 
 
-MOST_NAMES = 12
-"""Classes that a message names, at most."""
-
 _MORE = {
     "block": "use smaller blocks, more tiles or other fractions, or draw split polygons over the "
     "tiles",
@@ -293,10 +290,8 @@ def check_presence(
         lacking = [class_names[k] for k in np.flatnonzero(there == 0).tolist()]
         if lacking and name == "train":
             raise SplitError(
-                f"train has no sample of {', '.join(lacking[:MOST_NAMES])}"
-                f"{f', ... ({len(lacking)} in all)' if len(lacking) > MOST_NAMES else ''}: no "
-                f"model can learn what it never sees; {_MORE[by]}, or leave "
-                "the class out of `classes`"
+                f"train has no sample of {some(lacking)}: no model can learn what it never sees; "
+                f"{_MORE[by]}, or leave the class out of `classes`"
             )
         gaps += [f"{name} has no sample of {missing}" for missing in lacking]
     return gaps

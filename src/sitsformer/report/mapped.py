@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,9 @@ def _drawn(path: Path) -> str:
     if "LEARNER" not in tags:
         return ""
     refined = f", weighed by {tags['REFINED'].replace('_', ' ')}" if "REFINED" in tags else ""
-    return f"Drawn by {tags['LEARNER']}{refined}: {tags['WHY']}."
+    # Maps are drawn by the first pretraining run: its number tells nothing here.
+    why = re.sub(r"-p\d+(?=-|$|\s)", "", tags["WHY"])
+    return f"Drawn by {tags['LEARNER']}{refined}. Why: {why}."
 
 
 def _overview(path: Path, virtual: Path, folder: Path) -> dict[str, Any]:

@@ -14,12 +14,12 @@ from markupsafe import Markup, escape
 
 from sitsformer import artefacts, plots
 from sitsformer.embeddings import main_learners, members
-from sitsformer.evaluation import seen
+from sitsformer.evaluation import digits, seen
 from sitsformer.evaluation.efficiency import sentence
 from sitsformer.evaluation.evaluate import FEW
 from sitsformer.fewshot import BESIDE_SETTINGS, shots_order
 from sitsformer.plots import style
-from sitsformer.report import digits, mapped, sections, setting, whatnext
+from sitsformer.report import mapped, sections, setting, whatnext
 from sitsformer.report.gather import Material
 from sitsformer.report.words import WORDS
 from sitsformer.training.objectives import starts
@@ -107,7 +107,9 @@ def _headline(m: Material) -> str:
     embedded = members(m.config.embeddings)
     baselines = sorted((a for a in plain if a not in embedded), key=lambda arm: -means[arm])
     shown = [arm for arm in [*named, *baselines[:1], *main_learners(embedded)] if arm in means]
-    pieces = [f"{style.look(arm).label} {means[arm]:.2f}" for arm in shown]
+    best = f"best baseline there, {style.look(baselines[0]).label}" if baselines else ""
+    labels = {arm: style.look(arm).label for arm in shown} | dict.fromkeys(baselines[:1], best)
+    pieces = [f"{labels[arm]} {means[arm]:.2f}" for arm in shown]
     many = "all labels" if shots == "all" else f"{shots} labels a class"
     found = (
         f"Macro F1 on test ground apart from every labelled sample, with {many}: "

@@ -100,6 +100,8 @@ def _others(config: Config) -> str:
     pretrained = sum(init != SCRATCH.name for init in config.fewshot.inits)
     embedded = alone + len(joined_learners(known)) * pretrained
     baselines = _count(len(config.fewshot.baselines) - alone, "baseline")
+    if config.fewshot.controls:
+        baselines += f", {_count(len(config.fewshot.controls), 'control')}"
     if not embedded:
         return baselines
     return f"{baselines} and {embedded} learner{'s' * (embedded > 1)} of embeddings"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from sitsformer.evaluation.claims import ENOUGH_RUNS
 from sitsformer.paths import Paths
 from sitsformer.report.gather import Material
 
@@ -89,5 +90,15 @@ def _of_claims(m: Material) -> Iterator[dict[str, Any]]:
             "head": f"{undecided} of {len(claims)} claims are undecided",
             "text": "More draws and pretraining runs narrow the interval over them; only more test "
             "ground narrows the one over test blocks.",
-            "code": f"fewshot: {{seeds: {2 * m.config.fewshot.seeds}}}",
+            "code": _more(m),
         }
+
+
+def _more(m: Material) -> str:
+    """Keys of the config for twice the draws, and for as many pretraining runs as a claim needs."""
+    draws = f"fewshot: {{seeds: {2 * m.config.fewshot.seeds}}}"
+    seeds = list(m.config.pretrain.seeds)
+    if not m.models or m.config.pretrain.models or len(seeds) >= ENOUGH_RUNS:
+        return draws
+    seeds += [seed for seed in range(2 * ENOUGH_RUNS) if seed not in seeds]
+    return f"{draws}, pretrain: {{seeds: {seeds[:ENOUGH_RUNS]}}}"

@@ -3,6 +3,10 @@
 WORDS = {
     "shots": "labelled samples a class that a method learns from; `few` is the mean over all "
     "numbers of them but `all`.",
+    "learner": "who learns crops: the network, by what its weights start from and how it goes on, "
+    "or a baseline.",
+    "training, validation, test": "samples to learn from; samples that settings are chosen by; "
+    "samples on other ground, predicted once, that every score is of.",
     "draw": "one random choice of these labelled samples; every method gets the same draws.",
     "cell": "the predictions of one method, number of shots and draw.",
     "sweep": "all cells: methods × shots × draws.",
@@ -18,6 +22,10 @@ WORDS = {
     "whole in training, validation or test.",
     "macro F1": "the mean over classes of the harmonic mean of user’s accuracy (of what is called "
     "a class, how much is) and producer’s accuracy (of what is, how much was found).",
+    "balanced accuracy": "the mean over classes of the share that was found: what validation "
+    "goes by.",
+    "supported, refuted, undecided": "of a claim: both intervals lie above zero, both lie below, "
+    "or one of them holds zero.",
     "interval over draws (over seeds)": "where the mean would lie with other draws "
     "and pretraining runs.",
     "interval over test blocks": "where it would lie on other ground, by drawing the test blocks "
@@ -25,8 +33,13 @@ WORDS = {
     "conformal set": "the classes that a prediction cannot rule out at a stated rate of error.",
     "calibration": "whether a probability means what it says: of all predictions with 0.8, eight "
     "in ten are right. Its error is the mean gap.",
-    "refined": "probabilities averaged over similar samples (`smoothing`) or weighed by land cover "
-    "(`land_cover`), where validation samples prefer it.",
+    "counted, estimated, carried over": "areas by counting pixels are biased; a random sample of "
+    "known ground corrects them, with an interval. Accuracy that is carried over is of test "
+    "samples that are no random sample of the map.",
+    "C": "of a regression: the smaller, the stronger its penalty on large weights.",
+    "refined": "probabilities averaged over similar samples (`smoothing`), weighed by land cover "
+    "(`land_cover`) or by what is predicted on the ground around (`nearby`), where validation "
+    "samples prefer it.",
     "leakage": "test ground, or its like, seen in training: it makes figures too good.",
 }
 """Word -> meaning, in the order of the page."""

@@ -1,6 +1,7 @@
 """The sample-store contract; `store.py` says what a store holds."""
 
 from sitsformer.samples.contract import SPLITS, UNASSIGNED, About, SampleError, read_manifest
+from sitsformer.samples.pieces import read_patches, valid_steps
 from sitsformer.samples.store import (
     BandStatistics,
     Samples,
@@ -26,8 +27,10 @@ __all__ = [
     "load_samples",
     "open_samples",
     "read_manifest",
+    "read_patches",
     "split_rows",
     "statistics",
     "statistics_of",
+    "valid_steps",
     "write_samples",
 ]

@@ -266,24 +266,60 @@ class Reader:
             (row, ...) uint16.
         """
         result = np.empty((len(rows), *self.shape[1:]), np.uint16)
-        by_chunk = np.argsort(rows // self.chunk, kind="stable")
-        chunks, starts = np.unique((rows // self.chunk)[by_chunk], return_index=True)
 
-        def fill(job: tuple[int, NDArray[np.int64]]) -> None:
-            chunk, places = job
-            inside = rows[places] - chunk * self.chunk
+        def fill(chunk: int, places: NDArray[np.int64], inside: NDArray[np.int64]) -> None:
             first, last = int(places[0]), int(places[-1]) + 1
             if last - first == len(inside) == self.chunk and (np.diff(inside) == 1).all():
                 self.read(chunk, result[first:last])  # whole and in order: decoded into its place
             else:
                 result[places] = self.read(chunk)[inside]
 
+        self.each(rows, fill)
+        return result
+
+    def take_steps(self, rows: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.uint16]:
+        """As `take`, but of each row only its first steps: what is padding is never held.
+
+        Args:
+            rows: (row,) in any order.
+            lengths: (row,) how many steps of each.
+
+        Returns:
+            (step, ...) uint16, row after row.
+        """
+        starts, time = np.cumsum(lengths) - lengths, np.arange(self.shape[1])
+        result = np.empty((int(lengths.sum()), *self.shape[2:]), np.uint16)
+
+        def fill(chunk: int, places: NDArray[np.int64], inside: NDArray[np.int64]) -> None:
+            wanted = time < lengths[places, None]
+            result[(starts[places, None] + time)[wanted]] = self.read(chunk)[inside][wanted]
+
+        self.each(rows, fill)
+        return result
+
+    def each(
+        self,
+        rows: NDArray[np.int64],
+        fill: Callable[[int, NDArray[np.int64], NDArray[np.int64]], None],
+    ) -> None:
+        """Do something once for each chunk that some rows are in, by threads.
+
+        Args:
+            rows: (row,) in any order.
+            fill: a chunk, positions in `rows` of those that it holds, and their rows in the chunk.
+        """
+        by_chunk = np.argsort(rows // self.chunk, kind="stable")
+        chunks, starts = np.unique((rows // self.chunk)[by_chunk], return_index=True)
+
+        def one(job: tuple[int, NDArray[np.int64]]) -> None:
+            chunk, places = job
+            fill(chunk, places, rows[places] - chunk * self.chunk)
+
         workers = threads.count()
         jobs = zip(chunks.tolist(), np.split(by_chunk, starts)[1:], strict=True)
         with ThreadPoolExecutor(workers) as pool:
-            for _ in ahead(pool, fill, jobs, 2 * workers):
+            for _ in ahead(pool, one, jobs, 2 * workers):
                 pass
-        return result
 
     def _shard(self, number: int) -> tuple[int, NDArray[np.uint64]]:
         if number not in self._open:

@@ -61,7 +61,8 @@ class Samples:
     """Samples in memory.
 
     Attributes:
-        reflectance: (sample, time, band, py, px) uint16, reflectance x 10,000; 65535 padding.
+        reflectance: (sample, time, band, py, px) uint16, reflectance x 10,000; 65535 padding. No
+            time step of any where they were not asked for.
         doy: (sample, time) int16, 1-366; 0 padding.
         label: (sample,) int64 class index; -1 none.
         split: (sample,) uint8 position in SPLITS.
@@ -195,6 +196,7 @@ def load_samples(
     split: Split | None = None,
     *,
     choose: Callable[[xr.Dataset, NDArray[np.int64]], NDArray[Any]] | None = None,
+    reflectance: bool = True,
 ) -> Samples:
     """Read a store, or one split of it, into memory.
 
@@ -203,6 +205,7 @@ def load_samples(
         split: None: all of it.
         choose: the opened store and the rows (row,) of the split, ascending -> which of them are
             wanted: positions among them or a mask. Reflectances of no others are held.
+        reflectance: whether it is wanted; else its array is (sample, 0, band, py, px).
 
     Raises:
         SampleError: the store is damaged, or the split is empty.
@@ -215,10 +218,13 @@ def load_samples(
     weight = dataset.weight.values if "weight" in dataset.variables else None
     if weight is not None and (weight == weight[:1]).all():
         weight = None
-    with shards.Reader(path / "reflectance") as reader:
-        reflectance = reader.take(rows)
+    if reflectance:
+        with shards.Reader(path / "reflectance") as reader:
+            values = reader.take(rows)
+    else:
+        values = np.empty((len(rows), 0, *dataset.reflectance.shape[2:]), np.uint16)
     return Samples(
-        reflectance=reflectance,
+        reflectance=values,
         doy=dataset.doy.values[rows],
         label=dataset.label.values[rows].astype(np.int64),
         split=dataset.split.values[rows],

@@ -44,6 +44,15 @@ LANDSAT = Sensor(
         Product("Landsat 4-7", rf"(?P<scene>L[TE]0[4-7]{_REST}", TM),
     ),
     numbers=OLI,
+    unfit={
+        # Reflectance of collection 1 is called so too, and says `sr` (`..._01_T1_sr_band2.tif`).
+        r"L[CETOM]0[1-9]_L1[A-Z]{2}_(?!.*_sr_)": "of level 1: it holds what was measured above "
+        "the atmosphere and no surface reflectance; order the same scene as level 2 (its name then "
+        "begins like LC08_L2SP)",
+        r"L[CETO]0[4-9]_L2S[PR]_.*_RT(_|\.|$)": "of the tier RT (real time), which USGS makes "
+        "within hours and replaces some weeks later; get the same scene again, of tier 1 or 2 (its "
+        "name then has _T1 or _T2)",
+    },
     made=r"_L2S[PR]_\d{6}_\d{8}_(\d{8})_",
 )
 """Stacks whose names tell no product are read with the numbers of Landsat 8 and 9."""

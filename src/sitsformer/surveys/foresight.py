@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from sitsformer.classes import Classes
 from sitsformer.config import Area, Config, ConfigError
+from sitsformer.errors import some
 from sitsformer.grid import Tile, area_geometry
 from sitsformer.labels import kinds
 from sitsformer.legends import group
 from sitsformer.surveys.placing import cut, touching
 from sitsformer.surveys.reading import Surveyed, read
 
-MOST_NAMES = 12
-"""Classes that a message names, at most."""
 SOME = 50
 """Polygons that are looked at at once."""
 
@@ -138,8 +137,7 @@ def _counted(names: Sequence[str], counts: NDArray[np.int64]) -> str:
     """Classes with their features, the most frequent first and not all of thousands."""
     order = np.argsort(-counts, kind="stable")
     text = [f"{names[k]} {counts[k]}" for k in order if counts[k]]
-    rest = f", ... ({len(text)} in all)" if len(text) > MOST_NAMES else ""
-    return ", ".join(text[:MOST_NAMES]) + rest or "none"
+    return some(text)
 
 
 def _narrow(

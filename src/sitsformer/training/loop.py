@@ -263,10 +263,13 @@ class _Loop:
     def close_epoch(self) -> None:
         """Validate, extend the history, decide whether that was the last epoch."""
         run, plan = self.run, self.plan
+        updates = self.task.updates
+        # Of the last step, which may have been done before the run was resumed.
+        last = run.epoch * updates + max(run.step - 1, 0)
         row: Row = {
             "epoch": run.epoch + 1,
-            "step": (run.epoch + 1) * self.task.updates,
-            "learning_rate": self.updates.rate,
+            "step": (run.epoch + 1) * updates,
+            "learning_rate": learning_rate(plan, last, updates * plan.epochs, run.epoch),
         }
         for name, value in run.sums.items():
             row[f"train_{name}"] = value / max(run.counts[name], 1.0)

@@ -190,13 +190,15 @@ def pack(
     tile: Tile,
     observations: Sequence[Observation],
     options: tuple[str, ...] = (),
-    limit: int = LIMIT,
+    limit: int | None = None,
     layers: tuple[Layer, ...] = (),
 ) -> list[Request]:
     """The fewest requests under the limits, as equal as they come.
 
-    All bands of a date stay together; a date that is too big alone is cut into windows.
+    All bands of a date stay together; a date that is too big alone is cut into windows. Without a
+    limit (bytes of one request) it is `LIMIT`.
     """
+    limit = LIMIT if limit is None else limit
     window = Window(0, 0, tile.size, tile.size)
     whole = Request(kind, tile, window, tuple(observations), 0, options, layers)
     one = replace(whole, observations=whole.observations[:1])

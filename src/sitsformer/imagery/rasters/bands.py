@@ -99,12 +99,16 @@ def whose(names: Sequence[str], sensor: Sensor, file: str) -> str:
 
 
 def refuse_other_product(file: str, sensor: Sensor, where: str) -> None:
-    """Refuse a file that is named as a product of another sensor.
+    """Refuse a file that is named as a product of another sensor, or of a level that is unfit.
 
     Landsat and HLS have the same bands under other numbers, scales and quality bits: read as one
     another they give reflectances that are wrong and look right. What a product may be read as
     instead, its record says.
     """
+    for one in sensors().values():
+        for pattern, what in one.unfit.items():
+            if re.match(pattern, file, re.IGNORECASE):
+                raise SitsError(f"{where}: {file} is named as a {one.title} product {what}")
     if sensor.product(file) is not None:
         return
     for other in sensors().values():

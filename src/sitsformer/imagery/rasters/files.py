@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from sitsformer.config import Rasters, expand
-from sitsformer.errors import SitsError
+from sitsformer.errors import SitsError, some
 from sitsformer.imagery.rasters.bands import OTHERS
 from sitsformer.imagery.rasters.dates import stamp
 from sitsformer.imagery.rasters.series import Season
@@ -21,6 +21,9 @@ logger = logging.getLogger("sitsformer")
 
 SIDECARS = (".aux.xml", ".ovr", ".msk")
 """Endings of files that GDAL keeps beside a raster."""
+
+ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".zip")
+"""Endings of what scenes are delivered in."""
 
 SAME_DATATAKE = np.timedelta64(5, "m")
 """Files this close in time are granules of one datatake and become one date. Granules of a
@@ -76,6 +79,11 @@ def matching(folder: Path, settings: Rasters, where: str) -> list[Path]:
     Raises:
         SitsError: there is no folder or no such file, or the pattern is not one.
     """
+    if folder.is_file() and folder.name.lower().endswith(ARCHIVES):
+        raise SitsError(
+            f"{where}.path: {folder} is an archive, which is not read: unpack it into a folder "
+            "(`tar -xf`, `unzip`) and set `path` to that"
+        )
     if folder.is_file():
         raise SitsError(
             f"{where}.path: {folder} is a file; set `path` to its folder and `pattern` to its "
@@ -91,6 +99,13 @@ def matching(folder: Path, settings: Rasters, where: str) -> list[Path]:
     paths = [path for path in paths if path.resolve() not in labels and not _beside(path)]
     _tell_of_others(folder, settings, {*(path.resolve() for path in paths), *labels}, where)
     if not paths:
+        packed = sorted(p.name for p in folder.rglob("*") if p.name.lower().endswith(ARCHIVES))
+        if packed:
+            raise SitsError(
+                f"{where}.pattern: no file in {folder} matches {settings.pattern!r}; it holds "
+                f"archives ({some(packed, 3)}), which are not read: unpack each into the folder "
+                "(`tar -xf`, `unzip`)"
+            )
         present = sorted(p.name for p in folder.iterdir())[:3]
         raise SitsError(
             f"{where}.pattern: no file in {folder} matches {settings.pattern!r}; "

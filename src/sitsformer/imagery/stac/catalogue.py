@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from sitsformer.config import Stac, expand, is_address
-from sitsformer.errors import SitsError, TemporaryError
+from sitsformer.errors import SitsError, TemporaryError, some
 from sitsformer.imagery.rasters.series import Season
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _searched(
     if not settings.collections:
         raise SitsError(
             f"{where}.collection: an API is searched by collection; "
-            f"{shown(settings.url)} has {_some(collections(settings))}"
+            f"{shown(settings.url)} has {some(collections(settings))}"
         )
     client.add_conforms_to(ConformanceClasses.ITEM_SEARCH.name)
     first, last = season
@@ -198,12 +198,8 @@ def _refuse_unknown(settings: Stac, known: list[str], where: str) -> None:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise SitsError(
             f"{where}.collection: {shown(settings.url)} has no collection {name!r}; "
-            f"it has {_some(known)}{hint}"
+            f"it has {some(known)}{hint}"
         )
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:20]) + (f", ... ({len(names)})" if len(names) > 20 else "") or "none"
 
 
 def _self(item: Item) -> str | None:
@@ -253,15 +249,22 @@ def told(settings: Stac, where: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise SitsError(f"{where}.url: there is no file {error.filename}; check `url`") from None
     except (STACError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise SitsError(
-            f"{where}.url: {url} is no STAC API, catalogue or file of items "
-            f"({_first_line(error)}); give the address of its root, such as "
-            "https://earth-search.aws.element84.com/v1 or .../catalog.json"
-        ) from None
+        raise _no_catalogue(url, where, error) from None
+
+
+def _no_catalogue(url: str, where: str, error: BaseException) -> SitsError:
+    """What an address says that answers with something else."""
+    why = "bytes, not JSON" if isinstance(error, UnicodeDecodeError) else _first_line(error)
+    return SitsError(
+        f"{where}.url: {url} is no STAC API, catalogue or file of items ({why}); give the address "
+        "of its root, such as https://earth-search.aws.element84.com/v1 or .../catalog.json"
+    )
 
 
 def _refused(error: Exception, settings: Stac, where: str) -> SitsError:
     url, status = shown(settings.url), getattr(error, "status_code", None)
+    if isinstance(error.__context__, UnicodeDecodeError):  # an answer, as pystac-client tells it
+        return _no_catalogue(url, where, error.__context__)
     if status is None or status in BUSY:
         return TemporaryError(
             f"{where}.url: {url} gives no answer after {settings.attempts} tries "
@@ -299,5 +302,5 @@ def _cause(error: Exception) -> str:
     return "the connection fails"
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,4 +1,4 @@
-"""Numbers as the page writes them: enough digits that nothing but zero reads as zero."""
+"""Numbers as sentences and pages write them: enough digits that nothing but zero reads as zero."""
 
 from __future__ import annotations
 
@@ -26,6 +26,12 @@ def decimals(*values: float, least: int) -> int:
 def number(value: float, least: int) -> str:
     """One number; nothing where it is not known."""
     return f"{value:,.{decimals(value, least=least)}f}" if math.isfinite(value) else ""
+
+
+def signed(*values: float, least: int) -> list[str]:
+    """Numbers with their signs, with as many decimals."""
+    count = decimals(*values, least=least)
+    return [f"{value:+.{count}f}" for value in values]
 
 
 def interval(low: float, high: float, least: int) -> str:
