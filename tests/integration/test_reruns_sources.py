@@ -1,11 +1,12 @@
 """What runs again after a changed key of files, catalogues, surveys and embeddings of the user.
 
 The demo with all of these in the place of its own sources: with the table of `test_reruns.py` every
-key of the config is there.
+key of the config is there. And what runs again after a change of one of these files.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from affine import Affine
 from dryruns import ROOT, DryRuns
 from reruns import (
     CROPS,
+    LANDCOVER,
     MAPPED,
     PLAINS,
     REFUSED,
@@ -147,8 +149,24 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
             "values": ([1], {**MAPPED, "report": 1}),
         },
     ),
+    "maps.parcels": ("other_parcels.shp", {"mosaic": 1, "report": 1}),
 }  # fmt: skip
 """As in `test_reruns.py`."""
+
+COVER = {"cube": 4, "patches": 4, **LANDCOVER}
+FILES_OF_THE_USER: dict[str, Jobs] = {
+    "images/S2_20210801.tif": PLAINS,
+    "cover.tif": COVER,
+    "cover.csv": COVER,
+    "fields.gpkg": FIELDS,
+    "visits.csv": VISITS,
+    "visits_legend.csv": VISITS,
+    "mine.tif": EMBEDDED,
+    "mask.tif": {**MAPPED, "report": 1},
+    "parcels.shp": {"mosaic": 1, "report": 1},
+    "parcels.dbf": {"mosaic": 1, "report": 1},
+}
+"""File -> the jobs that a change of it makes."""
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +181,7 @@ def others(dry: DryRuns, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
         grid = Affine(0.001, 0, west - 0.01, 0, -0.001, north + 0.01)
         ones = np.ones((2, 80, 80), np.uint8)
         write(folder / name, ones, transform=grid, crs="EPSG:4326", names=None)
-    for name in ("cover.csv", "other.csv", "fields.csv"):
+    for name in ("cover.csv", "other.csv", "fields.csv", "visits_legend.csv"):
         (folder / name).write_text("code,name,colour\n1,maize,#ffcc00\n2,wheat,#aa8800\n")
     columns = {"crop": [1, 2], "farm": [1, 2], "day": ["2021-06-01"] * 2, "weight": [1.0, 2.0]}
     halves = [box(west, south, west + 0.03, north), box(west + 0.03, south, east, north)]
@@ -171,6 +189,8 @@ def others(dry: DryRuns, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     for name in ("fields.gpkg", "other.gpkg"):
         for layer in ("first", "second"):
             frame.to_file(folder / name, layer=layer)
+    for name in ("parcels.shp", "other_parcels.shp"):
+        frame[["crop", "geometry"]].to_file(folder / name)
     places = [(west + x * 0.001, south + y * 0.001) for x in range(60) for y in range(45)]
     table = pd.DataFrame(places, columns=["lon", "lat"])
     table = table.assign(crop=1, farm=2, day="2021-06-01", weight=1.0, east=table["lon"])
@@ -198,7 +218,10 @@ def others(dry: DryRuns, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
             "labels.fields": {
                 "kind": "polygons", "path": "fields.gpkg", "layer": "first", "column": "crop",
             },
-            "labels.visits": {"kind": "points", "path": "visits.csv", "column": "crop"},
+            "labels.visits": {
+                "kind": "points", "path": "visits.csv", "column": "crop",
+                "legend": "visits_legend.csv",
+            },
             "sets.landcover.label": "cover",
             "sets.crops.label": "fields",
             "sets.visits": {"areas": ["county_2021"], "label": "visits"},
@@ -206,6 +229,7 @@ def others(dry: DryRuns, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
                 "rasters": {"county_2021": "mine.tif"}, "learners": ["logistic_regression"],
             },
             "maps.mask": {"path": "mask.tif"},
+            "maps.parcels": "parcels.shp",
         },
     )  # fmt: skip
     dry.pretend(folder, values)
@@ -237,3 +261,25 @@ def test_a_changed_key_runs_again_what_depends_on_it_and_nothing_else(
         assert "cannot be used" in found
     else:
         assert found == expected
+
+
+def test_touched_files_run_nothing_again(dry: DryRuns, others: tuple[Path, dict[str, Any]]) -> None:
+    folder, values = others
+    for name in FILES_OF_THE_USER:
+        (folder / name).write_bytes((folder / name).read_bytes())
+    assert dry.jobs(folder, values) == {}
+
+
+@pytest.mark.parametrize("name", FILES_OF_THE_USER)
+def test_a_changed_file_runs_again_what_is_made_of_it(
+    dry: DryRuns, others: tuple[Path, dict[str, Any]], name: str
+) -> None:
+    folder, values = others
+    path = folder / name
+    before, times = path.read_bytes(), path.stat()
+    try:
+        path.write_bytes(before + b"\n")
+        assert dry.jobs(folder, values) == FILES_OF_THE_USER[name]
+    finally:
+        path.write_bytes(before)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
