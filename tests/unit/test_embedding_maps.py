@@ -15,7 +15,7 @@ import embedded_world
 import made_run
 import sitsformer
 from embedded_world import AXES
-from sitsformer import artefacts, cube, decisive, fewshot, finetune, modelstore
+from sitsformer import artefacts, cube, decisive, fewshot, finetune, modelstore, sampleseries
 from sitsformer.baselines import fitting, savedembedded
 from sitsformer.baselines.embedded import of_layer
 from sitsformer.checks.foresight import model_problems, season_problems
@@ -159,7 +159,7 @@ def test_the_encoder_reads_samples_once_for_features_and_land_cover(
     samples, init = load_samples(world / "crops.zarr"), world / "dual-p3"
     read = []
     load = modelstore.load_model
-    monkeypatch.setattr(finetune, "load_model", lambda *a, **k: read.append(a) or load(*a, **k))
+    monkeypatch.setattr(sampleseries, "load_model", lambda *a, **k: read.append(a) or load(*a, **k))
     both = encoded(init, samples, land_cover=True)
     assert len(read) == 1
     assert encoded(init, samples).land_cover is None
