@@ -56,7 +56,7 @@ class Origin:
         classes: that the model tells apart.
         layer: label layer that the classes are of.
         patches: section `patches` of the config: what its samples look like.
-        learner: who of the sweep it is that draws maps with it, and why (`cropmodel.py`).
+        learner: who of the sweep it is that draws maps with it, and why (`maplearner.py`).
         knows: pretrained model whose land cover its predictions are weighed by in maps.
     """
 

@@ -18,7 +18,7 @@ from sklearn.ensemble import RandomForestClassifier
 import made_run
 import phenology
 import sitsformer
-from sitsformer import artefacts, cropmodel, fewshot, modelstore
+from sitsformer import artefacts, cropmodel, fewshot, maplearner, modelstore
 from sitsformer.baselines import fitting, saved, shipped, trees
 from sitsformer.commands.crop_model import crop_model
 from sitsformer.commands.map import map_command, mosaic
@@ -161,20 +161,20 @@ def test_validation_chooses_over_all_draws(tmp_path: Path) -> None:
         ]  # fmt: skip
         return [write(tmp_path / "f.parquet", mine), write(tmp_path / "n.parquet", other)]
 
-    found = cropmodel.choose([forest, network], scored(0.4, 0.9), "5")
+    found = maplearner.choose([forest, network], scored(0.4, 0.9), "5")
     assert found.learner == network and list(found.scores) == [network.name, forest.name]
     assert "accuracy 0.650 over 2 draws of 5 labels a class, next random_forest" in found.why
-    assert cropmodel.choose([forest, network], scored(0.4, 0.7), "5").learner == forest
+    assert maplearner.choose([forest, network], scored(0.4, 0.7), "5").learner == forest
     # Of equals the first.
     cells = scored(0.5, 0.7)
-    assert cropmodel.choose([network, forest], cells, "5").learner == network
-    assert cropmodel.choose([forest, network], cells, "5").learner == forest
-    alone = cropmodel.choose([forest], [], "5")
+    assert maplearner.choose([network, forest], cells, "5").learner == network
+    assert maplearner.choose([forest, network], cells, "5").learner == forest
+    alone = maplearner.choose([forest], [], "5")
     assert alone.learner == forest and alone.why == "the config names it"
     with pytest.raises(SitsError, match="no predictions of dual-p3-full with 5 labels"):
-        cropmodel.choose([forest, network], cells[:1], "5")
+        maplearner.choose([forest, network], cells[:1], "5")
     with pytest.raises(SitsError, match="with all labels a class"):
-        cropmodel.choose([forest, network], cells, "all")
+        maplearner.choose([forest, network], cells, "all")
 
 
 @pytest.mark.parametrize("name", [k for k, one in shipped().items() if not one.extra])
@@ -188,7 +188,7 @@ def test_a_baseline_that_was_kept_predicts_the_same(world: Path, tmp_path: Path,
         samples, Learner(name), 5, [0], settings.model_copy(update={"refine": ()})
     )
     out = tmp_path / "crop"
-    chosen = cropmodel.Chosen(Learner(name), "of a test", {})
+    chosen = maplearner.Chosen(Learner(name), "of a test", {})
     given = config({"learner": name}, baselines=list({name, "random_forest"}))
     cropmodel.make(given, world / "crops.zarr", chosen, None, out)
     assert artefacts.glance(out) == [] and not list(out.rglob("*.pkl"))
@@ -275,7 +275,7 @@ def test_land_cover_weighs_each_pixel_where_validation_prefers_it(
 ) -> None:
     given, store = config({"learner": learner}), world / "crops.zarr"
     (one,) = map_learners(given)
-    chosen = cropmodel.Chosen(one, "of a test", {})
+    chosen = maplearner.Chosen(one, "of a test", {})
     cropmodel.make(given, store, chosen, world / "dual-p3", tmp_path / "asked")
     asked = describe(tmp_path / "asked")["learner"]["refined"]
     assert asked in ("none", "land_cover")
@@ -364,7 +364,7 @@ def test_a_map_in_bf16_is_close_or_refused(world: Path, monkeypatch: pytest.Monk
 
 def test_what_is_no_network_is_told(world: Path, tmp_path: Path) -> None:
     given, crop = config({"learner": "random_forest"}), tmp_path / "crop"
-    chosen = cropmodel.Chosen(Learner("random_forest"), "of a test", {})
+    chosen = maplearner.Chosen(Learner("random_forest"), "of a test", {})
     cropmodel.make(given, world / "crops.zarr", chosen, None, crop)
     with pytest.raises(SitsError, match="is a random forest, no network: it draws maps"):
         load_model(crop)

@@ -24,13 +24,13 @@ from sitsformer.commands.crop_model import crop_model
 from sitsformer.commands.map import map_command, mosaic
 from sitsformer.config import Config, ConfigError, parse
 from sitsformer.config.learners import learners, map_learners
-from sitsformer.cropmodel import choose
 from sitsformer.embedded import store
 from sitsformer.embeddings import members
 from sitsformer.encoded import encoded
 from sitsformer.errors import SitsError
 from sitsformer.fewshot import Learner, parse_learner
 from sitsformer.fewshot.refine import weighed
+from sitsformer.maplearner import choose
 from sitsformer.maps import load_predictor
 from sitsformer.modelfiles import describe
 from sitsformer.paths import Paths

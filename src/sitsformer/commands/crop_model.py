@@ -44,7 +44,7 @@ def crop_model(
     CELLS are the predictions of the sweep at these shots; `maps.learner: auto` chooses by their
     validation scores.
     """
-    from sitsformer import cropmodel
+    from sitsformer import cropmodel, maplearner
     from sitsformer.commands import training_options as options
     from sitsformer.config import load
     from sitsformer.config.learners import map_learners
@@ -57,7 +57,7 @@ def crop_model(
     config, where = load(config_path), str(find_device(device))
     if config.maps.model is not None:
         raise click.UsageError(f"maps.model of {config_path} draws its maps: nothing is fitted")
-    chosen = cropmodel.choose(map_learners(config), cells, str(config.maps.shots))
+    chosen = maplearner.choose(map_learners(config), cells, str(config.maps.shots))
     learner, init = chosen.learner, None
     if learner.init != SCRATCH.name:
         name, given = f"{learner.init}-p{learner.pretrain_seed}", dict(pretrained)
