@@ -151,9 +151,9 @@ def _code(here: str, text: str) -> int:
     code = int(re.split("[.,]", text)[0])
     if code > HIGHEST_CODE:
         raise ConfigError(
-            f"{here}: code {code}; codes must lie between 0 and {HIGHEST_CODE}, since layers hold no "
-            "larger ones: number the classes anew, in the raster and here; larger codes of a survey "
-            "are classes without a legend, which `classes` of a set may gather and name"
+            f"{here}: code {code}; codes must lie between 0 and {HIGHEST_CODE}, since layers hold "
+            "no larger ones: number the classes anew, in the raster and here; larger codes of a "
+            "survey are classes without a legend, which `classes` of a set may gather and name"
         )
     return code
 

@@ -160,9 +160,9 @@ def _check_codes(codes: NDArray[Any], legend: Legend, name: str, where: str) -> 
         remedy = "add rows for them to the legend, or set `nodata`"
         if found[lacking].max() > HIGHEST_CODE:
             remedy = (
-                f"layers hold codes up to {HIGHEST_CODE}: set `nodata` if they mean no label, number "
-                "the classes anew in raster and legend, or give the polygons that the raster was "
-                "made of as a survey, whose codes may be as large (docs/labels.md)"
+                f"layers hold codes up to {HIGHEST_CODE}: set `nodata` if they mean no label, "
+                "number the classes anew in raster and legend, or give the polygons that the "
+                "raster was made of as a survey, whose codes may be as large (docs/labels.md)"
             )
         raise SitsError(
             f"{where}.legend: {name} holds codes that the legend {legend.name} lacks: {shown}"
