@@ -19,8 +19,8 @@ OF_A_SAMPLE = ("size", "max_length", "clear_score", "clear_share", "min_dates")
 OF_A_MAP = {"within", "mask", "layers", "precision", "check_values"}
 
 HEAD = """\
-# next.yaml: {name}, a year later. Of another place change `bounds` (west, south, east, north) or
-# `geometry`, and files of the area where it has some.
+# next.yaml: {name}, a year later. For another place change its
+# `bounds` (west, south, east, north) or `geometry`, and its files.
 """
 
 
@@ -47,7 +47,9 @@ def text(config: Config, name: str) -> str:
             **config.maps.model_dump(mode="json", include=OF_A_MAP, exclude_defaults=True),
         },
     }
-    return HEAD.format(name=name) + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    # Without `default_flow_style` a list of four numbers takes four lines.
+    body = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None)
+    return HEAD.format(name=name) + body
 
 
 def _labels(config: Config, area: Area) -> list[str]:
