@@ -20,9 +20,9 @@ def describe(path: Path) -> list[str]:
     """
     if path.is_file():
         raise SitsError(
-            f"{path} is a file; cubes, sample stores and models are folders. Tables and predictions "
-            "open with pandas (read_csv, read_parquet), maps with gdalinfo or rasterio; "
-            f"`sitsformer check {path}` says whether it is whole"
+            f"{path} is a file; cubes, sample stores and models are folders. Tables and "
+            "predictions open with pandas (read_csv, read_parquet), maps with gdalinfo or "
+            f"rasterio; `sitsformer check {path}` says whether it is whole"
         )
     record = artefacts.read(path)
     kind = str(record["kind"])
