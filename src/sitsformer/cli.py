@@ -19,6 +19,13 @@ from sitsformer import threads
 from sitsformer.errors import FAILED, INTERRUPTED, REFUSED, SitsError, no_room
 from sitsformer.progress import start_logging
 
+OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "can't start new thread")
+"""What torch, on a CPU and a GPU, and Python say of it in errors that are no `MemoryError`."""
+SMALLER = (
+    "give it more, or lower the batch size (pretrain.batch_size with accumulate, "
+    "fewshot.batch_size) or patches.memory_gb"
+)
+"""What to do where memory runs out."""
 _PRIMITIVES = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
 """How many shapes oneDNN keeps what it has prepared for. Batches of packed steps all have shapes of
 their own, so that its 1,024 are 0.1 to 0.2 GB that are never looked at again; a network whose
@@ -148,7 +155,12 @@ def main() -> None:
         _fail("stopped", INTERRUPTED)
     except MemoryError as error:
         said = f": {error}" if str(error) else ""
-        _fail(f"out of memory{said}; lower patches.memory_gb or the batch size")
+        _fail(f"out of memory{said}; {SMALLER}")
+    except RuntimeError as error:
+        said = str(error).splitlines()[0] if str(error) else ""
+        if not any(words in said for words in OUT_OF_MEMORY):
+            raise
+        _fail(f"out of memory: {said}; {SMALLER}")
     except OSError as error:
         _fail(*_describe(error))
 

@@ -142,7 +142,14 @@ def test_config_commands(tmp_path: Path) -> None:
         (FileNotFoundError(errno.ENOENT, "No such file", "place"), 3, "check the path"),
         (OSError(errno.ENOSPC, "No space left on device", "place"), 1, "make room"),
         (OSError(errno.EIO, "Input/output error", "place"), 1, "place: Input/output error"),
-        (MemoryError(), 1, "out of memory; lower patches.memory_gb"),
+        (MemoryError(), 1, "out of memory; give it more, or lower the batch size"),
+        (MemoryError("Unable to allocate 9 GiB"), 1, "out of memory: Unable to allocate 9 GiB; "),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: 9\nat\nat"),
+            1,
+            "memory: 9; give",
+        ),
+        (RuntimeError("CUDA out of memory. Tried to"), 1, "out of memory: CUDA out of memory. "),
         (KeyboardInterrupt(), 130, "error: stopped"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
@@ -159,6 +166,32 @@ def test_what_the_system_says_is_one_line_and_a_status(
     assert end.value.code == status
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+def test_other_errors_of_a_library_are_not_taken_for_a_lack_of_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(contents, "main", fail)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        cli.main()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+def test_torch_without_memory_says_so_in_a_line(tmp_path: Path) -> None:
+    code = (
+        "import resource, torch, sitsformer.cli as cli\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "limit = used + 2**28, resource.getrlimit(resource.RLIMIT_AS)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_AS, limit)\n"
+        "cli.contents.main = lambda *a, **k: torch.ones(2**30)\n"
+        "cli.main()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    (line,) = result.stderr.splitlines()
+    assert result.returncode == 1 and "can't allocate memory" in line and "give it more" in line
 
 
 def test_a_reader_who_goes_away_is_told_nothing() -> None:
