@@ -28,7 +28,14 @@ def blocks(path: Path) -> str:
 
 
 def commands() -> list[tuple[str, str]]:
-    return [(p.name, line) for p in PAGES for line in dict.fromkeys(COMMAND.findall(blocks(p)))]
+    """Pages with the commands in their blocks, and those within a sentence that have options."""
+    found = []
+    for path in PAGES:
+        plain = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+        spoken = re.findall(r"`(?:\S*/)?sitsformer ([a-z][^`]* --[^`]*)`", plain)
+        found += [(path.name, " ".join(line.split())) for line in spoken]
+        found += [(path.name, line) for line in COMMAND.findall(blocks(path))]
+    return list(dict.fromkeys(found))
 
 
 @pytest.mark.parametrize(("page", "line"), commands())
