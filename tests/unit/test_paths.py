@@ -39,6 +39,8 @@ def test_results_in_a_place_that_is_not_set_are_refused(monkeypatch: pytest.Monk
     monkeypatch.delenv("NOWHERE", raising=False)
     with pytest.raises(ConfigError, match="NOWHERE is not set"):
         Paths(parse({**yaml.safe_load(TINY), "results": "$NOWHERE/out"}))
+    with pytest.raises(ConfigError, match=r"no home of a user 'no_one_here'; give the"):
+        Paths(parse({**yaml.safe_load(TINY), "results": "~no_one_here/out"}))
 
 
 def test_a_file_that_snakemake_cannot_take_is_named(tmp_path: Path) -> None:

@@ -239,6 +239,19 @@ def test_values_that_cannot_be_reflectances_are_refused(
         build(tmp_path, **options)
 
 
+@pytest.mark.parametrize("odd", [4])
+@pytest.mark.parametrize("scale", [None, 1.0])
+def test_one_image_in_another_unit_is_found_among_many(
+    tmp_path: Path, odd: int, scale: float | None
+) -> None:
+    """Eight dates are looked at, and of each kind of numbers two."""
+    for day in range(1, 21):
+        values = image(day) if (day == odd) == (scale == 1.0) else image(day) * np.float32(1e-4)
+        write(tmp_path / f"202104{day:02}.tif", values, nodata=None)
+    with pytest.raises(SitsError, match=rf"of 2021-04-{odd:02} reach .* in two units; write them"):
+        build(tmp_path, **({} if scale is None else {"scale": scale}))
+
+
 def test_bright_and_dark_ground_passes_with_a_word_at_most(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -148,10 +148,15 @@ def expand(path: str) -> Path:
     """Expand `~` and `$VAR` in a path of the config.
 
     Raises:
-        ConfigError: a variable that is not set.
+        ConfigError: a variable that is not set, or a user that is not there.
     """
     expanded = os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111
     left = re.search(r"\$\{?(\w+)", expanded)
     if left:
         raise ConfigError(f"path {path!r}: the environment variable {left.group(1)} is not set")
+    if expanded.startswith("~"):
+        user = expanded.partition("/")[0].removeprefix("~")
+        raise ConfigError(
+            f"path {path!r}: there is no home of a user {user!r}; give the whole path, from / on"
+        )
     return Path(expanded)

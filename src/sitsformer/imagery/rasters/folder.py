@@ -62,6 +62,7 @@ def read(
             "source": "folder of rasters",
             "files": ["+".join(image.name for image in members) for members in datatakes],
         },
+        tuple("+".join(sorted({image.form for image in members})) for members in datatakes),
     )
 
 

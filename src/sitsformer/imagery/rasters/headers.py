@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -40,6 +40,7 @@ class Part:
         tags: what the file says of their values.
         pixel: side of a pixel, in the units of the file's coordinate system.
         reaches: whether it reaches the block in question.
+        form: how it holds values: type, scale and offset.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class Part:
     tags: tuple[values.Tags, ...]
     pixel: float
     reaches: bool
+    form: str
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,11 @@ class Image:
     def name(self) -> str:
         """Names of the files."""
         return "+".join(part.path.name for part in self.parts)
+
+    @property
+    def form(self) -> str:
+        """How the files hold values."""
+        return "+".join(sorted({part.form for part in self.parts if part.form}))
 
 
 def images(
@@ -149,10 +156,18 @@ def inspect(
                 tuple(values.of_geotiff(dataset, index) for index in found.values()),
                 abs(dataset.transform.a) + abs(dataset.transform.b),
                 block is None or overlaps(dataset, block),
+                _form(dataset, found),
             )
     except RasterioError as error:
         broken(item.path, error, settings, where)
         return None
+
+
+def _form(dataset: DatasetReader, found: Mapping[int, int]) -> str:
+    """What may tell files of one unit from those of another: how their bands hold values."""
+    bands = [index - 1 for position, index in found.items() if position != CLOUD]
+    said = {(dataset.dtypes[k], dataset.scales[k], dataset.offsets[k]) for k in bands}
+    return " ".join(map(str, sorted(said)))
 
 
 def broken(path: Path, error: Exception, settings: Rasters, where: str) -> None:

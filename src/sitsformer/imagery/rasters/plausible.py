@@ -26,6 +26,9 @@ logger = logging.getLogger("sitsformer")
 DATES = 8
 """Dates that are looked at; of a season across the day from which products have an offset, half of
 them on either side."""
+OF_A_FORM = 2
+"""Dates that are looked at besides, of each form in which files of a folder hold values: one file
+in another unit is as good as lost among many."""
 STRIDE = 4
 """Every so manieth row and column of large blocks is counted."""
 LARGEST = 1.6
@@ -91,7 +94,7 @@ def _late(series: Acquisitions, sensor: Sensor) -> NDArray[np.bool_]:
     return np.array([d if t is None else t for t, d in zip(told, by_day, strict=True)], bool)
 
 
-def _chosen(late: NDArray[np.bool_]) -> list[int]:
+def _chosen(late: NDArray[np.bool_], forms: Sequence[str]) -> list[int]:
     """Positions of the dates to look at."""
     sides = [np.flatnonzero(~late), np.flatnonzero(late)]
     counts = [DATES if side.size == late.size else DATES // 2 for side in sides]
@@ -100,7 +103,12 @@ def _chosen(late: NDArray[np.bool_]) -> list[int]:
         for side, count in zip(sides, counts, strict=True)
         if side.size
     ]
-    return [int(at) for side in spread for at in side]
+    chosen = [int(at) for side in spread for at in side]
+    for form in dict.fromkeys(forms):
+        own = [at for at, other in enumerate(forms) if other == form]
+        if len({*own} & {*chosen}) < min(OF_A_FORM, len(own)):
+            chosen += [own[0], own[-1]]
+    return list(dict.fromkeys(chosen))
 
 
 def _looks(series: Acquisitions, sensor: Sensor, where: str) -> list[Look]:
@@ -118,7 +126,7 @@ def _looks(series: Acquisitions, sensor: Sensor, where: str) -> list[Look]:
     found: dict[int, Look] = {}
     late = _late(series, sensor)
     blue = sensor.names.index(sensor.called("blue")[0])
-    chosen = _chosen(late)
+    chosen = _chosen(late, series.forms)
     for row, column in order[:4]:
         left = [at for at in chosen if at not in found]
         blocks = [series.reflectance[at].blocks[:, row, column] for at in left]
@@ -180,6 +188,7 @@ def _impossible(
             f"reflectances from 0 to 1, or {where}.nodata: 0 if 0 means missing, or change "
             f"{where}.offset{_products(settings, sensor)}{_now(settings)}"
         )
+    yield from _two_units(looks)
     for look in looks:
         if 0 < look.top < SMALLEST:
             yield (
@@ -205,6 +214,18 @@ def _impossible(
         yield from _jump(looks, settings, sensor, where)
         if isinstance(settings, Rasters):  # items of a catalogue say their offsets themselves
             yield from _lifted(looks, settings, sensor, where)
+
+
+def _two_units(looks: Sequence[Look]) -> Iterator[str]:
+    """Dates that are near 0 or far too large throughout, where others are reflectances."""
+    odd = [look for look in looks if look.top < SMALLEST or look.high > 0.9]
+    sound = [look for look in looks if look.top >= SMALLEST and look.high < 0.1]
+    if odd and sound:
+        yield (
+            f"the reflectances of {_day(odd[0])} reach {odd[0].top:.2g}, and those of "
+            f"{_day(sound[0])} {sound[0].top:.2g}: the images are in two units; write them all in "
+            "one, as integers of 10,000 x reflectance (or take out what is empty)"
+        )
 
 
 def _own(sensor: Sensor) -> str:

@@ -21,9 +21,11 @@ class Acquisitions:
         reflectance: (time, band, y, x) uint16 dask array, stored values of the cube contract.
         clear: (time, y, x) uint8 dask array.
         attrs: what it was made of.
+        forms: of each date how its files hold values, where they may differ; else empty.
     """
 
     times: NDArray[np.datetime64]
     reflectance: Any
     clear: Any
     attrs: dict[str, Any] = field(default_factory=dict)
+    forms: tuple[str, ...] = ()
