@@ -55,7 +55,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the package and the workflow, into which the recipes are carried out."""
     copied = tmp_path_factory.mktemp("checkout")
     for name in ("src", "workflow", "envs"):
-        shutil.copytree(ROOT / name, copied / name)
+        shutil.copytree(ROOT / name, copied / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "Snakefile", copied)
     modules = recipe()
     assert list(modules) == ["gentle.py", "absolute.py"]
