@@ -18,13 +18,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
@@ -41,6 +44,7 @@ CLASSES, TILES, BLOCK = 8, 4, 640.0
 SIDE = 252
 """Of the mapped tile, pixels."""
 EPSG, WEST, NORTH = 32632, 499_840, 5_599_360
+TERMINATED = 143
 STORED = int(np.prod(SHAPE)) * 2
 """Bytes of a sample in memory."""
 
@@ -100,8 +104,7 @@ class World:
     def config(self, name: str, **changes: Any) -> Path:
         path = self.folder / f"{name}.yaml"
         sections = {
-            key: {**value, **changes[key]} if key in changes else value
-            for key, value in CONFIG.items()
+            key: {**CONFIG.get(key, {}), **changes.get(key, {})} for key in CONFIG | changes
         }
         path.write_text(yaml.safe_dump(sections))
         return path
@@ -113,15 +116,26 @@ class World:
                 write_tile(path, number, self.count // TILES)
         return paths
 
-    def measure(self, name: str, *arguments: str | Path) -> None:
-        """Run a command of `sitsformer`; the peak of its process."""
+    def measure(self, name: str, *arguments: str | Path, until: Path | None = None) -> None:
+        """Run a command of `sitsformer`; the peak of its process.
+
+        Args:
+            name: of the figure.
+            arguments: of the command.
+            until: it is asked to stop once this is there; None: it runs to its end.
+        """
         start = perf_counter()
         words = [sys.executable, "-m", "sitsformer", *map(str, arguments)]
         with (self.folder / f"{name.replace(' ', '-')}.log").open("w") as log:
             process = subprocess.Popen(words, stdout=log, stderr=log)
+            look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            while until and not until.exists() and not os.waitid(os.P_PID, process.pid, look):
+                sleep(0.2)
+            if until is not None:
+                process.send_signal(signal.SIGTERM)
             _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+        if process.returncode != (TERMINATED if until is not None else 0):
             raise SystemExit(f"{name} failed: {Path(log.name).read_text()[-2000:]}")
         self.peaks[name] = usage.ru_maxrss * 1024, perf_counter() - start
         print(f"{name}: {usage.ru_maxrss * 1024 / 1e9:.2f} GB", file=sys.stderr, flush=True)
@@ -202,6 +216,24 @@ def pretrain(world: World, feed: str, more: dict[str, Any] | None = None) -> Pat
     return out
 
 
+def pretrain_default(world: World, batch: int, accumulate: int) -> None:
+    """The first steps of the default network, streamed."""
+    checkpoint = world.folder / "checkpoint-default"
+    shutil.rmtree(checkpoint, ignore_errors=True)
+    pretraining = {
+        **CONFIG["pretrain"], "loader": "stream", "batch_size": batch, "accumulate": accumulate,
+        "checkpoint_every": 4,
+    }  # fmt: skip
+    values = {key: value for key, value in CONFIG.items() if key != "model"}
+    config = world.folder / "default.yaml"
+    config.write_text(yaml.safe_dump(values | {"pretrain": pretraining}))
+    world.measure(
+        f"pretrain default {batch} x {accumulate}", "pretrain", "--config", config, "--objective",
+        "dual", "--samples", world.store, "--checkpoint", checkpoint, "--out",
+        world.folder / "default", "--device", "cpu", until=checkpoint / "checkpoint.safetensors",
+    )  # fmt: skip
+
+
 def finetune(world: World, adaptation: str, shots: str, refine: bool = False) -> Path:
     extra = {"refine": ["smoothing"]} if refine else {}
     name = f"finetune {adaptation} {shots}" + (" smoothing" if refine else "")
@@ -222,6 +254,63 @@ def baseline(world: World, method: str, shots: str) -> Path:
         world.store, "--method", method, "--shots", shots, "--seeds", "0", "--out", out,
     )  # fmt: skip
     return out
+
+
+def crop_model(world: World, method: str, shots: str) -> None:
+    """The model of the maps, by a learner that has no network."""
+    maps = {"tiles": {"farm": 1}, "learner": method, "shots": shots}
+    world.measure(
+        f"crop_model {method} {shots}", "crop-model", "--config", world.config("m", maps=maps),
+        "--samples", world.store, "--out", world.folder / f"crop-{method}",
+    )  # fmt: skip
+
+
+def joined(world: World, refine: list[str], crop: bool = False) -> None:
+    """Who joins embeddings with an encoder: `48 * hidden` bytes of features of a sample."""
+    init, rows = world.folder / "encoder", world.folder / "rows.zarr"
+    subprocess.run([sys.executable, __file__, "--make-joined", world.folder], check=True)
+    settings = CONFIG["fewshot"] | {"inits": ["none", "dual"], "refine": refine}
+    maps = {"tiles": {"farm": 1}, "learner": "dual+mine", "shots": 10}
+    config = world.config(
+        "j", fewshot=settings, embeddings={"mine": {"rasters": {"farm": "mine.tif"}}}, maps=maps
+    )
+    common = ("--config", config, "--samples", world.store, "--embeddings", rows, "--out")
+    if crop:
+        world.measure(
+            "crop_model joined 10", "crop-model", *common, world.folder / "crop-joined",
+            "--pretrained", "dual-p0", init,
+        )  # fmt: skip
+    else:
+        world.measure(
+            " ".join(["baseline joined 10", *refine]), "baseline", *common,
+            world.folder / f"joined{len(refine)}.parquet", "--method", "dual-p0+mine",
+            "--init-model", init, "--shots", "10", "--seeds", "0",
+        )  # fmt: skip
+
+
+def make_joined(folder: Path) -> None:
+    """Embeddings of 64 axes for the samples, and an encoder that learned nothing."""
+    import torch
+
+    from sitsformer.embedded.store import write_rows
+    from sitsformer.model import Architecture, SITSFormer
+    from sitsformer.modelstore import Origin, save_model
+
+    if (folder / "rows.zarr").exists():
+        return
+    store = folder / "land.zarr"
+    opened = samples.open_samples(store)
+    common, stats = samples.about(opened), samples.statistics(store)
+    values = np.random.default_rng(0).integers(-127, 128, (opened.sizes["sample"], 64), np.int8)
+    attrs = {"layer": "mine", "title": "mine", "divisor": 127.5, "power": 2.0}
+    axes = tuple(f"A{k:02}" for k in range(64))
+    write_rows(folder / "rows.zarr", values, axes, attrs, config={}, inputs={"samples": store})
+    torch.manual_seed(0)
+    shape = Architecture(**CONFIG["model"], classes=len(common.classes))
+    names = common.classes.names
+    model = SITSFormer(shape, stats.mean, stats.std, common.bands, names, common.sensor.name)
+    made = Origin("dual", {}, {}, {"samples": store}, 0, classes=common.classes)
+    save_model(folder / "encoder", model, made)
 
 
 def tile_map(world: World) -> None:
@@ -264,7 +353,19 @@ def every(world: World, only: list[str]) -> None:
         "baseline random_forest 10": lambda: baseline(world, "random_forest", "10"),
         "baseline logistic_regression 10": lambda: baseline(world, "logistic_regression", "10"),
         "baseline temporal_cnn 10": lambda: baseline(world, "temporal_cnn", "10"),
+        "crop_model random_forest 10": lambda: crop_model(world, "random_forest", "10"),
+        "crop_model logistic_regression 10": lambda: crop_model(world, "logistic_regression", "10"),
+        "crop_model temporal_cnn 10": lambda: crop_model(world, "temporal_cnn", "10"),
+        "baseline joined 10": lambda: joined(world, []),
+        "baseline joined 10 smoothing": lambda: joined(world, ["smoothing"]),
+        "crop_model joined 10": lambda: joined(world, [], crop=True),
         "pretrain stream": lambda: pretrain(world, "stream"),
+        **{
+            f"pretrain default {batch} x {512 // batch}": partial(
+                pretrain_default, world, batch, 512 // batch
+            )
+            for batch in (512, 256, 128, 64)
+        },
         "evaluate": lambda: evaluate(world),
         "map": lambda: tile_map(world),
         "report": lambda: report(world),
@@ -286,7 +387,11 @@ def main() -> dict[str, dict[str, Any]]:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--make-joined", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.make_joined:
+        make_joined(given.make_joined)
+        return {}
     count = 8000 if given.quick else given.samples
     with tempfile.TemporaryDirectory() as name:
         folder = given.keep or Path(name)

@@ -29,7 +29,7 @@ from sitsformer.fewshot.adaptations import Adaptation, Choice, adaptations
 from sitsformer.fewshot.kept import EVERY, Kept
 from sitsformer.fewshot.moments import Moments
 from sitsformer.fewshot.nearby import Around, around_of
-from sitsformer.fewshot.refine import LEAST_SPREAD, NEARBY, Batches, Pool, best, standardised
+from sitsformer.fewshot.refine import LEAST_SPREAD, NEARBY, Batches, Pool, mixed, standardised
 from sitsformer.fewshot.space import MOST, Space, whitening
 from sitsformer.model import SITSFormer
 from sitsformer.model.prediction import embedding_batches, embeddings, probabilities
@@ -315,7 +315,7 @@ def _predicted(
     found[wanted] = probabilities(model, job.series, wanted, PREDICT_BATCH)
     if not refine:
         return found, {}
-    better = best(found, job.samples.label, drawn, job.pool(model, seed), refine)
+    better = mixed(found, job.samples.label, drawn, job.pool(model, seed), refine)
     return better.probabilities.astype(np.float32), better.record
 
 

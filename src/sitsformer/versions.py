@@ -11,12 +11,12 @@ STAGES = {
     "merge": 1,
     "embeddings": 1,
     "pretrain": 3,
-    "fewshot": 6,
-    "baseline": 4,
+    "fewshot": 7,
+    "baseline": 5,
     "evaluate": 6,
     "crop_model": 6,
     "map": 2,
     "mosaic": 4,
-    "report": 8,
+    "report": 9,
 }
 """Command of the stage -> version of what it makes."""

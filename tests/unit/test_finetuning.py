@@ -80,9 +80,8 @@ def test_cells_are_right_and_the_same_again(store):
         assert np.array_equal(cell.sample, np.flatnonzero(samples.split == 2))
         assert (fewshot.predicted(cell) == cell.truth).mean() > 0.8
         assert cell.choice["learning_rate"] == 3e-3
-        assert set(cell.choice) - {"learning_rate"} == set(fewshot.BESIDE_SETTINGS) - {
-            "refinements"
-        }
+        beside = set(fewshot.BESIDE_SETTINGS) - {"refinements", "refined_shares"}
+        assert set(cell.choice) - {"learning_rate"} == beside
     assert first.class_names == training_data.CLASSES
     alone = first.predict(samples.reflectance, samples.doy)[samples.split == 2]
     assert np.abs(alone - cells[0].probabilities).max() < 1e-5

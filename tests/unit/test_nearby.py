@@ -73,7 +73,7 @@ def test_it_is_tried_where_it_is_offered() -> None:
     ]
     guess = np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.2, 0.8]])
     label = np.array([0, 0, 0, 1])
-    found = refine.best(guess, label, Draw(np.array([0]), np.array([2, 3])), pool, ("nearby",))
+    found = refine.mixed(guess, label, Draw(np.array([0]), np.array([2, 3])), pool, ("nearby",))
     assert set(found.scores) == {"none", "nearby"}
 
 

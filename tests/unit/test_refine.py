@@ -105,36 +105,66 @@ def test_what_is_offered_is_what_is_tried() -> None:
     assert refine.switches((), with_cover) == [()]
 
 
-@pytest.mark.parametrize("useful", [True, False])
-def test_validation_chooses(useful: bool) -> None:
+def test_the_mixture_is_what_the_formula_says() -> None:
     points, label, guess = made(90)
+    cover = RNG.dirichlet(np.ones(2), 90)
+    draw = Draw(np.arange(6), np.array([60, 61, 62, 63, 66]))  # of the classes 2, 2 and 1
+    pool = refine.Pool.of(points, cover)
+    found = refine.mixed(guess, label, draw, pool, ("land_cover", "smoothing"))
+    weights, expected = {}, np.zeros_like(guess)
+    for chosen in ((), ("land_cover",), ("smoothing",), ("land_cover", "smoothing")):
+        one = refine.refined(guess, chosen, label[draw.train], draw.train, pool)
+        of_class: dict[int, list[bool]] = {0: [], 1: [], 2: []}
+        for i in draw.validation:
+            of_class[label[i]].append(one[i].argmax() == label[i])
+        right = 5 * np.mean([np.mean(those) for those in of_class.values()])
+        weights["+".join(chosen) or "none"] = 2 ** len(chosen) * np.exp(right / 2)
+    total = sum(weights.values())
+    for name, weight in weights.items():
+        assert found.shares[name] == pytest.approx(weight / total)
+        chosen = () if name == "none" else tuple(name.split("+"))
+        one = refine.refined(guess, chosen, label[draw.train], draw.train, pool)
+        expected += weight / total * one
+    np.testing.assert_allclose(found.probabilities, expected)
+    np.testing.assert_allclose(found.probabilities.sum(1), 1)
+    assert found.name == max(weights, key=lambda name: weights[name])
+    assert set(found.record) == {"refined", "refinements", "refined_shares"}
+
+
+@pytest.mark.parametrize("useful", [True, False])
+def test_validation_decides_what_counts(useful: bool) -> None:
+    points, label, guess = made(150)
     if not useful:  # right already, and neighbours that say nothing
         guess = 0.4 * guess + 0.6 * np.eye(3)[label]
     space = points if useful else RNG.normal(size=points.shape)
-    draw = Draw(np.arange(6), np.arange(60, 90))
-    found = refine.best(guess, label, draw, refine.Pool.of(space), ("smoothing",))
+    draw = Draw(np.arange(6), np.arange(60, 150))
+    found = refine.mixed(guess, label, draw, refine.Pool.of(space), ("smoothing",))
     assert (found.name == "smoothing") == useful
     assert (found.scores["smoothing"] > found.scores["none"]) == useful
-    if not useful:
-        np.testing.assert_array_equal(found.probabilities, guess)
+    assert found.shares[found.name] > 0.99
 
 
-def test_plain_probabilities_stay_where_nothing_is_better() -> None:
-    """Land cover of one class says nothing: the same probabilities, the same score."""
-    guess = np.tile([0.5, 0.25, 0.25], (90, 1))
-    pool = refine.Pool.of(np.zeros((90, 2)), np.ones((90, 1)))
+def test_a_single_validation_sample_decides_little() -> None:
+    points, label, guess = made(90)
+    draw = Draw(np.arange(6), np.array([60]))
+    shares = refine.mixed(guess, label, draw, refine.Pool.of(points), ("smoothing",)).shares
+    assert 0.5 < shares["smoothing"] < 0.8
+
+
+def test_what_is_not_offered_changes_nothing() -> None:
+    points, label, guess = made(90)
     draw = Draw(np.arange(6), np.arange(60, 90))
-    found = refine.best(guess, np.arange(90) % 3, draw, pool, ("land_cover",))
-    assert found.scores["land_cover"] == found.scores["none"]
-    assert found.name == "none"
+    found = refine.mixed(guess, label, draw, refine.Pool.of(points), ())
+    np.testing.assert_array_equal(found.probabilities, guess)
+    assert found.shares == {"none": 1.0}
 
 
 def test_labels_beyond_the_draw_are_not_looked_at() -> None:
-    """Those of validation choose, and no others reach the prediction."""
+    """Those of validation weigh, and no others reach the prediction."""
     points, label, guess = made(90)
     draw = Draw(np.arange(6), np.arange(60, 90))
     other = label.copy()
     other[6:60] = -1
     pool = refine.Pool.of(points)
-    first, second = (refine.best(guess, k, draw, pool, ("smoothing",)) for k in (label, other))
+    first, second = (refine.mixed(guess, k, draw, pool, ("smoothing",)) for k in (label, other))
     np.testing.assert_array_equal(first.probabilities, second.probabilities)

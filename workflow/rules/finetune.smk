@@ -3,6 +3,7 @@ rule fewshot:
     input:
         samples=fewshot_samples,
         init=init_model,
+        given=given_to,
     output:
         f"{RESULTS}/fewshot/{{learner}}/{{shots}}/{{seeds}}.parquet",
     log:
@@ -37,6 +38,7 @@ rule baseline:
         samples=fewshot_samples,
         files=baseline_files,
         land_cover=init_model,
+        given=given_to,
     output:
         f"{RESULTS}/fewshot/{{learner}}/{{shots}}/{{seeds}}.parquet",
     log:

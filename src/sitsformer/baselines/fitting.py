@@ -38,7 +38,8 @@ from sitsformer.baselines.series import PixelSeries
 from sitsformer.config import expand
 from sitsformer.errors import SitsError
 from sitsformer.fewshot.nearby import around_of
-from sitsformer.fewshot.refine import NEARBY, Pool, best, standardised
+from sitsformer.fewshot.refine import NEARBY, Pool, mixed, standardised
+from sitsformer.fewshot.vectors import Rows
 
 if TYPE_CHECKING:
     from sitsformer.config import FewShot, Shots
@@ -157,7 +158,7 @@ def _cell(
     found = np.full((len(samples), task.classes), np.nan)
     found[wanted] = predicted(name, predict, series.take(wanted), task.classes)
     if settings.refine:
-        refined = best(found, samples.label, draw, pool, settings.refine)
+        refined = mixed(found, samples.label, draw, pool, settings.refine)
         found, choice = np.asarray(refined.probabilities), choice | refined.record
     return fewshot.Cell(
         learner,
@@ -178,7 +179,7 @@ def _space(
 ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
     """Standardised features of some samples, of the view that smooths the most noise."""
     space = baseline.space
-    features = space(series) if space is not None else series.features(series.views[-1])
+    features: Rows = series.features(series.views[-1]) if space is None else space(series)
     return standardised(features, training, rows)
 
 

@@ -179,7 +179,7 @@ class Pretrain(Section):
     epochs: int = Field(50, ge=1)
     """Passes over the training split."""
     batch_size: int = Field(512, ge=2)
-    """Samples a step."""
+    """Samples a step, or of each batch that `accumulate` adds up."""
     recipe: Optimiser = Optimiser()
     published: bool = True
     """Objectives with the name of a publication are trained by its recipe and augmentation, not by
@@ -202,7 +202,8 @@ class Pretrain(Section):
     checkpoint_every: int = Field(200, ge=1)
     """Steps between checkpoints (and one at each epoch's end)."""
     accumulate: int = Field(1, ge=1)
-    """Batches whose gradients are added before a step."""
+    """Batches whose gradients are added before a step: with `batch_size: 128`, 4 of them are a step
+    of 512 samples in less than half the memory (docs/scaling.md)."""
     loader: Literal["auto", "device", "memory", "stream"] = "auto"
     """Keep the set on the GPU (`device`), in memory, or stream it; `auto` goes by size."""
     compile: bool = False
@@ -323,7 +324,9 @@ class FewShot(Section):
     adaptations: tuple[AdaptationName, ...] = Field(
         ("full",), min_length=1, json_schema_extra=_with_adaptations
     )
-    """How the network learns the crops of a draw. Claims are about the first."""
+    """How the network learns the crops of a draw. Claims are about the first. `[probe]` is
+    recommended: docs/results.md is about it, and `sitsformer init` writes it. The default is
+    another one so that configs without the key mean what they always did."""
     validation: int = Field(20, ge=1)
     """Validation samples a class at most (never more than the shots)."""
     steps: int = Field(300, ge=1)
@@ -339,10 +342,10 @@ class FewShot(Section):
     """Share of the target spread over all classes."""
     augment: Augment = Augment()
     refine: tuple[Literal["land_cover", "smoothing", "nearby"], ...] = ()
-    """What is offered to every learner after it has predicted, for validation to choose (docs/
-    evaluation.md): `smoothing` over neighbours in its features, with the reflectances of all
-    samples, those of the test split too; `land_cover` of the pretrained model it started from;
-    `nearby`, the crops that are predicted around a sample on the ground."""
+    """What is offered to every learner after it has predicted, mixed by how it does on validation
+    samples (docs/evaluation.md): `smoothing` over neighbours in its features, with the reflectances
+    of all samples, those of the test split too; `land_cover` of the pretrained model it started
+    from; `nearby`, the crops that are predicted around a sample on the ground."""
     controls: tuple[BaselineName, ...] = ()
     """Baselines that are also run with the land cover of pretrained models (`dual` where it is
     among the inits): what an init gains beyond them is more than the knowledge of land cover."""

@@ -31,6 +31,7 @@ BESIDE_SETTINGS = (
     "train_samples",
     "validation_samples",
     "refinements",
+    "refined_shares",
 )
 """What stands beside the chosen settings in the choice of a network's cell."""
 

@@ -6,8 +6,8 @@ averaged over neighbours in the learner's own features, the drawn labels held (l
 Zhou et al. 2004, "Learning with local and global consistency", NIPS 16, with fixed labels).
 `nearby`: probabilities times how much of each crop is predicted on the ground around a sample,
 against how much in all (`nearby.py`). They use the reflectances of all samples of the store, those
-to be predicted too, and no label beside the drawn ones. Validation samples choose among none, each
-and any together.
+to be predicted too, and no label beside the drawn ones. None, each and any together are mixed, by
+how many validation samples each gets right.
 
 Axes: N samples of a store, n of them drawn, K crops, L classes of land cover.
 """
@@ -26,14 +26,15 @@ import numpy.typing as npt
 from sitsformer import threads
 from sitsformer.fewshot.draws import Draw, validation_score
 from sitsformer.fewshot.nearby import Around
+from sitsformer.fewshot.vectors import Rows, in_order
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
 Batches: TypeAlias = Callable[[Ints], Iterable[tuple[Ints, Floats]]]
 
 LAND_COVER, SMOOTHING, NEARBY = "land_cover", "smoothing", "nearby"
-SCORES = "refinements"
-"""Entry of a cell's choice with the score of each refinement that was tried."""
+SCORES, SHARES = "refinements", "refined_shares"
+"""Entries of a cell's choice: score, and share in the mixture, of each refinement tried."""
 
 NEIGHBOURS = 15
 SHARE = 0.8
@@ -50,6 +51,11 @@ COLUMNS, ROWS = 128, 4096
 """Features, and samples, that are worked on in float64 in one go."""
 PRIOR = 1.0
 """Samples that the land cover of all stands for beside a crop's drawn ones."""
+RIGHT = 0.5
+"""What one more validation sample that is right adds to the logarithm of a share."""
+OFFERED = float(np.log(2))
+"""What each refinement adds to it: whoever offers one expects it to help. Both were chosen on
+validation blocks (docs/results.md)."""
 
 
 @dataclass(frozen=True)
@@ -122,14 +128,19 @@ class Pool:
 
 
 def scale(
-    features: Floats, training: npt.NDArray[np.bool_]
+    features: Rows, training: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Mean and standard deviation (feature,) over the training split, whose labels are not seen.
 
     Args:
-        features: (N, feature).
+        features: (N, feature), of several where they are not held.
         training: (N,) which samples are of that split.
     """
+    if not isinstance(features, np.ndarray):
+        rows = np.flatnonzero(training)
+        own = [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)]
+        mean, std = in_order(lambda: (features[part].astype(np.float64) for part in own))
+        return mean, np.maximum(std, LEAST_SPREAD)
     mean, std = np.empty(features.shape[1]), np.empty(features.shape[1])
     for columns in np.array_split(np.arange(len(mean)), -(-len(mean) // COLUMNS)):
         chosen = features[np.ix_(training, columns)].astype(np.float64)
@@ -138,7 +149,7 @@ def scale(
 
 
 def standardised(
-    features: Floats, training: npt.NDArray[np.bool_], rows: Ints
+    features: Rows, training: npt.NDArray[np.bool_], rows: Ints
 ) -> Iterator[tuple[Ints, npt.NDArray[np.float32]]]:
     """Features less their mean, by their standard deviation (see `scale`), as a `Pool` wants them.
 
@@ -163,28 +174,45 @@ def switches(offered: Sequence[str], pool: Pool) -> list[tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class Refined:
-    """Predictions after the refinement that validation prefers.
+    """Predictions as a mixture of what the refinements make of them.
 
     Attributes:
         probabilities: (N, K).
-        name: what was done, joined by `+`, or `none`.
-        scores: name of each that was tried -> its `validation_score`.
+        shares: name of each that was tried, joined by `+`, or `none` -> its share, 1 in sum.
+        scores: the same names -> `validation_score`.
     """
 
     probabilities: Floats
-    name: str
+    shares: dict[str, float]
     scores: dict[str, tuple[float, float]]
+
+    @property
+    def name(self) -> str:
+        """The one with the largest share, of equals the first."""
+        return max(self.shares, key=lambda name: self.shares[name])
 
     @property
     def record(self) -> dict[str, Any]:
         """What a cell says of it."""
-        return {"refined": self.name, SCORES: {k: list(v) for k, v in self.scores.items()}}
+        return {
+            "refined": self.name,
+            SCORES: {name: list(score) for name, score in self.scores.items()},
+            SHARES: dict(self.shares),
+        }
 
 
-def best(
+def mixed(
     probabilities: Floats, label: Ints, draw: Draw, pool: Pool, offered: Sequence[str]
 ) -> Refined:
-    """The refinement that validation prefers, plain probabilities where they are as good.
+    """The refinements that are offered, mixed by how they do on validation samples.
+
+    A handful of these cannot tell the best: a choice would follow their noise. So each candidate
+    has a share (a Gibbs posterior: Alquier, Ridgway & Chopin 2016, "On the properties of
+    variational approximations of Gibbs posteriors", JMLR 17, section 2),
+
+        2^(number of refinements) exp(`RIGHT` x right samples),
+
+    where samples count so that each class has as many.
 
     Args:
         probabilities: (N, K) of a learner.
@@ -193,13 +221,23 @@ def best(
         pool: the samples.
         offered: names of refinements to try.
     """
-    tried = []
-    for chosen in switches(offered, pool):
-        found = refined(probabilities, chosen, label[draw.train], draw.train, pool)
-        score = validation_score(label[draw.validation], found[draw.validation])
-        tried.append((score, found, "+".join(chosen) or "none"))
-    _, found, name = max(tried, key=lambda one: one[0])
-    return Refined(found, name, {one[2]: one[0] for one in tried})
+    tried = switches(offered, pool)
+    truth, count = label[draw.validation], len(draw.validation)
+    scores: dict[str, tuple[float, float]] = {}
+    logs = np.empty(len(tried))
+    found: list[Floats] = []
+    for i, chosen in enumerate(tried):
+        found.append(refined(probabilities, chosen, label[draw.train], draw.train, pool))
+        score = validation_score(truth, found[i][draw.validation])
+        scores["+".join(chosen) or "none"] = score
+        logs[i] = len(chosen) * OFFERED + RIGHT * count * score[0]
+    weights = np.exp(logs - logs.max())
+    weights /= weights.sum()
+    mixture = np.zeros(probabilities.shape)
+    for weight, one in zip(weights, found, strict=True):
+        mixture += weight * one
+    shares = {name: float(weight) for name, weight in zip(scores, weights, strict=True)}
+    return Refined(mixture, shares, scores)
 
 
 def refined(

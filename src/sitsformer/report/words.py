@@ -38,8 +38,8 @@ WORDS = {
     "samples that are no random sample of the map.",
     "C": "of a regression: the smaller, the stronger its penalty on large weights.",
     "refined": "probabilities averaged over similar samples (`smoothing`), weighed by land cover "
-    "(`land_cover`) or by what is predicted on the ground around (`nearby`), where validation "
-    "samples prefer it.",
+    "(`land_cover`) or by what is predicted on the ground around (`nearby`): all are mixed by how "
+    "they do on validation samples, and the one named has the largest share.",
     "leakage": "test ground, or its like, seen in training: it makes figures too good.",
 }
 """Word -> meaning, in the order of the page."""
