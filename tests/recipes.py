@@ -19,7 +19,9 @@ def blocks(title: str) -> list[str]:
 def copy(folder: Path) -> Path:
     """The package in a folder of its own."""
     package = folder / "src" / "sitsformer"
-    shutil.copytree(ROOT / "src" / "sitsformer", package, ignore=shutil.ignore_patterns("*.pyc"))
+    shutil.copytree(
+        ROOT / "src" / "sitsformer", package, ignore=shutil.ignore_patterns("__pycache__")
+    )
     return package
 
 

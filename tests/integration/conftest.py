@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from dryruns import DryRuns
+from warm.warmjobs import WarmJobs
 
 from cubes import make_config
 from sample_world import WORLD, build
@@ -22,3 +23,19 @@ def dry() -> Iterator[DryRuns]:
     """Dry runs by one process, that of a file of tests."""
     with DryRuns() as runs:
         yield runs
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[dict[str, str]]:
+    """Environment in which jobs of the workflow have their imports behind them (warm/)."""
+    with WarmJobs() as jobs:
+        yield jobs.environment
+
+
+@pytest.fixture(scope="module")
+def warmed(warm: dict[str, str]) -> Iterator[None]:
+    """The same for whatever a file of tests starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in warm.items():
+            patch.setenv(name, value)
+        yield

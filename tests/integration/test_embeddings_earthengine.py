@@ -24,6 +24,8 @@ from sitsformer.embedded.tiles import make_tile
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile
 
+pytestmark = pytest.mark.usefixtures("warmed")
+
 LAYER = "satellite_embedding"
 
 

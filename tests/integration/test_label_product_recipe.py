@@ -106,7 +106,7 @@ def server() -> Iterator[LocalEarthEngine]:
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the package, into which the recipe is carried out; commands run from it."""
     copied = tmp_path / "src" / "sitsformer"
-    shutil.copytree(PACKAGE, copied)
+    shutil.copytree(PACKAGE, copied, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setenv("PYTHONPATH", str(copied.parent))
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     return copied

@@ -22,6 +22,8 @@ from sitsformer.config import Area
 from sitsformer.labels import products
 from sitsformer.samples import open_samples
 
+pytestmark = pytest.mark.usefixtures("warmed")
+
 STEP = 1e-4
 CANADA = fixtures.Place(-106.1, 50.9, -105.9, 51.1, fixtures.START, fixtures.END)
 """Saskatchewan."""

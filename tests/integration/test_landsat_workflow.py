@@ -20,7 +20,7 @@ from sitsformer.paths import Paths
 from sitsformer.samples import open_samples
 from sitsformer.stored import SCALE
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warmed")]
 
 PLACES = {
     "north": ([-93.600, 42.000, -93.572, 42.010], 2020, ["worldcover"], 1),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 import workflow
+from warm.warmjobs import WarmJobs
 
 import training_data
 from sitsformer import fewshot
@@ -65,16 +65,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, text in recipes().items():
         (copied / ROOMS[name] / f"{name}.py").write_text(text)
     training_data.store(folder / "made.zarr")
-    result = run(folder, CONFIG, "--", "all", "results/models/crop")
+    with WarmJobs(folder / "src") as warm:
+        result = workflow.run(
+            folder, CONFIG, "--", "all", "results/models/crop", env=warm.environment
+        )
     assert result.returncode == 0, result.stdout + result.stderr
     return folder
-
-
-def run(folder: Path, values: dict[str, Any], *options: str) -> subprocess.CompletedProcess[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder / "src"))
-        patch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-        return workflow.run(folder, values, *options)
 
 
 def test_the_learners_are_in_the_tables(finished: Path) -> None:
@@ -108,7 +104,8 @@ def test_the_model_of_the_maps_is_what_the_adaptation_made(finished: Path) -> No
 def test_only_what_is_trained_in_steps_depends_on_steps(finished: Path) -> None:
     """Cells of the prototypes and of the trees stay, the last layer is trained again."""
     more = {**CONFIG, "fewshot": {**CONFIG["fewshot"], "steps": 6}}
-    result = run(finished, more, "--dry-run", "--", "all", "results/models/crop")
+    options = ("--dry-run", "--", "all", "results/models/crop")
+    result = workflow.run(finished, more, *options, env={"PYTHONPATH": str(finished / "src")})
     text = result.stdout + result.stderr
     assert result.returncode == 0, text
     assert set(re.findall(r"Fine-tuning (\S+),", text)) == {"ssl-p0-last_layer"}

@@ -21,6 +21,8 @@ from sitsformer.config import parse
 from sitsformer.grid import Tile, tiles
 from sitsformer.paths import Paths
 
+pytestmark = pytest.mark.usefixtures("warmed")
+
 AREA = {
     **made_run.CONFIG["areas"]["county"],
     "bounds": [9.0, 50.0, 9.004, 50.003],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from warm.warmjobs import WarmJobs
 from workflow import ROOT, command
 
 import phenology
@@ -53,7 +55,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the package and the workflow, into which the recipes are carried out."""
     copied = tmp_path_factory.mktemp("checkout")
     for name in ("src", "workflow", "envs"):
-        shutil.copytree(ROOT / name, copied / name)
+        shutil.copytree(ROOT / name, copied / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "Snakefile", copied)
     modules = recipe()
     assert list(modules) == ["gentle.py", "absolute.py"]
@@ -67,12 +69,13 @@ def finished(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the workflow of that copy has run."""
     folder = tmp_path_factory.mktemp("run")
     phenology.write(folder / "crops.zarr", phenology.make(400, side=3, blocks=24))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(checkout / "src"))
-        patch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-        asked = command(folder, CONFIG)
-        asked[asked.index("--snakefile") + 1] = str(checkout / "Snakefile")
-        result = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=checkout)
+    asked = command(folder, CONFIG)
+    asked[asked.index("--snakefile") + 1] = str(checkout / "Snakefile")
+    with WarmJobs(checkout / "src") as warm:
+        result = subprocess.run(
+            asked, capture_output=True, text=True, check=False, cwd=checkout,
+            env=os.environ | warm.environment,
+        )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     return folder / "results"
 

@@ -17,6 +17,8 @@ from sitsformer.grid import Tile, tiles
 from sitsformer.imagery.synthetic.source import SyntheticSource
 from sitsformer.sensors import BANDS
 
+pytestmark = pytest.mark.usefixtures("warmed")
+
 BOUNDS = (-94.001, 43.0, -93.999, 43.002)
 SEASON = {"start": date(2021, 5, 1), "end": date(2021, 9, 1)}
 

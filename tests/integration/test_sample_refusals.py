@@ -18,6 +18,8 @@ from sitsformer.patches.merge import merge
 from sitsformer.patches.splits import SplitError
 from sitsformer.samples import SampleError, load_samples, shards
 
+pytestmark = pytest.mark.usefixtures("warmed")
+
 
 def test_a_cloudy_tile_is_empty_and_said_so(tmp_path, caplog):
     config = make_config()

@@ -26,6 +26,8 @@ from sitsformer.samples import SPLITS, load_samples, open_samples, shards
 from sitsformer.samples.describe import describe
 from sitsformer.samples.trace import trace
 
+pytestmark = pytest.mark.usefixtures("warmed")
+
 
 def test_the_set_holds_all_samples_of_its_tiles(world):
     assert len(world["stores"]) >= 4

@@ -15,6 +15,8 @@ from sitsformer.stored import MISSING
 from stac_exports import add, refused, run, written
 from stac_world import COLLECTION, Catalogue, Server, build
 
+pytestmark = pytest.mark.usefixtures("warmed")
+
 OFFSET = {"s2:processing_baseline": "05.10"}
 
 

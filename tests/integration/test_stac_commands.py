@@ -15,6 +15,8 @@ from sitsformer import cube
 from sitsformer.grid import Tile
 from stac_world import BOUNDS, COLLECTION, Catalogue, Server
 
+pytestmark = pytest.mark.usefixtures("warmed")
+
 KEY = "sig=do-not-tell"
 
 

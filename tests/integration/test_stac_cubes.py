@@ -17,6 +17,8 @@ from sitsformer.stored import MISSING
 from stac_exports import add, run, written
 from stac_world import COLLECTION, Catalogue, Server, area, build
 
+pytestmark = pytest.mark.usefixtures("warmed")
+
 OFFSET = {"s2:processing_baseline": "05.10"}
 
 

@@ -23,6 +23,8 @@ from sitsformer.samples import about, open_samples, read_manifest
 from sitsformer.samples.trace import trace
 from survey_world import AREA, RARE, area_tiles, points, polygons, survey_config
 
+pytestmark = pytest.mark.usefixtures("warmed")
+
 POINTS = {
     "kind": "points",
     "path": "points.gpkg",

@@ -29,17 +29,18 @@ def command(folder, name, *more, embedding="linear", dropout=0.1):
     ]  # fmt: skip
 
 
-def run(arguments, **options):
+def run(arguments, env=None, **options):
     return subprocess.run(
-        arguments, capture_output=True, text=True, env=ENVIRONMENT, timeout=600, **options
-    )
+        arguments, capture_output=True, text=True, env=ENVIRONMENT | (env or {}), timeout=600,
+        **options,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(warm, tmp_path_factory):
     made = tmp_path_factory.mktemp("training")
     training_data.store(made / "made.zarr", unlabelled=0.2)
-    finished = run(command(made, "whole"))
+    finished = run(command(made, "whole"), warm)
     assert finished.returncode == 0, finished.stderr
     return made
 
@@ -71,12 +72,12 @@ def test_two_processes_write_the_same_bytes(folder):
     assert same_bytes(folder, "again")
 
 
-def test_a_stream_from_disk_trains_the_same_as_memory(folder):
+def test_a_stream_from_disk_trains_the_same_as_memory(folder, warm):
     """Weights and history to the bit."""
     arguments = command(folder, "stream")
     config = folder / "stream.yaml"
     config.write_text(config.read_text().replace("  epochs: 3", "  epochs: 3\n  loader: stream"))
-    assert run(arguments).returncode == 0
+    assert run(arguments, warm).returncode == 0
     for file in ("model.safetensors", "history.csv"):
         streamed = (folder / "stream" / "model" / file).read_bytes()
         assert streamed == (folder / "whole" / "model" / file).read_bytes()
@@ -122,9 +123,9 @@ def test_sigterm_saves_and_asks_for_another_try(folder):
     assert not (folder / "terminated" / "model").exists()
 
 
-def test_no_room_leaves_the_last_checkpoint_whole(folder):
+def test_no_room_leaves_the_last_checkpoint_whole(folder, warm):
     """A limit on the size of files stands for a full disk: the write itself fails half-way."""
-    assert run(command(folder, "full")).returncode == 0
+    assert run(command(folder, "full"), warm).returncode == 0
     checkpoint = folder / "full" / "checkpoint" / "checkpoint.safetensors"
     before = checkpoint.read_bytes()
     config = folder / "full.yaml"
@@ -150,7 +151,7 @@ def test_no_room_leaves_the_last_checkpoint_whole(folder):
         ("sl", "conv3d", "none"),
     ],
 )
-def test_two_processes_train_what_one_trains(folder, objective, embedding, decoder):
+def test_two_processes_train_what_one_trains(folder, warm, objective, embedding, decoder):
     """Same batches, masks, BatchNorm statistics and losses; dropout off, since its masks differ.
 
     Land cover alone is learned from a set with so few labels that a process gets none at times.
@@ -168,7 +169,7 @@ def test_two_processes_train_what_one_trains(folder, objective, embedding, decod
         config.write_text(text.replace("  epochs: 3", f"  epochs: 3\n  decoder: {decoder}"))
         return arguments
 
-    one = run(asked("one"))
+    one = run(asked("one"), warm)
     assert one.returncode == 0, one.stderr
     arguments = asked("two")
     launcher = [
@@ -193,7 +194,7 @@ def test_two_processes_train_what_one_trains(folder, objective, embedding, decod
         assert torch.allclose(value.float(), found[1][name].float(), atol=2e-3), name
 
 
-def test_the_whole_way_from_pretraining_to_cells(folder):
+def test_the_whole_way_from_pretraining_to_cells(folder, warm):
     from sitsformer.fewshot import read_cells
 
     config = training_data.config(folder / "whole.yaml")
@@ -203,7 +204,7 @@ def test_the_whole_way_from_pretraining_to_cells(folder):
         "--samples", str(folder / "made.zarr"), "--init", "dual", "--pretrain-seed", "3",
         "--init-model", str(folder / "whole" / "model"), "--shots", "5", "--seeds", "0-2",
         "--out", str(out), "--save-model", str(saved),
-    ])  # fmt: skip
+    ], warm)  # fmt: skip
     assert finished.returncode == 0, finished.stderr
     table = read_cells(out)
     assert [cell.seed for cell in table.cells] == [0, 1, 2]
@@ -231,7 +232,7 @@ def test_the_original_command_line_works(folder):
     assert (tuned / "model" / "model.safetensors").exists()
 
 
-def test_mistakes_are_one_line(folder, tmp_path):
+def test_mistakes_are_one_line(folder, warm, tmp_path):
     training_data.store(tmp_path / "five.zarr", patch=5)
     config = training_data.config(tmp_path / "c.yaml")
     wrong = run([
@@ -239,7 +240,7 @@ def test_mistakes_are_one_line(folder, tmp_path):
         "--samples", str(tmp_path / "five.zarr"), "--init", "dual", "--init-model",
         str(folder / "whole" / "model"), "--shots", "5", "--seeds", "0", "--out",
         str(tmp_path / "o.parquet"),
-    ])  # fmt: skip
+    ], warm)  # fmt: skip
     assert wrong.returncode == 3
     assert "patches of 1 x 1 pixels; found 5 x 5" in wrong.stderr
     assert "Traceback" not in wrong.stderr

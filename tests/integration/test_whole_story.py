@@ -26,7 +26,7 @@ from sitsformer.grid import outline, tiles, to_lonlat
 from sitsformer.imagery.synthetic.source import SyntheticSource
 from sitsformer.legends import load_legend
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warmed")]
 
 BOUNDS = [-94.900, 43.100, -94.880, 43.112]
 NEXT = [-94.960, 43.140, -94.950, 43.148]

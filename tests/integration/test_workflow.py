@@ -27,10 +27,10 @@ AFTER_PRETRAIN = {"fewshot": 2, "crop_model": 1, "map": 1, "mosaic": 1, **AFTER_
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(warm: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the tiny workflow has run."""
     folder = tmp_path_factory.mktemp("finished")
-    result = run(folder, tiny())
+    result = run(folder, tiny(), env=warm)
     assert result.returncode == 0, result.stdout + result.stderr
     return folder
 
@@ -196,7 +196,10 @@ def test_polygons_of_a_split_decide_what_is_cut_and_are_an_input(
 def test_the_same_config_twice_gives_the_same_bytes_even_when_killed(
     finished: Path, tmp_path: Path
 ) -> None:
-    """The second run is killed with all its jobs three times, each time further on its way."""
+    """The second run is killed with all its jobs three times, each time further on its way.
+
+    Its jobs are Python processes of their own from the first import on, those of the first are not.
+    """
     reached = ("results/cubes/*/*.zarr", "results/checkpoints/*", "results/fewshot/*/*/*.parquet")
     for milestone in reached:
         lock = () if milestone == reached[-1] else ("--nolock",)

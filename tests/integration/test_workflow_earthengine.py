@@ -20,7 +20,7 @@ from sitsformer import artefacts, cube
 from sitsformer.config import Config, parse
 from sitsformer.paths import Paths
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warmed")]
 
 SMALLER: dict[str, Any] = {
     "results": "results",

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -157,7 +158,7 @@ def test_a_stage_with_a_new_version_runs_again_with_what_depends_on_it(tmp_path:
     assert run(tmp_path, values, "--", store).returncode == 0
     assert planned(tmp_path, values, "--", store) == {}
     source = tmp_path / "src"
-    subprocess.run(["cp", "-r", str(ROOT / "src"), str(source)], check=True)
+    shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
     versions = source / "sitsformer" / "versions.py"
     text = versions.read_text()
     versions.write_text(text.replace('"patches": ', '"patches": 1'))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -48,11 +49,14 @@ def command(folder: Path, values: dict[str, Any], *options: str) -> list[str]:
     ]
 
 
-def run(folder: Path, values: dict[str, Any], *options: str) -> subprocess.CompletedProcess[str]:
-    """Run the workflow, or part of it, and wait."""
+def run(
+    folder: Path, values: dict[str, Any], *options: str, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the workflow, or part of it, and wait; `env` beside what the environment has."""
     return subprocess.run(
-        command(folder, values, *options), capture_output=True, text=True, check=False, cwd=ROOT
-    )
+        command(folder, values, *options),
+        capture_output=True, text=True, check=False, cwd=ROOT, env=os.environ | (env or {}),
+    )  # fmt: skip
 
 
 def planned(folder: Path, values: dict[str, Any], *options: str) -> dict[str, int]:
