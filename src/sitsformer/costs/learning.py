@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sitsformer.config import Config, Shots
 from sitsformer.config.compute import NetworkStage
+from sitsformer.config.learners import controlled
 from sitsformer.costs import rates
 from sitsformer.costs.job import Job
 from sitsformer.costs.sizes import Store, store
@@ -74,21 +75,42 @@ def crop_model(paths: Paths) -> Job:
 def baseline(
     paths: Paths, learner: Learner, shots: Shots, seeds: int, *, patches: bool = False
 ) -> Job:
-    """The cells of a baseline, or its model, which is fitted with all patches held."""
+    """The cells of a baseline, or its model, which is fitted with all patches held.
+
+    Cells that are made of fits are refined alone.
+    """
+    fitted = patches or learner.method not in controlled(paths.config)
+    return _baseline(paths, learner, shots, seeds, fitted=fitted, refined=True, patches=patches)
+
+
+def fits(paths: Paths, method: str, shots: Shots, seeds: int) -> Job:
+    """The fits of a baseline for itself and its controls."""
+    found = store(paths, paths.config.fewshot.set)
+    job = _baseline(paths, Learner(method), shots, seeds, fitted=True, refined=False)
+    size = found.samples * found.classes * rates.FIT_VALUE / 1e6
+    return _leaving(job, seeds * size, rates.FIT_FILES + 2 * seeds)
+
+
+def _baseline(
+    paths: Paths,
+    learner: Learner,
+    shots: Shots,
+    seeds: int,
+    *,
+    fitted: bool,
+    refined: bool,
+    patches: bool = False,
+) -> Job:
+    """A job that fits a baseline, or refines what its fits predict, or both."""
     config = paths.config
     found = store(paths, config.fewshot.set)
     drawn, test = _drawn(found, shots), found.part("test")
-    method = learner.method
-    member = members(config.embeddings).get(method)
-    rate = rates.BASELINES.get(method, rates.SLOWEST)
-    if member is not None:
-        rate = rates.EMBEDDED[member.kind.name]
-    refine = config.fewshot.refine
-    looked = found.samples if refine else test
+    rate = _rate(config, learner.method) if fitted else rates.Fitted(0.0, 0.0)
+    looked = found.samples if config.fewshot.refine else test
     seconds = found.bytes / rates.READ_BYTES
-    steps = config.fewshot.steps_for(drawn) if in_steps(config, learner) else 0
+    steps = config.fewshot.steps_for(drawn) if fitted and in_steps(config, learner) else 0
     each = rate.drawn * drawn + rate.predicted * looked + rate.step * steps
-    seconds += seeds * (each + _smoothed(config, found))
+    seconds += seeds * (each + (_smoothed(config, found) if refined else 0.0))
     knows = learner.control or learner.joins
     start = rates.TORCH if steps or knows else rates.LEARNER
     held = _held_by_baseline(config, found, steps > 0, knows, patches)
@@ -109,6 +131,13 @@ def baseline(
             config, seconds - seeds * rate.step * steps, seeds * steps, operations
         )
     return Job(known, memory, size, rates.CELL_FILES, gpu, operations)
+
+
+def _rate(config: Config, method: str) -> rates.Fitted:
+    member = members(config.embeddings).get(method)
+    if member is not None:
+        return rates.EMBEDDED[member.kind.name]
+    return rates.BASELINES.get(method, rates.SLOWEST)
 
 
 def _held_by_baseline(

@@ -151,6 +151,7 @@ REMEDIES = {
     "pretrain": "it goes on from its checkpoint when it is submitted again; or ask for a GPU "
     "(compute.device), fewer epochs, or stream the samples (pretrain.loader)",
     "fewshot": "take fewer seeds a job (fewshot.seeds_per_job), passes or learning rates",
+    "fit": "take fewer seeds a job (fewshot.seeds_per_job), passes or samples",
     "baseline": "take fewer seeds a job (fewshot.seeds_per_job), passes or samples",
     "crop_model": "take fewer shots (maps.shots), passes or learning rates",
     "merge": "take fewer samples a tile (sets.<name>.per_tile)",

@@ -113,6 +113,8 @@ NEIGHBOUR_PAIR = 1e-8
 MODEL_FILES, CELL_FILES = 9, 6
 CELL_ROW = 6.0
 """Bytes of a stored prediction, a class."""
+FIT_VALUE, FIT_FILES = 8.0, 3
+"""Bytes of a prediction that controls refine, a class, and files of a job beside its draws'."""
 
 
 @dataclass(frozen=True)
