@@ -100,8 +100,7 @@ class World:
     def config(self, name: str, **changes: Any) -> Path:
         path = self.folder / f"{name}.yaml"
         sections = {
-            key: {**value, **changes[key]} if key in changes else value
-            for key, value in CONFIG.items()
+            key: {**CONFIG.get(key, {}), **changes.get(key, {})} for key in CONFIG | changes
         }
         path.write_text(yaml.safe_dump(sections))
         return path
@@ -224,6 +223,63 @@ def baseline(world: World, method: str, shots: str) -> Path:
     return out
 
 
+def crop_model(world: World, method: str, shots: str) -> None:
+    """The model of the maps, by a learner that has no network."""
+    maps = {"tiles": {"farm": 1}, "learner": method, "shots": shots}
+    world.measure(
+        f"crop_model {method} {shots}", "crop-model", "--config", world.config("m", maps=maps),
+        "--samples", world.store, "--out", world.folder / f"crop-{method}",
+    )  # fmt: skip
+
+
+def joined(world: World, refine: list[str], crop: bool = False) -> None:
+    """Who joins embeddings with an encoder: `48 * hidden` bytes of features of a sample."""
+    init, rows = world.folder / "encoder", world.folder / "rows.zarr"
+    subprocess.run([sys.executable, __file__, "--make-joined", world.folder], check=True)
+    settings = CONFIG["fewshot"] | {"inits": ["none", "dual"], "refine": refine}
+    maps = {"tiles": {"farm": 1}, "learner": "dual+mine", "shots": 10}
+    config = world.config(
+        "j", fewshot=settings, embeddings={"mine": {"rasters": {"farm": "mine.tif"}}}, maps=maps
+    )
+    common = ("--config", config, "--samples", world.store, "--embeddings", rows, "--out")
+    if crop:
+        world.measure(
+            "crop_model joined 10", "crop-model", *common, world.folder / "crop-joined",
+            "--pretrained", "dual-p0", init,
+        )  # fmt: skip
+    else:
+        world.measure(
+            " ".join(["baseline joined 10", *refine]), "baseline", *common,
+            world.folder / f"joined{len(refine)}.parquet", "--method", "dual-p0+mine",
+            "--init-model", init, "--shots", "10", "--seeds", "0",
+        )  # fmt: skip
+
+
+def make_joined(folder: Path) -> None:
+    """Embeddings of 64 axes for the samples, and an encoder that learned nothing."""
+    import torch
+
+    from sitsformer.embedded.store import write_rows
+    from sitsformer.model import Architecture, SITSFormer
+    from sitsformer.modelstore import Origin, save_model
+
+    if (folder / "rows.zarr").exists():
+        return
+    store = folder / "land.zarr"
+    opened = samples.open_samples(store)
+    common, stats = samples.about(opened), samples.statistics(store)
+    values = np.random.default_rng(0).integers(-127, 128, (opened.sizes["sample"], 64), np.int8)
+    attrs = {"layer": "mine", "title": "mine", "divisor": 127.5, "power": 2.0}
+    axes = tuple(f"A{k:02}" for k in range(64))
+    write_rows(folder / "rows.zarr", values, axes, attrs, config={}, inputs={"samples": store})
+    torch.manual_seed(0)
+    shape = Architecture(**CONFIG["model"], classes=len(common.classes))
+    names = common.classes.names
+    model = SITSFormer(shape, stats.mean, stats.std, common.bands, names, common.sensor.name)
+    made = Origin("dual", {}, {}, {"samples": store}, 0, classes=common.classes)
+    save_model(folder / "encoder", model, made)
+
+
 def tile_map(world: World) -> None:
     from sitsformer.config import load
     from sitsformer.grid import tiles
@@ -264,6 +320,12 @@ def every(world: World, only: list[str]) -> None:
         "baseline random_forest 10": lambda: baseline(world, "random_forest", "10"),
         "baseline logistic_regression 10": lambda: baseline(world, "logistic_regression", "10"),
         "baseline temporal_cnn 10": lambda: baseline(world, "temporal_cnn", "10"),
+        "crop_model random_forest 10": lambda: crop_model(world, "random_forest", "10"),
+        "crop_model logistic_regression 10": lambda: crop_model(world, "logistic_regression", "10"),
+        "crop_model temporal_cnn 10": lambda: crop_model(world, "temporal_cnn", "10"),
+        "baseline joined 10": lambda: joined(world, []),
+        "baseline joined 10 smoothing": lambda: joined(world, ["smoothing"]),
+        "crop_model joined 10": lambda: joined(world, [], crop=True),
         "pretrain stream": lambda: pretrain(world, "stream"),
         "evaluate": lambda: evaluate(world),
         "map": lambda: tile_map(world),
@@ -286,7 +348,11 @@ def main() -> dict[str, dict[str, Any]]:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--make-joined", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.make_joined:
+        make_joined(given.make_joined)
+        return {}
     count = 8000 if given.quick else given.samples
     with tempfile.TemporaryDirectory() as name:
         folder = given.keep or Path(name)

@@ -96,10 +96,36 @@ def run(command: object, *options: object) -> None:
     assert done.exit_code == 0, done.output
 
 
+def write_config(folder: Path) -> Path:
+    """The config of the made run, in its folder."""
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(CONFIG))
+    return path
+
+
+def make_tables(folder: Path, store: Path, cells: list[Path]) -> Path:
+    """The tables of predictions, and their folder."""
+    options = ("--config", write_config(folder), "--samples", store, "--pretrain-samples", store)
+    tables = folder / "results" / "tables"
+    run(evaluate, *options, "--out", tables, *cells)
+    return tables
+
+
+def make_map(folder: Path, area: str, tile: str) -> Path:
+    """The map of a tile and that of its area, which is given back."""
+    config, results = write_config(folder), folder / "results"
+    maps, model = results / "maps" / area, results / "models" / "crop"
+    cube_of = ("--cube", results / "cubes" / area / f"{tile}.zarr")
+    drawn, out = maps / "tiles" / f"{tile}.tif", maps / f"{area}.tif"
+    run(map_command, "--config", config, "--model", model, *cube_of, "--out", drawn)
+    options = ("--config", config, "--samples", results / "patches" / "crops.zarr")
+    run(mosaic, *options, "--model", model, *cube_of, "--out", out, drawn)
+    return out
+
+
 def make(folder: Path) -> Path:
     """Make a run in a folder and return the path of its report."""
-    config = folder / "config.yaml"
-    config.write_text(yaml.safe_dump(CONFIG))
+    config = write_config(folder)
     results = folder / "results"
     tile = results / "cubes" / "county" / "32632_499980_5599980.zarr"
     make_cube(tile)
@@ -114,14 +140,8 @@ def make(folder: Path) -> Path:
     benchmark = results / "benchmarks" / "fewshot" / "none-full" / "5.tsv"
     benchmark.parent.mkdir(parents=True)
     benchmark.write_text("s\th:m:s\tmax_rss\tcpu_time\n12.5\t0:00:12\t431.2\t11.9\n")
-    tables = results / "tables"
-    tif = results / "maps" / "county" / "tiles" / "32632_499980_5599980.tif"
-    area = results / "maps" / "county" / "county.tif"
-    options = ("--config", config, "--samples", store)
-    run(evaluate, *options, "--pretrain-samples", store, "--out", tables, *cells)
-    crop = results / "models" / "crop"
-    run(map_command, "--config", config, "--model", crop, "--cube", tile, "--out", tif)
-    run(mosaic, *options, "--model", crop, "--cube", tile, "--out", area, tif)
+    tables = make_tables(folder, store, cells)
+    area = make_map(folder, "county", tile.stem)
     page = results / "report.html"
     run(
         report, "--config", config, "--tables", tables, "--benchmarks", results / "benchmarks",

@@ -36,6 +36,7 @@ from sitsformer.versions import STAGES
 
 if TYPE_CHECKING:
     from sitsformer.config import Shots
+    from sitsformer.fewshot.vectors import Rows
     from sitsformer.samples import Samples
 
 logger = logging.getLogger("sitsformer")
@@ -80,8 +81,15 @@ def make(
         seed = -1 if learner.init in config.pretrain.models else learner.pretrain_seed
         modelstore.refuse_other_start(init, learner.init, seed)
     network = learner.method == NETWORK
-    samples = load_samples(store, reflectance=not network)  # a network reads it without padding
-    work = _Work(config, store, samples, chosen, init, device, embedded=embedded)
+    # A network reads it without padding, others the pixels that they look at. Where a patch is a
+    # pixel, what is made of it would be twice as large.
+    samples = load_samples(store, reflectance=False)
+    held = not network and samples.reflectance.shape[-1] == 1
+    samples = load_samples(store) if held else samples
+    patches = None if held else store
+    work = _Work(
+        config, store, samples, chosen, init, device, out.parent, patches, embedded=embedded
+    )
     if checkpoint is not None:
         work = replace(work, kept=Kept(checkpoint, work.identity))
     (_network if network else _baseline)(work, out)
@@ -101,6 +109,8 @@ class _Work:
         chosen: who, and why.
         init: the pretrained model that it starts from, or whose land cover it is given.
         device: where networks run.
+        beside: folder for what is not held in memory, until it is no longer needed.
+        patches: where the reflectance of the samples is read; None: they hold it.
         kept: trainings of an earlier try; None: nothing is kept.
         embedded: embeddings of the samples, where it learns from a layer of them.
     """
@@ -111,6 +121,8 @@ class _Work:
     chosen: Chosen
     init: Path | None
     device: str
+    beside: Path
+    patches: Path | None
     kept: Kept | None = None
     embedded: Path | None = None
 
@@ -263,21 +275,29 @@ def _weights(
     return (weights, score) if score > plain else (None, plain)
 
 
-def _known(work: _Work) -> tuple[Floats | None, Floats | None]:
+def _known(work: _Work) -> tuple[Rows | None, Floats | None]:
     """Features of a pretrained model that is joined, and land cover where that may refine."""
     from sitsformer.encoded import encoded
     from sitsformer.finetune import land_cover
+    from sitsformer.sampleseries import read_series
 
     if work.init is None:
         return None, None
     wanted = LAND_COVER in work.config.fewshot.refine
-    if work.learner.joins:
-        found = encoded(work.init, work.samples, work.device, land_cover=wanted)
-        return found.features, found.land_cover
-    return None, land_cover(work.init, work.samples, work.device) if wanted else None
+    if not wanted and not work.learner.joins:
+        return None, None
+    series = None
+    if work.patches is not None:
+        series = read_series(work.patches, work.samples, work.init, work.device)
+    if not work.learner.joins:
+        return None, land_cover(work.init, work.samples, work.device, series)
+    found = encoded(
+        work.init, work.samples, work.device, land_cover=wanted, series=series, folder=work.beside
+    )
+    return found.features, found.land_cover
 
 
-def _fitted(work: _Work, drawn: Draw, features: Floats | None) -> saved.Fitted:
+def _fitted(work: _Work, drawn: Draw, features: Rows | None) -> saved.Fitted:
     """A baseline, or who learns from embeddings, fitted to a draw.
 
     Args:
@@ -288,12 +308,14 @@ def _fitted(work: _Work, drawn: Draw, features: Floats | None) -> saved.Fitted:
     learner, samples, settings = work.learner, work.samples, work.config.fewshot
     member = members(work.config.embeddings).get(learner.method)
     if member is None:
-        return saved.fit(samples, learner.method, drawn, SEED, settings, work.device, work.kept)
+        return saved.fit(
+            samples, learner.method, drawn, SEED, settings, work.device, work.kept, work.patches
+        )
     if work.embedded is None:
         raise SitsError(f"{learner.name} learns from {member.layer}: give its embeddings, too")
     return savedembedded.fit(
         samples, work.store, work.embedded, member, drawn, SEED, settings,
-        name=learner.method, encoded=features, device=work.device,
+        name=learner.method, encoded=features, device=work.device, patches=work.patches,
     )  # fmt: skip
 
 

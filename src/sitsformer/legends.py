@@ -102,9 +102,10 @@ def _codes(legend: Legend, entries: Sequence[int | str]) -> tuple[int, ...]:
     for entry in entries:
         if isinstance(entry, str) and entry.isdecimal() and entry not in of_name:
             entry = int(entry)
-        if isinstance(entry, int):
+        if isinstance(entry, int) and (entry in legend.codes or str(entry) not in of_name):
             found.append(entry)
             continue
+        entry = str(entry)  # codes too large for a layer are names
         named = of_name.get(clean(entry).casefold())
         if named is None:
             near = get_close_matches(entry, legend.names, 1)

@@ -150,7 +150,11 @@ def _code(here: str, text: str) -> int:
         raise ConfigError(f"{here}: {text!r} is not a code; write a whole number from 0 to 65535")
     code = int(re.split("[.,]", text)[0])
     if code > HIGHEST_CODE:
-        raise ConfigError(f"{here}: code {code}; codes must lie between 0 and {HIGHEST_CODE}")
+        raise ConfigError(
+            f"{here}: code {code}; codes must lie between 0 and {HIGHEST_CODE}, since layers hold "
+            "no larger ones: number the classes anew, in the raster and here; larger codes of a "
+            "survey are classes without a legend, which `classes` of a set may gather and name"
+        )
     return code
 
 

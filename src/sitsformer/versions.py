@@ -17,6 +17,6 @@ STAGES = {
     "crop_model": 6,
     "map": 2,
     "mosaic": 4,
-    "report": 8,
+    "report": 9,
 }
 """Command of the stage -> version of what it makes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,15 @@ import pytest
 from dryruns import DryRuns
 from reruns import (
     CROPS,
+    MAPPED,
     TABLES,
     changed,
     demo,
 )
 from shapely import box
+
+import phenology
+from made_run import make_model
 
 pytestmark = pytest.mark.long
 
@@ -145,3 +150,57 @@ def test_keys_of_clouds_concern_who_looks_at_them(
     assert dry.jobs(folder, changed(values, {f"{clouds}.blue_max": 0.5})) == {}
     found = dry.jobs(folder, changed(values, {f"{clouds}.by": "simple"}))
     assert isinstance(found, dict) and found["cube"] > 0
+
+
+@pytest.fixture(scope="module")
+def given(dry: DryRuns, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A folder in which the demo was made of a store and of models that others made."""
+    folder = tmp_path_factory.mktemp("given")
+    phenology.write(folder / "fields.zarr", phenology.make(60, side=3))
+    make_model(folder / "dual", "dual", ("water", "trees"))
+    make_model(folder / "crop", "classification", phenology.NAMES)
+    changes = {
+        "sets.crops": {"store": "fields.zarr"},
+        "patches.size": 3,
+        "model.hidden": 16,
+        "pretrain.models": {"dual": "dual"},
+        "maps.model": "crop",
+    }
+    values = changed(demo(), changes)
+    for key in ("learner", "init", "adaptation", "shots", "pretrain_seed"):
+        values["maps"].pop(key, None)
+    dry.pretend(folder, values)
+    return folder, values
+
+
+OF_OTHERS = {
+    "fields.zarr": {"fewshot": 8, "baseline": 4, "mosaic": 1, **TABLES},
+    "dual": {"fewshot": 2, **TABLES},
+    "crop": {**MAPPED, "report": 1},
+}
+"""Store or model of the user -> the jobs that read it, and what is made of theirs."""
+
+
+@pytest.mark.parametrize("name", OF_OTHERS)
+@pytest.mark.parametrize("way", ["anew", "within"])
+def test_a_changed_store_or_model_of_the_user_runs_again_what_reads_it(
+    dry: DryRuns, given: tuple[Path, dict[str, Any]], name: str, way: str
+) -> None:
+    """Put in the place of the old one, or copied over it file by file."""
+    folder, values = given
+    path, aside, record = folder / name, folder / "aside", folder / name / "provenance.json"
+    kept, times = record.read_bytes(), record.stat()
+    if way == "anew":
+        path.rename(aside)
+        shutil.copytree(aside, path)
+        os.utime(path)
+    else:
+        record.write_bytes(kept + b" ")
+    assert dry.jobs(folder, values) == OF_OTHERS[name]
+    if way == "anew":
+        shutil.rmtree(path)
+        aside.rename(path)
+    else:
+        record.write_bytes(kept)
+        os.utime(record, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert dry.jobs(folder, values) == {}

@@ -141,9 +141,9 @@ def test_cloudy_items_are_left_out_and_named(
         ("/api", {}, SitsError, "an API is searched by collection; .* has sentinel-2-l2a$"),
         (
             "/api",
-            {"collection": "sentinel-2-l1c"},
+            {"collection": "sentinel-2-l2b"},
             SitsError,
-            "no collection 'sentinel-2-l1c'; it has sentinel-2-l2a; did you mean",
+            "no collection 'sentinel-2-l2b'; it has sentinel-2-l2a; did you mean",
         ),
         ("/catalog.json", {"collection": "other"}, SitsError, "no collection 'other'"),
         ("/page.html", {}, SitsError, "is no STAC API, catalogue or file of items"),

@@ -17,7 +17,7 @@ from sitsformer.config import FewShot, parse
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import metrics
 from sitsformer.fewshot import Learner, parse_learner
-from sitsformer.samples import load_samples
+from sitsformer.samples import BandStatistics, load_samples, statistics_of
 
 SETTINGS = FewShot(set="crops", steps=60, batch_size=32, validation=5)
 
@@ -124,6 +124,20 @@ def test_series_are_the_same_where_patches_are_read_from_their_store(tmp_path: P
         for made in ("values", "regular", "features"):
             one, other = (getattr(some.take(rows), made)(view) for some in (expected, found))
             np.testing.assert_array_equal(one, other)
+
+
+def test_given_statistics_are_those_of_networks_wherever_patches_are(tmp_path: Path) -> None:
+    samples = phenology.make(60)
+    store = phenology.write(tmp_path / "made.zarr", samples)
+    small = load_samples(store, reflectance=False)
+    own = statistics_of(samples)
+    given = BandStatistics(own.mean + 0.1, own.std * 2)
+    held = series.PixelSeries.of(samples, statistics=given).normalised
+    read = series.PixelSeries.of(small, statistics=given, path=store).normalised
+    for name in ("mean", "std"):
+        one, other = getattr(held, name).numpy(), getattr(read, name).numpy()
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(read.mean.numpy(), given.mean.astype(np.float32))
 
 
 @pytest.mark.parametrize("name", ["random_forest", "temporal_cnn", "minirocket"])

@@ -4,8 +4,10 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 import torch
 import yaml
@@ -43,6 +45,24 @@ def test_every_command_explains_itself(name) -> None:
     result = CliRunner().invoke(contents, [name, "--help"])
     assert result.exit_code == 0, result.output
     assert len(result.output.split("\n\n")[1].strip()) > 10
+
+
+def every_command(group: click.Group) -> Iterator[click.Command]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        assert found is not None
+        yield from every_command(found) if isinstance(found, click.Group) else [found]
+
+
+def test_every_option_explains_itself() -> None:
+    silent = [
+        f"{command.name} {option.opts[0]}"
+        for command in every_command(contents)
+        for option in command.params
+        if isinstance(option, click.Option) and not option.hidden and not option.help
+    ]
+    assert not silent
 
 
 def test_help_imports_no_heavy_package() -> None:

@@ -147,6 +147,15 @@ def test_warnings_of_an_offset_and_of_splits_that_are_not_used(tmp_path, caplog,
     assert "1000 too large" in caplog.text and "'split', which is not used" in caplog.text
 
 
+def test_a_warning_of_many_absent_classes_says_how_many(tmp_path):
+    names = [f"crop {k}" for k in range(40)]
+    write_table(tmp_path / "t.npz", label=np.arange(60) % 2, label_names=np.array(names))
+    table(tmp_path / "t.npz", tmp_path / "t.zarr")
+    (line,) = (w for w in read_manifest(tmp_path / "t.zarr")["warnings"] if "split" not in w)
+    shown = ", ".join(names[2:14])
+    assert line == f"no sample of {shown}, ... (38 in all)"
+
+
 def counties(samples=60):
     """Three counties, the last of which is the test; the others are shared."""
     region = np.array(["Adams", "Harvey", "Haskell"])[np.arange(samples) % 3]

@@ -230,6 +230,42 @@ def test_a_baseline_that_was_kept_learned_by_the_weights_of_features(
     assert np.abs(alike - found).max() > 0.01
 
 
+@pytest.mark.parametrize("name", [k for k, one in shipped().items() if not one.extra])
+def test_what_is_read_from_the_store_keeps_the_same_bytes(
+    world: Path, tmp_path: Path, name: str
+) -> None:
+    path = world / "crops.zarr"
+    settings = config(baselines=[*{name, "random_forest"}]).fewshot
+    samples, small = load_samples(path), load_samples(path, reflectance=False)
+    drawn = fewshot.draw_shots(samples.label, samples.split, 5, 0, settings.validation)
+    held = saved.fit(samples, name, drawn, 0, settings)
+    read = saved.fit(small, name, drawn, 0, settings, patches=path)
+    assert held.about == read.about and held.choice == read.choice
+    assert list(held.arrays) == list(read.arrays)
+    for key, value in held.arrays.items():
+        assert (
+            value.tobytes() == read.arrays[key].tobytes() and value.dtype == read.arrays[key].dtype
+        )
+    assert held.statistics.mean.tobytes() == read.statistics.mean.tobytes()
+    assert held.statistics.std.tobytes() == read.statistics.std.tobytes()
+
+
+def test_the_model_of_the_maps_is_fitted_without_the_patches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless a patch is a pixel, whose series would be larger."""
+    asked, load = [], sitsformer.samples.load_samples
+    monkeypatch.setattr(
+        "sitsformer.samples.load_samples", lambda *a, **k: asked.append(k) or load(*a, **k)
+    )
+    chosen = maplearner.Chosen(Learner("random_forest"), "of a test", {})
+    given = config({"learner": "random_forest"})
+    for side in (3, 1):
+        store = phenology.write(tmp_path / f"{side}.zarr", phenology.make(400, side=side))
+        cropmodel.make(given, store, chosen, None, tmp_path / f"crop{side}")
+    assert asked == [{"reflectance": False}, {"reflectance": False}, {}]
+
+
 def test_trees_of_plain_arrays_are_the_forest() -> None:
     rng = np.random.default_rng(0)
     points, label = rng.normal(size=(300, 7)).astype(np.float32), rng.integers(1, 4, 300)

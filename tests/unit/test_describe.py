@@ -9,6 +9,7 @@ import phenology
 from cubes import make_config, make_cube, tiles
 from sitsformer import artefacts
 from sitsformer.artefacts import ArtefactError
+from sitsformer.errors import SitsError
 from sitsformer.samples.describe import describe
 
 
@@ -40,3 +41,10 @@ def test_a_model(tmp_path):
 def test_anything_else_is_refused(tmp_path):
     with pytest.raises(ArtefactError, match="is not an artefact of sitsformer"):
         describe(tmp_path)
+
+
+def test_a_table_is_no_folder_and_it_is_said_what_opens_it(tmp_path):
+    table = tmp_path / "claims.csv"
+    table.write_text("claim\n")
+    with pytest.raises(SitsError, match=r"is a file; .* are folders\. Tables .* open with pandas"):
+        describe(table)

@@ -55,6 +55,37 @@ def test_examples_of_configs_are_yaml() -> None:
             yaml.safe_load(block)
 
 
+ROOTS = ("src", "tests", "docs", "config", "workflow", "scripts", "benchmarks", "profiles", "envs")
+
+
+def test_files_that_pages_name_are_there() -> None:
+    name = re.compile(rf"(?<![\w/.{{}}-])(?:{'|'.join(ROOTS)})/[\w/.*-]*\w")
+    for page in PAGES:
+        if page.name == "extending.md":  # it names files that its recipes make
+            continue
+        for path in set(name.findall(page.read_text())) - {"config/examples/scale/NAME.yaml"}:
+            there = [*ROOT.glob(path), *(ROOT / "src" / "sitsformer").glob(path)]
+            assert there, f"{page.name}: {path}"
+
+
+def test_keys_that_pages_name_are_keys_of_the_config() -> None:
+    rows = re.findall(r"^\| `([^`]+)`", (ROOT / "config" / "README.md").read_text(), re.MULTILINE)
+    keys = [key.replace(".<name>", "").split(".") for key in rows]
+    known = {".".join(key[:n]) for key in keys for n in range(1, len(key) + 1)}
+    sections, named = {key[0] for key in keys}, 0
+    for page in PAGES:
+        if page.name == "extending.md":
+            continue
+        for text in re.findall(
+            r"`([a-z_]+(?:\.(?:<name>|[a-z_]+))+)(?:: [^`]*)?`", page.read_text()
+        ):
+            key = text.replace(".<name>", "")
+            if key.split(".")[0] in sections and key != "model.safetensors":
+                named += 1
+                assert key in known, f"{page.name}: {text}"
+    assert named > 50
+
+
 def test_every_page_is_on_the_site() -> None:
     class Loader(yaml.SafeLoader):
         pass

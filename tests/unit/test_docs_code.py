@@ -52,6 +52,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copied = results / "fewshot" / "random_forest" / "10" / "0-4.parquet"
     copied.parent.mkdir(parents=True)
     shutil.copy(sorted(written)[0], copied)
+    tile = results / "patches" / "crops" / "county_2021" / f"{TILES[0]}.zarr"
+    shutil.copytree(results / "patches" / "crops.zarr", tile)
+    made_run.make_tables(folder, results / "patches" / "crops.zarr", written)
+    made_run.make_map(folder, "county_2021", TILES[0])
     # What pages call by names of the reader's.
     shutil.copy(ROOT / "config" / "config.yaml", folder / "my.yaml")
     shutil.copy(ROOT / "config" / "examples" / "fields" / "visits.csv", folder / "points.csv")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,14 +12,17 @@ from sklearn.neighbors import NearestNeighbors
 
 import phenology
 from sitsformer import fewshot
+from sitsformer.baselines import embedded as learners
 from sitsformer.baselines import series
 from sitsformer.baselines.embedded import Embedded, baseline
 from sitsformer.baselines.fitting import run
+from sitsformer.baselines.standardised import scaler
 from sitsformer.config import FewShot
 from sitsformer.embeddings import LEARNERS, learner_name, of_products
 from sitsformer.errors import SitsError
 from sitsformer.evaluation import claims, differences, evaluate, metrics
 from sitsformer.fewshot import Learner
+from sitsformer.fewshot.vectors import Vectors
 from sitsformer.samples import Samples
 from sitsformer.training.objectives import BEST_BASELINE
 
@@ -120,7 +124,7 @@ def test_with_series_gives_both_the_same_say() -> None:
     joined = baseline(embedded, "with_series")
     everything = series.PixelSeries.of(samples)
     assert joined.space is not None
-    features = joined.space(everything)
+    features = joined.space(everything)[np.arange(len(everything))]
     axes = embedded.values.shape[1]
     assert features.shape[1] == axes + everything.features("centre").shape[1]
     # As it is fitted: standardised columns, half of the sum of variances each.
@@ -162,6 +166,35 @@ def test_with_encoder_is_scikit_learns_on_both_halves() -> None:
     np.testing.assert_allclose(cell.probabilities, expected, atol=2e-3)
     with pytest.raises(SitsError, match="needs the encoder's"):
         baseline(embedded, "with_encoder")
+
+
+@pytest.mark.parametrize("kind", ["with_encoder", "with_series"])
+def test_features_in_a_file_read_in_pieces_give_the_same_bytes(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = phenology.make(600, side=3)
+    embedded, held = made(samples, missing=9), encoded(samples)
+    vectors = Vectors(*held.shape, tmp_path)
+    for part in np.array_split(np.random.default_rng(0).permutation(len(held)), 5):
+        vectors.write(part, held[part])
+    settings = SETTINGS.model_copy(update={"refine": ("smoothing",)})
+    learner = Learner(learner_name("mine", kind))
+
+    def found(features: np.ndarray | Vectors, at_once: int) -> list[fewshot.Cell]:
+        monkeypatch.setattr(learners, "AT_ONCE", at_once)
+        own = baseline(embedded, kind, features)
+        return run(samples, learner, 10, [0, 1], settings, baseline=own)
+
+    for one, other in zip(found(held, 10**9), found(vectors, 100), strict=True):
+        assert one.probabilities.tobytes() == other.probabilities.tobytes()
+        assert one.choice == other.choice and "smoothing" in one.choice["refinements"]
+    # The scale is that of all rows held.
+    everything = series.PixelSeries.of(samples).take(np.flatnonzero(samples.split == 0))
+    beside = learners.Beside(lambda one, _: vectors[one.index])
+    for one, other in zip(
+        beside.scale(everything, {}), scaler(held[samples.split == 0]), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_samples_without_an_embedding_get_the_mean_of_the_training_split() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -40,6 +42,27 @@ def test_results_where_no_folder_can_be(tmp_path: Path, results: str, message: s
     assert line.startswith("results: ")
     assert message.format(**names) in line
     assert problems(parse({**tiny(), "results": str(tmp_path / "new" / "folder")})) == []
+
+
+def test_results_where_nobody_may_write() -> None:
+    """For root every folder is writable: the look is that of another user."""
+    with TemporaryDirectory() as name:  # in a place that other users may look into
+        folder = Path(name)
+        folder.chmod(0o555)
+        config = parse({**tiny(), "results": str(folder / "out" / "run")})
+        root = os.getuid() == 0
+        if root:
+            os.setresuid(65534, 65534, 0)
+        try:
+            (line,) = problems(config)
+        finally:
+            if root:
+                os.setresuid(0, 0, 0)
+        folder.chmod(0o755)
+        assert line == (
+            f"results: {folder}/out/run cannot be made, there is no right to write in {folder}"
+        )
+        assert problems(config) == []
 
 
 def test_a_variable_of_results_that_is_not_set_is_told_with_the_key() -> None:

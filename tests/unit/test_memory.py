@@ -14,6 +14,7 @@ import phenology
 from sitsformer.baselines.series import PixelSeries
 from sitsformer.classes import Classes
 from sitsformer.fewshot.refine import scale, standardised
+from sitsformer.fewshot.vectors import Vectors, in_order
 from sitsformer.model.steps import make_series, pack, packed_series
 from sitsformer.samples import Samples, labelled, load_samples, statistics_of
 from sitsformer.sampleseries import read_series, series_of
@@ -130,3 +131,45 @@ def test_what_a_network_reads_of_a_store_is_the_same_without_its_padding(tmp_pat
     assert peak(lambda: read_series(store, small, None)) < valid + 0.4 * samples.reflectance.nbytes
     with pytest.raises(ValueError, match="steps for"):
         packed_series(samples.reflectance[:, 0], samples.doy, expected.mean, expected.std)
+
+
+def test_vectors_in_a_file_are_those_that_were_written_and_memory_holds_none(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(4000, 300)).astype(np.float32)
+    vectors = Vectors(4003, 300, tmp_path / "there")
+
+    def write() -> None:
+        for part in np.array_split(rng.permutation(4000), 7):
+            vectors.write(part, values[part])
+
+    assert peak(write) < 0.4 * values.nbytes
+    rows = rng.permutation(4000)
+    np.testing.assert_array_equal(vectors[rows], values[rows])
+    np.testing.assert_array_equal(vectors[np.array([7, 7, 3])], values[[7, 7, 3]])
+    found = vectors[np.array([4002, 5, 4000])]
+    assert np.isnan(found[[0, 2]]).all() and (found[1] == values[5]).all()
+    assert vectors[np.arange(0)].shape == (0, 300)
+    # No name is left of it, however the process ends.
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(5000, 2), (777, 64), (3000, 700)])
+def test_what_is_added_up_piece_by_piece_is_numpys_to_the_byte(
+    shape: tuple[int, int], dtype: type
+) -> None:
+    values = np.random.default_rng(1).normal(3, 2, shape).astype(dtype)
+    mean, std = in_order(lambda: (values[i : i + 256] for i in range(0, len(values), 256)))
+    assert mean.dtype == std.dtype == dtype
+    np.testing.assert_array_equal(mean, values.mean(0))
+    np.testing.assert_array_equal(std, values.std(0))
+    training = np.arange(len(values)) % 3 > 0
+
+    class Asked:
+        def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+            return values[rows]
+
+    for one, other in zip(scale(Asked(), training), scale(values, training), strict=True):
+        np.testing.assert_array_equal(one, other)

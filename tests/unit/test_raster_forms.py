@@ -220,6 +220,15 @@ def test_codes_in_any_kind_of_number(tmp_path: Path, dtype: str) -> None:
             build(tmp_path, labels={"crop": label})
 
 
+def test_codes_that_no_layer_holds_say_what_to_do(tmp_path: Path) -> None:
+    write(tmp_path / "20210405.tif", image(1))
+    codes = np.full((1, SIZE, SIZE), 330_106_040, np.int32)
+    path = write(tmp_path / "codes.tiff", codes, names=None, nodata=-1)
+    label = {"path": str(path), "legend": legend(tmp_path, 3, 7)}
+    with pytest.raises(SitsError, match=r"lacks: 330106040; .*up to 65535: .* as a survey"):
+        build(tmp_path, labels={"crop": label})
+
+
 def test_polygons_are_no_label_raster(tmp_path: Path) -> None:
     import geopandas
     from shapely.geometry import box

@@ -65,6 +65,47 @@ def test_the_folders_of_a_product_are_one_image(tmp_path: Path) -> None:
     np.testing.assert_array_equal(stored(tmp_path, pattern="**/*.tif"), truth)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "S2A_MSIL1C_20210405T105031_N0300_R051_T31UES_20210405T130000.tif",
+        "S2A_MSIL1C_20210405T105031_N0300_R051_T31UES_20210405T130000.SAFE/20210405.tif",
+        "L1C_T31UES_A030218_20210405T105031/IMG_DATA/20210405.tif",
+        "S2_L1C_20210405.tif",
+        "l1c/20210405.tif",
+    ],
+)
+def test_level_1c_is_refused_by_name(path: str, tmp_path: Path) -> None:
+    file = tmp_path / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write(file, image(1))
+    with pytest.raises(SitsError, match=r"(?i)L1C\S* is named .* level 1C.*get .* of level 2A"):
+        stored(tmp_path, pattern="**/*.tif")
+
+
+def test_level_1c_is_refused_by_the_name_of_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "S2A_MSIL1C_20210405T105031_N0300_R051_T31UES_20210405T130000.SAFE"
+    folder.mkdir()
+    write(folder / "20210405.tif", image(1))
+    with pytest.raises(SitsError, match="level 1C"):
+        stored(folder)
+    with pytest.raises(SitsError, match="level 1C"):
+        stored(tmp_path / "S2_L1C.zarr")
+
+
+def test_level_1c_elsewhere_on_the_way_says_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "l1c" / "S2A_MSIL2A_20210405T105031_N0300"
+    folder.mkdir(parents=True)
+    write(folder / "20210405.tif", image(1))
+    np.testing.assert_array_equal(stored(folder), image(1)[None])
+
+
+def test_the_bands_of_level_1c_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "T31UES_20210405T105031_B02.jp2").touch()
+    with pytest.raises(SitsError, match=r"B02.jp2 is named .* level 1C"):
+        stored(tmp_path, pattern="*.jp2")
+
+
 def test_hidden_files_and_sidecars_are_no_images(tmp_path: Path) -> None:
     write(tmp_path / "20210405.tif", image(1))
     for name in ("._20210405.tif", "20210405.tif.aux.xml"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import html
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +16,14 @@ from hypothesis import strategies as st
 
 import made_run
 from sitsformer.artefacts import read
-from sitsformer.evaluation import digits
-from sitsformer.report import gather, page, whatnext
+from sitsformer.config import load, parse
+from sitsformer.evaluation import digits, tables
+from sitsformer.paths import Paths
+from sitsformer.report import gather, nextconfig, page, whatnext
 from sitsformer.report.gather import Material
 from sitsformer.report.words import WORDS
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +74,59 @@ def test_what_next_follows_from_the_run(material: Material, tmp_path: Path) -> N
     assert measure["code"].startswith(f"sitsformer assess {material.maps[0]} ")
     bare = {step["head"] for step in whatnext.steps(material, [], folder)}
     assert "A map" in bare and not any("map of" in head for head in bare)
+
+
+def test_another_year_is_a_whole_config(material: Material, tmp_path: Path) -> None:
+    folder = material.folder.parent
+    maps = [page.mapped.section(material, path, folder) for path in material.maps]
+    (step,) = (
+        s for s in whatnext.steps(material, maps, folder) if s["head"] == "Another area or year"
+    )
+    assert step["text_of_file"] in html.unescape(page.render(material, {}, folder))
+    assert "next.yaml" in step["code"]
+
+
+@pytest.mark.parametrize(
+    ("name", "area"),
+    [("config.yaml", "county_2021"), ("examples/iowa.yaml", None), ("examples/rasters.yaml", None),
+     ("examples/stac.yaml", None), ("examples/full.yaml", None)],
+)  # fmt: skip
+def test_the_config_of_another_year_can_be_used(name: str, area: str | None) -> None:
+    config = load(ROOT / "config" / name)
+    area = area or next(iter(config.maps.tiles), next(iter(config.areas)))
+    found = parse(yaml.safe_load(nextconfig.text(config, area)))
+    (new,) = found.areas.values()
+    assert new.start.year == config.areas[area].start.year + 1
+    assert all(
+        getattr(found.patches, k) == getattr(config.patches, k) for k in nextconfig.OF_A_SAMPLE
+    )
+    assert found.maps.mask == config.maps.mask and found.maps.within == config.maps.within
+    assert not found.learns and found.maps.model == Paths(config).map_model()
+    assert found.results != config.results
+
+
+def test_a_season_from_the_29th_of_february_has_a_next_year() -> None:
+    values = copy.deepcopy(made_run.CONFIG)
+    values["areas"]["county"] |= {"start": "2020-02-29", "end": "2020-10-31"}
+    next_year = yaml.safe_load(nextconfig.text(parse(values), "county"))["areas"]["county_next"]
+    assert (next_year["start"], next_year["end"]) == ("2021-02-28", "2021-10-31")
+
+
+def test_the_page_sends_nobody_to_a_file_that_a_copy_lacks(material: Material) -> None:
+    """What it explains it explains itself; files are links, and it says where these work."""
+    folder = material.folder.parent
+    text = page.render(material, {}, folder)
+    assert set(re.findall(r"docs/\S*", text)) == {"docs/"}
+    assert "Links to files work where this page lies in its folder" in text
+    for name, row in tables.ROWS.items():
+        assert f"<code>{name}.csv</code>" in text
+        assert str(page._coded(row)) in text
+
+
+def test_the_documentation_says_the_same_of_tables() -> None:
+    text = (ROOT / "docs" / "evaluation.md").read_text()
+    for name, row in tables.ROWS.items():
+        assert f"| `{name}` | {row} |" in text
 
 
 def test_undecided_claims_say_what_would_decide_them(material: Material) -> None:

@@ -58,6 +58,14 @@ def test_items_of_the_planetary_computer() -> None:
     assert found.time == np.datetime64("2023-06-01T10:50:31")
 
 
+@pytest.mark.parametrize(
+    "name", ["S2B_MSIL1C_20230601T105031_N0509_R051_T31UES", "S2B_31UES_20230601_0_L1C"]
+)
+def test_items_of_level_1c_are_refused(name: str) -> None:
+    with pytest.raises(SitsError, match=rf"item {name} is named .* level 1C: .* level 2A"):
+        read(item({key: {"href": f"https://example.org/{key}.tif"} for key in NUMBERS}, name))
+
+
 def test_items_of_landsat_have_their_scale_and_offset() -> None:
     """Planetary Computer, `landsat-c2-l2`: common names as keys, packing in raster:bands."""
     keys = ("blue", "green", "red", "nir08", "swir16", "swir22")

@@ -85,9 +85,19 @@ def test_what_of_it_makes_cubes_anew(key: str, value: Any, decides: bool) -> Non
             {"url": "https://example.org/T31UES/B04.tif?sig=secret"},
             r"stac.url: .*B04\.tif is a raster, not a catalogue; give the root of the catalogue",
         ),
+        (
+            {"collection": "sentinel-2-l1c"},
+            r"stac: collection: sentinel-2-l1c is named .* of level 1C: .* of level 2A",
+        ),
+        ({"collection": ["sentinel-2-l2a", "COPERNICUS/S2_HARMONIZED"]}, "level 1C"),
         ({"url": "items/farm.zarr/"}, "a raster, not a catalogue.*`source: rasters`"),
     ],
 )
 def test_a_wrong_section_is_refused(stac: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         config(**stac)
+
+
+def test_collections_of_surface_reflectance_are_taken() -> None:
+    for name in ("sentinel-2-l2a", "COPERNICUS/S2_SR_HARMONIZED", ["hls2-l30", "hls2-s30"]):
+        assert config(collection=name)

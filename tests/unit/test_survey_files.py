@@ -13,6 +13,7 @@ import pytest
 from shapely import LineString, MultiPoint, Point, box
 
 from sitsformer.config import ConfigError, Survey
+from sitsformer.legends import group
 from sitsformer.surveys.reading import Surveyed, read
 
 NAMES = ["maïs", "blé", "orge"]
@@ -77,6 +78,31 @@ def test_a_code_that_no_layer_holds_is_refused(tmp_path: Path, code: int) -> Non
     path = table(tmp_path / "t.csv", crop=[code, 1, 2])
     with pytest.raises(ConfigError, match=rf"{code} is no code .* or empty these cells"):
         survey(path)
+
+
+@pytest.mark.parametrize("form", ["csv", "gpkg"])
+def test_codes_of_ten_digits_are_classes_which_a_set_may_gather(tmp_path: Path, form: str) -> None:
+    """EuroCrops writes HCAT as whole numbers, as floats where a cell is empty."""
+    codes = [3301060401, 3301010101, 3301060402]
+    if form == "csv":
+        path = table(tmp_path / "t.csv", crop=codes)
+    else:
+        path = tmp_path / "p.gpkg"
+        points(crop=np.array(codes, np.float64)).to_file(path)
+    found = survey(path)
+    assert found.legend.names == ("3301010101", "3301060401", "3301060402")
+    assert found.code.tolist() == [2, 1, 3] and found.legend.dtype == np.uint8
+    classes = group(found.legend, {"maize": (3301060401, "3301060402"), "wheat": (3301010101,)})
+    assert classes.codes == ((2, 3), (1,))
+    with pytest.raises(ConfigError, match="unknown label 3301060403"):
+        group(found.legend, {"maize": (3301060403,)})
+    legend = tmp_path / "legend.csv"
+    legend.write_text("code,name\n1,maize\n")
+    with pytest.raises(ConfigError, match=r"3301010101 is no code .*leave out the legend legend"):
+        survey(path, legend=str(legend))
+    legend.write_text("code,name\n3301060401,maize\n")
+    with pytest.raises(ConfigError, match=r"between 0 and 65535.*classes without a legend"):
+        survey(path, legend=str(legend))
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ if CONFIG.embeddings and CONFIG.learns:
     rule embedded_samples:
         input:
             samples=PATHS.samples(CONFIG.fewshot.set),
+            given=given_store(CONFIG.fewshot.set),
             tiles=embedded_tiles,
         output:
             directory(f"{RESULTS}/embeddings/{{layer}}/{CONFIG.fewshot.set}.zarr"),
@@ -63,6 +64,7 @@ if CONFIG.embeddings and CONFIG.learns:
             samples=fewshot_samples,
             embeddings=embedded_of_learner,
             land_cover=init_model,
+            given=given_to,
         output:
             f"{RESULTS}/fewshot/{{learner}}/{{shots}}/{{seeds}}.parquet",
         log:

@@ -6,6 +6,7 @@ rule evaluate:
         samples=PATHS.samples(CONFIG.fewshot.set),
         pretrain=PATHS.samples(CONFIG.pretrain.set),
         cells=PATHS.cells(),
+        given=[*given_store(CONFIG.fewshot.set), *given_store(CONFIG.pretrain.set)],
     output:
         [table(name) for name in tables.NAMES],
     log:

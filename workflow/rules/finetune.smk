@@ -3,6 +3,7 @@ rule fewshot:
     input:
         samples=fewshot_samples,
         init=init_model,
+        given=given_to,
     output:
         f"{RESULTS}/fewshot/{{learner}}/{{shots}}/{{seeds}}.parquet",
     log:
@@ -37,6 +38,7 @@ rule fit:
     input:
         samples=fewshot_samples,
         files=method_files,
+        given=given_to_fit,
     output:
         directory(f"{RESULTS}/fits/{{method}}/{{shots}}/{{seeds}}"),
     log:
@@ -69,6 +71,7 @@ rule baseline:
         samples=fewshot_samples,
         files=baseline_files,
         land_cover=init_model,
+        given=given_to,
         fits=fits_of_learner,
     output:
         f"{RESULTS}/fewshot/{{learner}}/{{shots}}/{{seeds}}.parquet",
@@ -87,13 +90,13 @@ rule baseline:
     params:
         version=stage("baseline"),
         settings=baseline_settings,
-        given=baseline_options,
+        options=baseline_options,
         checkpoint=f"{RESULTS}/checkpoints/fewshot/{{learner}}-{{shots}}-{{seeds}}",
     message:
         "Baseline {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
     shell:
         "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} baseline --config {resources.config:q}"
         " --device {resources.device}"
-        " --samples {input.samples:q} --method {wildcards.learner} {params.given:q}"
+        " --samples {input.samples:q} --method {wildcards.learner} {params.options:q}"
         " --checkpoint {params.checkpoint:q}"
         " --shots {wildcards.shots} --seeds {wildcards.seeds} --out {output:q}"

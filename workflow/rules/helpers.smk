@@ -151,6 +151,59 @@ def fewshot_samples(wildcards):
     return learnable(CONFIG.fewshot.set)
 
 
+@cache
+def given_store(name: str) -> list[str]:
+    """Files that change when a sample store of the user is copied over; its folder does not."""
+    given = CONFIG.sets[name].store
+    return [] if given is None else within(expand(given))
+
+
+def within(path: Path) -> list[str]:
+    """What tells that an artefact is another one, where its folder is still the same."""
+    return [str(file) for file in watched(path)[1:]]
+
+
+@cache
+def given_model(objective: str) -> list[str]:
+    """The same of a pretrained model of the user."""
+    given = CONFIG.pretrain.models.get(objective)
+    return [] if given is None else within(expand(given))
+
+
+def given_to(wildcards):
+    """The same of what a learner of the sweep reads."""
+    return [
+        *given_store(CONFIG.fewshot.set),
+        *given_model(parse_learner(wildcards.learner).init),
+    ]
+
+
+def given_to_fit(wildcards):
+    """The same of what a baseline is fitted to."""
+    return given_store(CONFIG.fewshot.set)
+
+
+def given_to_maps() -> list[str]:
+    """The same of what the model of the maps is made of."""
+    inits = dict.fromkeys(learner.init for learner in PATHS.map_learners())
+    return [
+        *given_store(CONFIG.fewshot.set),
+        *(file for init in inits for file in given_model(init)),
+    ]
+
+
+def given_map_model() -> list[str]:
+    """The same of a model of the user that draws the maps."""
+    given = CONFIG.maps.model
+    return [] if given is None else within(expand(given))
+
+
+def given_to_mosaic() -> list[str]:
+    """The same of what the map of an area is made of."""
+    samples = given_store(CONFIG.fewshot.set) if CONFIG.learns else []
+    return [*samples, *given_map_model()]
+
+
 def init_model(wildcards):
     """The pretrained model that a learner starts from; none for `none`."""
     return model_of(wildcards.learner)

@@ -6,6 +6,7 @@ rule report:
         model=PATHS.map_model(),
         maps=PATHS.maps("classes"),
         map_products=PATHS.maps(),
+        given=given_map_model(),
     output:
         page=report(
             f"{RESULTS}/report.html",

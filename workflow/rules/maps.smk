@@ -9,6 +9,7 @@ if CONFIG.maps.model is None:
             init=map_starts(),
             embeddings=PATHS.map_embedded(),
             cells=PATHS.map_cells(),
+            given=given_to_maps(),
         output:
             directory(f"{RESULTS}/models/crop"),
         log:
@@ -43,6 +44,7 @@ rule map:
         neighbours=neighbours,
         embeddings=map_embeddings,
         mask=mask_files,
+        given=given_map_model(),
     output:
         **map_products(),
     log:
@@ -77,6 +79,7 @@ rule mosaic:
         samples=PATHS.samples(CONFIG.fewshot.set) if CONFIG.learns else [],
         embeddings=PATHS.map_embedded() if CONFIG.learns else [],
         parcels=parcel_files(),
+        given=given_to_mosaic(),
     output:
         **area_products(),
     log:

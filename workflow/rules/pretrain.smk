@@ -4,6 +4,7 @@
 rule pretrain:
     input:
         samples=pretrain_samples,
+        given=given_store(CONFIG.pretrain.set),
     output:
         directory(f"{RESULTS}/models/{{objective}}-p{{run}}"),
     log:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sitsformer.baselines.series import Calendar, PixelSeries
     from sitsformer.config import FewShot
     from sitsformer.fewshot.kept import Kept
+    from sitsformer.fewshot.vectors import Rows
 
 Choice: TypeAlias = Mapping[str, Any]
 Predict: TypeAlias = "Callable[[PixelSeries], npt.NDArray[np.floating]]"
@@ -67,14 +68,14 @@ class Baseline:
         candidates: settings to try on the validation samples, the default one first.
         fit: a task and one of the settings -> a function from series to probabilities
             (sample, class).
-        space: features (sample, feature) that smoothing seeks neighbours in, standardised there;
-            None: those of the series.
+        space: features (sample, feature) of all samples that smoothing seeks neighbours in,
+            standardised there, or what gives rows of them; None: those of the series.
         beside: of the samples of a cell, what is recorded beside its settings.
     """
 
     candidates: Callable[[Task], Sequence[Choice]]
     fit: Callable[[Task, Choice], Predict]
-    space: Callable[[PixelSeries], npt.NDArray[np.floating]] | None = None
+    space: Callable[[PixelSeries], Rows] | None = None
     beside: Callable[[PixelSeries], Mapping[str, Any]] | None = None
 
 

@@ -11,8 +11,8 @@ pretrained encoder says of the sample, pooled by season as the probe reads it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -25,17 +25,72 @@ from sitsformer.baselines.baseline import Baseline, Choice, Task
 from sitsformer.baselines.classifier import Features
 from sitsformer.baselines.distances import SHARPNESS
 from sitsformer.baselines.learned import Columns, Learned, Neighbours, Part, Regression, weighed
-from sitsformer.baselines.standardised import STRENGTHS, scaler
+from sitsformer.baselines.standardised import LEAST_SPREAD, STRENGTHS, scaler
 from sitsformer.embedded.store import KIND, open_store, read_rows
 from sitsformer.embeddings import Member
 from sitsformer.errors import SitsError
+from sitsformer.fewshot.vectors import Ints, Rows, in_order
 
 if TYPE_CHECKING:
     from sitsformer.baselines.series import PixelSeries
 
 Floats: TypeAlias = "npt.NDArray[np.float64]"
-Beside: TypeAlias = "Callable[[PixelSeries, Choice], npt.NDArray[np.floating]]"
-"""Features (N, feature) that stand beside an embedding, of a view that the settings name."""
+
+AT_ONCE = 1024
+"""Samples whose features are held at a time: in float64, those of the default network and a copy
+are 50 MB."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Features that stand beside an embedding.
+
+    Attributes:
+        of: series, settings that name a view -> (N, feature).
+        known: name of a view -> mean and standard deviation over the training split.
+    """
+
+    of: Callable[[PixelSeries, Choice], npt.NDArray[np.floating]]
+    known: dict[str, tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]] = field(
+        default_factory=dict
+    )
+
+    def with_choice(self, choice: Choice) -> Features:
+        """The same with the settings chosen."""
+        return lambda series: self.of(series, choice)
+
+    def scale(
+        self, unlabelled: PixelSeries, choice: Choice
+    ) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
+        """As `scaler` of the training split's features, which are not held; worked out once."""
+        view = choice.get("pixels", "")
+        if view not in self.known:
+            own = [unlabelled.take(part) for part in _parts(len(unlabelled))]
+            mean, std = in_order(lambda: (self.of(part, choice) for part in own))
+            self.known[view] = mean, np.maximum(std, LEAST_SPREAD)
+        return self.known[view]
+
+
+@dataclass(frozen=True)
+class Both:
+    """Embeddings of all samples and what stands beside them, in rows that are asked for.
+
+    Attributes:
+        embedding: (N, axis).
+        series: of all samples.
+        beside: what stands beside.
+        view: of the series.
+    """
+
+    embedding: Floats
+    series: PixelSeries
+    beside: Beside
+    view: Choice
+
+    def __getitem__(self, rows: Ints) -> Floats:
+        """(n, column); both have one sum of variances."""
+        both = (self.embedding[rows], self.beside.of(self.series.take(rows), self.view))
+        return np.concatenate([part * k for part, k in zip(both, weighed(*both), strict=True)], 1)
 
 
 @dataclass(frozen=True)
@@ -90,13 +145,21 @@ class Fitted:
 
     def __call__(self, series: PixelSeries) -> npt.NDArray[np.floating]:
         """Probabilities (sample, class)."""
-        beside = None if self.beside is None else self.beside(series)
-        return self.learned(self.embedded.values[series.index], beside)
+        found = np.empty((len(series), self.learned.classes))
+        for part in _parts(len(series)):
+            own = series.take(part)
+            beside = None if self.beside is None else self.beside(own)
+            found[part] = self.learned(self.embedded.values[own.index], beside)
+        return found
 
 
-def of_layer(
-    path: Path, store: Path, member: Member, encoded: npt.NDArray[np.float32] | None = None
-) -> Baseline:
+def _parts(count: int) -> Iterator[Ints]:
+    """Positions of so many samples, a piece at a time."""
+    for start in range(0, count, AT_ONCE):
+        yield np.arange(start, min(start + AT_ONCE, count))
+
+
+def of_layer(path: Path, store: Path, member: Member, encoded: Rows | None = None) -> Baseline:
     """The learner of a layer.
 
     Args:
@@ -120,36 +183,27 @@ def of_layer(
     return baseline(Embedded(read_rows(path)), member.kind.name, encoded)
 
 
-def baseline(
-    embedded: Embedded, kind: str, encoded: npt.NDArray[np.float32] | None = None
-) -> Baseline:
+def baseline(embedded: Embedded, kind: str, encoded: Rows | None = None) -> Baseline:
     """The learner of a name in `learners` of a layer; see `of_layer`."""
     candidates, fit = _LEARNERS[kind]
     beside = _beside(kind, encoded)
 
-    def space(series: PixelSeries) -> Floats:
+    def space(series: PixelSeries) -> Rows:
         found = embedded.of(series, series)
-        if beside is None:
-            return found
         view = {"pixels": series.views[-1]}
-        both = (found, beside(series, view))
-        return np.concatenate([part * k for part, k in zip(both, weighed(*both), strict=True)], 1)
+        return found if beside is None else Both(found, series, beside, view)
 
     return Baseline(candidates, partial(fit, embedded, beside), space, embedded.without)
 
 
-def _beside(kind: str, encoded: npt.NDArray[np.float32] | None) -> Beside | None:
+def _beside(kind: str, encoded: Rows | None) -> Beside | None:
     if kind == "with_series":
-        return lambda series, choice: series.features(choice["pixels"])
+        return Beside(lambda series, choice: series.features(choice["pixels"]))
     if kind != "with_encoder":
         return None
     if encoded is None:
         raise SitsError("a learner that joins embeddings with an encoder needs the encoder's")
-    return lambda series, choice: encoded[series.index]
-
-
-def _of_choice(beside: Beside, choice: Choice) -> Features:
-    return lambda series: beside(series, choice)
+    return Beside(lambda series, choice: encoded[series.index])
 
 
 def _strengths(task: Task) -> Sequence[Choice]:
@@ -178,8 +232,8 @@ def _regression(embedded: Embedded, beside: Beside | None, task: Task, choice: C
     parts: tuple[Part, ...] = (Part(mean, std),)
     of: Features | None = None
     if beside is not None:
-        of = _of_choice(beside, choice)
-        more, spread = scaler(of(task.unlabelled))
+        of = beside.with_choice(choice)
+        more, spread = beside.scale(task.unlabelled, choice)
         one, two = weighed(mean[None], more[None])
         parts = (Part(mean, std, one), Part(more, spread, two))
     columns = Columns(embedded.mean(task.unlabelled), parts)

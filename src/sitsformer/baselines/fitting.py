@@ -38,6 +38,7 @@ from sitsformer.config import expand
 from sitsformer.errors import SitsError
 from sitsformer.fewshot.nearby import around_of
 from sitsformer.fewshot.refine import NEARBY, Pool, mixed, standardised
+from sitsformer.fewshot.vectors import Rows
 
 if TYPE_CHECKING:
     from sitsformer.config import FewShot, Shots
@@ -241,7 +242,7 @@ def _space(
 ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
     """Standardised features of some samples, of the view that smooths the most noise."""
     space = baseline.space
-    features = space(series) if space is not None else series.features(series.views[-1])
+    features: Rows = series.features(series.views[-1]) if space is None else space(series)
     return standardised(features, training, rows)
 
 

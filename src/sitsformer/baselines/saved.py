@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from sitsformer.classes import Classes
 from sitsformer.config import FewShot
 from sitsformer.errors import SitsError
 from sitsformer.registry import find
-from sitsformer.samples import BandStatistics, Samples, statistics_of
+from sitsformer.samples import BandStatistics, Samples, load_samples, statistics, statistics_of
 from sitsformer.sensors import Sensor, recorded
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def fit(
     settings: FewShot,
     device: str = "cpu",
     kept: Kept | None = None,
+    patches: Path | None = None,
 ) -> Fitted:
     """Fit a baseline of the package to a draw, with the settings that its validation prefers.
 
@@ -77,18 +79,20 @@ def fit(
         settings: the few-shot section of the config.
         device: where one that is a network runs.
         kept: where its training is kept, to go on from there; None: nowhere.
+        patches: store that their reflectance is read from, when it is asked for; None: they hold
+            it.
     """
     record = find(shipped(), name, "baseline")
     options = {key: option.default for key, option in record.options.items()}
     options |= settings.options.get(name, {})
-    series = PixelSeries.of(samples, device)
+    series = PixelSeries.of(samples, device, path=patches)
     training = np.flatnonzero(samples.split == fewshot.TRAIN)
     some = training[np.unique(np.linspace(0, len(training) - 1, UNLABELLED).astype(np.int64))]
     classes = len(samples.classes)
     arrays: dict[str, npt.NDArray[Any]] = {}
     weight = fewshot.training_weights(samples.weight, samples.label, drawn.train)
     if record.network is None and record.keeping is None:
-        arrays = _kept(series, samples.label, drawn.train, some, weight)
+        arrays = _kept(samples, patches, drawn.train, some, weight)
         task = _task(
             arrays, series.calendar, samples.bands, samples.sensor, classes, seed, settings, options
         )
@@ -110,7 +114,8 @@ def fit(
         "method": name, "title": record.title, "choice": dict(choice["chosen"]),
         "options": options, "seed": seed, "calendar": calendar,
     }  # fmt: skip
-    return Fitted(about, statistics_of(samples), arrays, predict, series, choice)
+    stats = statistics_of(samples) if patches is None else statistics(patches)
+    return Fitted(about, stats, arrays, predict, series, choice)
 
 
 def write(fitted: Fitted, folder: Path) -> None:
@@ -196,8 +201,8 @@ def _network(
 
 
 def _kept(
-    series: PixelSeries,
-    label: npt.NDArray[np.int64],
+    samples: Samples,
+    patches: Path | None,
     drawn: npt.NDArray[np.int64],
     unlabelled: npt.NDArray[np.int64],
     weight: npt.NDArray[np.float64] | None,
@@ -205,24 +210,24 @@ def _kept(
     """The series of some samples, with the labels of the drawn ones and no other.
 
     Args:
-        series: of all samples.
-        label: of them.
+        samples: all of them.
+        patches: see `fit`.
         drawn: positions of those that are learned from.
         unlabelled: positions of those that features are scaled by.
         weight: how much each of the drawn ones counts; None: all alike.
     """
     rows = np.union1d(drawn, unlabelled)
-    some = series.take(rows)
     is_drawn = np.isin(rows, drawn)
-    samples = some.store.samples.take(rows)
+    read = partial(load_samples, choose=lambda *_: rows)
+    some = samples.take(rows) if patches is None else read(patches)
     weights = {}
     if weight is not None:
         weights["weight"] = np.zeros(len(rows))
         weights["weight"][np.searchsorted(rows, drawn)] = weight
     return weights | {
-        "reflectance": samples.reflectance,
-        "doy": samples.doy,
-        "label": np.where(is_drawn, label[rows], -1),
+        "reflectance": some.reflectance,
+        "doy": some.doy,
+        "label": np.where(is_drawn, some.label, -1),
         "unlabelled": np.isin(rows, unlabelled),
     }
 

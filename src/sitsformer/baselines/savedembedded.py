@@ -25,8 +25,9 @@ from sitsformer.embedded.store import KIND, open_store
 from sitsformer.embeddings import LEARNERS, Member
 from sitsformer.errors import SitsError
 from sitsformer.fewshot.refine import weighed
+from sitsformer.fewshot.vectors import Rows
 from sitsformer.modelfiles import KNOWING
-from sitsformer.samples import BandStatistics, Samples, statistics_of
+from sitsformer.samples import BandStatistics, Samples, statistics, statistics_of
 from sitsformer.sensors import recorded
 
 OfSamples = Callable[..., npt.NDArray[np.float64]]
@@ -47,8 +48,9 @@ def fit(
     settings: FewShot,
     *,
     name: str,
-    encoded: npt.NDArray[np.float32] | None = None,
+    encoded: Rows | None = None,
     device: str = "cpu",
+    patches: Path | None = None,
 ) -> Fitted:
     """Fit a learner of a layer to a draw, with the settings that its validation prefers.
 
@@ -63,12 +65,13 @@ def fit(
         name: of the method.
         encoded: what a pretrained encoder says of the samples, for a learner that joins both.
         device: where networks run.
+        patches: see `saved.fit`.
 
     Raises:
         SitsError: the embeddings are damaged, of another layer, or of other samples.
     """
     record = embedded.of_layer(rows, store, member, encoded)
-    series = PixelSeries.of(samples, device)
+    series = PixelSeries.of(samples, device, path=patches)
     task = Task(
         train=series.take(drawn.train),
         label=samples.label[drawn.train],
@@ -95,7 +98,8 @@ def fit(
             **{key: str(opened.attrs[key]) for key in SAID if key in opened.attrs},
         },
     }
-    return Fitted(about, statistics_of(samples), predict.learned.arrays(), predict, series, choice)
+    stats = statistics_of(samples) if patches is None else statistics(patches)
+    return Fitted(about, stats, predict.learned.arrays(), predict, series, choice)
 
 
 def alone(found: Mapping[str, Any]) -> bool:

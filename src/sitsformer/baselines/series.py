@@ -15,7 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from sitsformer.indices import normalised_difference
-from sitsformer.samples import BandStatistics, Samples, read_patches, statistics_of
+from sitsformer.samples import (
+    BandStatistics,
+    Samples,
+    read_patches,
+    statistics,
+    statistics_of,
+    valid_steps,
+)
 from sitsformer.sensors import Sensor
 from sitsformer.stored import MISSING, SCALE
 
@@ -135,15 +142,15 @@ class _Store:
     @cached_property
     def normalised(self) -> Series:
         """The samples as networks read them."""
-        from sitsformer.model.steps import make_series
-        from sitsformer.sampleseries import read_series
+        from sitsformer.model.steps import make_series, packed_series
 
+        samples = self.samples
         if self.path is not None:
-            return read_series(self.path, self.samples, None, self.device)
-        stats = self.statistics or statistics_of(self.samples)
-        return make_series(
-            self.samples.reflectance, self.samples.doy, stats.mean, stats.std, self.device
-        )
+            stats = self.statistics or statistics(self.path)
+            steps = valid_steps(self.path, samples)
+            return packed_series(steps, samples.doy, stats.mean, stats.std, self.device)
+        stats = self.statistics or statistics_of(samples)
+        return make_series(samples.reflectance, samples.doy, stats.mean, stats.std, self.device)
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,13 @@ from sitsformer.baselines.classifier import Features, classify
 
 STRENGTHS = (0.01, 0.1, 1.0)
 """Values of C (inverse strength of the penalty) that validation chooses among."""
+LEAST_SPREAD = 1e-6
+"""Standard deviation of a feature that is divided by, at least."""
 
 
 def scaler(features: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.floating], ...]:
     """Mean and standard deviation of every feature over the training split; no label is used."""
-    return features.mean(0), np.maximum(features.std(0), 1e-6)
+    return features.mean(0), np.maximum(features.std(0), LEAST_SPREAD)
 
 
 def regress(

@@ -98,7 +98,7 @@ def baseline(
         series = read_series(store, samples, init, where)
         if learner.joins:
             cover = LAND_COVER in settings.refine
-            both = encode(init, samples, where, land_cover=cover, series=series)
+            both = encode(init, samples, where, land_cover=cover, series=series, folder=out.parent)
             encoded, posterior = both.features, both.land_cover
         else:
             posterior = known_land_cover(init, samples, where, series)

@@ -25,7 +25,7 @@ PATH = click.Path(path_type=Path)
 )  # fmt: skip
 @names.checkpoint
 @names.device
-@click.option("--threads", type=click.IntRange(min=1), help="Also SITSFORMER_THREADS.")
+@names.threads
 @click.option("--out", type=PATH, required=True, help="Folder of the model.")
 @click.argument("cells", nargs=-1, type=PATH)
 def crop_model(

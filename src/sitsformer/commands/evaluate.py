@@ -54,7 +54,7 @@ def evaluate(
         "choices": stage.choices(table),
         "leakage": stage.leakage(store, pretrain),
     }
-    for name in tables.TABLES:
+    for name in tables.ROWS:
         tables.write(found[name], out, name)
     for sentence in found["claims"].sentence:
         click.echo(sentence, err=True)

@@ -36,7 +36,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--save-model", type=PATH, help="Write the model of the first seed here.")
 @names.checkpoint
 @names.device
-@click.option("--threads", type=click.IntRange(min=1), help="Also SITSFORMER_THREADS.")
+@names.threads
 def fewshot(
     config_path: Path,
     store: Path,
@@ -156,18 +156,36 @@ def _path_or_none(
     help="Pretrained model, ours or a folder with SITS-Former's; none: random weights.",
 )
 @click.option("--finetune-path", type=PATH, required=True, help="Folder for the result.")
-@click.option("--epochs", type=click.IntRange(min=1), default=50, show_default=True)
-@click.option("--batch-size", type=click.IntRange(min=2), default=128, show_default=True)
-@click.option("--learning-rate", type=float, default=2e-4, show_default=True)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="Passes over the training split.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=2),
+    default=128,
+    show_default=True,
+    help="Samples a step.",
+)
+@click.option("--learning-rate", type=float, default=2e-4, show_default=True, help="Learning rate.")
 @click.option(
     "--weight-decay", type=float, default=1e-4, show_default=True, help="L2, by Adam's gradient."
 )
 @originals.network
 @originals.samples
-@click.option("--seed", type=click.IntRange(min=0), default=0)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of first weights and batches.",
+)
 @click.option("--patience", type=click.IntRange(min=1), help="Epochs before an early stop.")
 @names.device
-@click.option("--threads", type=click.IntRange(min=1), help="Also SITSFORMER_THREADS.")
+@names.threads
 @click.option("--tensorboard", type=PATH, help="Folder of TensorBoard files.")
 def finetune(
     config_path: Path | None,

@@ -25,6 +25,15 @@ def device(command: Command) -> Command:
     )(command)
 
 
+def threads(command: Command) -> Command:
+    """The option of commands that train."""
+    return click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        help="Threads of the CPU; default: SITSFORMER_THREADS, or as many as each library takes.",
+    )(command)
+
+
 def checkpoint(command: Command) -> Command:
     """The option of jobs of the sweep, which are told to stop and tried again."""
     return click.option(

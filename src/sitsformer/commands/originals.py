@@ -32,7 +32,9 @@ def network(command: Command) -> Command:
         click.option("--hidden-size", type=int, help="Width of the encoder."),
         click.option("--layers", type=int, help="Encoder layers."),
         click.option("--attn-heads", type=int, help="Attention heads."),
-        click.option("--dropout", type=float),
+        click.option(
+            "--dropout", type=float, help="Share of activations set to zero while training."
+        ),
     )
     return with_options(command, options)
 

@@ -22,7 +22,13 @@ PATH = click.Path(path_type=Path)
     help=f"Default: {default_objective(True)} where the samples have labels, "
     f"{default_objective(False)} where they have none.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of first weights, batches and what is hidden.",
+)
 @click.option(
     "--samples",
     "--dataset-path",
@@ -35,16 +41,27 @@ PATH = click.Path(path_type=Path)
 @click.option("--checkpoint", type=PATH, help="Folder of the checkpoint.")
 @click.option("--out", type=PATH, help="The model artefact.")
 @click.option("--pretrain-path", type=PATH, help="Folder for both: `model` and `checkpoint`.")
-@click.option("--epochs", type=click.IntRange(min=1))
-@click.option("--batch-size", type=click.IntRange(min=2))
-@click.option("--learning-rate", type=float)
-@click.option("--warmup-epochs", type=click.IntRange(min=0))
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    help="Passes over the training split. Default of this and what follows: the config's, else "
+    "SITS-Former's.",
+)
+@click.option("--batch-size", type=click.IntRange(min=2), help="Samples a step.")
+@click.option("--learning-rate", type=float, help="Highest learning rate.")
+@click.option(
+    "--warmup-epochs",
+    type=click.IntRange(min=0),
+    help="Epochs in which the rate grows; of an exponential schedule, those before it falls.",
+)
 @click.option("--decay-gamma", type=float, help="Factor of the learning rate an epoch.")
 @click.option("--gradient-clipping", type=float, help="Largest gradient norm.")
-@click.option("--mask-rate", type=float)
+@click.option(
+    "--mask-rate", type=float, help="Share of the dates hidden, of objectives that hide some."
+)
 @originals.network
 @originals.samples
-@click.option("--threads", type=click.IntRange(min=1), help="Also SITSFORMER_THREADS.")
+@names.threads
 @names.device
 @click.option("--tensorboard", type=PATH, help="Folder of TensorBoard files.")
 @click.option("--mlflow", help="Tracking URI of MLflow.")

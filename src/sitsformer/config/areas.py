@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from sitsformer.config.base import Fraction, Name, OneOf, Section, Seed
-from sitsformer.sensors import DEFAULT, SENTINEL2, sensors
+from sitsformer.sensors import DEFAULT, SENTINEL2, sensors, unfit
 from sitsformer.sources import sources
 
 
@@ -272,6 +272,12 @@ class Stac(Section):
                 "read files of yours with `source: rasters`"
             )
         return url
+
+    @model_validator(mode="after")
+    def _surface_reflectance(self) -> Stac:
+        if what := unfit(*self.collections):
+            raise ValueError(f"collection: {what}")
+        return self
 
     @property
     def collections(self) -> tuple[str, ...]:

@@ -56,11 +56,19 @@ def _keys(
         section = _section(spec, definitions)
         entry = _section(spec.get("additionalProperties") or {}, definitions)
         if section is not None:
+            if words := _words(spec):
+                yield key, {**spec, "anyOf": words}, required
             yield from _keys(section, definitions, f"{key}.")
         elif entry is not None:
             yield from _keys(entry, definitions, f"{key}.<name>.")
         else:
             yield key, spec, required
+
+
+def _words(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a key may be in the place of a section."""
+    options = spec.get("anyOf", [])
+    return [one for one in options if "$ref" not in one and one.get("type") != "null"]
 
 
 def _section(spec: object, definitions: dict[str, Any]) -> dict[str, Any] | None:

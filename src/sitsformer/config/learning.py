@@ -323,7 +323,9 @@ class FewShot(Section):
     adaptations: tuple[AdaptationName, ...] = Field(
         ("full",), min_length=1, json_schema_extra=_with_adaptations
     )
-    """How the network learns the crops of a draw. Claims are about the first."""
+    """How the network learns the crops of a draw. Claims are about the first. `[probe]` is
+    recommended: docs/results.md is about it, and `sitsformer init` writes it. The default is
+    another one so that configs without the key mean what they always did."""
     validation: int = Field(20, ge=1)
     """Validation samples a class at most (never more than the shots)."""
     steps: int = Field(300, ge=1)

@@ -14,7 +14,7 @@ from sitsformer import artefacts
 from sitsformer.classes import NO_CLASS_NAME, Classes
 from sitsformer.convert.labels import Labels
 from sitsformer.convert.npz import Array
-from sitsformer.errors import SitsError
+from sitsformer.errors import SitsError, some
 from sitsformer.legendtable import made_colour
 from sitsformer.samples import SPLITS, About
 from sitsformer.samples.contract import (
@@ -26,6 +26,9 @@ from sitsformer.samples.contract import (
 )
 from sitsformer.samples.shards import chunk_rows
 from sitsformer.sensors import Sensor
+
+_NAMED = 12
+"""Classes that a warning names."""
 
 logger = logging.getLogger("sitsformer")
 
@@ -94,12 +97,12 @@ def _absent(
     """Classes that nothing, or a split with labels, has a sample of."""
     there = [i for i in range(len(names)) if (label == i).any()]
     nowhere = [name for i, name in enumerate(names) if i not in there]
-    lines = [f"no sample of {', '.join(nowhere[:12])}"] if nowhere else []
+    lines = [f"no sample of {some(nowhere, _NAMED)}"] if nowhere else []
     for k, part in enumerate(SPLITS):
         inside = label[(split == k) & (label >= 0)]
         gone = [names[i] for i in there if not (inside == i).any()]
         if gone and len(inside):
-            lines.append(f"the split {part} has no sample of {', '.join(gone[:12])}")
+            lines.append(f"the split {part} has no sample of {some(gone, _NAMED)}")
     return lines
 
 

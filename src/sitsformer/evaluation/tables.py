@@ -15,21 +15,26 @@ from sitsformer.fewshot import OLD_COLUMNS
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLES = (
-    "fewshot",
-    "summary",
-    "differences",
-    "claims",
-    "per_class",
-    "confusion",
-    "reliability",
-    "conformal",
-    "choices",
-    "leakage",
-)
-"""Tables that evaluation makes; docs/evaluation.md describes them."""
+ROWS = {
+    "fewshot": "a cell: method, init, shots, seed, overall_accuracy, kappa, macro_f1, "
+    "balanced_accuracy, ece, log_loss, adaptation, pretrain_seed",
+    "summary": "an arm, shots and score: mean, interval over seeds (`low_seeds`, `high_seeds`) and "
+    "over blocks",
+    "differences": "a comparison and shots: mean difference, both intervals, verdict",
+    "claims": "a claim: verdict, and the sentence of the report",
+    "per_class": "a cell and class: support, precision (user's accuracy), recall (producer's "
+    "accuracy), F1",
+    "confusion": "an arm, shots, true and predicted class: count over seeds, share of the true "
+    "class",
+    "reliability": "an arm, shots and bin of confidence",
+    "conformal": "a cell: coverage and size of prediction sets",
+    "choices": "a cell: settings that validation chose, JSON",
+    "leakage": "two groups of samples: nearest distance, shared blocks, areas, years, label "
+    "product",
+}
+"""Tables that evaluation makes -> what a row of each is."""
 
-NAMES = tuple(f"{table}.{suffix}" for table in TABLES for suffix in ("csv", "parquet"))
+NAMES = tuple(f"{table}.{suffix}" for table in ROWS for suffix in ("csv", "parquet"))
 """File names of the tables."""
 
 

@@ -82,7 +82,8 @@ def open_fits(
 
     Args:
         path: of the folder.
-        decided, inputs: of the fits that are wanted, as of `create_fits`.
+        decided: of the fits that are wanted, as of `create_fits`.
+        inputs: the same.
 
     Raises:
         SitsError: there are no fits, or they are damaged, or of something else than is wanted.

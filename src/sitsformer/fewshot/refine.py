@@ -26,6 +26,7 @@ import numpy.typing as npt
 from sitsformer import threads
 from sitsformer.fewshot.draws import Draw, validation_score
 from sitsformer.fewshot.nearby import Around
+from sitsformer.fewshot.vectors import Rows, in_order
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
@@ -127,14 +128,19 @@ class Pool:
 
 
 def scale(
-    features: Floats, training: npt.NDArray[np.bool_]
+    features: Rows, training: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Mean and standard deviation (feature,) over the training split, whose labels are not seen.
 
     Args:
-        features: (N, feature).
+        features: (N, feature), of several where they are not held.
         training: (N,) which samples are of that split.
     """
+    if not isinstance(features, np.ndarray):
+        rows = np.flatnonzero(training)
+        own = [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)]
+        mean, std = in_order(lambda: (features[part].astype(np.float64) for part in own))
+        return mean, np.maximum(std, LEAST_SPREAD)
     mean, std = np.empty(features.shape[1]), np.empty(features.shape[1])
     for columns in np.array_split(np.arange(len(mean)), -(-len(mean) // COLUMNS)):
         chosen = features[np.ix_(training, columns)].astype(np.float64)
@@ -143,7 +149,7 @@ def scale(
 
 
 def standardised(
-    features: Floats, training: npt.NDArray[np.bool_], rows: Ints
+    features: Rows, training: npt.NDArray[np.bool_], rows: Ints
 ) -> Iterator[tuple[Ints, npt.NDArray[np.float32]]]:
     """Features less their mean, by their standard deviation (see `scale`), as a `Pool` wants them.
 

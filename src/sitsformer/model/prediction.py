@@ -84,6 +84,30 @@ def embeddings(
 def joined(
     model: SITSFormer, series: Series, index: Ints, most: int, kind: str, *, classes: bool
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+    """`joined_batches` as whole tables.
+
+    Returns:
+        (n, feature) float32, as `embeddings` of a model with this pooling; and (n, class), as
+        `probabilities`, or None where they are not asked for or the model has no classifier.
+    """
+    vectors = np.empty((len(index), joined_width(model, kind)), np.float32)
+    asked = classes and model.classifier is not None
+    cover = np.empty((len(index), model.architecture.classes), np.float32) if asked else None
+    for part, found, known in joined_batches(model, series, index, most, kind, classes=classes):
+        vectors[part] = found
+        if cover is not None:
+            cover[part] = known
+    return vectors, cover
+
+
+def joined_width(model: SITSFormer, kind: str) -> int:
+    """Features of a vector of a pooling of one's own."""
+    return model.architecture.hidden * pooling.PARTS[kind]
+
+
+def joined_batches(
+    model: SITSFormer, series: Series, index: Ints, most: int, kind: str, *, classes: bool
+) -> Iterator[tuple[Ints, npt.NDArray[np.float32], npt.NDArray[np.float32] | None]]:
     """Vectors of a pooling of one's own, and class probabilities, of samples encoded once.
 
     Args:
@@ -94,13 +118,11 @@ def joined(
         kind: of the pooling of the vectors (`pooling.PARTS`).
         classes: also ask for probabilities.
 
-    Returns:
-        (n, feature) float32, as `embeddings` of a model with this pooling; and (n, class), as
-        `probabilities`, or None where they are not asked for or the model has no classifier.
+    Yields:
+        Positions (b,) in `index`, each once; vectors (b, feature) of these samples; and (b, class),
+        or None where they are not asked for or the model has no classifier.
     """
-    classes = classes and model.classifier is not None
-    width = model.architecture.hidden * pooling.PARTS[kind]
-    out = np.empty((len(index), width + (model.architecture.classes if classes else 0)), np.float32)
+    classes, width = classes and model.classifier is not None, joined_width(model, kind)
 
     def finish(encoded: Tensor, layout: StepTable, doy: Tensor) -> Tensor:
         vectors = pooling.pool(kind, encoded, layout, doy)
@@ -109,8 +131,7 @@ def joined(
         return torch.cat((vectors.float(), _probabilities(model, encoded, layout, doy)), 1)
 
     for part, found in _batches(model, series, index, most, finish, FLOAT32):
-        out[part] = found
-    return out[:, :width], out[:, width:] if classes else None
+        yield part, found[:, :width], found[:, width:] if classes else None
 
 
 def embedding_batches(

@@ -78,7 +78,7 @@ def gather(
     return Material(
         config=config,
         config_text=config_path.read_text(),
-        tables={} if folder is None else {n: tables.read(folder, n) for n in tables.TABLES},
+        tables={} if folder is None else {n: tables.read(folder, n) for n in tables.ROWS},
         folder=folder,
         cubes=tuple(kinds["cube"]),
         stores=_stores(config, kinds["samples"]) if config.learns else {},

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from sitsformer import artefacts, plots
 from sitsformer.embeddings import main_learners, members
-from sitsformer.evaluation import digits, seen
+from sitsformer.evaluation import digits, seen, tables
 from sitsformer.evaluation.efficiency import sentence
 from sitsformer.evaluation.evaluate import FEW
 from sitsformer.fewshot import BESIDE_SETTINGS, shots_order
@@ -56,6 +56,7 @@ def render(
         versions=artefacts.versions(),
         config_text=material.config_text,
         level=f"{material.config.evaluation.level:.0%}",
+        results=material.config.results,
         **about,
     )
 
@@ -76,6 +77,7 @@ def _learned(
         "leakage": _leakage(material.tables["leakage"]),
         "seen": _seen(material),
         "choices": _choices(material),
+        "tables": _tables(material, folder),
     }
 
 
@@ -207,6 +209,13 @@ def _settings(choice: Mapping[str, Any]) -> Mapping[str, Any]:
         found: Mapping[str, Any] = choice["chosen"]
         return found
     return {name: value for name, value in choice.items() if name not in BESIDE_SETTINGS}
+
+
+def _tables(m: Material, folder: Path) -> list[tuple[str, str, str]]:
+    """Name, address and rows of every table that lies beside the page."""
+    assert m.folder is not None, "a run that learns has tables"
+    files = ((m.folder / f"{name}.csv", row) for name, row in tables.ROWS.items())
+    return [(path.name, whatnext.link(path, folder), row) for path, row in files]
 
 
 def _artefacts(m: Material) -> list[tuple[str, str, str]]:

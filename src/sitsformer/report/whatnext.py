@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sitsformer.evaluation.claims import ENOUGH_RUNS
-from sitsformer.paths import Paths
+from sitsformer.report import nextconfig
 from sitsformer.report.gather import Material
 
 
@@ -34,7 +34,8 @@ def steps(m: Material, maps: Sequence[Mapping[str, Any]], folder: Path) -> list[
     found.append(
         {
             "head": "Numbers of your own",
-            "text": "Each table of this page is a file; what is in them: docs/evaluation.md.",
+            "text": "Each table of this page is a file; what a row of each is stands under Tables, "
+            "at its end.",
             "files": [(f"{n}.csv", link(p, folder)) for n, p in tables if p.is_file()],
         }
     )
@@ -76,9 +77,10 @@ def _of_maps(m: Material, maps: Sequence[Mapping[str, Any]]) -> Iterator[dict[st
             }
     yield {
         "head": "Another area or year",
-        "text": "The model that drew this map draws others by itself: sitsformer predict "
-        "next.yaml, where next.yaml (a whole one: docs/reuse.md) names the area and has",
-        "code": f"maps: {{model: {Paths(m.config).map_model()}, tiles: {{AREA: all}}}}",
+        "text": "The model that drew this map draws others by itself. Copy what is folded here "
+        "into next.yaml, change area and dates, and:",
+        "code": "sitsformer config check next.yaml && sitsformer predict next.yaml --cores 2",
+        "text_of_file": nextconfig.text(m.config, str(maps[-1]["name"])),
     }
 
 

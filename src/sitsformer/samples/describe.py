@@ -16,8 +16,14 @@ def describe(path: Path) -> list[str]:
     """Lines that describe an artefact; reads its records and small arrays only.
 
     Raises:
-        SitsError: there is no artefact at `path`.
+        SitsError: there is no artefact at `path`, or it is a file.
     """
+    if path.is_file():
+        raise SitsError(
+            f"{path} is a file; cubes, sample stores and models are folders. Tables and "
+            "predictions open with pandas (read_csv, read_parquet), maps with gdalinfo or "
+            f"rasterio; `sitsformer check {path}` says whether it is whole"
+        )
     record = artefacts.read(path)
     kind = str(record["kind"])
     files = record["files"]

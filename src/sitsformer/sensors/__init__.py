@@ -5,7 +5,15 @@ An area names its sensor. Cubes, stores of samples and models say whose they are
 for sources that bring nothing else.
 """
 
-from sitsformer.sensors.named import DEFAULT, recorded, refuse_other, said, sensor_of, sensors
+from sitsformer.sensors.named import (
+    DEFAULT,
+    recorded,
+    refuse_other,
+    said,
+    sensor_of,
+    sensors,
+    unfit,
+)
 from sitsformer.sensors.sensor import Band, Flags, Product, Sensor
 from sitsformer.sensors.sentinel2 import SENTINEL2
 
@@ -37,4 +45,5 @@ __all__ = [
     "said",
     "sensor_of",
     "sensors",
+    "unfit",
 ]

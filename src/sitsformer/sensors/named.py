@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,20 @@ def recorded(described: Mapping[Any, Any]) -> Sensor:
 def said(sensor: Sensor) -> dict[str, str]:
     """What an artefact says of its sensor: nothing where it is the default."""
     return {} if sensor.name == DEFAULT else {"sensor": sensor.name}
+
+
+def unfit(*names: str) -> str:
+    """What is named as a product that has no surface reflectance, and what to get; else nothing.
+
+    Args:
+        names: of files, folders, items or collections, in any case of letters.
+    """
+    for one in sensors().values():
+        for pattern, what in one.unfit.items():
+            for name in names:
+                if re.match(pattern, name, re.IGNORECASE):
+                    return f"{name} is named as a {one.title} product {what}"
+    return ""
 
 
 def refuse_other(what: object, asked: Sensor, found: Sensor) -> None:

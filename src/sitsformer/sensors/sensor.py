@@ -92,8 +92,8 @@ class Sensor:
         products: kinds of its files with numbers of bands of their own.
         numbers: number of a band (`B05`) -> its name, in files that are of none of `products`;
             bands that are called by their numbers need no entry.
-        unfit: regular expression of names of files that look like its products and are none ->
-            what they are, and what to get instead.
+        unfit: regular expression of names of files, folders, items or collections that look like
+            its products and are none -> what they are, and what to get instead.
         made: regular expression of what names of products say of their processing, its groups in
             the order that tells newer ones; empty where they say nothing.
         collection: of images in Earth Engine, harmonised; empty without one.

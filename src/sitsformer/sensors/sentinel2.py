@@ -48,6 +48,13 @@ SENTINEL2 = Sensor(
     offset_baseline=400,
     scene_codes=tuple(range(12)),
     scene_clear=(4, 5, 6, 7),
+    unfit={
+        # Products, granules, their files, items of Earth Search; files and folders that say it.
+        r"(.*_)?MSIL1C_|L1C_T\d\d[A-Z]{3}_|S2[A-D]?_(.*_)?L1C(_|\.|$)|(.*[-_])?L1C(\.\w+)?$|"
+        r"T\d\d[A-Z]{3}_\d{8}T\d{6}_B\d[\dA]\.jp2$|COPERNICUS/S2(_HARMONIZED)?$": "of level 1C: "
+        "it holds what was measured above the atmosphere and no surface reflectance; get the same "
+        "images of level 2A (products have MSIL2A in their names, collections l2a or S2_SR)",
+    },
     made=r"_N(\d{4})_R\d{3}_T\w{5}_(\d{8}T\d{6})",
     collection="COPERNICUS/S2_SR_HARMONIZED",
     cloud_score="GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED",

@@ -123,11 +123,14 @@ def _by_code(
 ) -> tuple[NDArray[np.int64], Legend]:
     there = sorted({code for code in codes if code is not None})
     outside = [code for code in there if not 0 <= code <= HIGHEST_CODE]
+    if known is None and there[0] > HIGHEST_CODE:
+        # Hierarchical codes of ten digits (EuroCrops' HCAT), which no layer holds: they are names.
+        return _by_name(["" if code is None else str(code) for code in codes], None, where)
     if outside:
         raise ConfigError(
             f"{where}: {outside[0]} is no code of a class; codes are whole numbers from 0 to "
-            f"{HIGHEST_CODE}: name a column of names, give other codes, or empty these cells if "
-            "they mean that there is none"
+            f"{HIGHEST_CODE}: {_other_codes(outside[0], known)}, or empty these cells if they mean "
+            "that there is none"
         )
     if known is None:
         made = tuple(there)
@@ -139,6 +142,16 @@ def _by_code(
             f"{', '.join(map(str, lacking[:8]))}; add rows for them, or empty these cells"
         )
     return np.array([-1 if code is None else code for code in codes], np.int64), known
+
+
+def _other_codes(code: int, known: Legend | None) -> str:
+    """What to do where a code fits into no layer."""
+    if code > 0 and known is not None:
+        return (
+            f"leave out the legend {known.name}, and each code is a class of its own, which "
+            "`classes` of a set may gather and name (maize: [3301060401])"
+        )
+    return "name a column of names, give other codes"
 
 
 def _by_name(

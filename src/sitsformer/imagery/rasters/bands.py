@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from sitsformer.config import Rasters
 from sitsformer.errors import SitsError
-from sitsformer.sensors import SENTINEL2, Sensor, sensors
+from sitsformer.sensors import SENTINEL2, Sensor, sensors, unfit
 
 OTHERS = (
     "SCL", "TCI", "AOT", "WVP", "PVI", "CLDPRB", "SNWPRB", "VISUAL", "FMASK", "SAA", "SZA", "VAA",
@@ -98,17 +99,18 @@ def whose(names: Sequence[str], sensor: Sensor, file: str) -> str:
     return ""
 
 
-def refuse_other_product(file: str, sensor: Sensor, where: str) -> None:
+def refuse_other_product(path: Path, folder: Path, sensor: Sensor, where: str) -> None:
     """Refuse a file that is named as a product of another sensor, or of a level that is unfit.
+
+    Folders tell the level, too: those of the path below `folder`, and that itself.
 
     Landsat and HLS have the same bands under other numbers, scales and quality bits: read as one
     another they give reflectances that are wrong and look right. What a product may be read as
     instead, its record says.
     """
-    for one in sensors().values():
-        for pattern, what in one.unfit.items():
-            if re.match(pattern, file, re.IGNORECASE):
-                raise SitsError(f"{where}: {file} is named as a {one.title} product {what}")
+    file = path.name
+    if what := unfit(*path.parts[max(len(folder.parts) - 1, 0) :]):
+        raise SitsError(f"{where}: {what}")
     if sensor.product(file) is not None:
         return
     for other in sensors().values():

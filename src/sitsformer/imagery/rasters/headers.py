@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sitsformer.config import Rasters
+from sitsformer.config import Rasters, expand
 from sitsformer.errors import SitsError
 from sitsformer.imagery.rasters import bands, clouds, values
 from sitsformer.imagery.rasters.files import Acquisition
@@ -134,7 +134,7 @@ def inspect(
     import rasterio
     from rasterio.errors import RasterioError
 
-    bands.refuse_other_product(item.path.name, sensor, where)
+    bands.refuse_other_product(item.path, expand(settings.path), sensor, where)
     try:
         with rasterio.open(item.path) as dataset:
             check_place(dataset, where)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitsformer.classes import NO_LABEL, Legend
+from sitsformer.classes import HIGHEST_CODE, NO_LABEL, Legend
 from sitsformer.config import Area, LabelRaster, expand, is_address
 from sitsformer.errors import SitsError
 from sitsformer.grid import Tile, area_geometry
@@ -157,8 +157,14 @@ def _check_codes(codes: NDArray[Any], legend: Legend, name: str, where: str) -> 
     if lacking.any():
         shown = ", ".join(f"{code:.10g}" for code in found[lacking][:8].tolist())
         more = ", ..." if lacking.sum() > 8 else ""
+        remedy = "add rows for them to the legend, or set `nodata`"
+        if found[lacking].max() > HIGHEST_CODE:
+            remedy = (
+                f"layers hold codes up to {HIGHEST_CODE}: set `nodata` if they mean no label, "
+                "number the classes anew in raster and legend, or give the polygons that the "
+                "raster was made of as a survey, whose codes may be as large (docs/labels.md)"
+            )
         raise SitsError(
             f"{where}.legend: {name} holds codes that the legend {legend.name} lacks: {shown}"
-            f"{more}; {counts[lacking].sum()} of {codes.size} pixels have them; add rows for them "
-            "to the legend, or set `nodata`"
+            f"{more}; {counts[lacking].sum()} of {codes.size} pixels have them; {remedy}"
         )

@@ -73,6 +73,7 @@ def read(
     import dask.array as da
 
     file, group = dialects.split(path) or (path, None)
+    bands.refuse_other_product(file, file, sensor, where)
     dataset = dialects.with_time(dialects.open_store(file, group), season, where)
     stack, offsets, meaning = _stack(dataset, settings, sensor, file.name, where)
     grid = dialects.grid(dataset, where)
@@ -106,6 +107,7 @@ def glance(path: Path, settings: Rasters, sensor: Sensor, season: Season, where:
         SitsError: as `read` does for them.
     """
     file, group = dialects.split(path) or (path, None)
+    bands.refuse_other_product(file, file, sensor, where)
     dataset = dialects.with_time(dialects.open_store(file, group), season, where)
     _stack(dataset, settings, sensor, file.name, where)
     dialects.grid(dataset, where)

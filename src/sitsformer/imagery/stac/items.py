@@ -16,7 +16,7 @@ from sitsformer.errors import SitsError
 from sitsformer.imagery.rasters import clouds
 from sitsformer.imagery.stac import offsets
 from sitsformer.imagery.stac.catalogue import Item
-from sitsformer.sensors import Sensor
+from sitsformer.sensors import Sensor, unfit
 
 CLOUD = "cloud"
 """Name of the layer that clear pixels are told by."""
@@ -97,9 +97,11 @@ def scene(item: Item, settings: Stac, sensor: Sensor, where: str) -> Scene:
     """What an item is, with the files of the bands of a sensor and of the clouds.
 
     Raises:
-        SitsError: it lacks a band, a time, or word of its offset.
+        SitsError: it lacks a band, a time, or word of its offset, or is of a level that is unfit.
     """
     said, product = item["properties"], sensor.product(item["id"])
+    if what := unfit(item["id"]):
+        raise SitsError(f"{where}: item {what}")
     return Scene(
         id=item["id"],
         collection=str(item.get("collection") or ""),
