@@ -18,13 +18,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
@@ -41,6 +44,7 @@ CLASSES, TILES, BLOCK = 8, 4, 640.0
 SIDE = 252
 """Of the mapped tile, pixels."""
 EPSG, WEST, NORTH = 32632, 499_840, 5_599_360
+TERMINATED = 143
 STORED = int(np.prod(SHAPE)) * 2
 """Bytes of a sample in memory."""
 
@@ -112,15 +116,26 @@ class World:
                 write_tile(path, number, self.count // TILES)
         return paths
 
-    def measure(self, name: str, *arguments: str | Path) -> None:
-        """Run a command of `sitsformer`; the peak of its process."""
+    def measure(self, name: str, *arguments: str | Path, until: Path | None = None) -> None:
+        """Run a command of `sitsformer`; the peak of its process.
+
+        Args:
+            name: of the figure.
+            arguments: of the command.
+            until: it is asked to stop once this is there; None: it runs to its end.
+        """
         start = perf_counter()
         words = [sys.executable, "-m", "sitsformer", *map(str, arguments)]
         with (self.folder / f"{name.replace(' ', '-')}.log").open("w") as log:
             process = subprocess.Popen(words, stdout=log, stderr=log)
+            look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            while until and not until.exists() and not os.waitid(os.P_PID, process.pid, look):
+                sleep(0.2)
+            if until is not None:
+                process.send_signal(signal.SIGTERM)
             _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+        if process.returncode != (TERMINATED if until is not None else 0):
             raise SystemExit(f"{name} failed: {Path(log.name).read_text()[-2000:]}")
         self.peaks[name] = usage.ru_maxrss * 1024, perf_counter() - start
         print(f"{name}: {usage.ru_maxrss * 1024 / 1e9:.2f} GB", file=sys.stderr, flush=True)
@@ -199,6 +214,24 @@ def pretrain(world: World, feed: str, more: dict[str, Any] | None = None) -> Pat
         world.folder / f"checkpoint-{feed}", "--out", out, "--device", "cpu",
     )  # fmt: skip
     return out
+
+
+def pretrain_default(world: World, batch: int, accumulate: int) -> None:
+    """The first steps of the default network, streamed."""
+    checkpoint = world.folder / "checkpoint-default"
+    shutil.rmtree(checkpoint, ignore_errors=True)
+    pretraining = {
+        **CONFIG["pretrain"], "loader": "stream", "batch_size": batch, "accumulate": accumulate,
+        "checkpoint_every": 4,
+    }  # fmt: skip
+    values = {key: value for key, value in CONFIG.items() if key != "model"}
+    config = world.folder / "default.yaml"
+    config.write_text(yaml.safe_dump(values | {"pretrain": pretraining}))
+    world.measure(
+        f"pretrain default {batch} x {accumulate}", "pretrain", "--config", config, "--objective",
+        "dual", "--samples", world.store, "--checkpoint", checkpoint, "--out",
+        world.folder / "default", "--device", "cpu", until=checkpoint / "checkpoint.safetensors",
+    )  # fmt: skip
 
 
 def finetune(world: World, adaptation: str, shots: str, refine: bool = False) -> Path:
@@ -327,6 +360,12 @@ def every(world: World, only: list[str]) -> None:
         "baseline joined 10 smoothing": lambda: joined(world, ["smoothing"]),
         "crop_model joined 10": lambda: joined(world, [], crop=True),
         "pretrain stream": lambda: pretrain(world, "stream"),
+        **{
+            f"pretrain default {batch} x {512 // batch}": partial(
+                pretrain_default, world, batch, 512 // batch
+            )
+            for batch in (512, 256, 128, 64)
+        },
         "evaluate": lambda: evaluate(world),
         "map": lambda: tile_map(world),
         "report": lambda: report(world),

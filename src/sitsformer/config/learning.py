@@ -179,7 +179,7 @@ class Pretrain(Section):
     epochs: int = Field(50, ge=1)
     """Passes over the training split."""
     batch_size: int = Field(512, ge=2)
-    """Samples a step."""
+    """Samples a step, or of each batch that `accumulate` adds up."""
     recipe: Optimiser = Optimiser()
     published: bool = True
     """Objectives with the name of a publication are trained by its recipe and augmentation, not by
@@ -202,7 +202,8 @@ class Pretrain(Section):
     checkpoint_every: int = Field(200, ge=1)
     """Steps between checkpoints (and one at each epoch's end)."""
     accumulate: int = Field(1, ge=1)
-    """Batches whose gradients are added before a step."""
+    """Batches whose gradients are added before a step: with `batch_size: 128`, 4 of them are a step
+    of 512 samples in less than half the memory (docs/scaling.md)."""
     loader: Literal["auto", "device", "memory", "stream"] = "auto"
     """Keep the set on the GPU (`device`), in memory, or stream it; `auto` goes by size."""
     compile: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sitsformer.config import Config, Shots
@@ -17,6 +18,7 @@ from sitsformer.embeddings import members
 from sitsformer.fewshot import NETWORK, Learner
 from sitsformer.fewshot.adaptations import Adaptation, adaptations
 from sitsformer.fewshot.adaptations.sits_former import SITS_FORMER
+from sitsformer.fewshot.refine import LAND_COVER, NEARBY, SMOOTHING
 from sitsformer.paths import Paths
 from sitsformer.training.objectives import SCRATCH, published
 
@@ -42,10 +44,13 @@ def pretrain(paths: Paths) -> Job:
     train, validation = found.part("train"), found.part("validation")
     learned = section.epochs * TRAINING * train * shape.operations
     looked = section.epochs * validation * shape.operations
-    held = found.bytes if section.loader != "stream" else 0
-    memory = rates.TORCH.memory + rates.PREDICT_MB + held * rates.HELD_PRETRAIN / 1e6
+    held = found.bytes * rates.HELD_PRETRAIN
+    if section.loader == "stream":
+        held = min(found.bytes, rates.WINDOWS)
+    memory = rates.TORCH.memory + rates.PREDICT_MB + held / 1e6
     if config.compute.device_of("pretrain") != "cuda":
-        memory += _activations(shape, config, section.batch_size)
+        batch = max(1, min(section.batch_size, train // section.accumulate))
+        memory += _activations(shape, config, batch)
     updates = section.epochs * max(1, train // section.batch_size)
     job = _job(config, "pretrain", updates, learned, looked, memory)
     size = rates.model_mb(shape.hidden, config.model.layers)
@@ -63,7 +68,7 @@ def crop_model(paths: Paths) -> Job:
     jobs = [
         _tuned(paths, "crop_model", one, shots, 1)
         if one.method == NETWORK
-        else baseline(paths, one, shots, 1, patches=True)
+        else baseline(paths, one, shots, 1, fitted_alone=True)
         for one in paths.map_learners()
     ]
     dearest = max(jobs, key=lambda one: math.inf if one.seconds is None else one.seconds)
@@ -73,20 +78,27 @@ def crop_model(paths: Paths) -> Job:
 
 
 def baseline(
-    paths: Paths, learner: Learner, shots: Shots, seeds: int, *, patches: bool = False
+    paths: Paths, learner: Learner, shots: Shots, seeds: int, *, fitted_alone: bool = False
 ) -> Job:
-    """The cells of a baseline, or its model, which is fitted with all patches held.
+    """The cells of a baseline, or its model, which is fitted and tests no sample.
 
     Cells that are made of fits are refined alone.
     """
-    fitted = patches or learner.method not in controlled(paths.config)
-    return _baseline(paths, learner, shots, seeds, fitted=fitted, refined=True, patches=patches)
+    config = paths.config
+    found = store(paths, config.fewshot.set)
+    if fitted_alone:
+        looked = found.classes * min(config.fewshot.validation, _drawn(found, shots))
+        return _baseline(paths, learner, shots, seeds, looked, ())
+    refine = config.fewshot.refine
+    looked = found.samples if refine else found.part("test")
+    fitted = learner.method not in controlled(config)
+    return _baseline(paths, learner, shots, seeds, looked if fitted else None, refine)
 
 
 def fits(paths: Paths, method: str, shots: Shots, seeds: int) -> Job:
     """The fits of a baseline for itself and its controls."""
     found = store(paths, paths.config.fewshot.set)
-    job = _baseline(paths, Learner(method), shots, seeds, fitted=True, refined=False)
+    job = _baseline(paths, Learner(method), shots, seeds, found.samples, ())
     size = found.samples * found.classes * rates.FIT_VALUE / 1e6
     return _leaving(job, seeds * size, rates.FIT_FILES + 2 * seeds)
 
@@ -96,32 +108,41 @@ def _baseline(
     learner: Learner,
     shots: Shots,
     seeds: int,
-    *,
-    fitted: bool,
-    refined: bool,
-    patches: bool = False,
+    looked: int | None,
+    refine: Sequence[str],
 ) -> Job:
-    """A job that fits a baseline, or refines what its fits predict, or both."""
+    """A job of a baseline.
+
+    Args:
+        paths: of the config.
+        learner: who.
+        shots: training samples a class.
+        seeds: how many draws.
+        looked: samples that it predicts; None: it fits nothing, its fits are there.
+        refine: what it refines predictions by.
+    """
     config = paths.config
     found = store(paths, config.fewshot.set)
     drawn, test = _drawn(found, shots), found.part("test")
-    rate = _rate(config, learner.method) if fitted else rates.Fitted(0.0, 0.0)
-    looked = found.samples if config.fewshot.refine else test
+    rate, fitted = _rate(config, learner.method), looked is not None
+    if looked is None:
+        rate, looked = rates.Fitted(0.0, 0.0), 0
     seconds = found.bytes / rates.READ_BYTES
     steps = config.fewshot.steps_for(drawn) if fitted and in_steps(config, learner) else 0
     each = rate.drawn * drawn + rate.predicted * looked + rate.step * steps
-    seconds += seeds * (each + (_smoothed(config, found) if refined else 0.0))
+    seconds += seeds * (each + _smoothed(refine, found)) + _placed(refine, found)
     knows = learner.control or learner.joins
     start = rates.TORCH if steps or knows else rates.LEARNER
-    held = _held_by_baseline(config, found, steps > 0, knows, patches)
+    held = _held_by_baseline(found, steps > 0, knows, SMOOTHING in refine)
     predicting = rates.PREDICT_MB if steps or knows else 0
-    memory = start.memory + predicting + held / 1e6 + _near(config, found)
+    memory = start.memory + predicting + held / 1e6 + _near(refine, found)
     operations = 0.0
     if knows:
         shape = network(config, found.steps, found.bands)
         operations = found.samples * shape.operations
         if learner.joins:
-            memory += found.samples * shape.hidden * SEASONS * 4 * rates.HELD_FEATURES / 1e6
+            features = 8 * drawn + 4 * (SMOOTHING in refine) * min(DIRECTED, found.samples)
+            memory += shape.hidden * SEASONS * features * rates.HELD_FEATURES / 1e6
     size = seeds * test * rates.CELL_ROW * found.classes / 1e6
     seconds += start.seconds
     gpu = config.compute.device_of("baseline") == "cuda" and (steps > 0 or knows)
@@ -140,31 +161,27 @@ def _rate(config: Config, method: str) -> rates.Fitted:
     return rates.BASELINES.get(method, rates.SLOWEST)
 
 
-def _held_by_baseline(
-    config: Config, found: Store, trained: bool, knows: bool, patches: bool
-) -> float:
+def _held_by_baseline(found: Store, trained: bool, knows: bool, smooths: bool) -> float:
     """Bytes that a baseline holds of the samples.
 
     Args:
-        config: of the run.
         found: the store.
         trained: whether it is a network.
         knows: whether a pretrained one reads the samples first.
-        patches: whether they are held whole.
+        smooths: whether it seeks neighbours among features of all of them.
     """
     series, read = found.samples * found.steps * rates.HELD_SERIES, found.bytes * rates.HELD_CELL
-    if patches or found.patch == 1:
+    if found.patch == 1:
         return found.bytes * rates.HELD_PATCHES + series
     pixels = found.samples * found.steps * found.bands * rates.HELD_PIXELS + series
     if trained:
-        return read + (pixels if "smoothing" in config.fewshot.refine else 0.0)
+        return read + (pixels if smooths else 0.0)
     return max(pixels, read if knows else 0.0)
 
 
-def _near(config: Config, found: Store) -> float:
+def _near(refine: Sequence[str], found: Store) -> float:
     """MB of what smoothing holds of every sample."""
-    smooths = "smoothing" in config.fewshot.refine
-    return found.samples * rates.HELD_NEAR / 1e6 if smooths else 0.0
+    return found.samples * rates.HELD_NEAR / 1e6 if SMOOTHING in refine else 0.0
 
 
 def in_updates(adaptation: Adaptation) -> bool:
@@ -203,9 +220,11 @@ def _tuned(paths: Paths, stage: NetworkStage, learner: Learner, shots: Shots, se
         batch = min(section.batch_size, drawn)
         learned = updates * batch * TRAINING * share * shape.operations
     chosen = found.classes * min(section.validation, drawn)
-    looked = tries * chosen + test
-    if section.refine:
-        looked += 2 * found.samples
+    # The model of the maps tests no sample; of the refinements it can have land cover alone.
+    refine = section.refine if stage == "fewshot" else ()
+    looked = tries * chosen + (test if stage == "fewshot" else 0)
+    if refine or LAND_COVER in section.refine:
+        looked += (2 if refine else 1) * found.samples
     operations = seeds * looked * shape.operations
     encoders = once * (seeds if scratch else 1)
     whitened = min(WHITENED, found.part("train"))
@@ -214,13 +233,14 @@ def _tuned(paths: Paths, stage: NetworkStage, learner: Learner, shots: Shots, se
     memory += max(_activations(shape, config, section.batch_size), rates.PREDICT_MB)
     width = shape.hidden * SEASONS
     features = once * drawn * 8
-    if "smoothing" in section.refine:
+    if SMOOTHING in refine:
         # Of an encoder that has moved those of all samples are held, of others those of some.
         features += once * 4 * found.samples if adaptation.gradient else 0
         features += once * 4 * min(DIRECTED, found.samples)
-    memory += width * features * rates.HELD_FEATURES / 1e6 + _near(config, found)
+    memory += width * features * rates.HELD_FEATURES / 1e6 + _near(refine, found)
     memory += once * whitened * width * 4 * rates.HELD_WHITENING / 1e6
-    more = found.bytes / rates.READ_BYTES + seeds * _smoothed(config, found)
+    more = found.bytes / rates.READ_BYTES + seeds * _smoothed(refine, found)
+    more += _placed(refine, found)
     more += encoders * whitened * width * rates.WHITENING
     job = _job(config, stage, seeds * updates, seeds * learned, operations, memory, more)
     return _leaving(job, seeds * test * rates.CELL_ROW * found.classes / 1e6, rates.CELL_FILES)
@@ -257,11 +277,14 @@ def _drawn(found: Store, shots: Shots) -> int:
     return every if shots == "all" else min(every, shots * found.classes)
 
 
-def _smoothed(config: Config, found: Store) -> float:
+def _smoothed(refine: Sequence[str], found: Store) -> float:
     """Seconds that neighbours take to find, for each draw."""
-    if "smoothing" not in config.fewshot.refine:
-        return 0.0
-    return found.samples**2 * rates.NEIGHBOUR_PAIR
+    return found.samples**2 * rates.NEIGHBOUR_PAIR if SMOOTHING in refine else 0.0
+
+
+def _placed(refine: Sequence[str], found: Store) -> float:
+    """Seconds that the nearest on the ground take to find, for all draws of a job."""
+    return found.samples * rates.PLACED if NEARBY in refine else 0.0
 
 
 def _activations(shape: Network, config: Config, batch: int) -> float:

@@ -149,7 +149,8 @@ def _beyond(config: Config, found: dict[str, list[Counted]]) -> Iterator[str]:
 
 REMEDIES = {
     "pretrain": "it goes on from its checkpoint when it is submitted again; or ask for a GPU "
-    "(compute.device), fewer epochs, or stream the samples (pretrain.loader)",
+    "(compute.device), fewer epochs, stream the samples (pretrain.loader), or add smaller batches "
+    "up (pretrain.batch_size, accumulate)",
     "fewshot": "take fewer seeds a job (fewshot.seeds_per_job), passes or learning rates",
     "fit": "take fewer seeds a job (fewshot.seeds_per_job), passes or samples",
     "baseline": "take fewer seeds a job (fewshot.seeds_per_job), passes or samples",

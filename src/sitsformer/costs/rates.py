@@ -101,15 +101,22 @@ HELD_NEAR = 900
 HELD_WHITENING, WHITENING = 9.0, 1.1e-6
 """Bytes held for a byte of the vectors that `whitening` is given, and its seconds a number of them:
 4,000 vectors of 768 and 3,072 numbers took 2.9 and 13.5 s and 106 and 390 MB."""
-KEPT_WIDTH, KEPT_HEAD, KEPT_CONVOLVED = 20, 10, 4000
-"""float32 values that a training step keeps, a sample and time step: a unit of width of a layer, a
-head of a layer and time step that it attends to, the convolutions."""
+KEPT_WIDTH, KEPT_HEAD, KEPT_CONVOLVED = 30, 4, 5000
+"""float32 values that a training step holds, a sample and time step: a unit of width of a layer, a
+head of a layer and time step that it attends to, the convolutions. A single step holds four fifths
+of that; the rest is what the C library keeps between tensors whose sizes change with every batch.
+Of networks of 1 to 3 layers, hidden 64 and 256, samples of 30, 50 and 75 steps."""
+WINDOWS = 2 * 2**28
+"""Bytes of samples that a stream holds (`samples/loader.py`)."""
 PREDICT_MB = 300
 """A batch of predictions."""
 READ_BYTES = 500e6
 """Bytes of a sample store that are read a second."""
 NEIGHBOUR_PAIR = 1e-8
 """Seconds a pair of samples, of the search for neighbours (`fewshot.refine: [smoothing]`)."""
+PLACED = 2e-5
+"""Seconds a sample and job, of the search for the nearest on the ground (`nearby`): 12, 16 and 25
+microseconds of 10, 40 and 100 thousand samples. To weigh by them takes a hundredth of that."""
 MODEL_FILES, CELL_FILES = 9, 6
 CELL_ROW = 6.0
 """Bytes of a stored prediction, a class."""
