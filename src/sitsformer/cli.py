@@ -39,6 +39,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "embeddings": "embeddings:embeddings",
         "pretrain": "pretrain:pretrain",
         "fewshot": "finetune:fewshot",
+        "fit": "fit:fit",
         "baseline": "baseline:baseline",
         "evaluate": "evaluate:evaluate",
         "crop-model": "crop_model:crop_model",

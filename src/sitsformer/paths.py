@@ -12,7 +12,7 @@ from functools import cache
 
 from sitsformer import mapproducts
 from sitsformer.config import Config, ConfigError, Shots, expand
-from sitsformer.config.learners import learners, map_layers, map_learners
+from sitsformer.config.learners import controlled, learners, map_layers, map_learners
 from sitsformer.fewshot import Learner, seed_jobs
 from sitsformer.grid import Tile, tiles
 from sitsformer.training.objectives import SCRATCH
@@ -160,6 +160,12 @@ class Paths:
             f"{self.results}/fewshot/{learner.name}/{shots}/{seeds}.parquet"
             for seeds in seed_jobs(sweep.seeds, sweep.seeds_per_job)
         ]
+
+    def fits(self, learner: Learner, shots: Shots | str, seeds: str) -> list[str]:
+        """Fits that the cells of a learner are made of; none where it is fitted for itself."""
+        if learner.method not in controlled(self.config):
+            return []
+        return [f"{self.results}/fits/{learner.method}/{shots}/{seeds}"]
 
     def map_learners(self) -> list[Learner]:
         """Who may draw the maps: one, or those whom validation chooses among."""

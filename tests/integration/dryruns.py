@@ -22,6 +22,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 FOLDERS = (
     "cube", "patches", "merge", "embedded_tile", "embedded_samples", "pretrain", "crop_model",
+    "fit",
 )  # fmt: skip
 """Rules whose outputs are folders."""
 

@@ -245,8 +245,9 @@ KEYS: dict[str, tuple[Any, Jobs | str]] = {
     "fewshot.refine": (["smoothing"], ALL_CELLS),
     "fewshot.controls": (
         {"fewshot.controls": ["random_forest"], "fewshot.refine": ["land_cover"]},
-        # The cells of `dual` and `sl`, which know land cover, and the control's.
-        {"fewshot": 4, "baseline": 2, **MAPS, **TABLES},
+        # The cells of `dual` and `sl`, which know land cover, the control's and its baseline's,
+        # which are made of the same fits now.
+        {"fewshot": 4, "fit": 2, "baseline": 4, **MAPS, **TABLES},
     ),
     "fewshot.options": ({"random_forest": {"trees": 7}}, {"baseline": 2, **TABLES}),
     "evaluation.level": (0.9, {"mosaic": 1, **TABLES}),

@@ -111,3 +111,17 @@ def test_what_need_not_be_kept_may_go(dry: DryRuns, tmp_path: Path) -> None:
     assert dry.jobs(tmp_path, changed(values, {"evaluation.bootstrap": 500})) == TABLES
     found = dry.jobs(tmp_path, changed(values, {"sets.crops.per_tile": 500}))
     assert found == {"cube": 3, "patches": 3, **CROPS}
+
+
+def test_one_more_pretraining_run_fits_no_baseline_again(dry: DryRuns, tmp_path: Path) -> None:
+    """Its controls are made of the fits that are there; these may be deleted."""
+    controls = {"fewshot.controls": ["random_forest"], "fewshot.refine": ["land_cover"]}
+    values = changed(demo(), controls)
+    dry.pretend(tmp_path, values)
+    more = changed(values, {"pretrain.seeds": [0, 1]})
+    jobs = {"pretrain": 3, "fewshot": 6, "baseline": 2, **TABLES}
+    assert dry.jobs(tmp_path, more) == jobs
+    shutil.rmtree(tmp_path / "results" / "fits")
+    assert dry.jobs(tmp_path, values) == {}
+    # All that is made of the new fits: the baseline's own cells, and those of both runs.
+    assert dry.jobs(tmp_path, more) == jobs | {"fit": 2, "baseline": 6}

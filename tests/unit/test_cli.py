@@ -93,6 +93,7 @@ def test_a_wrong_config_is_one_message_and_a_status(tmp_path: Path) -> None:
 
 WITHOUT_A_GPU = {
     "fewshot": "--config C --samples S --init none --shots 1 --seeds 0 --out O",
+    "fit": "--config C --samples S --method ltae --shots 1 --seeds 0 --out O",
     "baseline": "--config C --samples S --method random_forest --shots 1 --seeds 0 --out O",
     "map": "--model M --cube C --out O.tif",
     "embed": "--model M S O.zarr",

@@ -193,6 +193,30 @@ def test_what_nobody_measured_is_said_so(monkeypatch: pytest.MonkeyPatch) -> Non
     assert job_of(Paths(every), "baseline", control).seconds is not None
 
 
+def test_a_baseline_with_controls_is_fitted_once() -> None:
+    paths, alone = Paths(demo()), Paths(demo(fewshot__controls=[]))
+    sweep = paths.config.fewshot
+    draws = {"shots": "100", "seeds": "0-4"}
+    fit = job_of(paths, "fit", {"method": "random_forest", **draws})
+    cell = {"learner": "random_forest", **draws}
+    refined, whole = (job_of(one, "baseline", cell) for one in (paths, alone))
+    assert fit.seconds is not None and refined.seconds is not None and whole.seconds is not None
+    # Together they take what one job did, and start and read the samples once more.
+    read = store(paths, sweep.set).bytes / rates.READ_BYTES
+    twice = fit.seconds + refined.seconds - rates.LEARNER.seconds - read
+    assert twice == pytest.approx(whole.seconds)
+    assert refined.seconds < whole.seconds / 2
+    count = len(sweep.shots) * -(-sweep.seeds // sweep.seeds_per_job)
+    assert sum(number for number, _ in jobs(paths)["fit"]) == count
+    assert "fit" not in jobs(alone)
+    # What draws the maps is fitted for itself.
+    drawing = [
+        demo(maps__learner="random_forest", fewshot__controls=c) for c in (["random_forest"], [])
+    ]
+    models = [job_of(Paths(config), "crop_model", {}) for config in drawing]
+    assert models[0] == models[1]
+
+
 def test_embeddings_are_planned_and_maps_of_them_need_no_network() -> None:
     layer = {"mine": {"rasters": {"county_2021": "a.tif"}}}
     plain, config = demo(), demo(embeddings=layer, maps__learner="mine")

@@ -73,6 +73,7 @@ def test_every_rule_knows_the_version_of_its_stage() -> None:
         "embedded_tile": "embeddings",
         "embedded_samples": "embeddings",
         "embedded_baseline": "baseline",
+        "fit": "baseline",
     }
     stages = set()
     for text in re.split(r"^ *rule ", rules, flags=re.MULTILINE)[1:]:

@@ -32,9 +32,12 @@ def asked(stage: str) -> dict:
     return {"mem_mb": mem_mb, "runtime": runtime}
 
 
-def asked_of_network(stage: str) -> dict:
-    """The same, and what its network runs on (`compute.device`); a GPU where it uses one."""
-    found = {**asked(stage), "device": CONFIG.compute.device_of(stage)}
+def asked_of_network(stage: str, of: str | None = None) -> dict:
+    """The same, and what its network runs on (`compute.device`); a GPU where it uses one.
+
+    Of a rule that is no stage in the config: the stage that it is a part of.
+    """
+    found = {**asked(stage), "device": CONFIG.compute.device_of(of or stage)}
     if found["device"] != "cuda":
         return found
 

@@ -33,12 +33,46 @@ rule fewshot:
         " --shots {wildcards.shots} --seeds {wildcards.seeds} --out {output:q}"
 
 
+# A baseline that has controls: fitted once for all of them, which differ in what is done afterwards.
+rule fit:
+    input:
+        samples=fewshot_samples,
+        files=method_files,
+        given=given_to_fit,
+    output:
+        directory(f"{RESULTS}/fits/{{method}}/{{shots}}/{{seeds}}"),
+    log:
+        f"{RESULTS}/logs/fits/{{method}}/{{shots}}/{{seeds}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fit/{{method}}/{{shots}}/{{seeds}}.tsv"
+    wildcard_constraints:
+        method=BASELINE,
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        **HANDED,
+        **asked_of_network("fit", of="baseline"),
+    params:
+        version=stage("baseline"),
+        settings=fit_settings,
+        checkpoint=f"{RESULTS}/checkpoints/fits/{{method}}-{{shots}}-{{seeds}}",
+    message:
+        "Fitting {wildcards.method}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
+    shell:
+        "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} fit --config {resources.config:q}"
+        " --device {resources.device}"
+        " --samples {input.samples:q} --method {wildcards.method} --checkpoint {params.checkpoint:q}"
+        " --shots {wildcards.shots} --seeds {wildcards.seeds} --out {output:q}"
+
+
 rule baseline:
     input:
         samples=fewshot_samples,
         files=baseline_files,
         land_cover=init_model,
         given=given_to,
+        fits=fits_of_learner,
     output:
         f"{RESULTS}/fewshot/{{learner}}/{{shots}}/{{seeds}}.parquet",
     log:
@@ -56,13 +90,13 @@ rule baseline:
     params:
         version=stage("baseline"),
         settings=baseline_settings,
-        land_cover=land_cover_options,
+        options=baseline_options,
         checkpoint=f"{RESULTS}/checkpoints/fewshot/{{learner}}-{{shots}}-{{seeds}}",
     message:
         "Baseline {wildcards.learner}, {wildcards.shots} shots, seeds {wildcards.seeds} (log: {log})"
     shell:
         "SITSFORMER_THREADS={threads} {resources.job} {resources.attempt} {log:q} baseline --config {resources.config:q}"
         " --device {resources.device}"
-        " --samples {input.samples:q} --method {wildcards.learner} {params.land_cover:q}"
+        " --samples {input.samples:q} --method {wildcards.learner} {params.options:q}"
         " --checkpoint {params.checkpoint:q}"
         " --shots {wildcards.shots} --seeds {wildcards.seeds} --out {output:q}"

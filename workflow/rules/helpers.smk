@@ -6,7 +6,7 @@ from sitsformer.baselines import file_options
 from sitsformer.config import expand
 from sitsformer.embeddings import members
 from sitsformer.evaluation import tables
-from sitsformer.fewshot import parse_learner
+from sitsformer.fewshot import Learner, parse_learner
 from sitsformer.userfiles import watched, watched_of, watched_of_survey
 
 MEMBERS = members(CONFIG.embeddings)
@@ -178,6 +178,11 @@ def given_to(wildcards):
     ]
 
 
+def given_to_fit(wildcards):
+    """The same of what a baseline is fitted to."""
+    return given_store(CONFIG.fewshot.set)
+
+
 def given_to_maps() -> list[str]:
     """The same of what the model of the maps is made of."""
     inits = dict.fromkeys(learner.init for learner in PATHS.map_learners())
@@ -244,9 +249,29 @@ def options_of(learner: str) -> list[str]:
 
 def baseline_files(wildcards):
     """Files of the user that a baseline is made of: its module, features of a peer, weights."""
-    name = parse_learner(wildcards.learner).method
+    return files_of_method(parse_learner(wildcards.learner).method)
+
+
+def method_files(wildcards):
+    """The same for its fits."""
+    return files_of_method(wildcards.method)
+
+
+def files_of_method(name: str) -> list[str]:
+    """Files of the user that a method is made of."""
     options = CONFIG.fewshot.options.get(name, {})
     return [str(expand(path)) for path in file_options(name, options).values()]
+
+
+def fits_of_learner(wildcards):
+    """Fits that the cells of a baseline or control are made of; none where it is fitted there."""
+    learner = parse_learner(wildcards.learner)
+    return PATHS.fits(learner, wildcards.shots, wildcards.seeds)
+
+
+def baseline_options(wildcards, input):
+    """How the land cover and the fits of a baseline are named on the command line."""
+    return [*land_cover_options(wildcards), *options("--fits", input.fits)]
 
 
 def land_cover_options(wildcards):
@@ -296,6 +321,11 @@ def fewshot_settings(wildcards):
 def baseline_settings(wildcards):
     """Values of the config that decide the cells of a baseline."""
     return decisive.leaves(decisive.baseline(CONFIG, parse_learner(wildcards.learner)))
+
+
+def fit_settings(wildcards):
+    """Values of the config that decide the fits of a baseline."""
+    return decisive.leaves(decisive.baseline(CONFIG, Learner(wildcards.method)))
 
 
 def folder_of_output(wildcards, output):

@@ -14,8 +14,7 @@ samples and the table of cells are the same for all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +73,7 @@ def run(
     kept: Kept | None = None,
     baseline: Baseline | None = None,
     store: Path | None = None,
+    fit_of: Callable[[int], fewshot.Fit] | None = None,
 ) -> list[fewshot.Cell]:
     """Fit a baseline for some seeds and predict the test split.
 
@@ -92,82 +92,145 @@ def run(
         baseline: what to fit, where it is not known by its name.
         store: where the reflectance of the samples is read when it is asked for; None: they hold
             it.
+        fit_of: what the baseline predicts by its fit of a seed; None: it is fitted here.
     """
     options = settings.options.get(learner.method, {})
     baseline = baseline or get(learner.method, options)
-    if isinstance(baseline, ShippedBaseline):
-        options = {key: option.default for key, option in baseline.options.items()} | options
     series = PixelSeries.of(samples, device, path=store)
-    everything = series.take(np.flatnonzero(samples.split == fewshot.TRAIN))
     space = partial(_space, baseline, series, samples.split == fewshot.TRAIN)
     around = around_of(samples) if NEARBY in settings.refine else None
     pool = Pool(len(samples), space, land_cover, around)
+    fit_of = fit_of or partial(
+        _fit,
+        *(samples, series, learner.method, baseline, shots, settings, kept),
+        bool(settings.refine),
+    )
     cells = []
     for seed in seeds:
         cell = None if kept is None else kept.cell(seed)
         if cell is None:
-            task = Task(
-                train=series,
-                label=samples.label,
-                unlabelled=everything,
-                classes=len(samples.classes),
-                seed=seed,
-                settings=settings,
-                options=options,
-                kept=kept,
-            )
-            cell = _cell(samples, learner, shots, baseline, task, pool)
+            cell = _cell(samples, learner, shots, fit_of(seed), settings, pool)
             if kept is not None:
                 kept.keep(cell, samples.classes)
         cells.append(cell)
     return cells
 
 
-def _cell(
+def fits(
     samples: Samples,
-    learner: fewshot.Learner,
+    method: str,
     shots: Shots,
+    seeds: Sequence[int],
+    settings: FewShot,
+    device: str = "cpu",
+    kept: Kept | None = None,
+    store: Path | None = None,
+) -> Iterator[fewshot.Fit]:
+    """What a baseline predicts of all samples before refinements, for some seeds.
+
+    Arguments as of `run`.
+    """
+    baseline = get(method, settings.options.get(method, {}))
+    series = PixelSeries.of(samples, device, path=store)
+    for seed in seeds:
+        fit = None if kept is None else kept.fit(seed)
+        if fit is None:
+            fit = _fit(samples, series, method, baseline, shots, settings, kept, True, seed)
+            if kept is not None:
+                kept.keep_fit(fit)
+        yield fit
+
+
+def _fit(
+    samples: Samples,
+    series: PixelSeries,
+    method: str,
     baseline: Baseline,
-    task: Task,
-    pool: Pool,
-) -> fewshot.Cell:
+    shots: Shots,
+    settings: FewShot,
+    kept: Kept | None,
+    everything: bool,
+    seed: int,
+) -> fewshot.Fit:
     """Fit a baseline to the draw of one seed, and predict.
 
     Args:
         samples: all three splits.
-        learner: its method is the name of the baseline.
-        shots: training samples a class.
+        series: as the baseline reads them.
+        method: name of the baseline.
         baseline: it.
-        task: with all samples in place of the draw.
-        pool: the samples as refinements see them.
+        shots: training samples a class.
+        settings: the few-shot section of the config.
+        kept: where trainings in steps are saved; None: nowhere.
+        everything: whether all samples are predicted, or those of a cell alone.
+        seed: of the draw, and of everything random.
     """
-    name, series, settings = learner.method, task.train, task.settings
-    draw = fewshot.draw_shots(samples.label, samples.split, shots, task.seed, settings.validation)
-    task = replace(
-        task,
+    options = settings.options.get(method, {})
+    if isinstance(baseline, ShippedBaseline):
+        options = {key: option.default for key, option in baseline.options.items()} | options
+    draw = fewshot.draw_shots(samples.label, samples.split, shots, seed, settings.validation)
+    task = Task(
         train=series.take(draw.train),
         label=samples.label[draw.train],
+        unlabelled=series.take(np.flatnonzero(samples.split == fewshot.TRAIN)),
+        classes=len(samples.classes),
+        seed=seed,
+        settings=settings,
+        options=options,
+        kept=kept,
         weight=fewshot.training_weights(samples.weight, samples.label, draw.train),
     )
     predict, choice = choose(
-        name, baseline, task, series.take(draw.validation), samples.label[draw.validation]
+        method, baseline, task, series.take(draw.validation), samples.label[draw.validation]
     )
-    test = np.flatnonzero((samples.split == fewshot.TEST) & (samples.label >= 0))
+    test = _tested(samples)
     beside = {} if baseline.beside is None else baseline.beside(series.take(test))
-    wanted = np.arange(len(samples)) if settings.refine else test
+    wanted = np.arange(len(samples)) if everything else test
     found = np.full((len(samples), task.classes), np.nan)
-    found[wanted] = predicted(name, predict, series.take(wanted), task.classes)
+    found[wanted] = predicted(method, predict, series.take(wanted), task.classes)
+    said = {**choice, **beside, "train": len(draw.train), "validation": len(draw.validation)}
+    return fewshot.Fit(seed, found, said)
+
+
+def _tested(samples: Samples) -> npt.NDArray[np.int64]:
+    """Positions of the samples that a cell is of."""
+    return np.flatnonzero((samples.split == fewshot.TEST) & (samples.label >= 0))
+
+
+def _cell(
+    samples: Samples,
+    learner: fewshot.Learner,
+    shots: Shots,
+    fit: fewshot.Fit,
+    settings: FewShot,
+    pool: Pool,
+) -> fewshot.Cell:
+    """What a fit predicts, refined.
+
+    Args:
+        samples: all three splits.
+        learner: whose cell it is.
+        shots: training samples a class.
+        fit: of its baseline to the draw of a seed.
+        settings: the few-shot section of the config.
+        pool: the samples as refinements see them.
+    """
+    found, choice = fit.probabilities, fit.choice
     if settings.refine:
+        draw = fewshot.draw_shots(
+            samples.label, samples.split, shots, fit.seed, settings.validation
+        )
         refined = mixed(found, samples.label, draw, pool, settings.refine)
-        found, choice = np.asarray(refined.probabilities), choice | refined.record
+        found, choice = np.asarray(refined.probabilities), {**choice, **refined.record}
+    test = _tested(samples)
     return fewshot.Cell(
         learner,
         shots,
-        task.seed,
+        fit.seed,
         samples.index[test],
         samples.label[test],
         found[test].astype(np.float32),
-        {**choice, **beside, "train": len(draw.train), "validation": len(draw.validation)},
+        choice,
     )
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sitsformer.commands import names
+
+if TYPE_CHECKING:
+    from sitsformer.config import Config
+    from sitsformer.samples import Samples
 
 
 @click.command()
@@ -21,6 +26,9 @@ from sitsformer.commands import names
 @click.option("--land-cover", type=Path, help="Pretrained model whose land cover a control uses.")
 @click.option("--init-model", type=Path, help="Pretrained model that embeddings are joined with.")
 @click.option("--embeddings", type=Path, help="Embeddings of the samples that the method needs.")
+@click.option(
+    "--fits", type=Path, help="What the baseline predicts by `sitsformer fit`; else it is fitted."
+)
 @click.option("--shots", required=True, help="Labelled samples a class, or `all`.")
 @click.option("--seeds", required=True, help="Seeds of the draws: one, or a range such as 0-4.")
 @click.option("--out", type=Path, required=True, help="Parquet file of predictions.")
@@ -33,6 +41,7 @@ def baseline(
     land_cover: Path | None,
     init_model: Path | None,
     embeddings: Path | None,
+    fits: Path | None,
     shots: str,
     seeds: str,
     out: Path,
@@ -41,13 +50,12 @@ def baseline(
 ) -> None:
     """Fit a method without pretraining to a few labels, and predict the test samples."""
     from sitsformer import artefacts, fewshot
-    from sitsformer.baselines import OWN, embedded, shipped
+    from sitsformer.baselines import OWN, embedded
     from sitsformer.baselines.fitting import run
     from sitsformer.config import expand, load
     from sitsformer.embeddings import members
     from sitsformer.fewshot.kept import Kept
     from sitsformer.fewshot.refine import LAND_COVER
-    from sitsformer.samples import load_samples
     from sitsformer.versions import STAGES
 
     learner = fewshot.parse_learner(method)
@@ -58,26 +66,25 @@ def baseline(
             "give --init-model with embeddings joined with an encoder (INIT-pN+LAYER), and only "
             "then"
         )
-    config, where = load(config_path), "cpu"
+    config = load(config_path)
     settings, member = config.fewshot, members(config.embeddings).get(learner.method)
     if (member is None) != (embeddings is None):
         raise click.UsageError(
             "give --embeddings with a learner of a layer of `embeddings`, and only then"
         )
+    if member is not None and fits is not None:
+        raise click.UsageError("--fits: learners of embeddings are always fitted here")
     init, own = land_cover or init_model, settings.options.get(learner.method, {})
-    ships = None if {*OWN} & {*own} else shipped().get(learner.method)
-    plain = init is None and (member is not None or (ships is not None and not ships.gradient))
-    if not plain or device == "cuda":
-        # Whoever has no network does without torch, which takes longer to load than they to fit;
-        # only a GPU that is asked for must be there.
-        from sitsformer.model.device import find_device
-
-        where = str(find_device(device))
+    fit_of = None
+    if fits is not None:
+        fit_of = fewshot.open_fits(fits, *decided(config, learner.method, shots, store))
+    network = init is not None or (
+        member is None and fits is None and trains(config, learner.method)
+    )
+    where = place(device, network)
     inputs = {"samples": artefacts.digest(store)}
-    samples, posterior, encoded = load_samples(store, reflectance=False), None, None
-    patches: Path | None = store
-    if samples.reflectance.shape[-1] == 1:  # what is made of it would be twice as large
-        samples, patches = load_samples(store), None
+    samples, patches = read_samples(store)
+    posterior, encoded = None, None
     if init is not None:
         from sitsformer.encoded import encoded as encode
         from sitsformer.finetune import land_cover as known_land_cover
@@ -122,6 +129,7 @@ def baseline(
         kept,
         chosen,
         patches,
+        fit_of,
     )
     fewshot.write_cells(out, cells, samples.classes, made_by)
     if kept is not None:
@@ -129,3 +137,51 @@ def baseline(
     for cell in cells:
         right = float((fewshot.predicted(cell) == cell.truth).mean())
         click.echo(f"{method} shots {shots} seed {cell.seed}: accuracy {right:.3f}", err=True)
+
+
+def decided(
+    config: Config, method: str, shots: str, store: Path
+) -> tuple[dict[str, Any], dict[str, Path]]:
+    """What decides the fits of a baseline: settings, and files by role."""
+    from sitsformer import decisive
+    from sitsformer.baselines import file_options
+    from sitsformer.config import expand
+    from sitsformer.fewshot import Learner
+    from sitsformer.versions import STAGES
+
+    values = decisive.leaves(decisive.baseline(config, Learner(method)))
+    settings: dict[str, Any] = dict(value.split("=", 1) for value in values)
+    settings |= {"method": method, "shots": shots, "version": STAGES["baseline"]}
+    files = file_options(method, config.fewshot.options.get(method, {}))
+    return settings, {"samples": store, **{key: expand(path) for key, path in files.items()}}
+
+
+def trains(config: Config, method: str) -> bool:
+    """Whether a baseline is a network, as far as can be known before it is run."""
+    from sitsformer.baselines import OWN, shipped
+
+    own = {*OWN} & {*config.fewshot.options.get(method, {})}
+    return bool(own) or method not in shipped() or shipped()[method].gradient
+
+
+def place(device: str, network: bool) -> str:
+    """Where a job runs.
+
+    Whoever has no network does without torch, which takes longer to load than they to fit; only a
+    GPU that is asked for must be there.
+    """
+    if not network and device != "cuda":
+        return "cpu"
+    from sitsformer.model.device import find_device
+
+    return str(find_device(device))
+
+
+def read_samples(store: Path) -> tuple[Samples, Path | None]:
+    """The samples of a store, and where their patches are left; None: they hold them."""
+    from sitsformer.samples import load_samples
+
+    samples = load_samples(store, reflectance=False)
+    if samples.reflectance.shape[-1] > 1:
+        return samples, store
+    return load_samples(store), None  # what is made of single pixels would be twice as large

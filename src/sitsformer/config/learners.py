@@ -35,6 +35,15 @@ def learners(config: Config) -> Iterator[Learner]:
                 yield Learner(method, init, NO_ADAPTATION, run)
 
 
+def controlled(config: Config) -> list[str]:
+    """Baselines that are fitted once for themselves and their controls.
+
+    Learners of embeddings are not among them: to fit one takes no longer than to read its fit.
+    """
+    embedded = members(config.embeddings)
+    return [name for name in config.fewshot.controls if name not in embedded]
+
+
 def knowing_init(config: Config) -> str:
     """Whose land cover controls are given: the first init of the sweep that knows it."""
     inits = config.fewshot.inits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from sitsformer.config.learners import controlled
 from sitsformer.costs import data, learning, outcome
 from sitsformer.costs.job import Job
 from sitsformer.fewshot import NETWORK, parse_learner, parse_seeds, parse_shots, seed_jobs
@@ -20,6 +21,9 @@ def job_of(paths: Paths, stage: str, wildcards: Mapping[str, str]) -> Job:
         make = learning.cells if stage == "fewshot" else learning.baseline
         shots, seeds = parse_shots(wildcards["shots"]), parse_seeds(wildcards["seeds"])
         return make(paths, learner, shots, len(seeds))
+    if stage == "fit":
+        shots, seeds = parse_shots(wildcards["shots"]), parse_seeds(wildcards["seeds"])
+        return learning.fits(paths, wildcards["method"], shots, len(seeds))
     return {
         "cube": lambda: data.cube(paths, wildcards["area"]),
         "patches": lambda: data.patches(paths, wildcards["set"], wildcards["area"]),
@@ -58,6 +62,7 @@ def jobs(paths: Paths) -> dict[str, list[Counted]]:
             (len(config.pretrain.seeds), learning.pretrain(paths)) for name in trained
         ]
         found["fewshot"] = list(_sweep(paths, network=True))
+        found["fit"] = list(_fits(paths))
         found["baseline"] = list(_sweep(paths, network=False))
         found["evaluate"] = [(1, outcome.evaluate(paths))]
     if config.maps.tiles:
@@ -95,3 +100,12 @@ def _sweep(paths: Paths, *, network: bool) -> Iterator[Counted]:
         for shots in sweep.shots:
             for seeds in seed_jobs(sweep.seeds, sweep.seeds_per_job):
                 yield 1, make(paths, learner, shots, len(parse_seeds(seeds)))
+
+
+def _fits(paths: Paths) -> Iterator[Counted]:
+    """Baselines that are fitted once for themselves and their controls."""
+    sweep = paths.config.fewshot
+    for method in controlled(paths.config):
+        for shots in sweep.shots:
+            for seeds in seed_jobs(sweep.seeds, sweep.seeds_per_job):
+                yield 1, learning.fits(paths, method, shots, len(parse_seeds(seeds)))

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from sitsformer.config import Config, Shots
 from sitsformer.config.compute import NetworkStage
+from sitsformer.config.learners import controlled
 from sitsformer.costs import rates
 from sitsformer.costs.job import Job
 from sitsformer.costs.sizes import Store, store
@@ -79,21 +80,55 @@ def crop_model(paths: Paths) -> Job:
 def baseline(
     paths: Paths, learner: Learner, shots: Shots, seeds: int, *, fitted_alone: bool = False
 ) -> Job:
-    """The cells of a baseline, or its model, which is fitted and tests no sample."""
+    """The cells of a baseline, or its model, which is fitted and tests no sample.
+
+    Cells that are made of fits are refined alone.
+    """
+    config = paths.config
+    found = store(paths, config.fewshot.set)
+    if fitted_alone:
+        looked = found.classes * min(config.fewshot.validation, _drawn(found, shots))
+        return _baseline(paths, learner, shots, seeds, looked, ())
+    refine = config.fewshot.refine
+    looked = found.samples if refine else found.part("test")
+    fitted = learner.method not in controlled(config)
+    return _baseline(paths, learner, shots, seeds, looked if fitted else None, refine)
+
+
+def fits(paths: Paths, method: str, shots: Shots, seeds: int) -> Job:
+    """The fits of a baseline for itself and its controls."""
+    found = store(paths, paths.config.fewshot.set)
+    job = _baseline(paths, Learner(method), shots, seeds, found.samples, ())
+    size = found.samples * found.classes * rates.FIT_VALUE / 1e6
+    return _leaving(job, seeds * size, rates.FIT_FILES + 2 * seeds)
+
+
+def _baseline(
+    paths: Paths,
+    learner: Learner,
+    shots: Shots,
+    seeds: int,
+    looked: int | None,
+    refine: Sequence[str],
+) -> Job:
+    """A job of a baseline.
+
+    Args:
+        paths: of the config.
+        learner: who.
+        shots: training samples a class.
+        seeds: how many draws.
+        looked: samples that it predicts; None: it fits nothing, its fits are there.
+        refine: what it refines predictions by.
+    """
     config = paths.config
     found = store(paths, config.fewshot.set)
     drawn, test = _drawn(found, shots), found.part("test")
-    method = learner.method
-    member = members(config.embeddings).get(method)
-    rate = rates.BASELINES.get(method, rates.SLOWEST)
-    if member is not None:
-        rate = rates.EMBEDDED[member.kind.name]
-    refine = () if fitted_alone else config.fewshot.refine
-    looked = found.samples if refine else test
-    if fitted_alone:
-        looked = found.classes * min(config.fewshot.validation, drawn)
+    rate, fitted = _rate(config, learner.method), looked is not None
+    if looked is None:
+        rate, looked = rates.Fitted(0.0, 0.0), 0
     seconds = found.bytes / rates.READ_BYTES
-    steps = config.fewshot.steps_for(drawn) if in_steps(config, learner) else 0
+    steps = config.fewshot.steps_for(drawn) if fitted and in_steps(config, learner) else 0
     each = rate.drawn * drawn + rate.predicted * looked + rate.step * steps
     seconds += seeds * (each + _smoothed(refine, found)) + _placed(refine, found)
     knows = learner.control or learner.joins
@@ -117,6 +152,13 @@ def baseline(
             config, seconds - seeds * rate.step * steps, seeds * steps, operations
         )
     return Job(known, memory, size, rates.CELL_FILES, gpu, operations)
+
+
+def _rate(config: Config, method: str) -> rates.Fitted:
+    member = members(config.embeddings).get(method)
+    if member is not None:
+        return rates.EMBEDDED[member.kind.name]
+    return rates.BASELINES.get(method, rates.SLOWEST)
 
 
 def _held_by_baseline(found: Store, trained: bool, knows: bool, smooths: bool) -> float:

@@ -152,6 +152,7 @@ REMEDIES = {
     "(compute.device), fewer epochs, stream the samples (pretrain.loader), or add smaller batches "
     "up (pretrain.batch_size, accumulate)",
     "fewshot": "take fewer seeds a job (fewshot.seeds_per_job), passes or learning rates",
+    "fit": "take fewer seeds a job (fewshot.seeds_per_job), passes or samples",
     "baseline": "take fewer seeds a job (fewshot.seeds_per_job), passes or samples",
     "crop_model": "take fewer shots (maps.shots), passes or learning rates",
     "merge": "take fewer samples a tile (sets.<name>.per_tile)",

@@ -120,6 +120,8 @@ microseconds of 10, 40 and 100 thousand samples. To weigh by them takes a hundre
 MODEL_FILES, CELL_FILES = 9, 6
 CELL_ROW = 6.0
 """Bytes of a stored prediction, a class."""
+FIT_VALUE, FIT_FILES = 8.0, 3
+"""Bytes of a prediction that controls refine, a class, and files of a job beside its draws'."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from sitsformer.fewshot.draws import (
     training_weights,
     validation_score,
 )
+from sitsformer.fewshot.fits import Fit, create_fits, open_fits, read_fit
 from sitsformer.fewshot.learners import (
     NETWORK,
     NO_ADAPTATION,
@@ -53,14 +54,18 @@ __all__ = [
     "Cell",
     "CellTable",
     "Draw",
+    "Fit",
     "Learner",
+    "create_fits",
     "draw_shots",
+    "open_fits",
     "parse_learner",
     "parse_seeds",
     "parse_shots",
     "predicted",
     "read_all",
     "read_cells",
+    "read_fit",
     "refuse_other_samples",
     "seed_jobs",
     "shots_order",

@@ -2,6 +2,7 @@
 
     FOLDER/{fingerprint}/{training}/checkpoint.safetensors    one training, finished or under way
     FOLDER/{fingerprint}/{seed}.parquet                       the cell of a seed
+    FOLDER/{fingerprint}/{seed}.fit/                          its fit, where fits are asked for
 
 The fingerprint is of everything that decides the cells: settings, inputs, versions. What a job of
 other settings or inputs left is removed, never read.
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from sitsformer.classes import Classes
 from sitsformer.errors import SitsError
 from sitsformer.fewshot.cells import Cell, read_cells, write_cells
+from sitsformer.fewshot.fits import Fit, create_fits, read_fit
 from sitsformer.training.fingerprints import fingerprint
 
 if TYPE_CHECKING:
@@ -86,6 +88,25 @@ class Kept:
         """Keep a finished cell."""
         write_cells(self._cell(cell.seed), [cell], classes)
 
+    def fit(self, seed: int) -> Fit | None:
+        """The fit of a seed, if it is finished."""
+        path = self._fit(seed)
+        if not path.exists():
+            return None
+        try:
+            found = read_fit(path, seed)
+        except SitsError as error:
+            logger.warning("warning: %s; it is fitted again", error)
+            shutil.rmtree(path)
+            return None
+        logger.info("seed %d was finished by an earlier try", seed)
+        return found
+
+    def keep_fit(self, fit: Fit) -> None:
+        """Keep a finished fit."""
+        with create_fits(self._fit(fit.seed)) as keep:
+            keep(fit)
+
     def remove(self) -> None:
         """Remove all of it: the output is whole."""
         shutil.rmtree(self._own, ignore_errors=True)
@@ -94,3 +115,6 @@ class Kept:
 
     def _cell(self, seed: int) -> Path:
         return self._own / f"{seed}.parquet"
+
+    def _fit(self, seed: int) -> Path:
+        return self._own / f"{seed}.fit"
