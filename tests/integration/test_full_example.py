@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,24 +45,40 @@ def test_the_rehearsal_is_the_same_run_but_smaller() -> None:
     assert full.fewshot.steps_for(len(paths.tiles("illinois_2021")) * 4000) > 1000
 
 
-def test_the_full_example_finishes(tmp_path: Path) -> None:
-    call = [
-        *(sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", ROOT / "Snakefile"),
-        *("--directory", tmp_path, "--configfile", FULL, REHEARSAL),
-    ]
-    result = subprocess.run(call, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert result.returncode == 0, result.stdout + result.stderr
+def test_the_full_example_finishes(tmp_path: Path, warm: dict[str, str]) -> None:
+    """Cells of inits whose network is another's have their imports behind them: not measured.
+
+    Every other job is, those of all objectives, adaptations and baselines among them.
+    """
     config = load_all([FULL, REHEARSAL])
+    paths = Paths(config)
+    alike = tuple(f"/{init}-p0-" for init in config.fewshot.inits if init not in ("none", "dual"))
+    cells = [cell for cell in paths.cells() if any(init in cell for init in alike)]
+    assert len(cells) == 4 * 3
+    run(tmp_path, "--", *paths.pretrained(), paths.samples("crops"))
+    run(tmp_path, "--", *cells, env=warm)
+    run(tmp_path)
     results = tmp_path / "results-rehearsal"
     assert (results / "report.html").stat().st_size > 10_000
     assert (results / "maps" / "illinois_2021" / "illinois_2021.tif").exists()
     with (results / "tables" / "fewshot.csv").open() as stream:
-        cells = list(csv.DictReader(stream))
-    assert len(cells) == len(list(Paths(config).learners()))
-    _within_what_was_asked_for(tmp_path, Paths(config))
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == len(list(paths.learners()))
+    _within_what_was_asked_for(tmp_path, paths, alike)
 
 
-def _within_what_was_asked_for(folder: Path, paths: Paths) -> None:
+def run(folder: Path, *targets: str, env: dict[str, str] | None = None) -> None:
+    call = [
+        *(sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", ROOT / "Snakefile"),
+        *("--directory", folder, "--configfile", FULL, REHEARSAL, *targets),
+    ]
+    result = subprocess.run(
+        call, capture_output=True, text=True, check=False, cwd=ROOT, env=os.environ | (env or {})
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def _within_what_was_asked_for(folder: Path, paths: Paths, unmeasured: tuple[str, ...]) -> None:
     """No job took more memory than its rule asks for at the first attempt."""
     root = folder / paths.results / "benchmarks"
     names = {
@@ -73,8 +90,11 @@ def _within_what_was_asked_for(folder: Path, paths: Paths) -> None:
         "map": ("area", "tile"),
         "mosaic": ("area",),
     }
-    files = sorted(root.rglob("*.tsv"))
-    assert len(files) > 40
+    files = [
+        path for path in sorted(root.rglob("*.tsv"))
+        if not any(init in path.as_posix() for init in unmeasured)
+    ]  # fmt: skip
+    assert len(files) > 30
     for path in files:
         rule, *parts = path.relative_to(root).with_suffix("").parts
         wildcards = dict(zip(names.get(rule, ()), parts, strict=False))

@@ -19,7 +19,7 @@ from sitsformer.embedded import store
 from sitsformer.paths import Paths
 from sitsformer.samples import open_samples
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warmed")]
 
 LAYER = "satellite_embedding"
 LEARNERS = {LAYER, f"{LAYER}_neighbour", f"{LAYER}_series", f"encoder+{LAYER}"}
