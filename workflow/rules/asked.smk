@@ -35,7 +35,7 @@ def asked(stage: str) -> dict:
 def asked_of_network(stage: str, of: str | None = None) -> dict:
     """The same, and what its network runs on (`compute.device`); a GPU where it uses one.
 
-    Of a rule that is no stage in the config: the stage that it is a part of.
+    Where the config knows no such stage, `of` is the one that this is a part of.
     """
     found = {**asked(stage), "device": CONFIG.compute.device_of(of or stage)}
     if found["device"] != "cuda":
