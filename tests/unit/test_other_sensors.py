@@ -332,7 +332,8 @@ def test_what_the_config_takes(tmp_path: Path) -> None:
 
 
 def test_s30_may_be_read_as_sentinel_2_whose_bands_it_has() -> None:
+    folder = Path("images")
     name = "HLS.S30.T31UES.2021123T105031.v2.0.tif"
-    refuse_other_product(name, SENTINEL2, "here")
+    refuse_other_product(folder / name, folder, SENTINEL2, "here")
     with pytest.raises(SitsError, match="`sensor: hls`"):
-        refuse_other_product(name.replace("S30", "L30"), SENTINEL2, "here")
+        refuse_other_product(folder / name.replace("S30", "L30"), folder, SENTINEL2, "here")
