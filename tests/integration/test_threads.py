@@ -116,9 +116,8 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, lis
 @pytest.mark.long
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_hands_its_threads_on(rule: str, commands: dict[str, list[str]]) -> None:
-    if rule in EMBEDDINGS:  # which need a product or a raster: their text alone
-        text = (Path(__file__).parents[2] / "workflow/rules/embeddings.smk").read_text()
-        shell = text.split(f"rule {rule}:")[1].split("shell:")[1]
+    if rule in [*EMBEDDINGS, "fit"]:  # which need a product, a raster or controls: their text alone
+        shell = WORKFLOW.split(f"rule {rule}:")[1].split("shell:")[1]
         assert shell.lstrip().startswith('"SITSFORMER_THREADS={threads} '), shell
         return
     assert commands[rule]

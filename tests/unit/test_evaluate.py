@@ -78,7 +78,7 @@ def test_the_command_writes_what_scikit_learn_finds_in_the_stored_predictions(
                 accuracy_score(rows.truth, guess), abs=1e-6
             )
             assert row["kappa"] == pytest.approx(cohen_kappa_score(rows.truth, guess), abs=1e-6)
-    for name in tables.TABLES:
+    for name in tables.ROWS:
         from_csv = pd.read_csv(out / f"{name}.csv", dtype={"shots": str}, keep_default_na=False)
         assert list(tables.read(out, name).columns) == list(from_csv.columns)
     sentences = tables.read(out, "claims").sentence
