@@ -102,8 +102,8 @@ def run(
     pool = Pool(len(samples), space, land_cover, around)
     fit_of = fit_of or partial(
         _fit,
-        *(samples, series, learner.method, baseline, shots, settings, kept),
-        bool(settings.refine),
+        *(samples, series, _unlabelled(samples, series), learner.method, baseline),
+        *(shots, settings, kept, bool(settings.refine)),
     )
     cells = []
     for seed in seeds:
@@ -132,10 +132,11 @@ def fits(
     """
     baseline = get(method, settings.options.get(method, {}))
     series = PixelSeries.of(samples, device, path=store)
+    shared = samples, series, _unlabelled(samples, series), method, baseline
     for seed in seeds:
         fit = None if kept is None else kept.fit(seed)
         if fit is None:
-            fit = _fit(samples, series, method, baseline, shots, settings, kept, True, seed)
+            fit = _fit(*shared, shots, settings, kept, True, seed)
             if kept is not None:
                 kept.keep_fit(fit)
         yield fit
@@ -144,6 +145,7 @@ def fits(
 def _fit(
     samples: Samples,
     series: PixelSeries,
+    unlabelled: PixelSeries,
     method: str,
     baseline: Baseline,
     shots: Shots,
@@ -157,6 +159,7 @@ def _fit(
     Args:
         samples: all three splits.
         series: as the baseline reads them.
+        unlabelled: those of the training split, whose labels are not looked at.
         method: name of the baseline.
         baseline: it.
         shots: training samples a class.
@@ -172,7 +175,7 @@ def _fit(
     task = Task(
         train=series.take(draw.train),
         label=samples.label[draw.train],
-        unlabelled=series.take(np.flatnonzero(samples.split == fewshot.TRAIN)),
+        unlabelled=unlabelled,
         classes=len(samples.classes),
         seed=seed,
         settings=settings,
@@ -190,6 +193,11 @@ def _fit(
     found[wanted] = predicted(method, predict, series.take(wanted), task.classes)
     said = {**choice, **beside, "train": len(draw.train), "validation": len(draw.validation)}
     return fewshot.Fit(seed, found, said)
+
+
+def _unlabelled(samples: Samples, series: PixelSeries) -> PixelSeries:
+    """Series of the training split, which the draws of a job share."""
+    return series.take(np.flatnonzero(samples.split == fewshot.TRAIN))
 
 
 def _tested(samples: Samples) -> npt.NDArray[np.int64]:
